@@ -1,0 +1,4 @@
+//! Build script: what napi needs of the linker.
+fn main() {
+    napi_build::setup();
+}

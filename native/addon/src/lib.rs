@@ -1,0 +1,1 @@
+//! What core needs of the kernel and Node lacks. No policy.

@@ -1,0 +1,3 @@
+//! Keeps what services write, per unit and bounded.
+#![forbid(unsafe_code)]
+fn main() {}

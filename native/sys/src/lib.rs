@@ -1,0 +1,1 @@
+//! The few system calls that no well-kept crate wraps safely: small, each with its reason.
