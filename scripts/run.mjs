@@ -1,0 +1,76 @@
+// One way in: `npm start`, `npm test` and the rest. Looks for what is needed, installs and builds what is missing, then runs.
+// No dependencies, any Node from 18 on: this file must run before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureBuilt } from './build.mjs';
+import { ensureInstalled, missingTools, root } from './setup.mjs';
+
+const [task = 'help', ...args] = process.argv.slice(2);
+
+/** Run a program in the project's root with the pinned Node first in PATH; ends this process if it fails. */
+function run(program, programArgs, env = {}) {
+  const path = `${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
+  const done = spawnSync(program, programArgs, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path, ...env } });
+  if (done.error) {
+    console.error(`${program}: cannot be run: ${done.error.message}`);
+    process.exit(1);
+  }
+  if (done.status !== 0) process.exit(done.status ?? 1);
+}
+
+/** As {@link run}, but hands the terminal over and ends with the program's own status. */
+const become = (program, programArgs, env) => {
+  run(program, programArgs, env);
+  process.exit(0);
+};
+
+const node = 'node';
+const steps = {
+  check() {
+    run('tsc', ['-p', '.']);
+    run('biome', ['ci', '--error-on-warnings', '.']);
+    run(node, ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.cjs', 'src']);
+    run('cargo', ['fmt', '--all', '--check']);
+    run('cargo', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']);
+  },
+  cargo() {
+    run('cargo', ['test', '--workspace', '--quiet']);
+  },
+  unit() {
+    run('vitest', ['run', ...args]);
+  },
+  vm() {
+    run('vitest', ['run', '--config', 'test/vm/vitest.config.ts']);
+  },
+};
+
+const tasks = {
+  start: () => become(node, ['scripts/start.mjs', ...args]),
+  sctl: () => become(node, ['src/cli/main.ts', ...args]),
+  build: () => {},
+  check: () => steps.check(),
+  test: () => {
+    if (args.length > 0) return steps.unit();
+    steps.check();
+    steps.cargo();
+    steps.unit();
+    steps.vm();
+  },
+  'test:vm': () => steps.vm(),
+  bench: () => become(node, ['test/bench/main.ts', ...args]),
+  fuzz: () => run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'fuzz_frames'], { FUZZ_FRAMES: '10000000' }),
+};
+
+if (!Object.hasOwn(tasks, task)) {
+  console.error(`run: ${task}: no such task; use one of ${Object.keys(tasks).join(', ')}`);
+  process.exit(2);
+}
+const missing = missingTools();
+if (missing.length > 0) {
+  for (const line of missing) console.error(line);
+  process.exit(1);
+}
+ensureInstalled();
+if (task !== 'sctl' || !existsSync(join(root, '.build/init'))) ensureBuilt();
+tasks[task]();
