@@ -1,0 +1,182 @@
+/**
+ * From a unit's settings and one command to what the exec helper is told.
+ *
+ * Pure. Says which stored descriptors go along, in the order in which the spec counts them, and nothing else:
+ * the helper does the rest (native/exec). Source: systemd.exec(5), systemd.service(5).
+ */
+import type { CgroupPort, ExecSpec, MachineFacts, Stdio } from '../host/ports.ts';
+import type { Command, ExecSettings, Unit } from '../units/types.ts';
+import { logPipe, notifyPath, type Role, unitGroup } from './names.ts';
+
+/** What the moment adds to the unit's settings. */
+export interface Moment {
+  readonly role: Role;
+  /** ExecStart, ExecStopPost … */
+  readonly list: string;
+  readonly invocation: string;
+  /** Set in ExecReload, ExecStop, ExecStopPost and ExecStartPost. */
+  readonly mainPid: number | undefined;
+  /** SERVICE_RESULT, EXIT_CODE, EXIT_STATUS for ExecStop and ExecStopPost. */
+  readonly ended: { readonly result: string; readonly code: string; readonly status: string } | undefined;
+  /** Stored listeners to pass, with their FileDescriptorName=; only to the main process. */
+  readonly listen: readonly { readonly name: string; readonly as: string }[];
+  /** WATCHDOG_USEC, for the main process of a service with WatchdogSec=. */
+  readonly watchdogUsec: number;
+  /** NOTIFY_SOCKET is set. */
+  readonly notify: boolean;
+}
+
+/** systemd's default search path of services. */
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where a stream goes; `log` is the number of the log pipe among the passed descriptors. */
+function output(setting: string, inherited: Stdio, log: number, tty: string): Stdio {
+  const [kind, path] = splitOnce(setting, ':');
+  switch (kind) {
+    case 'null':
+      return 'null';
+    case 'inherit':
+      return inherited;
+    case 'tty':
+      return { tty: { path: tty, acquire: 'none' } };
+    case 'file':
+      return { file: { path, append: false, truncate: false } };
+    case 'append':
+      return { file: { path, append: true, truncate: false } };
+    case 'truncate':
+      return { file: { path, append: false, truncate: true } };
+    default:
+      return { fd: log }; // journal, kmsg, syslog and their +console forms, socket without a connection
+  }
+}
+
+function splitOnce(text: string, mark: string): [string, string] {
+  const at = text.indexOf(mark);
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function input(setting: string, tty: string): Stdio {
+  const [kind, path] = splitOnce(setting, ':');
+  switch (kind) {
+    case 'tty':
+      return { tty: { path: tty, acquire: 'wait' } };
+    case 'tty-force':
+      return { tty: { path: tty, acquire: 'force' } };
+    case 'tty-fail':
+      return { tty: { path: tty, acquire: 'fail' } };
+    case 'file':
+      return { file: { path, append: false, truncate: false } };
+    default:
+      return 'null';
+  }
+}
+
+const DIRECTORY_KINDS = [
+  ['runtime', 'RuntimeDirectory', 'RuntimeDirectoryMode'],
+  ['state', 'StateDirectory', 'StateDirectoryMode'],
+  ['cache', 'CacheDirectory', 'CacheDirectoryMode'],
+  ['logs', 'LogsDirectory', 'LogsDirectoryMode'],
+  ['configuration', 'ConfigurationDirectory', 'ConfigurationDirectoryMode'],
+] as const;
+
+function directories(settings: ExecSettings): NonNullable<ExecSpec['directories']> {
+  return DIRECTORY_KINDS.filter(([, key]) => settings[key].length > 0).map(([kind, key, mode]) => ({
+    kind,
+    mode: settings[mode],
+    paths: settings[key].map((entry) => {
+      const [path, ...symlinks] = entry.split(':');
+      return { path: path ?? entry, symlinks };
+    }),
+  }));
+}
+
+/** Present keys of an object whose values may be undefined. */
+function present<T extends object>(fields: { [Key in keyof T]?: T[Key] | undefined }): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/** The environment the helper starts from, in the order in which later ones win. */
+function environment(unit: Unit, settings: ExecSettings, moment: Moment, facts: MachineFacts): string[] {
+  const passed = settings.PassEnvironment.flatMap((name) => {
+    const value = facts.environment[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
+  const own = [`INVOCATION_ID=${moment.invocation}`];
+  if (moment.notify) own.push(`NOTIFY_SOCKET=${notifyPath(facts.runDirectory, unit.name)}`);
+  if (moment.watchdogUsec > 0 && moment.role === 'main') own.push(`WATCHDOG_USEC=${moment.watchdogUsec}`);
+  if (moment.mainPid !== undefined) own.push(`MAINPID=${moment.mainPid}`);
+  if (moment.ended !== undefined) {
+    own.push(`SERVICE_RESULT=${moment.ended.result}`);
+    if (moment.ended.code !== '') own.push(`EXIT_CODE=${moment.ended.code}`, `EXIT_STATUS=${moment.ended.status}`);
+  }
+  return [`PATH=${facts.environment['PATH'] ?? DEFAULT_PATH}`, ...passed, ...own, ...settings.Environment];
+}
+
+/** Does this command run without the unit's user and groups (`+`, `!`, `!!`, PermissionsStartOnly-like rules)? */
+const asRoot = (command: Command) => command.privilege !== 'normal';
+
+/**
+ * The spec of one command, and the names of the stored descriptors that go with it.
+ *
+ * @param settings the unit's section with systemd.exec(5) settings
+ * @throws never: what cannot be carried out is the helper's to report
+ */
+export function execSpec(
+  unit: Unit,
+  settings: ExecSettings,
+  command: Command,
+  moment: Moment,
+  facts: MachineFacts,
+  groups: Pick<CgroupPort, 'available'> & { readonly root: string },
+): { spec: ExecSpec; fds: string[] } {
+  const passesSockets = moment.role === 'main' && moment.listen.length > 0;
+  const fds = [`${logPipe(unit.name)}:w`, ...(passesSockets ? moment.listen.map(({ name }) => name) : [])];
+  const tty = settings.TTYPath || '/dev/console';
+  const stdin = input(settings.StandardInput, tty);
+  const stdout = output(settings.StandardOutput, stdin === 'null' ? { fd: 0 } : stdin, 0, tty);
+  const full = command.privilege === 'full';
+  const user = asRoot(command) ? '' : settings.User;
+  const spec: ExecSpec = {
+    version: 1,
+    unit: unit.name,
+    path: command.path,
+    argv: command.argv,
+    cgroups: groups.available ? [`${groups.root}/${unitGroup(unit.name, settings.Slice)}`] : [],
+    expand: !command.noExpand,
+    environment: environment(unit, settings, moment, facts),
+    environmentFiles: settings.EnvironmentFile,
+    unsetEnvironment: settings.UnsetEnvironment,
+    stdin,
+    stdout,
+    stderr: output(settings.StandardError, stdout, 0, tty),
+    listenFds: passesSockets ? moment.listen.map((_, index) => index + 1) : [],
+    listenNames: passesSockets ? moment.listen.map(({ as }) => as) : [],
+    user,
+    group: asRoot(command) ? '' : settings.Group,
+    supplementaryGroups: asRoot(command) ? [] : settings.SupplementaryGroups,
+    rootDirectory: full ? '' : settings.RootDirectory,
+    workingDirectory: settings.WorkingDirectory,
+    workingDirectoryOptional: settings.WorkingDirectoryOptional,
+    umask: settings.UMask,
+    rlimits: Object.entries(settings.Limits).map(([resource, limit]) => ({ resource, ...limit })),
+    cpuSchedulingPolicy: settings.CPUSchedulingPolicy,
+    cpuSchedulingPriority: settings.CPUSchedulingPriority,
+    cpuSchedulingResetOnFork: settings.CPUSchedulingResetOnFork,
+    ioSchedulingClass: settings.IOSchedulingClass,
+    cpuAffinity: settings.CPUAffinity,
+    ignoreSigpipe: settings.IgnoreSIGPIPE,
+    noNewPrivileges: full ? false : settings.NoNewPrivileges,
+    ambientCapabilities: asRoot(command) ? [] : settings.AmbientCapabilities,
+    directories: directories(settings),
+    personality: settings.Personality,
+    ttyReset: settings.TTYReset,
+    ttyVhangup: settings.TTYVHangup,
+    ...present<ExecSpec>({
+      nice: settings.Nice,
+      oomScoreAdjust: settings.OOMScoreAdjust,
+      ioSchedulingPriority: settings.IOSchedulingPriority,
+      capabilityBoundingSet: full ? undefined : settings.CapabilityBoundingSet,
+    }),
+  };
+  return { spec, fds };
+}

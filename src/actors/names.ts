@@ -1,0 +1,76 @@
+/**
+ * The names under which the parts of a unit are known outside core: control group, store, tags, paths.
+ *
+ * Made in this one place, so that recovery, which has only the names, can read them back.
+ */
+
+/** Which of a unit's processes: the service itself, or a command of its life cycle. */
+export type Role = 'main' | 'control';
+
+/** The tag init gives back in every record: `unit|role|list`. A unit name holds no `|`. */
+export const tagOf = (unit: string, role: Role, list: string): string => `${unit}|${role}|${list}`;
+
+/** The tag taken apart; undefined for init's own (`core`). */
+export function parseTag(tag: string): { unit: string; role: Role; list: string } | undefined {
+  const [unit, role, list] = tag.split('|');
+  if (unit === undefined || list === undefined || (role !== 'main' && role !== 'control')) return undefined;
+  return { unit, role, list };
+}
+
+/** The log pipe of a unit; init stores its ends as `…:r` and `…:w`. */
+export const logPipe = (unit: string): string => `log:${unit}`;
+/** The notify socket of a unit. */
+export const notifySocket = (unit: string): string => `notify:${unit}`;
+/** The n-th listener of a socket unit. */
+export const listener = (unit: string, index: number): string => `listen:${unit}:${index}`;
+/** The n-th descriptor a service stored (FDSTORE=1). */
+export const storedFd = (unit: string, index: number): string => `fdstore:${unit}:${index}`;
+
+/** The unit that a stored name belongs to; undefined for core's own (`api`, `blackbox`). */
+export function unitOfName(name: string): string | undefined {
+  const match = /^(?:log|notify|listen|fdstore):(.+?)(?::(?:r|w|\d+))?$/.exec(name);
+  return match?.[1];
+}
+
+/**
+ * The control group of a slice, below init's root: `a-b.slice` is `a.slice/a-b.slice`, `-.slice` is the root itself.
+ * Source: systemd.slice(5).
+ */
+export function sliceGroup(slice: string): string {
+  if (slice === '-.slice' || slice === '') return '';
+  const stem = slice.slice(0, -'.slice'.length);
+  const parts = stem.split('-');
+  return parts.map((_, index) => `${parts.slice(0, index + 1).join('-')}.slice`).join('/');
+}
+
+/** The control group of any other unit, in its slice. */
+export function unitGroup(unit: string, slice: string): string {
+  if (unit.endsWith('.slice')) return sliceGroup(unit);
+  const parent = sliceGroup(slice);
+  return parent === '' ? unit : `${parent}/${unit}`;
+}
+
+/** Where a unit's notify socket is bound. */
+export const notifyPath = (runDirectory: string, unit: string): string => `${runDirectory}/notify/${unit}`;
+
+const hex = (value: number, width: number) => (value >>> 0).toString(16).padStart(8, '0').slice(-width);
+
+/**
+ * The invocation ID of the n-th life of a unit: 128 bits in hexadecimal, the same on every run of the same history (law 6),
+ * other for another boot. FNV-1a over boot ID, unit and number, four times with different bases.
+ * Source: systemd.exec(5), $INVOCATION_ID.
+ */
+export function invocationId(bootId: string, unit: string, invocation: number): string {
+  const text = `${bootId}/${unit}/${invocation}`;
+  let id = '';
+  for (let base = 0; base < 4; base += 1) {
+    let hash = 0x811c9dc5 ^ Math.imul(base, 0x9e3779b1);
+    for (let index = 0; index < text.length; index += 1) {
+      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+    }
+    hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
+    hash = Math.imul(hash ^ (hash >>> 12), 0x297a2d39);
+    id += hex(hash ^ (hash >>> 15), 8);
+  }
+  return id;
+}
