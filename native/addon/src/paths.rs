@@ -1,0 +1,105 @@
+//! What a path check asks, and its answer: the Condition…= of systemd.unit(5) that are about paths.
+
+use crate::raw::{accessible, glob_exists};
+use nix::libc;
+use serde::{Deserialize, Serialize};
+use std::ffi::CString;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+/// The most that `read-text` reads.
+const TEXT_MAX: u64 = 1024 * 1024;
+
+/// A batch.
+#[derive(Deserialize)]
+pub struct Request {
+    checks: Vec<Check>,
+}
+
+#[derive(Deserialize)]
+struct Check {
+    kind: Kind,
+    path: String,
+    #[serde(default)]
+    negate: bool,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Exists,
+    Glob,
+    Directory,
+    Symlink,
+    Mountpoint,
+    Readwrite,
+    DirectoryNotEmpty,
+    FileNotEmpty,
+    Executable,
+    Encrypted,
+    ReadText,
+}
+
+/// One answer: true or false, or a file's text (null: it could not be read).
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    Holds(bool),
+    Text(Option<String>),
+}
+
+/// Answer every check in order. A path that cannot be looked at does not exist.
+pub fn evaluate(request: &Request) -> Vec<Answer> {
+    request
+        .checks
+        .iter()
+        .map(|check| match check.kind {
+            Kind::ReadText => Answer::Text(read_text(&check.path)),
+            kind => Answer::Holds(holds(kind, &check.path) != check.negate),
+        })
+        .collect()
+}
+
+fn holds(kind: Kind, path: &str) -> bool {
+    let followed = || fs::metadata(path);
+    match kind {
+        Kind::Exists => followed().is_ok(),
+        Kind::Glob => CString::new(path).is_ok_and(|pattern| glob_exists(&pattern).unwrap_or(false)),
+        Kind::Directory => followed().is_ok_and(|found| found.is_dir()),
+        Kind::Symlink => fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()),
+        Kind::Mountpoint => is_mountpoint(Path::new(path)),
+        Kind::Readwrite => CString::new(path).is_ok_and(|path| accessible(&path, libc::W_OK).is_ok()),
+        Kind::DirectoryNotEmpty => fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()),
+        Kind::FileNotEmpty => followed().is_ok_and(|found| found.is_file() && found.len() > 0),
+        Kind::Executable => followed().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0),
+        Kind::Encrypted => followed().is_ok_and(|found| is_encrypted(found.dev())),
+        Kind::ReadText => false,
+    }
+}
+
+/// A mount point has another mount id than its parent, or is the root; statx(2) STATX_MNT_ID says so even for bind mounts.
+fn is_mountpoint(path: &Path) -> bool {
+    use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+    let Ok(real) = fs::canonicalize(path) else { return false };
+    let Some(parent) = real.parent() else { return true };
+    let mount = |path: &Path| {
+        statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, StatxFlags::MNT_ID)
+            .map(|found| found.stx_mnt_id)
+    };
+    matches!((mount(&real), mount(parent)), (Ok(own), Ok(above)) if own != above)
+}
+
+/// Is the block device below a file system made by dm-crypt? Its device-mapper name begins with `CRYPT-`.
+fn is_encrypted(device: u64) -> bool {
+    let (major, minor) = (libc::major(device), libc::minor(device));
+    fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/dm/uuid")).is_ok_and(|uuid| uuid.starts_with("CRYPT-"))
+}
+
+fn read_text(path: &str) -> Option<String> {
+    let file = fs::File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TEXT_MAX).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
