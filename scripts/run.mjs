@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled, missingTools, root } from './setup.mjs';
+import { ensureTestNeeds } from './test-needs.mjs';
 
 const [task = 'help', ...args] = process.argv.slice(2);
 
@@ -52,6 +53,7 @@ const tasks = {
   check: () => steps.check(),
   test: () => {
     if (args.length > 0) return steps.unit();
+    ensureTestNeeds();
     steps.check();
     steps.cargo();
     steps.unit();
