@@ -336,6 +336,10 @@ export interface MachineFacts {
   readonly runDirectory: string;
   /** Environment of core, for unit environments and specifiers; only what init passed. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Fields of /etc/os-release, unquoted; absent: not read (os-release(5)). */
+  readonly osRelease?: Readonly<Record<string, string>>;
+  /** PRETTY_HOSTNAME of /etc/machine-info; absent: there is none. */
+  readonly prettyHostname?: string;
 }
 
 /** All of it. `start` hands over the one callback; events before it are kept. */
@@ -374,6 +378,7 @@ export interface ExecSpec {
   readonly version: 1;
   readonly unit: string;
   readonly path: string;
+  readonly execSearchPath?: readonly string[];
   readonly argv: readonly string[];
   readonly cgroups?: readonly string[];
   readonly expand?: boolean;
@@ -385,9 +390,13 @@ export interface ExecSpec {
   readonly stderr?: Stdio;
   readonly listenFds?: readonly number[];
   readonly listenNames?: readonly string[];
+  readonly storedFds?: number;
+  readonly nonBlocking?: boolean;
   readonly user?: string;
   readonly group?: string;
   readonly supplementaryGroups?: readonly string[];
+  readonly keepCredentials?: boolean;
+  readonly delegate?: boolean;
   readonly rootDirectory?: string;
   readonly workingDirectory?: string;
   readonly workingDirectoryOptional?: boolean;
@@ -409,8 +418,8 @@ export interface ExecSpec {
     readonly kind: 'runtime' | 'state' | 'cache' | 'logs' | 'configuration';
     readonly paths: readonly { readonly path: string; readonly symlinks: readonly string[] }[];
     readonly mode: number;
+    readonly root?: string;
   }[];
-  readonly utmpIdentifier?: string;
   readonly personality?: string;
   readonly ttyReset?: boolean;
   readonly ttyVhangup?: boolean;

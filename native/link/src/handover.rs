@@ -64,7 +64,7 @@ impl StatusReport {
 
 impl ExecStep {
     /// Every step, in order.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Spec,
         Self::Cgroup,
         Self::Fds,
@@ -88,9 +88,10 @@ impl ExecStep {
         Self::ConfigurationDirectory,
         Self::Limits,
         Self::Chroot,
-        Self::Chdir,
         Self::Capabilities,
         Self::Credentials,
+        Self::SetUser,
+        Self::Chdir,
         Self::NoNewPrivileges,
         Self::SignalMask,
         Self::Exec,
@@ -121,7 +122,7 @@ impl ExecStep {
             Self::SetScheduler => 214,
             Self::CpuAffinity => 215,
             Self::Group | Self::Credentials => 216,
-            Self::User => 217,
+            Self::User | Self::SetUser => 217,
             Self::Capabilities => 218,
             Self::Cgroup => 219,
             Self::Setsid => 220,
@@ -165,7 +166,8 @@ impl ExecStep {
             Self::Chroot => "change the root directory",
             Self::Chdir => "change the working directory",
             Self::Capabilities => "set the capabilities",
-            Self::Credentials => "take on the user and groups",
+            Self::Credentials => "take on the groups",
+            Self::SetUser => "take on the user",
             Self::NoNewPrivileges => "give up new privileges",
             Self::SignalMask => "reset the signals",
             Self::Exec => "execute the program",

@@ -67,6 +67,9 @@ pub struct ManagedDirectories {
     pub paths: Vec<ManagedDirectory>,
     /// Mode of the last component.
     pub mode: u32,
+    /// The directory they lie below; empty: the system manager's for this kind (see [`DirectoryKind`]).
+    #[serde(default)]
+    pub root: String,
 }
 
 /// One managed directory.
@@ -76,6 +79,7 @@ pub struct ManagedDirectory {
     /// Relative.
     pub path: String,
     /// Symlinks to it, relative to the same root.
+    #[serde(default)]
     pub symlinks: Vec<String>,
 }
 
@@ -91,7 +95,7 @@ pub enum DirectoryKind {
     Cache,
     /// /var/log, LOGS_DIRECTORY.
     Logs,
-    /// /etc, CONFIGURATION_DIRECTORY; not chowned.
+    /// /etc, CONFIGURATION_DIRECTORY; one that exists is left as it is.
     Configuration,
 }
 
@@ -119,13 +123,16 @@ pub struct ExecSpec {
     pub unit: String,
     /// Control-group directories to create and enter (absolute; the v2 one first), before anything else.
     pub cgroups: Vec<String>,
-    /// The program: absolute, or a name looked for in PATH.
+    /// The program: absolute, or a name looked for in `exec_search_path`.
     pub path: String,
+    /// ExecSearchPath=; empty: the fixed one, /usr/local/sbin to /bin. The unit's own PATH is not used (systemd.service(5), "Command lines").
+    pub exec_search_path: Vec<String>,
     /// Arguments, argv[0] first, before variable substitution.
     pub argv: Vec<String>,
-    /// Substitute $VAR and ${VAR} in argv[1..] (systemd.service(5), "Command lines"); false for a `:` prefix.
+    /// Substitute $VAR and ${VAR} in argv (systemd.service(5), "Command lines"); false for a `:` prefix.
     pub expand: bool,
-    /// NAME=value, in order; later ones win. The helper starts from nothing else.
+    /// NAME=value, in order; later ones win. The helper starts from nothing else, and puts first what it knows itself:
+    /// HOME, LOGNAME, USER, SHELL, TERM, LISTEN_*, WATCHDOG_PID, SYSTEMD_EXEC_PID, RUNTIME_DIRECTORY and its kin.
     pub environment: Vec<String>,
     /// Read by the helper, after `environment` (systemd.exec(5) EnvironmentFile=).
     pub environment_files: Vec<OptionalPath>,
@@ -139,14 +146,22 @@ pub struct ExecSpec {
     pub stderr: Stdio,
     /// Passed descriptors that become 3, 4, … with LISTEN_FDS and LISTEN_PID: numbers into the passed list.
     pub listen_fds: Vec<u32>,
-    /// LISTEN_FDNAMES, one for each of them.
+    /// LISTEN_FDNAMES, one for each of them; `unknown` for those that have none.
     pub listen_names: Vec<String>,
+    /// How many at the end of `listen_fds` come from the unit's descriptor store: their O_NONBLOCK is left alone.
+    pub stored_fds: u32,
+    /// NonBlocking=: O_NONBLOCK set, or else cleared, on the other `listen_fds`.
+    pub non_blocking: bool,
     /// User= (name or number); empty: none.
     pub user: String,
     /// Group=; empty: the user's own.
     pub group: String,
     /// SupplementaryGroups=.
     pub supplementary_groups: Vec<String>,
+    /// A `+`, `!` or `!!` prefix: the user is looked up, for directories and environment, but not taken on.
+    pub keep_credentials: bool,
+    /// Delegate= together with User=: the first control group is given to the user.
+    pub delegate: bool,
     /// RootDirectory=; empty: none.
     pub root_directory: String,
     /// WorkingDirectory=; empty: /. `~`: the user's home.
@@ -183,9 +198,7 @@ pub struct ExecSpec {
     pub ambient_capabilities: Vec<String>,
     /// Directories to create and own.
     pub directories: Vec<ManagedDirectories>,
-    /// Runtime directories are prepended to $RUNTIME_DIRECTORY and so on, for every kind in `directories`.
-    pub utmp_identifier: String,
-    /// Personality=; empty: unchanged.
+    /// Personality= as uname(1) says it (x86-64, x86, arm64, …); empty: unchanged.
     pub personality: String,
     /// TTYPath= and friends apply to `Stdio::Tty`.
     pub tty_reset: bool,
@@ -248,12 +261,14 @@ pub enum ExecStep {
     Limits,
     /// RootDirectory=.
     Chroot,
-    /// WorkingDirectory=.
-    Chdir,
     /// CapabilityBoundingSet=, AmbientCapabilities=.
     Capabilities,
-    /// Supplementary groups, gid and uid taken on.
+    /// Supplementary groups and gid taken on.
     Credentials,
+    /// Uid taken on.
+    SetUser,
+    /// WorkingDirectory=, as the user, since only the user may be allowed to go there (NFS).
+    Chdir,
     /// NoNewPrivileges=.
     NoNewPrivileges,
     /// Dispositions and mask.
