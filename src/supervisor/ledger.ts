@@ -1,0 +1,292 @@
+/**
+ * Everything that survives core: actors' snapshots, the supervision tree, deadlines, consumed inputs, queued events, the
+ * effects of the last commit. One object, changed only by its methods, and each change writes down an operation.
+ *
+ * A commit is the list of operations since the last one, as one JSON array; an image is a header and the operations that
+ * would build the whole state. So there is one reader for both ({@link Ledger.apply}), and what is written is by
+ * construction what was done. An operation is an array with a letter in front:
+ *
+ *   a actor kind version saved   an actor starts          n id node     a node of the tree is new or has changed
+ *   s actor diff                 it has made a step       N id          a node is gone
+ *   x actor                      it is gone               k key, K key  an input was taken; K: remembered for long
+ *   d actor name at              a deadline is armed      q taken posts  of the queue: taken in front, added behind
+ *   D actor name                 disarmed, or fired       i seq         number of the last event
+ *   e seq index actor type atMs params                    an effect, to be carried out after this commit
+ */
+import type { EffectId } from '../host/ports.ts';
+import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
+import { Deadlines, type DueAt } from './deadlines.ts';
+import { InputKeys } from './keys.ts';
+
+/** A child in the tree. `quarantined`: it has its last good snapshot and gets no events. */
+export interface ChildNode {
+  readonly parent: ActorId;
+  readonly spec: ChildSpec;
+  readonly phase: 'running' | 'stopping' | 'quarantined';
+}
+
+/** Children on their way out, first one first; then `restart` are started in order, or, if it is null, the supervisor is gone too. */
+export interface Takedown {
+  readonly remaining: readonly ActorId[];
+  readonly restart: readonly (ChildSpec | SupervisorSpec)[] | null;
+}
+
+/** A supervisor in the tree; its children are the nodes that name it, in order. The root has no parent. */
+export interface SupervisorNode {
+  readonly parent: ActorId | null;
+  readonly spec: SupervisorSpec;
+  /** Times of restarts, newest first. */
+  readonly history: readonly number[];
+  readonly takedown: Takedown | null;
+}
+
+export type TreeNode = ChildNode | SupervisorNode;
+
+export const isSupervisor = (node: TreeNode): node is SupervisorNode => 'history' in node;
+export const isSupervisorSpec = (spec: ChildSpec | SupervisorSpec): spec is SupervisorSpec => 'strategy' in spec;
+
+/** One actor. While a checkpoint is read only `saved` counts; afterwards only `snapshot`, unless it could not be loaded. */
+export interface Cell {
+  readonly id: ActorId;
+  readonly kindName: string;
+  readonly kind: ActorKind | undefined;
+  snapshot: unknown;
+  /** The saved form and its version, where there is no snapshot. */
+  saved: { readonly version: number; readonly form: Json } | undefined;
+  /** Why there is no snapshot. */
+  broken: string | undefined;
+}
+
+/** An effect that may have to be carried out again. */
+export interface PendingEffect {
+  readonly id: EffectId;
+  readonly actor: ActorId;
+  readonly type: string;
+  readonly params: Json | undefined;
+  readonly atMs: number;
+  /** The actor's snapshot after the step that asked. */
+  readonly kindName: string;
+  readonly snapshot: unknown;
+  readonly saved: { readonly version: number; readonly form: Json } | undefined;
+}
+
+/** The form of images and operations. An image of another form is not read, but adopted around. */
+export const FORMAT = 1;
+
+export class Ledger {
+  readonly kinds: ActorKinds;
+  epoch: number;
+  /** Number of the last event. */
+  seq = 0;
+  readonly actors = new Map<ActorId, Cell>();
+  readonly nodes = new Map<ActorId, TreeNode>();
+  readonly deadlines = new Deadlines();
+  readonly keys = new InputKeys();
+  /** Queued events as a checkpoint tells them; the host takes them over when it starts. */
+  queued: Post[] = [];
+  /** Effects of the last commit. */
+  pending: PendingEffect[] = [];
+
+  readonly #children = new Map<ActorId, Set<ActorId>>();
+  #ops: string[] = [];
+
+  constructor(kinds: ActorKinds, epoch: number) {
+    this.kinds = kinds;
+    this.epoch = epoch;
+  }
+
+  /** Children of a supervisor in their order of starting. */
+  childrenOf(supervisor: ActorId): readonly ActorId[] {
+    return [...(this.#children.get(supervisor) ?? [])];
+  }
+
+  hasChildren(supervisor: ActorId): boolean {
+    return (this.#children.get(supervisor)?.size ?? 0) > 0;
+  }
+
+  addActor(id: ActorId, kindName: string, snapshot: unknown, saved: string): void {
+    const kind = this.kinds[kindName];
+    this.actors.set(id, { id, kindName, kind, snapshot, saved: undefined, broken: undefined });
+    this.#ops.push(`["a",${text(id)},${text(kindName)},${kind?.logic.version ?? 0},${saved}]`);
+  }
+
+  /** `diff` is what the logic's `diff` said, as JSON text; undefined: the whole saved form is in `saved`. */
+  stepActor(cell: Cell, snapshot: unknown, change: { readonly diff: string } | { readonly saved: string }): void {
+    cell.snapshot = snapshot;
+    if ('diff' in change) this.#ops.push(`["s",${text(cell.id)},${change.diff}]`);
+    else this.#ops.push(`["a",${text(cell.id)},${text(cell.kindName)},${cell.kind?.logic.version ?? 0},${change.saved}]`);
+  }
+
+  /** The actor and its deadlines. */
+  removeActor(id: ActorId): void {
+    if (!this.actors.delete(id)) return;
+    this.deadlines.drop(id);
+    this.#ops.push(`["x",${text(id)}]`);
+  }
+
+  arm(actor: ActorId, name: string, at: DueAt): void {
+    this.deadlines.arm(actor, name, at);
+    this.#ops.push(`["d",${text(actor)},${text(name)},${JSON.stringify(at)}]`);
+  }
+
+  disarm(actor: ActorId, name: string): void {
+    if (this.deadlines.disarm(actor, name)) this.#ops.push(`["D",${text(actor)},${text(name)}]`);
+  }
+
+  setNode(id: ActorId, node: TreeNode): void {
+    this.#putNode(id, node);
+    this.#ops.push(`["n",${text(id)},${JSON.stringify(node)}]`);
+  }
+
+  removeNode(id: ActorId): void {
+    if (this.#dropNode(id)) this.#ops.push(`["N",${text(id)}]`);
+  }
+
+  addEffect(effect: Omit<PendingEffect, 'saved'>, params: string | undefined): void {
+    const { id, actor, type, atMs } = effect;
+    const tail = params === undefined ? '' : `,${params}`;
+    this.pending.push({ ...effect, saved: undefined });
+    this.#ops.push(`["e",${id.seq},${id.index},${text(actor)},${text(type)},${atMs}${tail}]`);
+  }
+
+  takeKey(key: string, keep: boolean): void {
+    this.keys.add(key, keep);
+    this.#ops.push(`["${keep ? 'K' : 'k'}",${text(key)}]`);
+  }
+
+  /** Is there anything to commit? */
+  get dirty(): boolean {
+    return this.#ops.length > 0;
+  }
+
+  /** The text of a commit; from here on these operations count as written. */
+  commit(queue: { readonly taken: number; readonly added: readonly Post[] }): string {
+    const ops = this.#ops;
+    if (queue.taken > 0 || queue.added.length > 0) ops.push(`["q",${queue.taken},${JSON.stringify(queue.added)}]`);
+    ops.push(`["i",${this.seq}]`);
+    this.#ops = [];
+    this.keys.settle();
+    return `[${ops.join(',')}]`;
+  }
+
+  /** The text of an image: the whole state, as it stands between two turns, with `queued` for its queue. */
+  image(bootId: string, queued: readonly Post[]): string {
+    const ops: string[] = [];
+    for (const [id, node] of this.nodes) ops.push(`["n",${text(id)},${JSON.stringify(node)}]`);
+    for (const cell of this.actors.values()) {
+      const form = cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : cell.kind.logic.save(cell.snapshot);
+      const version = cell.saved?.version ?? cell.kind?.logic.version ?? 0;
+      ops.push(`["a",${text(cell.id)},${text(cell.kindName)},${version},${JSON.stringify(form)}]`);
+    }
+    for (const [actor, name, at] of this.deadlines.all()) {
+      ops.push(`["d",${text(actor)},${text(name)},${JSON.stringify(at)}]`);
+    }
+    if (this.keys.lowWater > 0) ops.push(`["k","record:${this.keys.lowWater}"]`);
+    for (const key of this.keys.recent()) ops.push(`["k",${text(key)}]`);
+    for (const key of this.keys.kept()) ops.push(`["K",${text(key)}]`);
+    if (queued.length > 0) ops.push(`["q",0,${JSON.stringify(queued)}]`);
+    ops.push(`["i",${this.seq}]`);
+    return `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[${ops.join(',')}]}`;
+  }
+
+  /**
+   * Read one commit (or the operations of an image). The effects of earlier ones are forgotten: each commit is written
+   * only after those of the one before it were carried out. Throws on what is not an operation: the checkpoint is then not believed.
+   */
+  apply(ops: readonly unknown[]): void {
+    this.pending = [];
+    for (const op of ops) this.#applyOne(op);
+    this.keys.settle();
+  }
+
+  #applyOne(op: unknown): void {
+    if (!Array.isArray(op)) throw new Error(`not an operation: ${JSON.stringify(op)}`);
+    const [letter, a, b, c, d, e] = op;
+    switch (letter) {
+      case 'a':
+        this.actors.set(a, {
+          id: a,
+          kindName: b,
+          kind: this.kinds[b],
+          snapshot: undefined,
+          saved: { version: c, form: d },
+          broken: this.actors.get(a)?.broken,
+        });
+        return;
+      case 's':
+        this.#patch(a, b);
+        return;
+      case 'x':
+        this.actors.delete(a);
+        this.deadlines.drop(a);
+        return;
+      case 'd':
+        this.deadlines.arm(a, b, c);
+        return;
+      case 'D':
+        this.deadlines.disarm(a, b);
+        return;
+      case 'n':
+        this.#putNode(a, b);
+        return;
+      case 'N':
+        this.#dropNode(a);
+        return;
+      case 'e': {
+        const cell = this.actors.get(c);
+        const id = { epoch: this.epoch, seq: a, index: b };
+        const rest = { actor: c, type: d, atMs: e, params: op[6] as Json | undefined };
+        this.pending.push({ id, ...rest, kindName: cell?.kindName ?? '', snapshot: undefined, saved: cell?.saved });
+        return;
+      }
+      case 'k':
+      case 'K':
+        this.keys.add(a, letter === 'K');
+        return;
+      case 'q':
+        this.queued.splice(0, a);
+        this.queued.push(...b);
+        return;
+      case 'i':
+        this.seq = a;
+        return;
+      default:
+        throw new Error(`not an operation: ${JSON.stringify(op).slice(0, 200)}`);
+    }
+  }
+
+  /** An actor whose diff cannot be read is broken, alone. */
+  #patch(id: ActorId, diff: Json): void {
+    const cell = this.actors.get(id);
+    if (cell?.saved === undefined) throw new Error(`a step of ${id}, which is not there`);
+    const patch = cell.kind?.logic.patch;
+    try {
+      if (patch === undefined) throw new Error(`no ${cell.kindName} here that could read its steps`);
+      cell.saved = { version: cell.saved.version, form: patch(cell.saved.form, diff) };
+    } catch (error) {
+      cell.broken ??= error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  #putNode(id: ActorId, node: TreeNode): void {
+    const fresh = !this.nodes.has(id);
+    this.nodes.set(id, node);
+    if (!fresh || node.parent === null) return;
+    const siblings = this.#children.get(node.parent);
+    if (siblings === undefined) this.#children.set(node.parent, new Set([id]));
+    else siblings.add(id);
+  }
+
+  #dropNode(id: ActorId): boolean {
+    const node = this.nodes.get(id);
+    if (node === undefined) return false;
+    this.nodes.delete(id);
+    this.#children.delete(id);
+    if (node.parent !== null) this.#children.get(node.parent)?.delete(id);
+    return true;
+  }
+}
+
+function text(value: string): string {
+  return JSON.stringify(value);
+}

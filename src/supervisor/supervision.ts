@@ -1,0 +1,325 @@
+/**
+ * The supervision tree at work: starting and stopping in order, counting failures, escalation.
+ *
+ * All of it happens inside a turn, on the ledger, so it is committed with the step that caused it. What Erlang/OTP does by
+ * killing processes is done to snapshots here, with one difference, which is law 7: under `one_for_one` a child that failed
+ * goes on from its last good snapshot; under the other strategies the affected children end, in reverse order, and
+ * start from their inputs. A supervisor that gives up quarantines the culprit and fails upwards; its parent treats it as a
+ * failed child by the same rules. Above the root there is only init, so there it is told to the owner of the host.
+ */
+import type { ActorEvent, ActorId, ActorKind, ChildSpec, DownReason, HostReport, Json, Post, SupervisorSpec } from './actor.ts';
+import {
+  type ChildNode,
+  isSupervisor,
+  isSupervisorSpec,
+  type Ledger,
+  type SupervisorNode,
+  type Takedown,
+} from './ledger.ts';
+import { type Prepared, prepare } from './steps.ts';
+import { admitRestart, affected, startsAgain, stopOrder } from './strategy.ts';
+
+/** Name of the host's own deadline for a child that was asked to end. */
+export const SHUTDOWN_DEADLINE = '$shutdown';
+/** Starts that start children that start children: no deeper than this. */
+const MAX_DEPTH = 64;
+
+/** What supervision needs of the turn it runs in. */
+export interface Stage {
+  readonly ledger: Ledger;
+  /** Time of the turn, CLOCK_MONOTONIC ms. */
+  readonly nowMs: number;
+  /** Behind everything queued. */
+  queue(post: Post): void;
+  /** Carry out a prepared step of an actor that is in the ledger. `atMs`: stamp of the event that led to it. */
+  apply(actor: ActorId, prepared: Prepared, atMs: number): void;
+  report(level: HostReport['level'], what: string, actor: ActorId | undefined, why: string, detail?: Json): void;
+  /** Before code of an actor runs that might never return. */
+  mark(actor: ActorId): void;
+  /** The root has given up. */
+  rootGaveUp(why: string): void;
+}
+
+export class Supervision {
+  readonly #stage: Stage;
+  #depth = 0;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  /** Start an actor or a supervisor below another supervisor (null: it is the root), with all its children. */
+  start(spec: ChildSpec | SupervisorSpec, parent: ActorId | null, atMs: number): void {
+    const { ledger } = this.#stage;
+    if (ledger.nodes.has(spec.id)) {
+      this.#stage.report('warning', 'already-there', spec.id, 'an actor of this name exists; it is left as it is');
+      return;
+    }
+    if (parent !== null) {
+      const above = ledger.nodes.get(parent);
+      if (above === undefined || !isSupervisor(above)) {
+        this.#stage.report('error', 'start-refused', spec.id, `there is no supervisor ${parent}`);
+        return;
+      }
+      if (above.takedown?.restart === null || this.#depth >= MAX_DEPTH) {
+        const why = this.#depth >= MAX_DEPTH ? 'children start children without end' : `${parent} is being stopped`;
+        this.#stage.report('error', 'start-refused', spec.id, why);
+        return;
+      }
+    }
+    this.#depth += 1;
+    if (isSupervisorSpec(spec)) {
+      ledger.setNode(spec.id, { parent, spec, history: [], takedown: null });
+      for (const child of spec.children) this.start(child, spec.id, atMs);
+    } else {
+      ledger.setNode(spec.id, { parent: parent ?? '', spec, phase: 'running' });
+      this.#begin(spec, atMs);
+    }
+    this.#depth -= 1;
+  }
+
+  /** Stop an actor or a supervisor with all below it, in order. Unknown: already gone. */
+  stop(id: ActorId): void {
+    const node = this.#stage.ledger.nodes.get(id);
+    if (node === undefined) return;
+    if (isSupervisor(node)) {
+      if (node.takedown?.restart === null) return;
+      // What is stopping already goes on doing so; the others follow it.
+      const underWay = node.takedown?.remaining ?? [];
+      const others = stopOrder(this.#stage.ledger.childrenOf(id)).filter((child) => !underWay.includes(child));
+      this.#takeDown(id, { remaining: [...underWay, ...others], restart: null });
+    } else if (node.phase !== 'stopping') this.#beginStop(id, node);
+  }
+
+  /** The time a child had for its shutdown is over. */
+  shutdownOver(id: ActorId): void {
+    this.#stage.report('warning', 'shutdown-overdue', id, 'it did not end in its time and is removed');
+    this.#remove(id, 'stopped', undefined);
+  }
+
+  /** An actor has reached its end. */
+  ended(id: ActorId, output: Json): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node)) return;
+    if (node.phase === 'stopping' || !startsAgain(node.spec.restart, false)) {
+      this.#remove(id, 'ended', output);
+      return;
+    }
+    const last = ledger.actors.get(id)?.snapshot;
+    ledger.removeActor(id);
+    this.#tellDown(id, node.spec.kind, last, 'ended', output);
+    if (this.#admit(node.parent)) this.#restart(node.parent, id, true);
+    else this.#giveUp(id, node, 'it ends again and again');
+  }
+
+  /**
+   * A step or an effect of an actor threw. Counts it; true: the actor may go on.
+   * False: it is quarantined, and its supervisor has failed upwards.
+   */
+  failed(id: ActorId, why: string): boolean {
+    const node = this.#stage.ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node) || node.phase === 'quarantined') return false;
+    if (this.#admit(node.parent)) return true;
+    this.#giveUp(id, node, why);
+    return false;
+  }
+
+  /** The same event threw twice, so the step is lost. Its actor goes on, or its group starts afresh, or it is over. */
+  lostStep(id: ActorId): void {
+    const node = this.#stage.ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node)) return;
+    if (node.phase === 'stopping' || node.spec.restart === 'temporary') this.#remove(id, 'failed', undefined);
+    else this.#restart(node.parent, id, false);
+  }
+
+  /** No more events for this actor until it is released; it keeps its snapshot. */
+  quarantine(id: ActorId, why: string): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node) || node.phase === 'quarantined') return;
+    const wasStopping = node.phase === 'stopping';
+    ledger.setNode(id, { ...node, phase: 'quarantined' });
+    this.#stage.report('error', 'quarantined', id, why);
+    this.#tellDown(id, node.spec.kind, ledger.actors.get(id)?.snapshot, 'quarantined', undefined);
+    if (wasStopping) this.#remove(id, 'failed', undefined);
+  }
+
+  /** A quarantined actor gets events again: from its last good snapshot, or from its input if it has none. */
+  release(id: ActorId, atMs: number): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node) || node.phase !== 'quarantined') return;
+    ledger.setNode(id, { ...node, phase: 'running' });
+    this.#stage.report('info', 'released', id, 'asked for');
+    const cell = ledger.actors.get(id);
+    if (cell !== undefined && cell.broken === undefined) ledger.deadlines.rearm(id);
+    else {
+      ledger.removeActor(id);
+      this.#begin(node.spec, atMs);
+    }
+  }
+
+  /** Start the permanent members of a static tree that are not there: after an upgrade, or all of them at first. */
+  complete(spec: SupervisorSpec, parent: ActorId | null, atMs: number): void {
+    if (!this.#stage.ledger.nodes.has(spec.id)) {
+      this.start(spec, parent, atMs);
+      return;
+    }
+    for (const child of spec.children) {
+      if (isSupervisorSpec(child)) this.complete(child, spec.id, atMs);
+      else if (child.restart === 'permanent' && !this.#stage.ledger.nodes.has(child.id)) this.start(child, spec.id, atMs);
+    }
+  }
+
+  #begin(spec: ChildSpec, atMs: number): void {
+    const { ledger } = this.#stage;
+    const kind = ledger.kinds[spec.kind];
+    let prepared: Prepared;
+    try {
+      if (kind === undefined) throw new Error(`there is no kind of actor named ${spec.kind}`);
+      this.#stage.mark(spec.id);
+      prepared = prepare(ledger.kinds, kind, spec.id, undefined, kind.logic.initial(spec.input));
+    } catch (error) {
+      this.#startFailed(spec, kind, error);
+      return;
+    }
+    const saved = prepared.change !== undefined && 'saved' in prepared.change ? prepared.change.saved : 'null';
+    ledger.addActor(spec.id, spec.kind, prepared.snapshot, saved);
+    this.#stage.apply(spec.id, { ...prepared, change: undefined }, atMs);
+  }
+
+  /** The same input would throw again: it is not tried again by itself, but stays visible unless it is temporary. */
+  #startFailed(spec: ChildSpec, kind: ActorKind | undefined, error: unknown): void {
+    const why = messageOf(error);
+    this.#stage.report('error', 'start-failed', spec.id, why);
+    if (spec.restart === 'temporary' || kind === undefined) this.#remove(spec.id, 'failed', undefined);
+    else this.quarantine(spec.id, `it cannot start: ${why}`);
+  }
+
+  #beginStop(id: ActorId, node: ChildNode): void {
+    const { ledger } = this.#stage;
+    const cell = ledger.actors.get(id);
+    const ms = node.spec.shutdown;
+    if (ms === 'brutal' || node.phase === 'quarantined' || cell === undefined || cell.broken !== undefined) {
+      this.#remove(id, 'stopped', undefined);
+      return;
+    }
+    ledger.setNode(id, { ...node, phase: 'stopping' });
+    ledger.arm(id, SHUTDOWN_DEADLINE, this.#stage.nowMs + ms);
+    const event: ActorEvent = { type: 'shutdown' };
+    this.#stage.queue({ to: id, event });
+  }
+
+  #remove(id: ActorId, reason: DownReason, output: Json | undefined): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node)) return;
+    const last = ledger.actors.get(id)?.snapshot;
+    ledger.removeActor(id);
+    ledger.removeNode(id);
+    this.#tellDown(id, node.spec.kind, last, reason, output);
+    this.#advance(node.parent);
+  }
+
+  #tellDown(id: ActorId, kindName: string, last: unknown, reason: DownReason, output: Json | undefined): void {
+    try {
+      for (const post of this.#stage.ledger.kinds[kindName]?.down?.(id, last, reason, output) ?? []) {
+        this.#stage.queue(post);
+      }
+    } catch (error) {
+      this.#stage.report('error', 'down-failed', id, messageOf(error));
+    }
+  }
+
+  #admit(supervisor: ActorId): boolean {
+    const { ledger, nowMs } = this.#stage;
+    const node = ledger.nodes.get(supervisor);
+    if (node === undefined || !isSupervisor(node)) return true;
+    const { verdict, history } = admitRestart(node.history, nowMs, node.spec);
+    ledger.setNode(supervisor, { ...node, history });
+    return verdict === 'restart';
+  }
+
+  #giveUp(id: ActorId, node: ChildNode, why: string): void {
+    this.quarantine(id, why);
+    this.#escalate(node.parent, `${id}: ${why}`);
+  }
+
+  /** A supervisor has failed: its parent restarts it, or fails in its turn. The tree is finite, so this ends. */
+  #escalate(supervisor: ActorId, why: string): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(supervisor);
+    if (node === undefined || !isSupervisor(node)) return;
+    this.#stage.report('error', 'supervisor-gave-up', supervisor, why);
+    ledger.setNode(supervisor, { ...node, history: [] });
+    if (node.parent === null) this.#stage.rootGaveUp(why);
+    else if (this.#admit(node.parent)) this.#restart(node.parent, supervisor, false);
+    else this.#escalate(node.parent, `${supervisor}: ${why}`);
+  }
+
+  /** `gone`: the failed child has no state any more and has to start from its input even when it is alone. */
+  #restart(supervisor: ActorId, failed: ActorId, gone: boolean): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(supervisor);
+    if (node === undefined || !isSupervisor(node)) return;
+    if (node.takedown !== null) return; // they are on their way out already
+    if (node.spec.strategy === 'one_for_one' && !gone) return; // it goes on from its last good snapshot
+    const ids = affected(node.spec.strategy, ledger.childrenOf(supervisor), failed);
+    const specs = ids.flatMap((id) => {
+      const child = ledger.nodes.get(id);
+      if (child === undefined) return [];
+      return !isSupervisor(child) && child.spec.restart === 'temporary' ? [] : [child.spec];
+    });
+    if (gone && ids.length === 1) {
+      const child = ledger.nodes.get(failed);
+      if (child !== undefined && !isSupervisor(child)) this.#begin(child.spec, this.#stage.nowMs);
+      return;
+    }
+    this.#stage.report('warning', 'group-restart', failed, `${node.spec.strategy} of ${supervisor}`, [...ids]);
+    this.#takeDown(supervisor, { remaining: stopOrder(ids), restart: specs });
+  }
+
+  #takeDown(supervisor: ActorId, takedown: Takedown): void {
+    const node = this.#stage.ledger.nodes.get(supervisor) as SupervisorNode;
+    this.#stage.ledger.setNode(supervisor, { ...node, takedown });
+    this.#advance(supervisor);
+  }
+
+  /** Stop the next child; when none is left, start the group again, or be gone. One child at a time: bounded by their number. */
+  #advance(supervisor: ActorId): void {
+    const { ledger } = this.#stage;
+    for (;;) {
+      const node = ledger.nodes.get(supervisor);
+      if (node === undefined || !isSupervisor(node) || node.takedown === null) return;
+      const [first, ...rest] = node.takedown.remaining;
+      if (first === undefined) {
+        this.#takenDown(supervisor, node, node.takedown);
+        return;
+      }
+      const child = ledger.nodes.get(first);
+      if (child === undefined) {
+        ledger.setNode(supervisor, { ...node, takedown: { ...node.takedown, remaining: rest } });
+        continue;
+      }
+      if (isSupervisor(child) ? child.takedown?.restart === null : child.phase === 'stopping') return; // waits for it
+      this.stop(first); // may come back here through #remove, and leaves nothing to do then
+      if (ledger.nodes.has(first)) return;
+    }
+  }
+
+  #takenDown(supervisor: ActorId, node: SupervisorNode, takedown: Takedown): void {
+    const { ledger, nowMs } = this.#stage;
+    if (takedown.restart !== null) {
+      ledger.setNode(supervisor, { ...node, takedown: null });
+      for (const spec of takedown.restart) this.start(spec, supervisor, nowMs);
+      return;
+    }
+    ledger.removeNode(supervisor);
+    if (node.parent !== null) this.#advance(node.parent);
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
