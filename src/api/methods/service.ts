@@ -1,0 +1,20 @@
+/** org.varlink.service: what the service says of itself. */
+import { interfaces } from '../interfaces/index.ts';
+import type { CallContext, Handled } from '../session.ts';
+
+export const service = {
+  GetInfo: (_: unknown, { manager }: CallContext): Handled => ({
+    reply: {
+      vendor: 'sysMaster',
+      product: 'sysMaster',
+      version: manager.manager().version,
+      url: '',
+      interfaces: [...interfaces.keys()].sort(),
+    },
+  }),
+  GetInterfaceDescription: ({ interface: name }: { interface: string }): Handled => {
+    const found = interfaces.get(name);
+    if (found === undefined) return { error: 'org.varlink.service.InterfaceNotFound', parameters: { interface: name } };
+    return { reply: { description: found.text } };
+  },
+};

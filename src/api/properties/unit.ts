@@ -1,0 +1,208 @@
+/**
+ * Properties of a unit under systemd's names (org.freedesktop.systemd1(5)), for `show` and for scripts that use it.
+ *
+ * Settings come from the unit's sections as they were loaded: a setting that the sections gain shows up here without
+ * a change, in the form that its type gives it.
+ */
+import type { Command, Edge, ExitSet, Span, Unit } from '../../units/types.ts';
+import type { UnitState, UnitView } from '../manager.ts';
+import { commandText, count, type Properties, quoted, spanUs, stamps, yesNo } from './text.ts';
+
+/** Edges that are properties; InSlice, SliceOf and the rest of the graph's own kinds are told otherwise. */
+const DEPENDENCIES: readonly string[] = [
+  'Requires',
+  'Requisite',
+  'Wants',
+  'BindsTo',
+  'PartOf',
+  'Upholds',
+  'RequiredBy',
+  'RequisiteOf',
+  'WantedBy',
+  'BoundBy',
+  'UpheldBy',
+  'ConsistsOf',
+  'Conflicts',
+  'ConflictedBy',
+  'Before',
+  'After',
+  'OnSuccess',
+  'OnSuccessOf',
+  'OnFailure',
+  'OnFailureOf',
+  'Triggers',
+  'TriggeredBy',
+  'PropagatesReloadTo',
+  'ReloadPropagatedFrom',
+  'PropagatesStopTo',
+  'StopPropagatedFrom',
+  'JoinsNamespaceOf',
+  'SliceOf',
+];
+
+/** Settings in octal, as `ls` shows modes. */
+const OCTAL = /(^UMask|Mode)$/;
+/** Settings that are told under another name or form. */
+const APART = new Set([
+  'Limits',
+  'options',
+  'CgroupAttributes',
+  'WorkingDirectoryOptional',
+  'Listen',
+  'Slice',
+  'Description',
+  'Documentation',
+  'RequiresMountsFor',
+]);
+
+const isSpan = (name: string, value: unknown): value is Span =>
+  /Sec$/.test(name) && (typeof value === 'number' || value === 'infinity');
+const isCommands = (name: string, value: unknown): value is readonly Command[] =>
+  /^Exec/.test(name) && Array.isArray(value);
+const isExitSet = (value: unknown): value is ExitSet =>
+  typeof value === 'object' && value !== null && 'statuses' in value && 'signals' in value;
+
+function fileText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  const { path, optional } = value as { path?: unknown; optional?: unknown };
+  return typeof path === 'string' ? `${path} (ignore_errors=${yesNo(optional === true)})` : JSON.stringify(value);
+}
+
+function settingText(name: string, value: unknown): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'boolean') return yesNo(value);
+  if (typeof value === 'number')
+    return OCTAL.test(name) && Number.isInteger(value) ? value.toString(8).padStart(4, '0') : String(value);
+  if (isExitSet(value)) return [...value.statuses, ...value.signals].join(' ');
+  if (Array.isArray(value))
+    return value.every((item) => typeof item === 'string') ? quoted(value) : value.map(fileText).join(' ');
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+function settings(into: Properties, section: object | undefined, state: UnitState): void {
+  const records = state.service?.commands ?? [];
+  for (const [name, value] of Object.entries(section ?? {})) {
+    if (APART.has(name)) continue;
+    if (isSpan(name, value)) into[name.replace(/Sec$/, 'USec')] = spanUs(value);
+    else if (isCommands(name, value)) {
+      if (value.length > 0)
+        into[name] = value
+          .map((command, index) =>
+            commandText(
+              command,
+              records.find((record) => record.setting === name && record.index === index),
+            ),
+          )
+          .join(' ; ');
+    } else into[name] = settingText(name, value);
+  }
+  const { Limits, CgroupAttributes } = (section ?? {}) as {
+    Limits?: Readonly<Record<string, { soft: number | null; hard: number | null }>>;
+    CgroupAttributes?: readonly (readonly [string, string])[];
+  };
+  for (const [name, { soft, hard }] of Object.entries(Limits ?? {})) {
+    into[`Limit${name}`] = hard === null ? 'infinity' : String(hard);
+    into[`Limit${name}Soft`] = soft === null ? 'infinity' : String(soft);
+  }
+  if (CgroupAttributes !== undefined && CgroupAttributes.length > 0)
+    into['CgroupAttributes'] = CgroupAttributes.map(([attribute, value]) => `${attribute}=${value}`).join(' ; ');
+}
+
+function service(into: Properties, { service: now }: UnitState): void {
+  if (now === undefined) return;
+  into['MainPID'] = String(now.mainPid);
+  into['ControlPID'] = String(now.controlPid);
+  into['NRestarts'] = String(now.nRestarts);
+  into['NFileDescriptorStore'] = String(now.fdStore);
+  into['StatusText'] = now.statusText;
+  into['StatusErrno'] = String(now.statusErrno);
+  into['ReloadResult'] = now.reloadResult;
+  stamps(into, 'ExecMainStartTimestamp', now.main?.started);
+  stamps(into, 'ExecMainExitTimestamp', now.main?.ended);
+  stamps(into, 'WatchdogTimestamp', now.watchdog);
+  into['ExecMainPID'] = String(now.main?.pid ?? 0);
+  into['ExecMainCode'] = String(
+    now.main?.exit === undefined ? 0 : { exited: 1, killed: 2, dumped: 3 }[now.main.exit.code],
+  );
+  into['ExecMainStatus'] = String(now.main?.exit?.status ?? 0);
+}
+
+function socket(into: Properties, unit: Unit, { socket: now }: UnitState): void {
+  if (unit.socket === undefined) return;
+  into['Listen'] = unit.socket.Listen.map(
+    ({ kind, address }) => `${address} (${kind[0]!.toUpperCase()}${kind.slice(1)})`,
+  ).join(' ');
+  into['NAccepted'] = String(now?.accepted ?? 0);
+  into['NConnections'] = String(now?.connections ?? 0);
+  into['NRefused'] = String(now?.refused ?? 0);
+  for (const [name, value] of Object.entries(unit.socket.options)) into[name] = settingText(name, value);
+}
+
+/** Everything `show` prints for a unit; `edges` as Manager.edges gives them. */
+export function unitProperties({ unit, state, preset }: UnitView, edges: readonly Edge[]): Properties {
+  const into: Properties = {};
+  const can = (verb: boolean): string => yesNo(verb && unit.loadState === 'loaded');
+  if (unit.service !== undefined) into['Type'] = unit.service.Type;
+  settings(into, unit.service ?? unit.socket ?? unit.scope ?? unit.slice, state);
+  service(into, state);
+  socket(into, unit, state);
+  const slice =
+    edges.find((edge) => edge.kind === 'InSlice' && edge.from === unit.name)?.to ??
+    unit.service?.Slice ??
+    unit.socket?.Slice ??
+    '';
+  Object.assign(into, {
+    Result: state.result,
+    Slice: slice,
+    ControlGroup: state.controlGroup,
+    MemoryCurrent: count(state.memoryBytes),
+    MemoryPeak: count(state.memoryPeakBytes),
+    CPUUsageNSec: count(state.cpuNs),
+    TasksCurrent: count(state.tasks),
+    TasksMax: state.tasksMax === undefined ? 'infinity' : String(state.tasksMax),
+    Id: unit.name,
+    Names: quoted([...new Set([unit.name, ...unit.names])]),
+    Following: state.following ?? '',
+  });
+  for (const kind of DEPENDENCIES) {
+    const others = new Set(
+      edges.filter((edge) => edge.kind === kind && edge.from === unit.name).map((edge) => edge.to),
+    );
+    into[kind] = [...others].sort().join(' ');
+  }
+  Object.assign(into, {
+    RequiresMountsFor: quoted(unit.unit.RequiresMountsFor),
+    Documentation: quoted(unit.unit.Documentation),
+    Description: unit.unit.Description === '' ? unit.name : unit.unit.Description,
+    LoadState: unit.loadState,
+    ActiveState: state.active,
+    FreezerState: 'running',
+    SubState: state.sub,
+    FragmentPath: unit.fragmentPath,
+    DropInPaths: quoted(unit.dropInPaths),
+    UnitFileState: unit.unitFileState,
+    UnitFilePreset: preset,
+  });
+  stamps(into, 'StateChangeTimestamp', state.stateChange);
+  stamps(into, 'InactiveExitTimestamp', state.inactiveExit);
+  stamps(into, 'ActiveEnterTimestamp', state.activeEnter);
+  stamps(into, 'ActiveExitTimestamp', state.activeExit);
+  stamps(into, 'InactiveEnterTimestamp', state.inactiveEnter);
+  Object.assign(into, {
+    CanStart: can(!unit.unit.RefuseManualStart),
+    CanStop: can(!unit.unit.RefuseManualStop),
+    CanReload: can((unit.service?.ExecReload.length ?? 0) > 0 || unit.service?.Type === 'notify-reload'),
+    CanIsolate: can(unit.unit.AllowIsolate),
+    Job: state.job === undefined ? '0' : String(state.job.id),
+    Transient: yesNo(unit.unitFileState === 'transient'),
+    NeedDaemonReload: yesNo(state.needDaemonReload),
+    ConditionResult: yesNo(state.condition?.result ?? false),
+    AssertResult: yesNo(state.assertion?.result ?? false),
+  });
+  stamps(into, 'ConditionTimestamp', state.condition?.at);
+  stamps(into, 'AssertTimestamp', state.assertion?.at);
+  settings(into, unit.unit, state);
+  into['LoadError'] = unit.findings.find((finding) => finding.severity === 'error')?.why ?? '';
+  into['InvocationID'] = state.invocationId;
+  return into;
+}
