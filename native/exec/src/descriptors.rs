@@ -3,7 +3,7 @@
 use crate::failure::{At, Failure};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use sysmaster_link::{ExecSpec, ExecStep};
 
 /// SD_LISTEN_FDS_START.
@@ -74,11 +74,12 @@ pub fn set_nonblocking(fd: impl AsFd, nonblocking: bool) -> rustix::io::Result<(
 }
 
 impl Listening {
-    /// Let them through execve, and nothing else above standard error.
-    pub fn open(&self, spec: &ExecSpec) -> Result<(), Failure> {
+    /// Let them through execve, and nothing else above standard error. They are the next program's from here on.
+    pub fn open(self, spec: &ExecSpec) -> Result<(), Failure> {
         sysmaster_sys::exec_calls::cloexec_from(first_free(spec)?).at(ExecStep::Fds, "close-on-exec")?;
-        for fd in &self.0 {
-            fcntl_setfd(fd, FdFlags::empty()).at(ExecStep::Fds, format!("descriptor {}", fd.as_raw_fd()))?;
+        for fd in self.0 {
+            fcntl_setfd(&fd, FdFlags::empty()).at(ExecStep::Fds, format!("descriptor {}", fd.as_raw_fd()))?;
+            let _kept_open = fd.into_raw_fd();
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ fn change_root(spec: &ExecSpec) -> Result<(), Failure> {
         return Ok(());
     }
     chroot(spec.root_directory.as_str()).at(ExecStep::Chroot, &spec.root_directory)?;
-    // Not left outside the new root, even where WorkingDirectory= may be missing.
+    // A working directory outside would be a way out.
     chdir("/").at(ExecStep::Chroot, &spec.root_directory)
 }
 
@@ -107,7 +107,7 @@ fn change_directory(spec: &ExecSpec, identity: &Identity) -> Result<(), Failure>
         directory => directory,
     };
     match chdir(directory) {
-        Err(_) if spec.working_directory_optional => Ok(()),
+        Err(_) if spec.working_directory_optional => chdir("/").at(ExecStep::Chdir, "/"),
         result => result.at(ExecStep::Chdir, directory),
     }
 }

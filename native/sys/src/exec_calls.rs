@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The highest signal number of Linux, SIGRTMAX included.
 const SIGNAL_MAX: i32 = 64;
+/// The size of the kernel's own signal set: one bit a signal.
+const KERNEL_SIGSET_BYTES: usize = 8;
 
 /// Set every signal to its default disposition, SIGPIPE to ignored where asked for, and unblock them all.
 ///
@@ -19,19 +21,23 @@ const SIGNAL_MAX: i32 = 64;
 /// # Errors
 /// Those of sigaction(2) and sigprocmask(2), except for the signals that nobody can change.
 pub fn reset_signals(ignore_sigpipe: bool) -> io::Result<()> {
+    // What the kernel calls a sigaction is smaller than this; all zero it says: default, no flags, nothing blocked.
+    let default = [0_u64; 8];
     for signal in 1..=SIGNAL_MAX {
-        let handler = if signal == libc::SIGPIPE && ignore_sigpipe { libc::SIG_IGN } else { libc::SIG_DFL };
-        // SAFETY: a zeroed sigaction is a valid one, and neither disposition runs any code of this process.
+        // SAFETY: the kernel reads one of its sigactions from `default`, writes nothing, and runs no code of this process.
+        // The C library's sigaction will not touch the two signals that it uses itself, and a parent may ignore those as well.
         let result = unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = handler;
-            libc::sigaction(signal, &raw const action, std::ptr::null_mut())
+            let old: *mut u8 = std::ptr::null_mut();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, KERNEL_SIGSET_BYTES)
         };
         match Errno::result(result) {
-            // KILL and STOP, and the two that the C library keeps for itself.
+            // KILL and STOP.
             Ok(_) | Err(Errno::EINVAL) => {}
             Err(errno) => return Err(errno.into()),
         }
+    }
+    if ignore_sigpipe {
+        ignore(nix::sys::signal::Signal::SIGPIPE)?;
     }
     let none = nix::sys::signal::SigSet::empty();
     nix::sys::signal::sigprocmask(nix::sys::signal::SigmaskHow::SIG_SETMASK, Some(&none), None)?;
@@ -140,8 +146,12 @@ pub fn acquire_terminal(terminal: impl AsFd, steal: bool) -> io::Result<()> {
 /// # Errors
 /// Those of sigaction(2).
 pub fn ignore_hangup() -> io::Result<()> {
+    ignore(nix::sys::signal::Signal::SIGHUP)
+}
+
+fn ignore(signal: nix::sys::signal::Signal) -> io::Result<()> {
     // SAFETY: to ignore a signal runs no code.
-    unsafe { nix::sys::signal::signal(nix::sys::signal::Signal::SIGHUP, nix::sys::signal::SigHandler::SigIgn)? };
+    unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigIgn)? };
     Ok(())
 }
 
