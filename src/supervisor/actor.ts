@@ -156,7 +156,10 @@ export type BuiltinEffect =
   | { readonly type: 'disarmDeadline'; readonly params: { readonly name: string } }
   | { readonly type: 'post'; readonly params: Post }
   | { readonly type: 'startChild'; readonly params: { readonly spec: ChildSpec; readonly supervisor: ActorId } }
-  | { readonly type: 'startSupervisor'; readonly params: { readonly spec: SupervisorSpec; readonly supervisor: ActorId } }
+  | {
+      readonly type: 'startSupervisor';
+      readonly params: { readonly spec: SupervisorSpec; readonly supervisor: ActorId };
+    }
   | { readonly type: 'stopChild'; readonly params: { readonly id: ActorId } }
   | { readonly type: 'releaseChild'; readonly params: { readonly id: ActorId } };
 

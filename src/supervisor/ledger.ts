@@ -25,7 +25,10 @@ export interface ChildNode {
   readonly phase: 'running' | 'stopping' | 'quarantined';
 }
 
-/** Children on their way out, first one first; then `restart` are started in order, or, if it is null, the supervisor is gone too. */
+/**
+ * Children on their way out, the first that is still there first; then `restart` are started in order, or, if it is null,
+ * the supervisor is gone too.
+ */
 export interface Takedown {
   readonly remaining: readonly ActorId[];
   readonly restart: readonly (ChildSpec | SupervisorSpec)[] | null;
@@ -114,7 +117,8 @@ export class Ledger {
   stepActor(cell: Cell, snapshot: unknown, change: { readonly diff: string } | { readonly saved: string }): void {
     cell.snapshot = snapshot;
     if ('diff' in change) this.#ops.push(`["s",${text(cell.id)},${change.diff}]`);
-    else this.#ops.push(`["a",${text(cell.id)},${text(cell.kindName)},${cell.kind?.logic.version ?? 0},${change.saved}]`);
+    else
+      this.#ops.push(`["a",${text(cell.id)},${text(cell.kindName)},${cell.kind?.logic.version ?? 0},${change.saved}]`);
   }
 
   /** The actor and its deadlines. */
@@ -169,12 +173,13 @@ export class Ledger {
     return `[${ops.join(',')}]`;
   }
 
-  /** The text of an image: the whole state, as it stands between two turns, with `queued` for its queue. */
+  /** The text of an image: the whole state between two turns, with `queued` for its queue. What was not committed yet is now. */
   image(bootId: string, queued: readonly Post[]): string {
     const ops: string[] = [];
     for (const [id, node] of this.nodes) ops.push(`["n",${text(id)},${JSON.stringify(node)}]`);
     for (const cell of this.actors.values()) {
-      const form = cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : cell.kind.logic.save(cell.snapshot);
+      const form =
+        cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : cell.kind.logic.save(cell.snapshot);
       const version = cell.saved?.version ?? cell.kind?.logic.version ?? 0;
       ops.push(`["a",${text(cell.id)},${text(cell.kindName)},${version},${JSON.stringify(form)}]`);
     }
@@ -186,6 +191,7 @@ export class Ledger {
     for (const key of this.keys.kept()) ops.push(`["K",${text(key)}]`);
     if (queued.length > 0) ops.push(`["q",0,${JSON.stringify(queued)}]`);
     ops.push(`["i",${this.seq}]`);
+    this.#ops = []; // they are in the image
     return `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[${ops.join(',')}]}`;
   }
 

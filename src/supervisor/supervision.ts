@@ -7,7 +7,17 @@
  * start from their inputs. A supervisor that gives up quarantines the culprit and fails upwards; its parent treats it as a
  * failed child by the same rules. Above the root there is only init, so there it is told to the owner of the host.
  */
-import type { ActorEvent, ActorId, ActorKind, ChildSpec, DownReason, HostReport, Json, Post, SupervisorSpec } from './actor.ts';
+import type {
+  ActorEvent,
+  ActorId,
+  ActorKind,
+  ChildSpec,
+  DownReason,
+  HostReport,
+  Json,
+  Post,
+  SupervisorSpec,
+} from './actor.ts';
 import {
   type ChildNode,
   isSupervisor,
@@ -42,6 +52,7 @@ export interface Stage {
 
 export class Supervision {
   readonly #stage: Stage;
+  readonly #advancing = new Set<ActorId>();
   #depth = 0;
 
   constructor(stage: Stage) {
@@ -162,13 +173,16 @@ export class Supervision {
 
   /** Start the permanent members of a static tree that are not there: after an upgrade, or all of them at first. */
   complete(spec: SupervisorSpec, parent: ActorId | null, atMs: number): void {
-    if (!this.#stage.ledger.nodes.has(spec.id)) {
+    const node = this.#stage.ledger.nodes.get(spec.id);
+    if (node === undefined || !isSupervisor(node)) {
       this.start(spec, parent, atMs);
       return;
     }
+    if (JSON.stringify(node.spec) !== JSON.stringify(spec)) this.#stage.ledger.setNode(spec.id, { ...node, spec });
     for (const child of spec.children) {
       if (isSupervisorSpec(child)) this.complete(child, spec.id, atMs);
-      else if (child.restart === 'permanent' && !this.#stage.ledger.nodes.has(child.id)) this.start(child, spec.id, atMs);
+      else if (child.restart === 'permanent' && !this.#stage.ledger.nodes.has(child.id))
+        this.start(child, spec.id, atMs);
     }
   }
 
@@ -289,30 +303,31 @@ export class Supervision {
   /** Stop the next child; when none is left, start the group again, or be gone. One child at a time: bounded by their number. */
   #advance(supervisor: ActorId): void {
     const { ledger } = this.#stage;
-    for (;;) {
-      const node = ledger.nodes.get(supervisor);
-      if (node === undefined || !isSupervisor(node) || node.takedown === null) return;
-      const [first, ...rest] = node.takedown.remaining;
-      if (first === undefined) {
-        this.#takenDown(supervisor, node, node.takedown);
-        return;
-      }
-      const child = ledger.nodes.get(first);
-      if (child === undefined) {
-        ledger.setNode(supervisor, { ...node, takedown: { ...node.takedown, remaining: rest } });
-        continue;
-      }
-      if (isSupervisor(child) ? child.takedown?.restart === null : child.phase === 'stopping') return; // waits for it
-      this.stop(first); // may come back here through #remove, and leaves nothing to do then
-      if (ledger.nodes.has(first)) return;
+    const node = ledger.nodes.get(supervisor);
+    if (node === undefined || !isSupervisor(node) || node.takedown === null) return;
+    if (this.#advancing.has(supervisor)) return; // a child that was removed at once: the loop below goes on
+    this.#advancing.add(supervisor);
+    let waits = false;
+    for (const id of node.takedown.remaining) {
+      const child = ledger.nodes.get(id);
+      if (child === undefined) continue;
+      const begun = isSupervisor(child) ? child.takedown?.restart === null : child.phase === 'stopping';
+      if (!begun) this.stop(id);
+      waits = ledger.nodes.has(id);
+      if (waits) break;
     }
+    this.#advancing.delete(supervisor);
+    if (!waits) this.#takenDown(supervisor);
   }
 
-  #takenDown(supervisor: ActorId, node: SupervisorNode, takedown: Takedown): void {
+  #takenDown(supervisor: ActorId): void {
     const { ledger, nowMs } = this.#stage;
-    if (takedown.restart !== null) {
+    const node = ledger.nodes.get(supervisor);
+    if (node === undefined || !isSupervisor(node) || node.takedown === null) return;
+    const { restart } = node.takedown;
+    if (restart !== null) {
       ledger.setNode(supervisor, { ...node, takedown: null });
-      for (const spec of takedown.restart) this.start(spec, supervisor, nowMs);
+      for (const spec of restart) this.start(spec, supervisor, nowMs);
       return;
     }
     ledger.removeNode(supervisor);

@@ -1,0 +1,571 @@
+/**
+ * The actor host: one queue, one turn, one commit.
+ *
+ * A turn takes what is queued (all ready inputs first, then deadlines that are due), runs at most 512 events to completion,
+ * writes one record that holds everything they changed, and only then carries out the effects they asked for, in order, and
+ * takes the inputs from their sources. So core may die between any two instructions: before the record nothing has
+ * happened and the inputs come again; after it, effects and consumption are repeated, which is harmless (law 4).
+ *
+ * The parts: steps.ts prepares a step (all that can throw), ledger.ts is the durable state, supervision.ts the tree,
+ * recovery.ts the way back. This file owns the turn, and the order of things within it.
+ */
+import type { Hello, Host, HostEvent } from '../host/ports.ts';
+import type {
+  ActorEvent,
+  ActorId,
+  ActorKinds,
+  BuiltinEffect,
+  HostReport,
+  Input,
+  Json,
+  Post,
+  SupervisorSpec,
+} from './actor.ts';
+import { blackBoxName } from './actor.ts';
+import type { DueAt } from './deadlines.ts';
+import { Journal } from './journal.ts';
+import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
+import { EventQueue } from './queue.ts';
+import { PHASE, type Recovered, recover, type Suspects } from './recovery.ts';
+import { type Prepared, prepare } from './steps.ts';
+import { messageOf, SHUTDOWN_DEADLINE, type Stage, Supervision } from './supervision.ts';
+
+/** Most events of one turn. */
+const TURN_EVENTS = 512;
+/** Most queued events; a step that posts beyond it throws. */
+const QUEUE_MAX = 262_144;
+/** A deadline later than this was missed while core was away or hung: it waits for one full drain of inputs. */
+const LATE_MS = 20;
+/** … but for no more turns than this, should inputs never end. */
+const LATE_TURNS = 64;
+/** Suspicion ends after this many turns in any case. */
+const ALONE_TURNS = 2048;
+/** … and not before this many, so that inputs that come a little later are still handled under it. */
+const ALONE_TURNS_LEAST = 16;
+
+/** What the layer above sees when it has to bring the state and the world together. */
+export interface RecoveryView {
+  /** `fresh`: no state was restored and the epoch is new; live children in `hello` are to be adopted by their tags. */
+  readonly mode: 'restored' | 'fresh';
+  readonly why: string;
+  readonly hello: Hello;
+  read(actor: ActorId): unknown;
+  list(prefix: string): readonly ActorId[];
+}
+
+export interface ActorHostOptions {
+  readonly host: Host;
+  readonly kinds: ActorKinds;
+  /** The static tree; its permanent children are started where they are missing. */
+  readonly root: SupervisorSpec;
+  /** Turn a host event into {@link ActorHost.input}s. Every init record must become one, if with no events. */
+  onEvent(event: HostEvent): void;
+  /** What init's hello means for the restored actors, as posts; they are part of the first commit. Pure: it may be asked again. */
+  reconcile?(view: RecoveryView): readonly Post[];
+  /** Default: the log port. */
+  onReport?(report: HostReport): void;
+  /** The root supervisor has given up. Default: it is reported, and core goes on without the quarantined: dying would not bring them back. */
+  onRootGaveUp?(why: string): void;
+  /** Longest time between two beats, in ms; default 2,500; Infinity: beat after turns only (the simulator). */
+  readonly beatEveryMs?: number;
+  /** For tests: smaller turns, earlier compaction. */
+  readonly turnEvents?: number;
+  readonly compactBytes?: number;
+}
+
+/** A node of {@link ActorHost.tree}, for display. */
+export interface TreeView {
+  readonly id: ActorId;
+  readonly phase: 'running' | 'stopping' | 'quarantined';
+  /** Of an actor: its kind. */
+  readonly kind?: string;
+  /** Of a supervisor. */
+  readonly strategy?: string;
+  /** Restarts within the period, of a supervisor. */
+  readonly restarts?: number;
+  readonly children: readonly TreeView[];
+}
+
+export class ActorHost {
+  readonly #options: ActorHostOptions;
+  readonly #host: Host;
+  readonly #queue = new EventQueue();
+  readonly #supervision: Supervision;
+  readonly #journal: Journal;
+  #ledger: Ledger;
+  #suspects: Suspects;
+
+  #nowMs = 0;
+  #inTurn = false;
+  /** Index of the next effect of the event in hand. */
+  #index = 0;
+  /** Inputs that came since the last commit; those of the last commit; consumptions of such that were committed before. */
+  #received = new Map<string, Input>();
+  #committed: readonly Input[] = [];
+  #again: (() => void)[] = [];
+  #ackedThrough = 0;
+  /** Turns since a late deadline was first held back; -1: none is. */
+  #lateTurns = -1;
+  #polled = false;
+  #aloneTurns = 0;
+  #wakeMs: number | undefined;
+  #lastBeatMs = Number.NEGATIVE_INFINITY;
+  /** Deadlines before this time fell due while core was away. */
+  #awayUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: ActorHostOptions) {
+    this.#options = options;
+    this.#host = options.host;
+    const { ledger, suspects } = this.#recover();
+    this.#ledger = ledger;
+    this.#suspects = suspects;
+    this.#supervision = new Supervision(this.#stage());
+    this.#journal = new Journal({
+      state: this.#host.state,
+      compactBytes: options.compactBytes,
+      report: (level, what, why) => this.#report(level, what, undefined, why),
+    });
+  }
+
+  // — Life ————————————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  #recovered: Recovered | undefined;
+
+  #recover(): Recovered {
+    this.#nowMs = this.#host.clock.nowMs();
+    const recovered = recover(this.#host, this.#options.kinds, (level, what, actor, why) =>
+      this.#tell({ level, what, actor, why, seq: 0 }),
+    );
+    this.#recovered = recovered;
+    return recovered;
+  }
+
+  /** Finish recovery and take charge: after this, turns come from the host. Call it once. */
+  start(): { readonly mode: 'restored' | 'fresh'; readonly why: string } {
+    const { mode, why } = this.#recovered as Recovered;
+    const { init, hello } = this.#host;
+    this.#nowMs = this.#host.clock.nowMs();
+    if (mode === 'restored') this.#awayUntilMs = this.#nowMs;
+    this.#tell({ level: 'info', what: `state-${mode}`, actor: undefined, why, seq: this.#ledger.seq });
+    // Nothing may be done under a new epoch while an image of an old one could still be believed.
+    if (mode === 'fresh') this.#writeImage();
+    for (const post of this.#ledger.queued) this.#queue.push({ post, durable: true });
+    this.#ledger.queued = [];
+
+    init.mark(0, PHASE.recovery, 'effects');
+    this.#reissue();
+    init.mark(0, PHASE.recovery, 'complete');
+    this.#supervision.complete(this.#options.root, null, this.#nowMs);
+    init.mark(0, PHASE.recovery, 'reconcile');
+    const view: RecoveryView = {
+      mode,
+      why,
+      hello,
+      read: (id) => this.read(id),
+      list: (prefix) => this.list(prefix),
+    };
+    for (const post of this.#options.reconcile?.(view) ?? []) this.#post(post);
+    // Deadlines that fell due meanwhile are late, and so wait for a full drain.
+    this.#host.start(
+      (event) => {
+        if (event.type === 'wake') this.#wakeMs = undefined;
+        this.#options.onEvent(event);
+      },
+      () => this.turn(),
+    );
+    init.mark(0, PHASE.idle, '');
+    init.ready();
+    this.#host.schedule();
+    return { mode, why };
+  }
+
+  /** Hand over one input. It is processed in a coming turn, and consumed after that turn's commit. */
+  input(input: Input): void {
+    this.#host.schedule();
+    if (this.#received.has(input.key)) return; // offered again before its turn came
+    if (this.#ledger.keys.has(input.key)) {
+      if (input.consume !== undefined) this.#again.push(input.consume);
+      return;
+    }
+    this.#received.set(input.key, input);
+    const nowMs = this.#host.clock.nowMs();
+    for (const { to, event } of input.events) {
+      this.#queue.push({ post: { to, event: stamped(event, nowMs) }, durable: false });
+    }
+    this.#polled = false;
+  }
+
+  // — The turn ————————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** One turn. The host calls it after each batch of events and when it was asked for. */
+  turn(): void {
+    if (this.#inTurn) return;
+    this.#inTurn = true;
+    this.#nowMs = this.#host.clock.nowMs();
+    this.#fireDue();
+    for (let left = this.#turnLimit(); left > 0; left -= 1) {
+      const entry = this.#queue.take();
+      if (entry === undefined) break;
+      if ('post' in entry) this.#deliver(entry.post);
+      else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
+    }
+    this.#commit();
+    this.#carryOut();
+    this.#consume();
+    this.#compact();
+    this.#host.init.mark(this.#ledger.seq, PHASE.idle, '');
+    this.#host.init.beat();
+    this.#lastBeatMs = this.#nowMs;
+    this.#inTurn = false;
+    this.#rest();
+  }
+
+  #turnLimit(): number {
+    const { aloneUntil } = this.#suspects;
+    if (aloneUntil === 0) return this.#options.turnEvents ?? TURN_EVENTS;
+    this.#aloneTurns += 1;
+    const idle = this.#queue.length === 0 && this.#lateTurns < 0;
+    if ((idle && this.#aloneTurns > ALONE_TURNS_LEAST) || this.#aloneTurns > ALONE_TURNS)
+      this.#suspects = { ...this.#suspects, aloneUntil: 0 };
+    // The first such turn only commits the inputs, so that the order of events stays what it is if the next one kills core.
+    return this.#aloneTurns === 1 ? 0 : 1;
+  }
+
+  /** Queue the deadlines that are due, behind the inputs. Late ones wait until a poll has brought no more inputs. */
+  #fireDue(): void {
+    const { deadlines } = this.#ledger;
+    const next = deadlines.next();
+    if (next === undefined || next > this.#nowMs) {
+      this.#lateTurns = -1;
+      return;
+    }
+    if (this.#nowMs - next > LATE_MS || next <= this.#awayUntilMs) {
+      const drained = this.#lateTurns >= 0 && this.#polled;
+      this.#polled = true;
+      this.#lateTurns += 1;
+      if (this.#lateTurns === 0 || (!drained && this.#lateTurns < LATE_TURNS)) return;
+    }
+    this.#lateTurns = -1;
+    for (const deadline of deadlines.takeDue(this.#nowMs)) this.#queue.push({ deadline });
+  }
+
+  #fire(actor: ActorId, name: string, at: number): void {
+    if (this.#ledger.deadlines.get(actor, name) !== at) return; // disarmed, or armed for another time
+    if (this.#cell(actor) === undefined) return; // quarantined: it fires once released
+    this.#ledger.disarm(actor, name);
+    if (name === SHUTDOWN_DEADLINE) this.#supervision.shutdownOver(actor);
+    else this.#deliver({ to: actor, event: { type: 'deadline', name, atMs: this.#nowMs } });
+  }
+
+  /** An actor that can take events; undefined: there is none, or it is quarantined or broken. */
+  #cell(id: ActorId): Cell | undefined {
+    const cell = this.#ledger.actors.get(id);
+    if (cell === undefined || cell.broken !== undefined) return undefined;
+    const node = this.#ledger.nodes.get(id);
+    return node !== undefined && !isSupervisor(node) && node.phase === 'quarantined' ? undefined : cell;
+  }
+
+  #deliver(post: Post): void {
+    this.#ledger.seq += 1;
+    this.#index = 0;
+    const { to, event } = post;
+    if (this.#isSetAside(to)) {
+      this.#report('error', 'event-set-aside', to, `${event.type} has taken core down twice`, event as Json);
+      this.#supervision.quarantine(to, `its event ${event.type} has taken core down twice`);
+      return;
+    }
+    const cell = this.#cell(to);
+    if (cell === undefined) {
+      const there = this.#ledger.actors.has(to) || this.#ledger.nodes.has(to);
+      this.#report(
+        there ? 'warning' : 'info',
+        there ? 'event-set-aside' : 'no-such-actor',
+        to,
+        event.type,
+        event as Json,
+      );
+    } else this.#step(cell, event);
+  }
+
+  /** Law 7: a throw costs the step, a second one the event. */
+  #step(cell: Cell, event: ActorEvent): void {
+    const { kind, id } = cell;
+    if (kind === undefined) return;
+    for (let attempt = 1; attempt <= 2; attempt += 1) {
+      this.#host.init.mark(this.#ledger.seq, PHASE.step, blackBoxName(id));
+      let prepared: Prepared;
+      try {
+        prepared = prepare(this.#options.kinds, kind, id, cell, kind.logic.step(cell.snapshot, event));
+        if (this.#queue.length + prepared.effects.length + prepared.posts.length > QUEUE_MAX) {
+          throw new Error('the queue of events is full');
+        }
+      } catch (error) {
+        const why = messageOf(error);
+        this.#report(
+          'error',
+          attempt === 1 ? 'step-failed' : 'event-set-aside',
+          id,
+          `${event.type}: ${why}`,
+          event as Json,
+        );
+        if (!this.#supervision.failed(id, why)) return;
+        if (attempt === 2) this.#supervision.lostStep(id);
+        continue;
+      }
+      this.#apply(id, prepared, event.atMs ?? this.#nowMs);
+      return;
+    }
+  }
+
+  #isSetAside(to: ActorId): boolean {
+    const { setAside } = this.#suspects;
+    if (setAside === undefined || setAside.seq !== this.#ledger.seq) return false;
+    this.#suspects = { ...this.#suspects, setAside: undefined };
+    // The black box may name a child that was being started by the event's own actor.
+    return setAside.actor === blackBoxName(to) || !this.list('').some((id) => blackBoxName(id) === setAside.actor);
+  }
+
+  /** Make a prepared step true. Nothing in here throws. */
+  #apply(actor: ActorId, prepared: Prepared, atMs: number): void {
+    const ledger = this.#ledger;
+    const cell = ledger.actors.get(actor);
+    if (cell === undefined) return;
+    if (prepared.change === undefined) cell.snapshot = prepared.snapshot;
+    else ledger.stepActor(cell, prepared.snapshot, prepared.change);
+    for (const effect of prepared.effects) {
+      if ('builtin' in effect) {
+        this.#applyBuiltin(actor, effect.builtin, atMs);
+        continue;
+      }
+      const id = { epoch: ledger.epoch, seq: ledger.seq, index: this.#index };
+      this.#index += 1;
+      const { type, params } = effect.external;
+      ledger.addEffect(
+        { id, actor, type, params, atMs, kindName: cell.kindName, snapshot: prepared.snapshot },
+        effect.text,
+      );
+    }
+    for (const post of prepared.posts) this.#post(post);
+    if (prepared.output !== undefined && ledger.actors.has(actor)) this.#supervision.ended(actor, prepared.output);
+  }
+
+  #applyBuiltin(actor: ActorId, { type, params }: BuiltinEffect, atMs: number): void {
+    const ledger = this.#ledger;
+    switch (type) {
+      case 'armDeadline':
+        if (ledger.actors.has(actor)) {
+          ledger.arm(actor, params.name, params.ms === 'infinity' ? 'infinity' : atMs + params.ms);
+        }
+        return;
+      case 'disarmDeadline':
+        ledger.disarm(actor, params.name);
+        return;
+      case 'post':
+        this.#post(params);
+        return;
+      case 'startChild':
+      case 'startSupervisor':
+        this.#supervision.start(params.spec, params.supervisor, atMs);
+        return;
+      case 'stopChild':
+        this.#supervision.stop(params.id);
+        return;
+      case 'releaseChild':
+        this.#supervision.release(params.id, atMs);
+    }
+  }
+
+  #post({ to, event }: Post): void {
+    this.#queue.push({ post: { to, event: stamped(event, this.#nowMs) }, durable: false });
+  }
+
+  // — Commit, effects, consumption ————————————————————————————————————————————————————————————————————————————————————————
+
+  #commit(): void {
+    const ledger = this.#ledger;
+    this.#committed = [...this.#received.values()];
+    this.#received = new Map();
+    for (const { key, keep } of this.#committed) ledger.takeKey(key, keep === true);
+    if (ledger.dirty) this.#journal.append(ledger.commit(this.#queue.settle()), this.#nowMs);
+  }
+
+  #carryOut(): void {
+    const effects = this.#ledger.pending;
+    this.#ledger.pending = [];
+    for (const effect of effects) this.#runEffect(effect);
+  }
+
+  #runEffect(effect: PendingEffect): void {
+    const { id, actor, type, params, atMs, snapshot } = effect;
+    const def = this.#options.kinds[effect.kindName]?.effects[type];
+    this.#host.init.mark(id.seq, PHASE.effect, blackBoxName(actor));
+    try {
+      if (def === undefined) throw new Error('nobody here carries it out');
+      def.run({ id, actor, snapshot, atMs, post: (to, event) => this.#post({ to, event }) }, params as never);
+    } catch (error) {
+      const why = messageOf(error);
+      this.#report('error', 'effect-failed', actor, `${type}: ${why}`, params ?? null);
+      this.#supervision.failed(actor, `${type}: ${why}`);
+      this.#post({ to: actor, event: { type: 'effect-failed', effect: type, why } });
+    }
+  }
+
+  /** After a restore: the last commit's effects, since nobody knows how far the last core came. */
+  #reissue(): void {
+    const { badEffect } = this.#suspects;
+    const isBad = ({ id, actor }: PendingEffect) =>
+      id.seq === badEffect?.seq && blackBoxName(actor) === badEffect.actor;
+    const effects = this.#ledger.pending;
+    this.#ledger.pending = [];
+    for (const effect of effects.filter((one) => !isBad(one))) this.#runEffect(effect);
+    for (const { actor, type, params } of effects.filter(isBad)) {
+      this.#report('error', 'effect-set-aside', actor, `${type} has taken core down twice`, params ?? null);
+      this.#supervision.quarantine(actor, `its effect ${type} has taken core down twice`);
+    }
+  }
+
+  #consume(): void {
+    const again = this.#again;
+    this.#again = [];
+    for (const { key, consume } of this.#committed) if (consume !== undefined) this.#take(key, consume);
+    for (const consume of again) this.#take('consumed again', consume);
+    this.#committed = [];
+    const { lowWater } = this.#ledger.keys;
+    if (lowWater > this.#ackedThrough) {
+      this.#host.process.ack(lowWater);
+      this.#ackedThrough = lowWater;
+    }
+  }
+
+  #take(key: string, consume: () => void): void {
+    try {
+      consume();
+    } catch (error) {
+      this.#report('error', 'consume-failed', undefined, `${key}: ${messageOf(error)}`);
+    }
+  }
+
+  /** An image holds no effects, so it is written only when none wait to be committed. */
+  #compact(): void {
+    if (!this.#journal.wantsImage(this.#nowMs) || this.#ledger.pending.length > 0) return;
+    if (!this.#suspects.badCompaction) this.#writeImage();
+  }
+
+  #writeImage(): void {
+    this.#host.init.mark(this.#ledger.seq, PHASE.compaction, '');
+    this.#queue.settle();
+    this.#journal.replace(() => this.#ledger.image(this.#host.facts.bootId, this.#queue.posts()), this.#nowMs);
+  }
+
+  #rest(): void {
+    const next = this.#ledger.deadlines.next();
+    if (this.#queue.length > 0 || this.#lateTurns >= 0 || this.#ledger.dirty || this.#suspects.aloneUntil > 0) {
+      this.#host.schedule();
+    }
+    const beatMs = this.#lastBeatMs + (this.#options.beatEveryMs ?? 2_500);
+    const wakeMs = Math.min(next ?? Number.POSITIVE_INFINITY, beatMs, this.#journal.retryAtMs);
+    // An earlier wake that is no longer needed costs an empty turn, less than setting the timer in each one.
+    const armed = this.#wakeMs !== undefined && this.#wakeMs > this.#nowMs ? this.#wakeMs : undefined;
+    if (wakeMs === Number.POSITIVE_INFINITY || (armed !== undefined && armed <= wakeMs)) return;
+    this.#wakeMs = wakeMs;
+    this.#host.clock.wakeAt(wakeMs);
+  }
+
+  #stage(): Stage {
+    const nowMs = () => this.#nowMs;
+    return {
+      ledger: this.#ledger,
+      get nowMs() {
+        return nowMs();
+      },
+      queue: (post) => this.#post(post),
+      apply: (actor, prepared, atMs) => this.#apply(actor, prepared, atMs),
+      report: (level, what, actor, why, detail) => this.#report(level, what, actor, why, detail),
+      mark: (actor) => this.#host.init.mark(this.#ledger.seq, PHASE.step, blackBoxName(actor)),
+      rootGaveUp: (why) => {
+        this.#report('error', 'root-gave-up', undefined, why);
+        this.#options.onRootGaveUp?.(why);
+      },
+    };
+  }
+
+  // — Questions ———————————————————————————————————————————————————————————————————————————————————————————————————————————
+
+  /** Which history of state this is; part of every effect id. */
+  get epoch(): number {
+    return this.#ledger.epoch;
+  }
+
+  /** Number of the last event. */
+  get seq(): number {
+    return this.#ledger.seq;
+  }
+
+  /** True while the checkpoint cannot be written. */
+  get checkpointVoid(): boolean {
+    return this.#journal.isVoid;
+  }
+
+  /** An actor's snapshot, quarantined or not; undefined: there is none. */
+  read<S = unknown>(id: ActorId): S | undefined {
+    return this.#ledger.actors.get(id)?.snapshot as S | undefined;
+  }
+
+  /** Ids of actors that begin with `prefix`, sorted. */
+  list(prefix: string): readonly ActorId[] {
+    return [...this.#ledger.actors.keys()].filter((id) => id.startsWith(prefix)).sort();
+  }
+
+  /** What an actor waits for, as CLOCK_MONOTONIC ms. */
+  deadlines(id: ActorId): Readonly<Record<string, DueAt>> {
+    return this.#ledger.deadlines.of(id);
+  }
+
+  /** Has an input with this key been committed? */
+  seen(key: string): boolean {
+    return this.#ledger.keys.has(key);
+  }
+
+  /** Events that wait. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** A supervisor's restarts within its period, as of the last failure. */
+  restarts(supervisor: ActorId): number {
+    const node = this.#ledger.nodes.get(supervisor);
+    return node !== undefined && isSupervisor(node) ? node.history.length : 0;
+  }
+
+  /** The supervision tree, or the part below `id`; undefined: there is no such node. */
+  tree(id: ActorId = this.#options.root.id): TreeView | undefined {
+    const node = this.#ledger.nodes.get(id);
+    if (node === undefined) return undefined;
+    if (!isSupervisor(node)) return { id, phase: node.phase, kind: node.spec.kind, children: [] };
+    return {
+      id,
+      phase: node.takedown?.restart === null ? 'stopping' : 'running',
+      strategy: node.spec.strategy,
+      restarts: node.history.length,
+      children: this.#ledger.childrenOf(id).flatMap((child) => this.tree(child) ?? []),
+    };
+  }
+
+  #report(level: HostReport['level'], what: string, actor: ActorId | undefined, why: string, detail?: Json): void {
+    const report = { level, what, actor, why, seq: this.#ledger.seq };
+    this.#tell(detail === undefined ? report : { ...report, detail });
+  }
+
+  #tell(report: HostReport): void {
+    if (this.#options.onReport !== undefined) {
+      this.#options.onReport(report);
+      return;
+    }
+    const { level, what, ...fields } = report;
+    this.#host.log.log(level, fields, what);
+  }
+}
+
+function stamped(event: ActorEvent, nowMs: number): ActorEvent {
+  return event.atMs === undefined ? { ...event, atMs: nowMs } : event;
+}

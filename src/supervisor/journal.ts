@@ -1,0 +1,81 @@
+/**
+ * The checkpoint as the host writes it: one record a turn, an image now and then, and what happens when neither can be written.
+ *
+ * A record that cannot be written makes everything written before it a lie, since core runs on. So the checkpoint is
+ * marked void at once, core goes on in memory (a crash then means adoption under a new epoch), and a whole image is tried again
+ * after a growing while: once it is written, all is as before.
+ */
+import type { StatePort } from '../host/ports.ts';
+import { messageOf } from './supervision.ts';
+
+/** The journal is folded into an image beyond this many bytes, or twice the image, whichever is more. */
+const COMPACT_BYTES = 1024 * 1024;
+/** First and longest wait before a void checkpoint is tried again. */
+const RETRY_MS = { first: 1_000, most: 60_000 };
+
+export interface JournalOptions {
+  readonly state: StatePort;
+  readonly compactBytes?: number | undefined;
+  report(level: 'info' | 'error', what: string, why: string): void;
+}
+
+export class Journal {
+  readonly #options: JournalOptions;
+  #void: { readonly retryAtMs: number; readonly waitMs: number } | undefined;
+  #imageBytes = 0;
+
+  constructor(options: JournalOptions) {
+    this.#options = options;
+  }
+
+  get isVoid(): boolean {
+    return this.#void !== undefined;
+  }
+
+  /** When a void checkpoint is tried again, CLOCK_MONOTONIC ms; Infinity: it is not void. */
+  get retryAtMs(): number {
+    return this.#void?.retryAtMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Is it time for an image? */
+  wantsImage(nowMs: number): boolean {
+    if (this.#void !== undefined) return nowMs >= this.#void.retryAtMs;
+    return (
+      this.#options.state.appendedBytes > Math.max(this.#options.compactBytes ?? COMPACT_BYTES, 2 * this.#imageBytes)
+    );
+  }
+
+  append(record: string, nowMs: number): void {
+    if (this.#void !== undefined) return;
+    try {
+      this.#options.state.append(record);
+    } catch (error) {
+      this.#makeVoid(`a commit cannot be written: ${messageOf(error)}`, nowMs);
+    }
+  }
+
+  replace(image: () => string, nowMs: number): void {
+    try {
+      const text = image();
+      this.#options.state.replace(text);
+      this.#imageBytes = text.length;
+      if (this.#void !== undefined) this.#options.report('info', 'checkpoint-restored', 'a new image could be written');
+      this.#void = undefined;
+    } catch (error) {
+      this.#makeVoid(`an image cannot be written: ${messageOf(error)}`, nowMs);
+    }
+  }
+
+  #makeVoid(why: string, nowMs: number): void {
+    const again = this.#void !== undefined;
+    const waitMs = Math.min(RETRY_MS.most, this.#void === undefined ? RETRY_MS.first : this.#void.waitMs * 2);
+    this.#void = { retryAtMs: nowMs + waitMs, waitMs };
+    if (again) return; // said already, and marked already
+    this.#options.report('error', 'checkpoint-void', `${why}; core goes on in memory, a crash now means adoption`);
+    try {
+      this.#options.state.makeVoid();
+    } catch (error) {
+      this.#options.report('error', 'checkpoint-not-voided', messageOf(error));
+    }
+  }
+}

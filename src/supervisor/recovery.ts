@@ -1,0 +1,227 @@
+/**
+ * Recovery: from a checkpoint, init's hello and the black box to a ledger that can go on. A protocol, each step its own function.
+ *
+ *   read      the state port's image and records; nothing in safe mode
+ *   verify    form, boot, epoch: a checkpoint of another boot, or older than what init has seen, is history, not state
+ *   replay    operations onto an empty ledger
+ *   load      each actor from its saved form, through its kind's migration; one that cannot be loaded is set aside, alone
+ *   suspects  what the black box names is handled alone; what it names twice is set aside
+ *
+ * What follows is the host's (host.ts): complete the static tree, `reconcile` by the layer above, arm the deadlines, issue the
+ * effects of the last commit again, `ready`. Nothing is started here, so dying in here at any point and starting again is harmless.
+ */
+import type { BlackBox, Hello, Host, StatePort } from '../host/ports.ts';
+import { type ActorId, type ActorKinds, blackBoxName, type HostReport } from './actor.ts';
+import { FORMAT, Ledger, type PendingEffect } from './ledger.ts';
+import { messageOf } from './supervision.ts';
+
+/** Phases of the black box (native/link/src/frame.rs). */
+export const PHASE = { idle: 0, step: 1, effect: 2, recovery: 3, compaction: 4 } as const;
+
+/** What the black box says about the checkpoint at hand. Names are black-box names. */
+export interface Suspects {
+  /** Events are handled one to a turn until this one is behind us; 0: no suspicion. */
+  readonly aloneUntil: number;
+  /** The event that has taken core down twice, to be set aside with its actor. */
+  readonly setAside: { readonly seq: number; readonly actor: string } | undefined;
+  /** The actor and event number whose effects have taken core down twice. */
+  readonly badEffect: { readonly seq: number; readonly actor: string } | undefined;
+  /** The recovery step that has taken core down twice. */
+  readonly badRecovery: string | undefined;
+  /** Writing an image has taken core down twice. */
+  readonly badCompaction: boolean;
+}
+
+const INNOCENT: Suspects = {
+  aloneUntil: 0,
+  setAside: undefined,
+  badEffect: undefined,
+  badRecovery: undefined,
+  badCompaction: false,
+};
+
+/** The answer of {@link recover}. `fresh`: there is no state, and the epoch is new. */
+export interface Recovered {
+  readonly ledger: Ledger;
+  readonly mode: 'restored' | 'fresh';
+  /** Why it is fresh; empty when restored. */
+  readonly why: string;
+  readonly suspects: Suspects;
+}
+
+type Report = (level: HostReport['level'], what: string, actor: ActorId | undefined, why: string) => void;
+
+/** The whole protocol. Never throws for what stands in the checkpoint. */
+export function recover(host: Host, kinds: ActorKinds, report: Report): Recovered {
+  const { hello, init } = host;
+  const mark = (step: string) => init.mark(0, PHASE.recovery, step);
+  const badRecovery = twiceInRecovery(hello.deaths);
+
+  mark('read');
+  const source = read(host.state, hello, badRecovery);
+  if ('unusable' in source) return fresh(kinds, hello, source.unusable);
+  if (source.note !== undefined) report('warning', 'checkpoint-note', undefined, source.note);
+
+  mark('verify');
+  const header = verify(source.image, hello, host.facts.bootId);
+  if ('unusable' in header) return fresh(kinds, hello, header.unusable);
+
+  mark('replay');
+  const ledger = new Ledger(kinds, header.epoch);
+  const fault = replay(ledger, header.ops, source.records);
+  if (fault !== undefined) return fresh(kinds, hello, fault);
+  if (ledger.nodes.size === 0) return { ledger, mode: 'fresh', why: 'the last core had not begun', suspects: INNOCENT };
+
+  loadActors(ledger, badRecovery, report, mark);
+  mark('suspects');
+  const pending = ledger.pending.map(({ id, actor }) => ({ seq: id.seq, actor: blackBoxName(actor) }));
+  return { ledger, mode: 'restored', why: '', suspects: suspectsOf(hello.deaths, ledger.seq, pending) };
+}
+
+interface Source {
+  readonly image: string;
+  readonly records: readonly string[];
+  readonly note: string | undefined;
+}
+
+function read(state: StatePort, hello: Hello, badRecovery: string | undefined): Source | { readonly unusable: string } {
+  if (hello.safeMode) return { unusable: 'init asks for safe mode' };
+  if (badRecovery !== undefined && !badRecovery.startsWith('load:')) {
+    return { unusable: `the recovery step ${badRecovery} has taken core down twice` };
+  }
+  try {
+    const { image, records, note } = state.load();
+    return image === undefined ? { unusable: note ?? 'there is no checkpoint' } : { image, records, note };
+  } catch (error) {
+    return { unusable: `the checkpoint cannot be read: ${messageOf(error)}` };
+  }
+}
+
+interface Header {
+  readonly epoch: number;
+  readonly ops: readonly unknown[];
+}
+
+/** The image's header, and whether it is this boot's and the newest. */
+export function verify(image: string, hello: Hello, bootId: string): Header | { readonly unusable: string } {
+  let parsed: { format?: unknown; boot?: unknown; epoch?: unknown; ops?: unknown };
+  try {
+    parsed = JSON.parse(image);
+  } catch (error) {
+    return { unusable: `the image is not JSON: ${messageOf(error)}` };
+  }
+  const { format, boot, epoch, ops } = parsed ?? {};
+  if (format !== FORMAT) return { unusable: `the image has form ${JSON.stringify(format)}, this core reads ${FORMAT}` };
+  if (boot !== bootId) return { unusable: 'the checkpoint is of another boot' };
+  if (typeof epoch !== 'number' || !Array.isArray(ops)) return { unusable: 'the image has no epoch or no operations' };
+  if (epoch < hello.epoch)
+    return { unusable: `the image is of epoch ${epoch}, but init has seen effects of ${hello.epoch}` };
+  return { epoch, ops };
+}
+
+/** Undefined, or what was wrong: then nothing of it is believed, since later records build on it. */
+export function replay(ledger: Ledger, imageOps: readonly unknown[], records: readonly string[]): string | undefined {
+  let at = 'the image';
+  try {
+    ledger.apply(imageOps);
+    for (const [index, record] of records.entries()) {
+      at = `record ${index + 1} of ${records.length}`;
+      ledger.apply(JSON.parse(record));
+    }
+    return undefined;
+  } catch (error) {
+    return `${at} cannot be read: ${messageOf(error)}`;
+  }
+}
+
+function fresh(kinds: ActorKinds, hello: Hello, why: string): Recovered {
+  return { ledger: new Ledger(kinds, hello.epoch + 1), mode: 'fresh', why, suspects: INNOCENT };
+}
+
+/** Also loads the snapshots that go with pending effects. A broken actor keeps its saved form, for a core that can read it. */
+function loadActors(
+  ledger: Ledger,
+  badRecovery: string | undefined,
+  report: Report,
+  mark: (step: string) => void,
+): void {
+  for (const cell of ledger.actors.values()) {
+    const name = `load:${blackBoxName(cell.id).slice(0, 35)}`;
+    mark(name);
+    const { saved, kind } = cell;
+    if (name === badRecovery) cell.broken ??= 'loading it has taken core down twice';
+    if (saved === undefined) cell.broken ??= 'it was saved without a form';
+    if (kind === undefined) cell.broken ??= `there is no kind of actor named ${cell.kindName}`;
+    try {
+      if (cell.broken === undefined && saved !== undefined && kind !== undefined) {
+        cell.snapshot = kind.logic.load(saved.form, saved.version);
+        cell.saved = undefined;
+      }
+    } catch (error) {
+      cell.broken = messageOf(error);
+    }
+    if (cell.broken !== undefined)
+      report('error', 'actor-set-aside', cell.id, `its snapshot cannot be used: ${cell.broken}`);
+  }
+  ledger.pending = ledger.pending.map((effect) => ({ ...effect, snapshot: snapshotFor(ledger, effect) }));
+}
+
+function snapshotFor(ledger: Ledger, { actor, kindName, saved }: PendingEffect): unknown {
+  const cell = ledger.actors.get(actor);
+  const logic = ledger.kinds[kindName]?.logic;
+  try {
+    if (saved !== undefined && logic !== undefined) return logic.load(saved.form, saved.version);
+  } catch {
+    // Reported with the actor itself: its form is the same.
+  }
+  return cell?.snapshot;
+}
+
+/** A death that nobody outside can have caused: not a plain SIGKILL, except init's own for a hang. */
+const fromInside = (death: BlackBox) =>
+  death.hung || death.ended === null || !('killed' in death.ended && death.ended.killed === 9);
+
+/**
+ * What the last deaths (newest first) say about a checkpoint whose last event is `seq` and whose last commit has `pending`.
+ *
+ * A death in a step counts while its event is not committed; one in an effect while the effect is pending. Two such deaths are
+ * of the same cause if actor and event number agree. Where both came from inside, the actor is enough: the number may differ,
+ * since inputs can be offered in another order, but the newer one was handled alone and so is exact.
+ */
+export function suspectsOf(
+  deaths: readonly BlackBox[],
+  seq: number,
+  pending: readonly { readonly seq: number; readonly actor: string }[],
+): Suspects {
+  const steps = deaths.filter((death) => death.phase === PHASE.step && death.seq > seq);
+  const effects = deaths.filter(
+    (death) => death.phase === PHASE.effect && pending.some((e) => e.seq === death.seq && e.actor === death.actor),
+  );
+  const compactions = deaths.filter((death) => death.phase === PHASE.compaction);
+  const step = twice(steps);
+  const effect = twice(effects);
+  return {
+    aloneUntil: Math.max(0, ...steps.map((death) => death.seq)),
+    setAside: step && { seq: step.seq, actor: step.actor },
+    badEffect: effect && { seq: effect.seq, actor: effect.actor },
+    badRecovery: twiceInRecovery(deaths),
+    badCompaction: compactions.length >= 2,
+  };
+}
+
+/** The newest death that an older one agrees with. */
+function twice(deaths: readonly BlackBox[]): BlackBox | undefined {
+  const [newest, ...older] = deaths;
+  if (newest === undefined) return undefined;
+  const same = older.some(
+    (old) => old.actor === newest.actor && (old.seq === newest.seq || (fromInside(old) && fromInside(newest))),
+  );
+  return same ? newest : undefined;
+}
+
+/** The recovery step in which the last two deaths happened. */
+function twiceInRecovery(deaths: readonly BlackBox[]): string | undefined {
+  const [newest, older] = deaths;
+  const both = newest?.phase === PHASE.recovery && older?.phase === PHASE.recovery;
+  return both && newest.actor === older.actor && fromInside(newest) && fromInside(older) ? newest.actor : undefined;
+}
