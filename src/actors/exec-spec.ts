@@ -11,14 +11,12 @@ import { logPipe, notifyPath, type Role, unitGroup } from './names.ts';
 /** What the moment adds to the unit's settings. */
 export interface Moment {
   readonly role: Role;
-  /** ExecStart, ExecStopPost … */
-  readonly list: string;
   readonly invocation: string;
   /** Set in ExecReload, ExecStop, ExecStopPost and ExecStartPost. */
   readonly mainPid: number | undefined;
   /** SERVICE_RESULT, EXIT_CODE, EXIT_STATUS for ExecStop and ExecStopPost. */
   readonly ended: { readonly result: string; readonly code: string; readonly status: string } | undefined;
-  /** Stored listeners to pass, with their FileDescriptorName=; only to the main process. */
+  /** Stored descriptors to pass, with their names for LISTEN_FDNAMES. */
   readonly listen: readonly { readonly name: string; readonly as: string }[];
   /** WATCHDOG_USEC, for the main process of a service with WatchdogSec=. */
   readonly watchdogUsec: number;
@@ -129,8 +127,7 @@ export function execSpec(
   facts: MachineFacts,
   groups: Pick<CgroupPort, 'available'> & { readonly root: string },
 ): { spec: ExecSpec; fds: string[] } {
-  const passesSockets = moment.role === 'main' && moment.listen.length > 0;
-  const fds = [`${logPipe(unit.name)}:w`, ...(passesSockets ? moment.listen.map(({ name }) => name) : [])];
+  const fds = [`${logPipe(unit.name)}:w`, ...moment.listen.map(({ name }) => name)];
   const tty = settings.TTYPath || '/dev/console';
   const stdin = input(settings.StandardInput, tty);
   const stdout = output(settings.StandardOutput, stdin === 'null' ? { fd: 0 } : stdin, 0, tty);
@@ -149,8 +146,8 @@ export function execSpec(
     stdin,
     stdout,
     stderr: output(settings.StandardError, stdout, 0, tty),
-    listenFds: passesSockets ? moment.listen.map((_, index) => index + 1) : [],
-    listenNames: passesSockets ? moment.listen.map(({ as }) => as) : [],
+    listenFds: moment.listen.map((_, index) => index + 1),
+    listenNames: moment.listen.map(({ as }) => as),
     user,
     group: asRoot(command) ? '' : settings.Group,
     supplementaryGroups: asRoot(command) ? [] : settings.SupplementaryGroups,

@@ -7,14 +7,17 @@
 /** Which of a unit's processes: the service itself, or a command of its life cycle. */
 export type Role = 'main' | 'control';
 
-/** The tag init gives back in every record: `unit|role|list`. A unit name holds no `|`. */
-export const tagOf = (unit: string, role: Role, list: string): string => `${unit}|${role}|${list}`;
+/** The tag init gives back in every record of a spawn: `unit|role|run`. A unit name holds no `|`. */
+export const tagOf = (unit: string, role: Role, run: number): string => `${unit}|${role}|${run}`;
+/** The tag of a watched main process: `unit|watch|startTime`. */
+export const watchTag = (unit: string, startTime: number): string => `${unit}|watch|${startTime}`;
 
-/** The tag taken apart; undefined for init's own (`core`). */
-export function parseTag(tag: string): { unit: string; role: Role; list: string } | undefined {
-  const [unit, role, list] = tag.split('|');
-  if (unit === undefined || list === undefined || (role !== 'main' && role !== 'control')) return undefined;
-  return { unit, role, list };
+/** A tag taken apart; undefined for init's own (`core`). `number`: the run of a spawn, the start time of a watch. */
+export function parseTag(tag: string): { unit: string; role: Role | 'watch'; number: number } | undefined {
+  const [unit, role, text] = tag.split('|');
+  if (unit === undefined || text === undefined || !/^\d+$/.test(text)) return undefined;
+  if (role !== 'main' && role !== 'control' && role !== 'watch') return undefined;
+  return { unit, role, number: Number(text) };
 }
 
 /** The log pipe of a unit; init stores its ends as `…:r` and `…:w`. */
@@ -23,8 +26,8 @@ export const logPipe = (unit: string): string => `log:${unit}`;
 export const notifySocket = (unit: string): string => `notify:${unit}`;
 /** The n-th listener of a socket unit. */
 export const listener = (unit: string, index: number): string => `listen:${unit}:${index}`;
-/** The n-th descriptor a service stored (FDSTORE=1). */
-export const storedFd = (unit: string, index: number): string => `fdstore:${unit}:${index}`;
+/** A descriptor a service stored (FDSTORE=1), by the machine's key for it. */
+export const storedFd = (unit: string, key: number): string => `fdstore:${unit}:${key}`;
 
 /** The unit that a stored name belongs to; undefined for core's own (`api`, `blackbox`). */
 export function unitOfName(name: string): string | undefined {

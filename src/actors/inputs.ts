@@ -1,0 +1,174 @@
+/**
+ * From what the host reports to inputs of the actor host: whom it concerns, in the words of the machines.
+ *
+ * Reading along (is the group populated? what does the PID file say?) happens here, at the moment the input is taken,
+ * so that it is part of the recorded input and not of a decision.
+ */
+import type { Datagram, Host, HostEvent, InitRecord } from '../host/ports.ts';
+import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
+import type { Unit } from '../units/types.ts';
+import { parseTag, unitOfName } from './names.ts';
+import { parseNotify } from './notify.ts';
+import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
+import { groupOf, type UnitTools } from './unit-effects.ts';
+
+/** Events with no source to consume from need a key of their own; it is never seen again. */
+let unkeyed = 0;
+const loose = (events: readonly Post[], what: string): Input => {
+  unkeyed += 1;
+  return { key: `${what}#${unkeyed}`, events };
+};
+
+const toUnit = (unit: string, event: ActorEvent): Post => ({ to: `unit:${unit}`, event });
+
+/** Is anything left in the unit's control group, and what would be its main process now? */
+function afterExit(tools: UnitTools, unit: Unit | undefined): { populated: boolean; candidate?: { pid: number; startTime: number } } {
+  if (unit === undefined || !tools.host.groups.available) return { populated: false };
+  const group = groupOf(unit);
+  const populated = tools.host.groups.populated(group);
+  const service = unit.service;
+  if (service === undefined) return { populated };
+  let candidate: { pid: number; startTime: number } | undefined;
+  if (service.PIDFile !== '') candidate = readPidFile(tools.host, service.PIDFile, group);
+  else if (service.Type === 'forking' && service.GuessMainPID) candidate = guessMain(tools.host, group);
+  return candidate === undefined ? { populated } : { populated, candidate };
+}
+
+/** The posts of one of init's records. Outcomes that nobody waits for (done, signalled) have none: they are only acknowledged. */
+function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
+  if ('signal' in what) return [{ to: 'manager', event: { type: 'signal', signal: what.signal.signal } }];
+  const report =
+    'forked' in what
+      ? { type: 'forked', ...what.forked }
+      : 'execed' in what
+        ? { type: 'execed', ...what.execed }
+        : 'exited' in what
+          ? { type: 'exited', ...what.exited }
+          : 'spawn-failed' in what
+            ? { type: 'spawn-failed', ...what['spawn-failed'] }
+            : 'watched-exited' in what
+              ? { type: 'main-gone', ...what['watched-exited'] }
+              : undefined;
+  if (report === undefined) return [];
+  const { tag, id: _id, ...fields } = report as typeof report & { id?: unknown };
+  const whose = parseTag(tag);
+  if (whose === undefined) return [];
+  const run = { role: whose.role, run: whose.number };
+  if (whose.unit.startsWith('@')) return [{ to: whose.unit.slice(1), event: { ...fields, ...run } }];
+  const unit = tools.world.unit(whose.unit);
+  switch (report.type) {
+    case 'main-gone':
+      return [toUnit(whose.unit, { ...fields, startTime: whose.number, ...afterExit(tools, unit) })];
+    case 'exited':
+      return [toUnit(whose.unit, { ...fields, ...run, ...afterExit(tools, unit) })];
+    case 'spawn-failed': {
+      const step = tools.host.execSteps[(report as unknown as { step: number }).step];
+      return [toUnit(whose.unit, { ...fields, ...run, exitCode: step?.exitCode ?? 1, stepName: step?.name ?? 'SPAWN' })];
+    }
+    default:
+      return [toUnit(whose.unit, { ...fields, ...run })];
+  }
+}
+
+/** The identity of a datagram (DESIGN section 6). */
+export const datagramKey = ({ socket, pid, atNs, hash }: Datagram): string => `${socket}/${pid}/${atNs}/${hash}`;
+
+/** When a datagram was sent, on CLOCK_MONOTONIC in ms; never later than now. */
+function sentMs(host: Host, { atNs }: Datagram): number {
+  const now = host.clock.nowMs();
+  const agoMs = host.clock.realMs() - Number(atNs) / 1e6;
+  return agoMs > 0 && agoMs < 3_600_000 ? now - agoMs : now;
+}
+
+function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
+  const { host, world } = tools;
+  const name = unitOfName(datagram.socket);
+  const unit = name === undefined ? undefined : world.unit(name);
+  if (unit === undefined) return [];
+  const { message, unknown } = parseNotify(datagram.text);
+  if (unknown.length > 0) host.log.log('debug', { unit: unit.name, unknown }, 'notify message with lines that mean nothing');
+  const group = groupOf(unit);
+  const memberOf = (pid: number) => {
+    const sender = host.process.inspect(pid);
+    return sender === undefined || !host.groups.available || within(sender.group, group);
+  };
+  const { ready, reloading, stopping, mainPid, fdstore, fdstoreremove, notifyAccess: _access, barrier: _barrier, ...rest } = message;
+  const main = mainPid === undefined ? undefined : fitProcess(host, mainPid);
+  const last = [...datagram.text.matchAll(/^(READY|RELOADING|STOPPING)=1$/gm)].at(-1)?.[1];
+  const state = last === undefined ? undefined : (last.toLowerCase() as 'ready' | 'reloading' | 'stopping');
+  return [
+    toUnit(unit.name, {
+      type: 'notify',
+      atMs: sentMs(host, datagram),
+      pid: datagram.pid,
+      uid: datagram.uid,
+      member: memberOf(datagram.pid),
+      ...rest,
+      ...(state === undefined || (!ready && !reloading && !stopping) ? {} : { state }),
+      ...(reloading ? { reloading: true } : {}),
+      ...(main === undefined ? {} : { mainPid: { pid: main.pid, startTime: main.startTime, member: memberOf(main.pid) } }),
+      ...(fdstore && datagram.fds > 0 ? { fds: datagram.fds, datagram: datagramKey(datagram) } : {}),
+      ...(fdstoreremove ? { fdstoreremove: true } : {}),
+    }),
+  ];
+}
+
+/** The unit that a control group belongs to: its last component. */
+const unitOfGroup = (path: string) => path.slice(path.lastIndexOf('/') + 1);
+
+/** PIDFile= of units that wait for it, by path. */
+function pidFilePosts(tools: UnitTools, path: string, waiting: Iterable<Unit>): Post[] {
+  const posts: Post[] = [];
+  for (const unit of waiting) {
+    const setting = unit.service?.PIDFile;
+    if (setting === undefined || setting === '' || pidFilePath(setting) !== path) continue;
+    const found = readPidFile(tools.host, setting, groupOf(unit));
+    if (found !== undefined) posts.push(toUnit(unit.name, { type: 'pid-file', ...found }));
+  }
+  return posts;
+}
+
+/**
+ * The input that an event of the host makes; undefined: none of the actors'. Clients and helper answers are core's own business.
+ *
+ * @param units the units in memory, for events that name a path only
+ */
+export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterable<Unit>): Input | undefined {
+  const { host } = tools;
+  switch (event.type) {
+    case 'record':
+      return { key: `record:${event.record.number}`, events: recordPosts(tools, event.record) };
+    case 'refused':
+      host.log.log('error', { id: event.id, errno: event.errno }, `init refused: ${event.why}`);
+      return undefined;
+    case 'datagram': {
+      const { datagram } = event;
+      const key = datagramKey(datagram);
+      return {
+        key,
+        events: notifyPost(tools, datagram),
+        consume() {
+          const kept = tools.kept.get(key);
+          tools.kept.delete(key);
+          host.sockets.consume(datagram, kept?.names ?? [], kept?.id ?? { epoch: 0, seq: 0, index: 0 });
+        },
+      };
+    }
+    case 'readable': {
+      const unit = unitOfName(event.name);
+      return unit === undefined ? undefined : loose([toUnit(unit, { type: 'readable', name: event.name })], 'readable');
+    }
+    case 'group':
+      return loose([toUnit(unitOfGroup(event.path), { type: event.populated ? 'populated' : 'empty' })], 'group');
+    case 'path': {
+      const posts = pidFilePosts(tools, event.path, units());
+      return posts.length === 0 ? undefined : loose(posts, 'path');
+    }
+    case 'mounts':
+    case 'clock-changed':
+    case 'wake':
+    case 'client':
+    case 'answer':
+      return undefined;
+  }
+}

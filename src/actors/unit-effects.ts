@@ -1,0 +1,336 @@
+/**
+ * What each effect of a unit machine does: the one place where decisions become calls on the host's ports.
+ *
+ * An effect answers with an event, never with a value. Those marked `once` carry their id to init, which does them
+ * at most once; all others may run twice and leave the same result. Their meaning stands in src/machines/protocol.ts.
+ */
+import { type EffectId, type Host, HostError, type ProcessRef } from '../host/ports.ts';
+import type { EffectName, EffectParams } from '../machines/protocol.ts';
+import { effectKinds } from '../machines/protocol.ts';
+import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
+import type { ExecSettings, Listen, Unit } from '../units/types.ts';
+import { execSpec } from './exec-spec.ts';
+import {
+  invocationId,
+  listener,
+  logPipe,
+  notifyPath,
+  notifySocket,
+  storedFd,
+  tagOf,
+  unitGroup,
+  watchTag,
+} from './names.ts';
+import { fitProcess, pidFilePath, readPidFile } from './processes.ts';
+import { execSettings, sliceOf, type UnitWorld } from './world.ts';
+
+/** What the effects work with, besides the call. */
+export interface UnitTools {
+  readonly host: Host;
+  readonly world: UnitWorld;
+  /** Names that the descriptors of a datagram get when it is consumed, by the datagram's key. */
+  readonly kept: Map<string, { readonly names: readonly string[]; readonly id: EffectId }>;
+  /** The invocation of a unit: how many times it was prepared. */
+  invocation(unit: string): number;
+}
+
+type Run<Name extends EffectName> = (tools: UnitTools, unit: Unit, call: EffectCall, params: EffectParams[Name]) => void;
+
+/** The name of a unit actor's unit. */
+export const unitOf = (actor: string): string => actor.slice('unit:'.length);
+
+/** The control group of a unit below init's root; every process of it is in there. */
+export const groupOf = (unit: Unit): string => unitGroup(unit.name, sliceOf(unit));
+
+const LOG_LINE_LEVELS = { debug: 'debug', info: 'info', notice: 'notice', warning: 'warning', error: 'error' } as const;
+
+/** systemd's words for how a process ended: $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)). */
+function endedWords(ended: EffectParams['spawn']['result']): { result: string; code: string; status: string } | undefined {
+  if (ended === undefined) return undefined;
+  const how = ended.ended;
+  if (how === null) return { result: ended.service, code: '', status: '' };
+  if ('exited' in how) return { result: ended.service, code: 'exited', status: String(how.exited) };
+  const [code, signal] = 'killed' in how ? ['killed', how.killed] : ['dumped', how.dumped];
+  return { result: ended.service, code, status: signalName(signal) };
+}
+
+const SIGNALS =
+  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'.split(
+    ' ',
+  );
+
+/** The name of a signal without SIG (signal(7)); RTMIN+n for the others. */
+export function signalName(signal: number): string {
+  return SIGNALS[signal - 1] ?? (signal >= 34 ? `RTMIN${signal === 34 ? '' : `+${signal - 34}`}` : String(signal));
+}
+
+/** The sockets a service is handed, in the order of systemd: by socket unit, then as written. */
+function listeners(tools: UnitTools, unit: Unit): { name: string; as: string }[] {
+  return tools.world.socketsOf(unit.name).flatMap((name) => {
+    const socket = tools.world.unit(name);
+    if (socket?.socket === undefined || socket.socket.Accept) return [];
+    const as = socket.socket.FileDescriptorName || name;
+    return socket.socket.Listen.map((_, index) => ({ name: listener(name, index), as })).filter((fd) =>
+      tools.host.sockets.stored(fd.name),
+    );
+  });
+}
+
+/** Does this service speak over a notify socket? (systemd.service(5), NotifyAccess=) */
+function speaks(unit: Unit): boolean {
+  const service = unit.service;
+  if (service === undefined) return false;
+  return service.Type === 'notify' || service.Type === 'notify-reload' || service.NotifyAccess !== 'none' || service.WatchdogSec > 0;
+}
+
+/** Say what failed, as an event of the actor and a line in the log. */
+function failing(tools: UnitTools, unit: Unit, what: string, error: unknown): HostError {
+  const fault = error instanceof HostError ? error : new HostError('EIO', String(error), error);
+  tools.host.log.log('warning', { unit: unit.name, errno: fault.code, about: fault.about }, `${what} failed`);
+  return fault;
+}
+
+const spawn: Run<'spawn'> = (tools, unit, call, params) => {
+  const settings = execSettings(unit);
+  const tag = tagOf(unit.name, params.role, params.run);
+  if (settings === undefined) throw new Error(`${unit.name} has no commands, but was asked to run ${params.list}`);
+  const fds = (params.fds ?? []).map(({ key, name }) => ({ name: storedFd(unit.name, key), as: name }));
+  const listen = params.fds === undefined ? [] : [...listeners(tools, unit), ...fds];
+  const { spec, fds: names } = execSpec(
+    unit,
+    settings,
+    params.command,
+    {
+      role: params.role,
+      invocation: invocationId(tools.host.facts.bootId, unit.name, tools.invocation(unit.name)),
+      mainPid: params.mainPid,
+      ended: endedWords(params.result),
+      listen,
+      watchdogUsec: params.watchdogUsec,
+      notify: speaks(unit),
+    },
+    tools.host.facts,
+    { available: tools.host.groups.available, root: tools.host.hello.cgroupRoot },
+  );
+  try {
+    tools.host.process.spawn(call.id, tag, spec, names);
+  } catch (error) {
+    const fault = failing(tools, unit, 'spawn', error);
+    call.post(call.actor, {
+      type: 'spawn-failed',
+      role: params.role,
+      run: params.run,
+      serial: null,
+      step: 0,
+      errno: 0,
+      detail: `${fault.code} on ${fault.about}`,
+      exitCode: 1,
+      stepName: 'SPAWN',
+    });
+  }
+};
+
+const signalGroup: Run<'signalGroup'> = (tools, unit, call, { except, signal }) => {
+  if (!tools.host.groups.available) return;
+  tools.host.process.kill(call.id, { group: { path: groupOf(unit), except: except as readonly ProcessRef[] } }, signal);
+};
+
+/** Hand the read end of the unit's log pipe to the log keeper, if it is there; it is sent again when it comes back. */
+export function offerLog(tools: Pick<UnitTools, 'host' | 'invocation'>, unit: Unit): boolean {
+  const settings = execSettings(unit);
+  const message = JSON.stringify({
+    unit: unit.name,
+    invocation: invocationId(tools.host.facts.bootId, unit.name, tools.invocation(unit.name)),
+    identifier: settings?.SyslogIdentifier || commandName(unit),
+    priority: settings?.SyslogLevel ?? 6,
+    levelPrefix: settings?.SyslogLevelPrefix ?? true,
+  });
+  return tools.host.sockets.sendLog(message, logPipe(unit.name));
+}
+
+/** SyslogIdentifier='s default: the name of the program (systemd.exec(5)). */
+function commandName(unit: Unit): string {
+  const path = unit.service?.ExecStart[0]?.path ?? unit.name;
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+const prepare: Run<'prepare'> = (tools, unit, call) => {
+  const { host } = tools;
+  if (host.groups.available) {
+    const group = groupOf(unit);
+    host.groups.ensure(group);
+    for (const [attribute, value] of execlessAttributes(unit)) writeAttribute(tools, unit, group, attribute, value);
+    host.groups.watch(group);
+  }
+  host.sockets.pipe(call.id, logPipe(unit.name));
+  offerLog(tools, unit);
+  if (speaks(unit)) host.sockets.notify(call.id, notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
+};
+
+/** systemd.resource-control(5) settings, as attributes to write. */
+const execlessAttributes = (unit: Unit) => (unit.service ?? unit.socket ?? unit.slice ?? unit.scope)?.CgroupAttributes ?? [];
+
+/** A limit that the kernel here cannot keep is said once, and the unit starts without it (law 8). */
+function writeAttribute(tools: UnitTools, unit: Unit, group: string, attribute: string, value: string): void {
+  try {
+    tools.host.groups.write(group, attribute, value);
+  } catch (error) {
+    failing(tools, unit, `${attribute}=${value} of the control group`, error);
+  }
+}
+
+const release: Run<'release'> = (tools, unit, call, { restarting }) => {
+  const { host } = tools;
+  pruneGroup(tools, unit, call, undefined);
+  const drop = [notifySocket(unit.name), `${logPipe(unit.name)}:r`, `${logPipe(unit.name)}:w`];
+  if (!restarting) drop.push(...host.hello.fds.filter((name) => name.startsWith(`fdstore:${unit.name}:`)));
+  host.sockets.drop(call.id, drop.filter((name) => host.sockets.stored(name)));
+  if (speaks(unit)) host.files.remove(notifyPath(host.facts.runDirectory, unit.name));
+  const service = unit.service;
+  if (service !== undefined && service.PIDFile !== '') host.files.remove(pidFilePath(service.PIDFile));
+  const settings = execSettings(unit);
+  if (settings === undefined || settings.RuntimeDirectoryPreserve === 'yes') return;
+  if (restarting && settings.RuntimeDirectoryPreserve === 'restart') return;
+  for (const entry of settings.RuntimeDirectory) host.files.removeTree(`/run/${entry.split(':')[0]}`);
+};
+
+const pruneGroup: Run<'pruneGroup'> = (tools, unit) => {
+  const { host } = tools;
+  if (!host.groups.available) return;
+  const group = groupOf(unit);
+  if (host.groups.populated(group)) return;
+  host.groups.unwatch(group);
+  if (!host.groups.remove(group)) host.groups.watch(group);
+};
+
+const watchPidFile: Run<'watchPidFile'> = (tools, unit, call) => {
+  const service = unit.service;
+  if (service === undefined || service.PIDFile === '') return;
+  tools.host.files.watch(pidFilePath(service.PIDFile));
+  const found = readPidFile(tools.host, service.PIDFile, groupOf(unit));
+  if (found !== undefined) call.post(call.actor, { type: 'pid-file', ...found });
+};
+
+/** Everything of a Listen…= line that the socket port needs. */
+function listenSpec(unit: Unit, listen: Listen) {
+  const socket = unit.socket!;
+  return {
+    ...listen,
+    backlog: socket.Backlog,
+    socketMode: socket.SocketMode,
+    directoryMode: socket.DirectoryMode,
+    user: socket.SocketUser,
+    group: socket.SocketGroup,
+    options: socket.options,
+  };
+}
+
+const openSockets: Run<'openSockets'> = (tools, unit, call) => {
+  const { sockets, files } = tools.host;
+  const lines = unit.socket?.Listen ?? [];
+  try {
+    for (const [index, line] of lines.entries()) sockets.listen(call.id, listener(unit.name, index), listenSpec(unit, line));
+    const target = lines.find(({ address }) => address.startsWith('/'))?.address;
+    for (const link of target === undefined ? [] : (unit.socket?.Symlinks ?? [])) {
+      files.remove(link);
+      files.symlink(target!, link);
+    }
+    call.post(call.actor, { type: 'sockets-opened' });
+  } catch (error) {
+    const fault = failing(tools, unit, 'listen', error);
+    closeSockets(tools, unit, call, { remove: false });
+    call.post(call.actor, { type: 'sockets-failed', errno: fault.code, detail: fault.about });
+  }
+};
+
+const closeSockets: Run<'closeSockets'> = (tools, unit, call, { remove }) => {
+  const lines = unit.socket?.Listen ?? [];
+  tools.host.sockets.drop(call.id, lines.map((_, index) => listener(unit.name, index)));
+  if (!remove) return;
+  for (const { address } of lines) if (address.startsWith('/')) tools.host.files.remove(address);
+  for (const link of unit.socket?.Symlinks ?? []) tools.host.files.remove(link);
+};
+
+const eachListener = (unit: Unit, run: (name: string) => void) => {
+  for (const index of (unit.socket?.Listen ?? []).keys()) run(listener(unit.name, index));
+};
+
+const adoptPids: Run<'adoptPids'> = (tools, unit, call, { pids }) => {
+  const { host } = tools;
+  const group = groupOf(unit);
+  let taken = 0;
+  if (host.groups.available) {
+    host.groups.ensure(group);
+    for (const { pid, startTime } of pids) {
+      if (fitProcess(host, pid)?.startTime !== startTime) continue;
+      try {
+        host.groups.write(group, 'cgroup.procs', String(pid));
+        taken += 1;
+      } catch (error) {
+        failing(tools, unit, `taking in process ${pid}`, error);
+      }
+    }
+    host.groups.watch(group);
+  }
+  call.post(call.actor, { type: taken > 0 ? 'adopted' : 'adopt-failed' });
+};
+
+/** A post to another actor; the effects of a unit reach `jobs` and `manager` only like this. */
+const tell =
+  <Name extends EffectName>(to: string, event: (unit: Unit, params: EffectParams[Name]) => ActorEvent): Run<Name> =>
+  (_tools, unit, call, params) =>
+    call.post(to, event(unit, params));
+
+const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadline'>]: Run<Name> } = {
+  spawn,
+  signal: (tools, _unit, call, { process, signal }) => tools.host.process.kill(call.id, { process }, signal),
+  signalGroup,
+  abandon: (tools, unit, _call, { role, process }) =>
+    tools.host.log.log('warning', { unit: unit.name, role, process }, 'a process will not end and is left behind'),
+  watchMain: (tools, unit, call, { pid, startTime }) =>
+    tools.host.process.watch(call.id, watchTag(unit.name, startTime), pid, startTime),
+  watchPidFile,
+  unwatchPidFile: (tools, unit) => {
+    if (unit.service?.PIDFile) tools.host.files.unwatch(pidFilePath(unit.service.PIDFile));
+  },
+  prepare,
+  release,
+  pruneGroup,
+  keepFds: (tools, unit, call, { datagram, fds }) => {
+    if (datagram !== null) tools.kept.set(datagram, { names: fds.map(({ key }) => storedFd(unit.name, key)), id: call.id });
+  },
+  dropFds: (tools, unit, call, { fds }) => tools.host.sockets.drop(call.id, fds.map(({ key }) => storedFd(unit.name, key))),
+  requestJob: tell('jobs', (unit, params) => ({ type: 'unit-request', from: unit.name, ...params, unit: params.unit ?? unit.name })),
+  refuse: tell('jobs', (unit, params) => ({ type: 'unit-refused', unit: unit.name, ...params })),
+  ended: tell('jobs', (unit, params) => ({ type: 'unit-ended', unit: unit.name, ...params })),
+  unitAction: tell('manager', (unit, params) => ({ type: 'unit-action', unit: unit.name, ...params })),
+  propagateReload: tell('jobs', (unit) => ({ type: 'propagate-reload', unit: unit.name })),
+  openSockets,
+  closeSockets,
+  watchSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.watch(name)),
+  unwatchSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.unwatch(name)),
+  flushSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.flush(name)),
+  adoptPids,
+  log: (tools, unit, _call, { level, message, ...fields }) =>
+    tools.host.log.log(LOG_LINE_LEVELS[level], { unit: unit.name, ...fields }, message),
+};
+
+/** The effects of all unit machines, for the actor host. A unit that is gone from memory has nothing done to it, and it is said. */
+export function unitEffects(tools: UnitTools): Readonly<Record<string, EffectDef>> {
+  return Object.fromEntries(
+    Object.entries(runs).map(([name, run]) => [
+      name,
+      {
+        kind: effectKinds[name as EffectName],
+        run(call: EffectCall, params: never) {
+          const unit = tools.world.unit(unitOf(call.actor));
+          if (unit === undefined) throw new Error(`${call.actor}: ${name} is asked for, but the unit is not in memory`);
+          (run as (tools: UnitTools, unit: Unit, call: EffectCall, params: unknown) => void)(tools, unit, call, params);
+        },
+      },
+    ]),
+  );
+}
+
+/** Settings with commands, for types. */
+export type { ExecSettings };

@@ -1,0 +1,19 @@
+/** What the actors ask of the loaded units. Implemented by src/actors/registry.ts over src/units. */
+import type { Unit } from '../units/types.ts';
+
+export interface UnitWorld {
+  /** By main name or alias; undefined: not in memory. */
+  unit(name: string): Unit | undefined;
+  /** The socket units whose descriptors a service gets: those that trigger it, and Sockets=; sorted. */
+  socketsOf(service: string): readonly string[];
+  /** The service that a socket unit triggers. */
+  serviceOf(socket: string): string;
+}
+
+/** The settings of systemd.exec(5) of a unit that has processes; undefined: it has none. */
+export const execSettings = (unit: Unit) => unit.service ?? unit.socket ?? unit.mount ?? unit.swap;
+
+/** The slice a unit is in; empty: it has none (targets, devices). */
+export function sliceOf(unit: Unit): string {
+  return (unit.service ?? unit.socket ?? unit.mount ?? unit.swap ?? unit.slice ?? unit.scope)?.Slice ?? '';
+}

@@ -1,0 +1,330 @@
+/**
+ * The manager: how core as a whole comes up, serves, and ends.
+ *
+ *   listing -generators-> generating -all exited-> running -shutdown-> stopping -now-> ending
+ *
+ * Changes that clients ask for are carried out by effects and answered once; the answer of a change with a request id is kept,
+ * so that a client that lost its connection gets it again (law 5). Everything that has to be known after a crash is in the context.
+ */
+import { assign, enqueueActions, setup } from 'xstate';
+import type { ShutdownKind } from '../host/ports.ts';
+
+/** A program to run before units are loaded; see src/units/generators.ts. */
+export interface Generator {
+  readonly path: string;
+  readonly argv: readonly string[];
+  readonly environment: readonly string[];
+}
+
+/** Who waits for the answer of a change. */
+export interface Asker {
+  readonly session: number;
+  readonly ticket: number;
+}
+
+/** A change in hand or answered; plain JSON on both sides. */
+export interface Errand {
+  readonly key: string;
+  readonly asker: Asker;
+  readonly change: unknown;
+  /** Undefined: not yet. */
+  readonly answer: unknown;
+}
+
+/** How the system is to end. */
+export interface Ending {
+  readonly kind: ShutdownKind;
+  readonly status: number;
+  readonly argument: string;
+}
+
+export interface ManagerContext {
+  readonly generators: readonly Generator[];
+  /** How many of them have not ended. */
+  readonly generating: number;
+  readonly errands: readonly Errand[];
+  readonly ending: Ending | null;
+  /** CLOCK_MONOTONIC ms of core's start, of the end of loading, and of the first time no job was left. */
+  readonly startedMs: number;
+  readonly loadedMs: number | null;
+  readonly finishedMs: number | null;
+  readonly environment: readonly string[];
+  /** How often units were loaded anew. */
+  readonly reloads: number;
+}
+
+interface At {
+  readonly atMs: number;
+}
+
+export type ManagerEvent =
+  | (At & { readonly type: 'generators'; readonly generators: readonly Generator[] })
+  | (At & { readonly type: 'exited' | 'spawn-failed'; readonly run: number; readonly serial: number | null; readonly ended?: unknown })
+  | (At & { readonly type: 'deadline'; readonly name: string })
+  /** A client's change; `key` is its request id, or unique. */
+  | (At & { readonly type: 'change'; readonly key: string; readonly asker: Asker; readonly change: unknown })
+  | (At & { readonly type: 'progress'; readonly key: string; readonly progress: unknown })
+  | (At & { readonly type: 'carried-out'; readonly key: string; readonly answer: unknown })
+  /** No job is left in the table. */
+  | (At & { readonly type: 'idle' })
+  /** Load units anew: SIGHUP, or a client's change that needs it. */
+  | (At & { readonly type: 'reload' })
+  | (At & { readonly type: 'environment'; readonly environment: readonly string[] })
+  /** A signal to init: CTRL-ALT-DEL (INT), TERM, PWR, RTMIN+n (systemd(1), "Signals"). */
+  | (At & { readonly type: 'signal'; readonly signal: number })
+  | (At & { readonly type: 'unit-action'; readonly unit: string; readonly action: string; readonly exitStatus: number | null; readonly rebootArgument: string })
+  /** End in order, through the target. */
+  | (At & { readonly type: 'shutdown'; readonly ending: Ending })
+  /** End now: the units' stop phase is over, or is to be cut short. */
+  | (At & { readonly type: 'end'; readonly ending: Ending });
+
+/** At most this many answers are kept for clients that come back. */
+const KEPT_ANSWERS = 256;
+/** systemd's DefaultTimeoutStartSec=, for all generators together. */
+const GENERATORS_MS = 90_000;
+
+const effect =
+  <Params = undefined>() =>
+  (_: unknown, _params: Params) => {};
+
+/** What the actions of emergency_action mean (systemd.unit(5), FailureAction=); undefined: none of ours. */
+export function endingOf(action: string, exitStatus: number | null, argument: string): { readonly ending: Ending; readonly how: 'order' | 'now' } | undefined {
+  const [word, manner] = action.split('-');
+  const kinds: Record<string, ShutdownKind> = { poweroff: 'poweroff', reboot: 'reboot', exit: 'exit', halt: 'halt', kexec: 'kexec' };
+  const kind = kinds[word ?? ''];
+  if (kind === undefined) return undefined;
+  return { ending: { kind, status: exitStatus ?? 0, argument }, how: manner === undefined ? 'order' : 'now' };
+}
+
+/** What a signal to init asks for (systemd(1), "Signals"); undefined: nothing we know. */
+export function wishOf(signal: number): { readonly ending: Ending } | { readonly start: string } | { readonly reload: true } | undefined {
+  const end = (kind: ShutdownKind) => ({ ending: { kind, status: 0, argument: '' } });
+  switch (signal) {
+    case 1:
+      return { reload: true };
+    case 2:
+      return { start: 'ctrl-alt-del.target' };
+    case 15:
+      return end('poweroff');
+    case 30:
+      return { start: 'sigpwr.target' };
+    case 34 + 0:
+      return { start: 'default.target' };
+    case 34 + 1:
+      return { start: 'rescue.target' };
+    case 34 + 2:
+      return { start: 'emergency.target' };
+    case 34 + 3:
+      return end('halt');
+    case 34 + 4:
+      return end('poweroff');
+    case 34 + 5:
+      return end('reboot');
+    case 34 + 6:
+      return end('kexec');
+    default:
+      return undefined;
+  }
+}
+
+function answered(errands: readonly Errand[], key: string, answer: unknown): Errand[] {
+  const next = errands.map((errand) => (errand.key === key ? { ...errand, answer } : errand));
+  const over = next.filter((errand) => errand.answer !== undefined);
+  const dropped = new Set(over.slice(0, Math.max(0, over.length - KEPT_ANSWERS)));
+  return next.filter((errand) => !dropped.has(errand));
+}
+
+const findErrand = (context: ManagerContext, key: string) => context.errands.find((errand) => errand.key === key);
+
+export const managerMachine = setup({
+  types: {} as { context: ManagerContext; events: ManagerEvent; input: { atMs: number; environment: readonly string[] } },
+  actions: {
+    listGenerators: effect(),
+    spawnGenerator: effect<{ run: number; generator: Generator }>(),
+    /** Load the units and start the default target. */
+    startUp: effect(),
+    loadAgain: effect(),
+    carryOut: effect<{ key: string; change: unknown }>(),
+    answer: effect<{ asker: Asker; answer: unknown }>(),
+    /** Start a unit by name, replacing what is in the way. */
+    startUnit: effect<{ unit: string; mode: string; why: string }>(),
+    /** Tell init that the stop phase has begun, and start the target of this ending. */
+    beginEnding: effect<Ending>(),
+    endNow: effect<Ending>(),
+    log: effect<{ level: string; message: string }>(),
+    armDeadline: effect<{ name: string; ms: number | 'infinity' }>(),
+    disarmDeadline: effect<{ name: string }>(),
+    takeGenerators: assign({
+      generators: (_, generators: readonly Generator[]) => generators,
+      generating: (_, generators: readonly Generator[]) => generators.length,
+    }),
+    countDown: assign({ generating: ({ context }) => context.generating - 1 }),
+    setLoaded: assign({ loadedMs: (_, atMs: number) => atMs }),
+    setFinished: assign({ finishedMs: ({ context }, atMs: number) => context.finishedMs ?? atMs }),
+    setEnding: assign({ ending: (_, ending: Ending) => ending }),
+    setEnvironment: assign({ environment: (_, environment: readonly string[]) => environment }),
+    countReload: assign({ reloads: ({ context }) => context.reloads + 1 }),
+    noteErrand: assign({
+      errands: ({ context }, errand: Errand) => [...context.errands.filter(({ key }) => key !== errand.key), errand],
+    }),
+    noteAnswer: assign({
+      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) => answered(context.errands, key, answer),
+    }),
+  },
+  guards: {
+    lastGenerator: ({ context }) => context.generating <= 1,
+    noGenerators: ({ event }) => event.type === 'generators' && event.generators.length === 0,
+    hasProcess: ({ event }) => event.type === 'spawn-failed' && event.serial !== null,
+    isAnswered: ({ context, event }) => event.type === 'change' && findErrand(context, event.key)?.answer !== undefined,
+    isInHand: ({ context, event }) => event.type === 'change' && findErrand(context, event.key) !== undefined,
+  },
+}).createMachine({
+  id: 'manager',
+  context: ({ input }) => ({
+    generators: [],
+    generating: 0,
+    errands: [],
+    ending: null,
+    startedMs: input.atMs,
+    loadedMs: null,
+    finishedMs: null,
+    environment: input.environment,
+    reloads: 0,
+  }),
+  initial: 'listing',
+  on: {
+    change: [
+      {
+        guard: 'isAnswered',
+        actions: {
+          type: 'answer',
+          params: ({ context, event }) => ({ asker: event.asker, answer: findErrand(context, event.key)!.answer }),
+        },
+      },
+      {
+        guard: 'isInHand', // the client came back before the answer: it goes to the new session
+        actions: {
+          type: 'noteErrand',
+          params: ({ context, event }) => ({ ...findErrand(context, event.key)!, asker: event.asker }),
+        },
+      },
+      {
+        actions: [
+          { type: 'noteErrand', params: ({ event }) => ({ key: event.key, asker: event.asker, change: event.change, answer: undefined }) },
+          { type: 'carryOut', params: ({ event }) => ({ key: event.key, change: event.change }) },
+        ],
+      },
+    ],
+    progress: {
+      guard: ({ context, event }) => findErrand(context, event.key) !== undefined,
+      actions: {
+        type: 'answer',
+        params: ({ context, event }) => ({ asker: findErrand(context, event.key)!.asker, answer: event.progress }),
+      },
+    },
+    'carried-out': {
+      guard: ({ context, event }) => findErrand(context, event.key) !== undefined,
+      actions: [
+        {
+          type: 'answer',
+          params: ({ context, event }) => ({ asker: findErrand(context, event.key)!.asker, answer: event.answer }),
+        },
+        { type: 'noteAnswer', params: ({ event }) => ({ key: event.key, answer: event.answer }) },
+      ],
+    },
+    environment: { actions: { type: 'setEnvironment', params: ({ event }) => event.environment } },
+    reload: { actions: ['countReload', 'loadAgain'] },
+    shutdown: { target: '.stopping', actions: { type: 'setEnding', params: ({ event }) => event.ending } },
+    end: { target: '.ending', actions: { type: 'setEnding', params: ({ event }) => event.ending } },
+    signal: [
+      {
+        guard: ({ event }) => 'ending' in (wishOf(event.signal) ?? {}),
+        target: '.stopping',
+        actions: {
+          type: 'setEnding',
+          params: ({ event }) => (wishOf(event.signal) as { ending: Ending }).ending,
+        },
+      },
+      {
+        guard: ({ event }) => 'start' in (wishOf(event.signal) ?? {}),
+        actions: {
+          type: 'startUnit',
+          params: ({ event }) => ({
+            unit: (wishOf(event.signal) as { start: string }).start,
+            mode: 'replace-irreversibly',
+            why: `signal ${event.signal} to init`,
+          }),
+        },
+      },
+      { guard: ({ event }) => 'reload' in (wishOf(event.signal) ?? {}), actions: ['countReload', 'loadAgain'] },
+      { actions: { type: 'log', params: ({ event }) => ({ level: 'notice', message: `signal ${event.signal} means nothing here` }) } },
+    ],
+    'unit-action': [
+      {
+        guard: ({ event }) => endingOf(event.action, event.exitStatus, event.rebootArgument)?.how === 'now',
+        target: '.ending',
+        actions: {
+          type: 'setEnding',
+          params: ({ event, context }) => ({
+            ...endingOf(event.action, event.exitStatus, event.rebootArgument)!.ending,
+            // The target of an ending that a client asked for ends with the client's status and argument.
+            ...(context.ending === null ? {} : { status: context.ending.status, argument: context.ending.argument }),
+          }),
+        },
+      },
+      {
+        guard: ({ event }) => endingOf(event.action, event.exitStatus, event.rebootArgument)?.how === 'order',
+        target: '.stopping',
+        actions: {
+          type: 'setEnding',
+          params: ({ event }) => endingOf(event.action, event.exitStatus, event.rebootArgument)!.ending,
+        },
+      },
+      { actions: { type: 'log', params: ({ event }) => ({ level: 'warning', message: `${event.unit}: action ${event.action}: not known` }) } },
+    ],
+  },
+  states: {
+    listing: {
+      entry: 'listGenerators',
+      on: {
+        generators: [
+          { guard: 'noGenerators', target: 'running' },
+          { target: 'generating', actions: { type: 'takeGenerators', params: ({ event }) => event.generators } },
+        ],
+      },
+    },
+    generating: {
+      entry: enqueueActions(({ context, enqueue }) => {
+      enqueue({ type: 'armDeadline', params: { name: 'generators', ms: GENERATORS_MS } });
+      for (const [run, generator] of context.generators.entries()) enqueue({ type: 'spawnGenerator', params: { run, generator } });
+    }),
+      exit: { type: 'disarmDeadline', params: { name: 'generators' } },
+      on: {
+        exited: [
+          { guard: 'lastGenerator', target: 'running', actions: 'countDown' },
+          { actions: 'countDown' },
+        ],
+        'spawn-failed': [
+          { guard: 'hasProcess' }, // its exit follows, and is counted
+          { guard: 'lastGenerator', target: 'running', actions: 'countDown' },
+          { actions: 'countDown' },
+        ],
+        deadline: {
+          target: 'running',
+          actions: { type: 'log', params: { level: 'warning', message: 'generators did not end in time; going on without them' } },
+        },
+      },
+    },
+    running: {
+      entry: ['startUp', { type: 'setLoaded', params: ({ event }) => event.atMs }],
+      on: { idle: { actions: { type: 'setFinished', params: ({ event }) => event.atMs } } },
+    },
+    stopping: {
+      entry: { type: 'beginEnding', params: ({ context }) => context.ending! },
+    },
+    ending: {
+      entry: { type: 'endNow', params: ({ context }) => context.ending! },
+      on: { shutdown: {}, signal: {}, 'unit-action': {}, end: {}, change: {} }, // too late for anything else
+    },
+  },
+});
