@@ -386,7 +386,9 @@ export class ActorHost {
     this.#committed = [...this.#received.values()];
     this.#received = new Map();
     for (const { key, keep } of this.#committed) ledger.takeKey(key, keep === true);
-    if (ledger.dirty) this.#journal.append(ledger.commit(this.#queue.settle()), this.#nowMs);
+    if (!ledger.dirty) return;
+    const record = ledger.commit(this.#queue.settle());
+    this.#journal.append(record, () => this.#image(), this.#nowMs);
   }
 
   #carryOut(): void {
@@ -445,16 +447,18 @@ export class ActorHost {
     }
   }
 
-  /** An image holds no effects, so it is written only when none wait to be committed. */
   #compact(): void {
-    if (!this.#journal.wantsImage(this.#nowMs) || this.#ledger.pending.length > 0) return;
-    if (!this.#suspects.badCompaction) this.#writeImage();
+    if (this.#journal.wantsImage(this.#nowMs) && !this.#suspects.badCompaction) this.#writeImage();
   }
 
   #writeImage(): void {
     this.#host.init.mark(this.#ledger.seq, PHASE.compaction, '');
-    this.#queue.settle();
-    this.#journal.replace(() => this.#ledger.image(this.#host.facts.bootId, this.#queue.posts()), this.#nowMs);
+    this.#journal.replace(() => this.#image(), this.#nowMs);
+  }
+
+  #image(): string {
+    this.#queue.settle(); // all of it is in the image
+    return this.#ledger.image(this.#host.facts.bootId, this.#queue.posts());
   }
 
   #rest(): void {

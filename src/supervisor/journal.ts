@@ -1,8 +1,8 @@
 /**
  * The checkpoint as the host writes it: one record a turn, an image now and then, and what happens when neither can be written.
  *
- * A record that cannot be written makes everything written before it a lie, since core runs on. So the checkpoint is
- * marked void at once, core goes on in memory (a crash then means adoption under a new epoch), and a whole image is tried again
+ * A record that cannot be written makes everything written before it a lie, since core runs on. So a whole image is tried in its
+ * place, and if that cannot be written either, the checkpoint is marked void at once, core goes on in memory (a crash then means adoption under a new epoch), and a whole image is tried again
  * after a growing while: once it is written, all is as before.
  */
 import type { StatePort } from '../host/ports.ts';
@@ -16,7 +16,7 @@ const RETRY_MS = { first: 1_000, most: 60_000 };
 export interface JournalOptions {
   readonly state: StatePort;
   readonly compactBytes?: number | undefined;
-  report(level: 'info' | 'error', what: string, why: string): void;
+  report(level: 'info' | 'warning' | 'error', what: string, why: string): void;
 }
 
 export class Journal {
@@ -45,12 +45,14 @@ export class Journal {
     );
   }
 
-  append(record: string, nowMs: number): void {
+  /** `image` is the whole state, this record included: where there is no room for one more record there may be for that. */
+  append(record: string, image: () => string, nowMs: number): void {
     if (this.#void !== undefined) return;
     try {
       this.#options.state.append(record);
     } catch (error) {
-      this.#makeVoid(`a commit cannot be written: ${messageOf(error)}`, nowMs);
+      this.#options.report('warning', 'commit-failed', `${messageOf(error)}; trying a new image instead`);
+      this.replace(image, nowMs);
     }
   }
 
@@ -62,7 +64,7 @@ export class Journal {
       if (this.#void !== undefined) this.#options.report('info', 'checkpoint-restored', 'a new image could be written');
       this.#void = undefined;
     } catch (error) {
-      this.#makeVoid(`an image cannot be written: ${messageOf(error)}`, nowMs);
+      this.#makeVoid(messageOf(error), nowMs);
     }
   }
 
@@ -71,7 +73,11 @@ export class Journal {
     const waitMs = Math.min(RETRY_MS.most, this.#void === undefined ? RETRY_MS.first : this.#void.waitMs * 2);
     this.#void = { retryAtMs: nowMs + waitMs, waitMs };
     if (again) return; // said already, and marked already
-    this.#options.report('error', 'checkpoint-void', `${why}; core goes on in memory, a crash now means adoption`);
+    this.#options.report(
+      'error',
+      'checkpoint-void',
+      `it cannot be written: ${why}; core goes on in memory, a crash now means adoption`,
+    );
     try {
       this.#options.state.makeVoid();
     } catch (error) {

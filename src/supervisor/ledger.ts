@@ -11,7 +11,8 @@
  *   x actor                      it is gone               k key, K key  an input was taken; K: remembered for long
  *   d actor name at              a deadline is armed      q taken posts  of the queue: taken in front, added behind
  *   D actor name                 disarmed, or fired       i seq         number of the last event
- *   e seq index actor type atMs params                    an effect, to be carried out after this commit
+ *   e seq index actor type atMs params                    an effect, to be carried out after this commit; in an image
+ *                                                         followed by kind, version and form of its actor, and if it has params
  */
 import type { EffectId } from '../host/ports.ts';
 import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
@@ -190,6 +191,12 @@ export class Ledger {
     for (const key of this.keys.recent()) ops.push(`["k",${text(key)}]`);
     for (const key of this.keys.kept()) ops.push(`["K",${text(key)}]`);
     if (queued.length > 0) ops.push(`["q",0,${JSON.stringify(queued)}]`);
+    for (const { id, actor, type, atMs, params, kindName, snapshot, saved } of this.pending) {
+      const logic = this.kinds[kindName]?.logic;
+      const form = saved?.form ?? logic?.save(snapshot) ?? null;
+      const whose = [params ?? null, kindName, saved?.version ?? logic?.version ?? 0, form, params !== undefined];
+      ops.push(`["e",${id.seq},${id.index},${text(actor)},${text(type)},${atMs},${JSON.stringify(whose).slice(1)}`);
+    }
     ops.push(`["i",${this.seq}]`);
     this.#ops = []; // they are in the image
     return `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[${ops.join(',')}]}`;
@@ -238,13 +245,9 @@ export class Ledger {
       case 'N':
         this.#dropNode(a);
         return;
-      case 'e': {
-        const cell = this.actors.get(c);
-        const id = { epoch: this.epoch, seq: a, index: b };
-        const rest = { actor: c, type: d, atMs: e, params: op[6] as Json | undefined };
-        this.pending.push({ id, ...rest, kindName: cell?.kindName ?? '', snapshot: undefined, saved: cell?.saved });
+      case 'e':
+        this.pending.push(this.#readEffect(op));
         return;
-      }
       case 'k':
       case 'K':
         this.keys.add(a, letter === 'K');
@@ -259,6 +262,17 @@ export class Ledger {
       default:
         throw new Error(`not an operation: ${JSON.stringify(op).slice(0, 200)}`);
     }
+  }
+
+  /** In a commit the actor's snapshot is the one at this point of it; in an image it comes along. */
+  #readEffect(op: readonly unknown[]): PendingEffect {
+    const [, seq, index, actor, type, atMs, params, kindName, version, form, hasParams] = op as [
+      ...[string, number, number, ActorId, string, number, Json, string, number, Json, boolean],
+    ];
+    const rest = { id: { epoch: this.epoch, seq, index }, actor, type, atMs, snapshot: undefined };
+    if (op.length > 7) return { ...rest, params: hasParams ? params : undefined, kindName, saved: { version, form } };
+    const cell = this.actors.get(actor);
+    return { ...rest, params, kindName: cell?.kindName ?? '', saved: cell?.saved };
   }
 
   /** An actor whose diff cannot be read is broken, alone. */
