@@ -26,9 +26,10 @@ export function receiveAsInit(link: number, max: number): Frame[];
 export function sealSpec(json: string): number;
 export function execSteps(): { number: number; name: string; words: string; exitCode: number }[];
 
-/** An epoll instance watched by Node's event loop without a thread; `onReady` is called while anything is ready. */
+/** An epoll instance watched by Node's event loop without a thread: `onReady` is called as long as anything is ready. */
 export class Poller {
-  constructor(onReady?: () => void);
+  constructor();
+  watch(onReady: () => void): void;
   /** `interest`: EPOLL bits. */
   add(fd: number, token: number, interest: number): void;
   modify(fd: number, token: number, interest: number): void;

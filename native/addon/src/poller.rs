@@ -21,15 +21,20 @@ pub struct Poller {
 
 #[napi]
 impl Poller {
-    /// Create one. With a function it is called from Node's event loop whenever something is ready.
+    /// Create one; nothing calls back until `watch`.
     #[napi(constructor)]
-    pub fn new(env: Env, on_ready: Option<Function<'_, (), ()>>) -> Result<Self> {
+    pub fn new() -> Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).about("epoll_create1")?;
-        let watch = on_ready
-            .map(|function| Watch::start(env.raw(), function.raw(), epoll.as_raw_fd()))
-            .transpose()
-            .about("watching epoll from the event loop")?;
-        Ok(Self { epoll, watch })
+        Ok(Self { epoll, watch: None })
+    }
+
+    /// Call this function from Node's event loop as long as anything is ready; replaces an earlier one.
+    #[napi]
+    pub fn watch(&mut self, env: Env, on_ready: Function<'_, (), ()>) -> Result<()> {
+        self.watch = None;
+        let watch = Watch::start(env.raw(), on_ready.raw(), self.epoll.as_raw_fd());
+        self.watch = Some(watch.about("watching epoll from the event loop")?);
+        Ok(())
     }
 
     /// Add a descriptor.

@@ -1,0 +1,174 @@
+/**
+ * Sessions of the API socket: bounded in number, in what a client may send at once, and in what it may leave unread.
+ *
+ * The listener is kept in init's store as `api`, so that a client can connect while core is away. Who may do what is decided
+ * elsewhere, by the uid in `opened`. A client that says nothing costs a descriptor and nothing else; one that breaks a bound is
+ * sent away, with the reason in `closed`.
+ */
+import type { ApiPort } from '../ports.ts';
+import { addon, EPOLL } from './addon.ts';
+import { Framing } from './framing.ts';
+import type { Loop } from './loop.ts';
+
+export interface ApiBounds {
+  readonly messageBytes: number;
+  readonly outboxBytes: number;
+  readonly sessions: number;
+  /** For every uid but 0. */
+  readonly sessionsPerUid: number;
+  /** Messages that core has not been given yet count as many as fit this many reads a round. */
+  readonly readBytes: number;
+}
+
+export const API_BOUNDS: ApiBounds = {
+  messageBytes: 1024 * 1024,
+  outboxBytes: 4 * 1024 * 1024,
+  sessions: 128,
+  sessionsPerUid: 16,
+  readBytes: 64 * 1024,
+};
+
+/** Connections taken in one round. */
+const ACCEPTS_MAX = 64;
+
+interface Session {
+  readonly fd: number;
+  readonly uid: number;
+  readonly framing: Framing;
+  outbox: Uint8Array[];
+  outboxBytes: number;
+  /** How much of the outbox's first piece is written. */
+  written: number;
+  closing: boolean;
+}
+
+export class NodeApi implements ApiPort {
+  readonly #loop: Loop;
+  readonly #bounds: ApiBounds;
+  readonly #sessions = new Map<number, Session>();
+  #next = 1;
+
+  constructor(loop: Loop, bounds: ApiBounds = API_BOUNDS) {
+    this.#loop = loop;
+    this.#bounds = bounds;
+  }
+
+  /** Serve this listener, which stays the caller's. */
+  serve(listener: number): void {
+    this.#loop.add(listener, EPOLL.in, () => {
+      for (let count = 0; count < ACCEPTS_MAX && this.#accept(listener); count += 1);
+    });
+  }
+
+  send(number: number, message: string): void {
+    const session = this.#sessions.get(number);
+    if (session === undefined || session.closing) return;
+    const bytes = Buffer.from(`${message}\0`, 'utf8');
+    session.outbox.push(bytes);
+    session.outboxBytes += bytes.length;
+    if (session.outbox.length === 1) this.#write(number, session);
+    if (session.outboxBytes > this.#bounds.outboxBytes) {
+      this.#end(number, session, `it left more than ${this.#bounds.outboxBytes} bytes of answers unread`);
+    }
+  }
+
+  /** What was sent before still goes out, as far as the client reads it. */
+  close(number: number): void {
+    const session = this.#sessions.get(number);
+    if (session === undefined) return;
+    if (session.outbox.length === 0) this.#end(number, session, undefined);
+    else session.closing = true;
+  }
+
+  #accept(listener: number): boolean {
+    const accepted = addon.acceptUnix(listener);
+    if (accepted === null) return false;
+    const { fd, peer } = accepted;
+    const refusal = this.#refusal(peer.uid);
+    if (refusal !== undefined) {
+      // Not a session: core need not know, and the client is told in its own language.
+      addon.writeSome(
+        fd,
+        Buffer.from(
+          `${JSON.stringify({ error: 'io.sysmaster.Manager.TooManySessions', parameters: { why: refusal } })}\0`,
+        ),
+        0,
+      );
+      addon.close(fd);
+      return true;
+    }
+    const number = this.#next;
+    this.#next += 1;
+    const session: Session = {
+      fd,
+      uid: peer.uid,
+      framing: new Framing(this.#bounds.messageBytes),
+      outbox: [],
+      outboxBytes: 0,
+      written: 0,
+      closing: false,
+    };
+    this.#sessions.set(number, session);
+    this.#loop.add(fd, EPOLL.in | EPOLL.rdhup, (events) => this.#ready(number, session, events));
+    this.#loop.post({ type: 'client', session: number, what: { opened: peer } });
+    return true;
+  }
+
+  #refusal(uid: number): string | undefined {
+    if (this.#sessions.size >= this.#bounds.sessions) return `${this.#bounds.sessions} clients are connected`;
+    if (uid === 0) return undefined;
+    const same = [...this.#sessions.values()].filter((session) => session.uid === uid).length;
+    return same >= this.#bounds.sessionsPerUid ? `${same} clients of uid ${uid} are connected` : undefined;
+  }
+
+  #ready(number: number, session: Session, events: number): void {
+    if ((events & EPOLL.out) !== 0) this.#write(number, session);
+    if (this.#sessions.get(number) !== session || (events & ~EPOLL.out) === 0) return;
+    const bytes = addon.readSome(session.fd, this.#bounds.readBytes);
+    if (bytes === null) return;
+    if (bytes.length === 0) {
+      const left = session.framing.pending;
+      this.#end(
+        number,
+        session,
+        left === 0
+          ? 'the client has closed the connection'
+          : `the client has closed the connection ${left} bytes into a message`,
+      );
+      return;
+    }
+    const messages = session.framing.take(bytes);
+    for (const message of messages ?? []) this.#loop.post({ type: 'client', session: number, what: { message } });
+    if (messages === undefined)
+      this.#end(number, session, `it sent more than ${this.#bounds.messageBytes} bytes without an end of message`);
+  }
+
+  #write(number: number, session: Session): void {
+    for (let piece = session.outbox[0]; piece !== undefined; piece = session.outbox[0]) {
+      const count = addon.writeSome(session.fd, piece, session.written);
+      if (count < 0) {
+        this.#end(number, session, 'the client has closed the connection');
+        return;
+      }
+      session.written += count;
+      session.outboxBytes -= count;
+      if (session.written < piece.length) {
+        // A client that does not read its answers is not listened to either.
+        this.#loop.modify(session.fd, EPOLL.out | EPOLL.rdhup);
+        return;
+      }
+      session.outbox.shift();
+      session.written = 0;
+    }
+    if (session.closing) this.#end(number, session, undefined);
+    else this.#loop.modify(session.fd, EPOLL.in | EPOLL.rdhup);
+  }
+
+  #end(number: number, session: Session, why: string | undefined): void {
+    if (this.#sessions.get(number) !== session) return;
+    this.#sessions.delete(number);
+    this.#loop.remove(session.fd);
+    addon.close(session.fd);
+    if (why !== undefined) this.#loop.post({ type: 'client', session: number, what: { closed: { why } } });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The form of a checkpoint file, without any I/O: a header, then records, the first of which is the image.
+ *
+ *   header   64 bytes    magic, version, flags, generation, boot id, CRC-32 of all this
+ *   record   12 bytes    length, CRC-32, and as many bytes of text; repeated
+ *   end      12 bytes    zero
+ *
+ * A record's CRC covers the file's generation and the record's place in it too, so what an earlier generation left further on
+ * in the same file can never be taken for a record of this one. Each append writes its record and the end mark in one write:
+ * anything but an end mark after the last good record is a write that was cut off.
+ */
+import { crc32 } from 'node:zlib';
+
+export const HEADER_BYTES = 64;
+/** Length and CRC in front of each record, and the size of the end mark. */
+export const RECORD_OVERHEAD = 12;
+export const FORMAT_VERSION = 1;
+
+const MAGIC = 'SYSMCKPT';
+const BOOT_ID_BYTES = 32;
+const VOID = 1;
+
+export interface Header {
+  readonly generation: number;
+  /** 32 hexadecimal digits. */
+  readonly bootId: string;
+  /** True: no later start may believe this file. */
+  readonly isVoid: boolean;
+}
+
+/** A boot id as the kernel writes it, without dashes. */
+export const plainBootId = (text: string): string =>
+  text.trim().replaceAll('-', '').padEnd(BOOT_ID_BYTES, '0').slice(0, BOOT_ID_BYTES);
+
+export function encodeHeader(header: Header): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  bytes.write(MAGIC, 0, 'latin1');
+  bytes.writeUInt32LE(FORMAT_VERSION, 8);
+  bytes.writeUInt32LE(header.isVoid ? VOID : 0, 12);
+  bytes.writeBigUInt64LE(BigInt(header.generation), 16);
+  bytes.write(header.bootId, 24, BOOT_ID_BYTES, 'latin1');
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
+  return bytes;
+}
+
+/** The header, or why these bytes hold none; 'empty' for a file that was never written. */
+export function decodeHeader(bytes: Buffer): Header | string {
+  if (bytes.length < HEADER_BYTES || bytes.subarray(0, HEADER_BYTES).every((byte) => byte === 0)) return 'empty';
+  if (bytes.toString('latin1', 0, 8) !== MAGIC) return 'not a checkpoint';
+  const version = bytes.readUInt32LE(8);
+  if (version !== FORMAT_VERSION) return `format ${version}, this is format ${FORMAT_VERSION}`;
+  if (bytes.readUInt32LE(60) !== crc32(bytes.subarray(0, 60))) return 'its header is damaged';
+  return {
+    generation: Number(bytes.readBigUInt64LE(16)),
+    bootId: bytes.toString('latin1', 24, 24 + BOOT_ID_BYTES),
+    isVoid: (bytes.readUInt32LE(12) & VOID) !== 0,
+  };
+}
+
+function recordCrc(text: Buffer, generation: number, index: number): number {
+  const place = Buffer.alloc(16);
+  place.writeBigUInt64LE(BigInt(generation), 0);
+  place.writeBigUInt64LE(BigInt(index), 8);
+  return crc32(text, crc32(place));
+}
+
+/** A record with the end mark behind it; the mark is overwritten by the next one. */
+export function encodeRecord(text: string, generation: number, index: number): Buffer {
+  const length = Buffer.byteLength(text);
+  const bytes = Buffer.alloc(RECORD_OVERHEAD + length + RECORD_OVERHEAD);
+  bytes.write(text, RECORD_OVERHEAD, 'utf8');
+  // One more than the length: zero is the end mark, and a record may be empty.
+  bytes.writeUInt32LE(length + 1, 0);
+  bytes.writeUInt32LE(index >>> 0, 4);
+  bytes.writeUInt32LE(recordCrc(bytes.subarray(RECORD_OVERHEAD, RECORD_OVERHEAD + length), generation, index), 8);
+  return bytes;
+}
+
+export interface Records {
+  readonly texts: readonly string[];
+  /** Offset behind the last good record, from the beginning of the file. */
+  readonly end: number;
+  /** Why reading stopped, if not at an end mark. */
+  readonly torn: string | undefined;
+}
+
+/** All good records of a file of this generation; stops at the end mark or at the first thing that is not a record. */
+export function decodeRecords(bytes: Buffer, generation: number): Records {
+  const texts: string[] = [];
+  let at = HEADER_BYTES;
+  const stopped = (torn: string | undefined): Records => ({ texts, end: at, torn });
+  while (at + RECORD_OVERHEAD <= bytes.length) {
+    const head = bytes.subarray(at, at + RECORD_OVERHEAD);
+    if (head.every((byte) => byte === 0)) return stopped(undefined);
+    const length = head.readUInt32LE(0) - 1;
+    const from = at + RECORD_OVERHEAD;
+    const index = texts.length;
+    const lost = `record ${index} is cut off`;
+    if (length < 0 || head.readUInt32LE(4) !== index >>> 0 || from + length > bytes.length) return stopped(lost);
+    const text = bytes.subarray(from, from + length);
+    if (head.readUInt32LE(8) !== recordCrc(text, generation, index)) return stopped(lost);
+    texts.push(text.toString('utf8'));
+    at = from + length;
+  }
+  return stopped('the file is full to its last byte');
+}

@@ -1,0 +1,147 @@
+/**
+ * Control groups of the unified hierarchy, below the root that init names (cgroups(7), Documentation/admin-guide/cgroup-v2).
+ *
+ * Whether a group is populated is a level: `cgroup.events` is read again after each notice, and an event is told only when the
+ * level has changed. A group that is gone is not populated.
+ */
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { type CgroupPort, HostError } from '../ports.ts';
+import { attempt, codeOf, hostError, unless } from './addon.ts';
+import { IN, type Inotify, type Subscription } from './inotify.ts';
+import type { Loop } from './loop.ts';
+
+/** ENODEV: the group was removed between open and read. */
+const GONE = ['ENOENT', 'ENODEV'];
+
+interface Watched {
+  subscription: Subscription | undefined;
+  populated: boolean;
+}
+
+export class NodeGroups implements CgroupPort {
+  readonly #root: string;
+  readonly #loop: Loop;
+  readonly #inotify: Inotify;
+  readonly #watched = new Map<string, Watched>();
+
+  constructor(root: string, loop: Loop, inotify: Inotify) {
+    this.#root = root;
+    this.#loop = loop;
+    this.#inotify = inotify;
+  }
+
+  get available(): boolean {
+    return this.#root !== '';
+  }
+
+  ensure(path: string): void {
+    const directory = this.#at(path);
+    attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o755 }));
+    // A watch that was asked for before the group was there, or whose group was removed meanwhile.
+    const watched = this.#watched.get(path);
+    if (watched !== undefined && watched.subscription === undefined) this.#arm(path, watched);
+  }
+
+  remove(path: string): boolean {
+    if (path === '') return false;
+    const directory = this.#at(path);
+    for (const child of this.children(path)) if (!this.remove(`${path}/${child}`)) return false;
+    try {
+      rmdirSync(directory);
+      return true;
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOENT') return true;
+      if (codeOf(cause) === 'EBUSY' || codeOf(cause) === 'ENOTEMPTY') return false;
+      throw hostError(cause, directory);
+    }
+  }
+
+  watch(path: string): void {
+    if (this.#watched.has(path)) {
+      this.#loop.post({ type: 'group', path, populated: this.populated(path) });
+      return;
+    }
+    const watched: Watched = { subscription: undefined, populated: false };
+    this.#watched.set(path, watched);
+    this.#arm(path, watched);
+    this.#loop.post({ type: 'group', path, populated: watched.populated });
+  }
+
+  unwatch(path: string): void {
+    const watched = this.#watched.get(path);
+    if (watched === undefined) return;
+    this.#watched.delete(path);
+    if (watched.subscription !== undefined) this.#inotify.remove(watched.subscription);
+  }
+
+  populated(path: string): boolean {
+    if (!this.available) return false;
+    return /^populated 1$/m.test(this.read(path, 'cgroup.events') ?? '');
+  }
+
+  processes(path: string): number[] {
+    if (!this.available) return [];
+    const own = (this.read(path, 'cgroup.procs') ?? '').split('\n').filter((line) => line !== '');
+    const below = this.children(path).flatMap((child) => this.processes(path === '' ? child : `${path}/${child}`));
+    return [...own.map(Number), ...below];
+  }
+
+  write(path: string, attribute: string, value: string): void {
+    const file = `${this.#at(path)}/${attribute}`;
+    // Without O_CREAT: a file that the kernel does not offer is ENOENT, and the write itself tells EINVAL and the like.
+    attempt(file, () => writeFileSync(file, value, { flag: 'r+' }));
+  }
+
+  read(path: string, attribute: string): string | undefined {
+    const file = `${this.#at(path)}/${attribute}`;
+    return unless(GONE, file, () => readFileSync(file, 'utf8'));
+  }
+
+  children(path: string): string[] {
+    if (!this.available) return [];
+    const directory = this.#at(path);
+    const entries = unless(GONE, directory, () => readdirSync(directory, { withFileTypes: true })) ?? [];
+    return entries
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+      .sort();
+  }
+
+  #arm(path: string, watched: Watched): void {
+    if (!this.available) return;
+    const file = `${this.#at(path)}/cgroup.events`;
+    watched.subscription = unless(GONE, file, () =>
+      this.#inotify.add(file, IN.modify, (mask) => this.#changed(path, watched, mask)),
+    );
+    // Read after the watch is there: a change in between is seen by one or the other.
+    watched.populated = this.populated(path);
+  }
+
+  #changed(path: string, watched: Watched, mask: number): void {
+    if (this.#watched.get(path) !== watched) return;
+    if ((mask & IN.ignored) !== 0) watched.subscription = undefined;
+    const populated = this.populated(path);
+    if (populated === watched.populated) return;
+    watched.populated = populated;
+    this.#loop.post({ type: 'group', path, populated });
+  }
+
+  #at(path: string): string {
+    if (!this.available) throw new HostError('EOPNOTSUPP', `control group ${path}: there are no control groups here`);
+    if (path.split('/').includes('..')) throw new HostError('EINVAL', `control group ${path}`);
+    return path === '' ? this.#root : `${this.#root}/${path}`;
+  }
+}
+
+/** What /proc/PID/cgroup calls the directory `root`: its path below the mount point of the unified hierarchy; '' for the top. */
+export function groupPrefix(root: string, mountinfo: string): string {
+  let best = '';
+  for (const line of mountinfo.split('\n')) {
+    const fields = line.split(' ');
+    const type = fields[fields.indexOf('-') + 1];
+    const point = fields[4];
+    if (type !== 'cgroup2' || point === undefined || !(root === point || root.startsWith(`${point}/`))) continue;
+    if (point.length > best.length) best = point;
+  }
+  return root.slice(best.length).replace(/\/$/, '');
+}

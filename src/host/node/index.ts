@@ -1,0 +1,187 @@
+/**
+ * The real host: every port of src/host/ports.ts over the addon, init's link, /proc and the file system.
+ *
+ * Making one waits for init's hello (bounded) and fetches the descriptors of a former core; nothing else waits. Events come from
+ * `start` on. When init is gone core has no parent to serve: it says so and leaves with status 1.
+ */
+import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EffectId, Hello, Host, LogPort } from '../ports.ts';
+import { addon, EPOLL } from './addon.ts';
+import { NodeApi } from './api.ts';
+import { NodeClock } from './clock.ts';
+import { machineFacts } from './facts.ts';
+import { NodeFiles } from './files.ts';
+import { groupPrefix, NodeGroups } from './groups.ts';
+import { NodeHelper } from './helper.ts';
+import { NodeInit } from './init.ts';
+import { Inotify } from './inotify.ts';
+import { Link } from './link.ts';
+import { type LogTarget, NodeLog } from './log.ts';
+import { Loop } from './loop.ts';
+import { NodeProcesses } from './process.ts';
+import { NodeSockets } from './sockets.ts';
+import { NodeState } from './state.ts';
+
+export interface NodeHostOptions {
+  /** Descriptor of the link; 0, as init starts core. */
+  readonly link?: number;
+  /** The manager's run-time directory; made if missing. */
+  readonly runDirectory?: string;
+  /** How long to wait for init's hello, in ms. */
+  readonly helloTimeoutMs?: number;
+  /** Room reserved for each checkpoint file at first, in bytes. */
+  readonly stateBytes?: number;
+  /** Where core's log goes; as init's role asks for by default. */
+  readonly log?: LogTarget;
+  readonly logLevel?: Parameters<LogPort['log']>[0];
+  /** What leaving means; ends the process at once by default. For tests. */
+  readonly leave?: (status: number) => never;
+}
+
+/** A host and what only its maker may do. */
+export interface NodeHost extends Host {
+  /** Let go of everything without ending the process; for tests. */
+  dispose(): void;
+}
+
+const HELLO_MS = 10_000;
+const STATE_BYTES = 8 * 1024 * 1024;
+const LOG_BYTES = 4 * 1024 * 1024;
+/** How long leaving waits for frames that init has not taken, in steps of 10 ms. */
+const LEAVE_STEPS = 100;
+/** Effects of the host itself: an epoch that no actor has, so the ids cannot be taken twice. */
+const OWN_EPOCH = 0;
+const API_NAME = 'api';
+const BLACK_BOX_NAME = 'black-box';
+
+/** Make the host. Throws HostError: ETIMEDOUT or EPIPE where init does not speak, others where the run directory is unusable. */
+export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
+  const runDirectory = options.runDirectory ?? '/run/sysmaster';
+  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  const loop = new Loop();
+  let log: NodeLog | undefined;
+  const say: LogPort['log'] = (level, fields, message) => log?.log(level, fields, message);
+  const leaving = { done: false };
+  const leave = (status: number): never => {
+    if (!leaving.done) {
+      leaving.done = true;
+      for (let step = 0; step < LEAVE_STEPS && link.waiting > 0; step += 1) loop.pump(10);
+      log?.flush();
+    }
+    return (options.leave ?? addon.leave)(status);
+  };
+  const link: Link = new Link(options.link ?? 0, loop, {
+    onRecord: (what) => sockets.onRecord(what),
+    onTrouble: (what) => say('warning', { what }, 'init said something that is not understood'),
+    onClosed: () => {
+      say('error', {}, 'init is gone; core leaves');
+      leave(1);
+    },
+  });
+  const { hello, blackBox } = link.hello(options.helloTimeoutMs ?? HELLO_MS);
+  log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel);
+
+  const inotify = new Inotify(loop);
+  const sockets = new NodeSockets({
+    loop,
+    link,
+    stored: hello.fds,
+    logSocket: join(runDirectory, 'logs.sock'),
+    warn: (fields, message) => say('warning', fields, message),
+  });
+  // Ends of log pipes are many, and are needed only when the log keeper is new.
+  sockets.prefetch(hello.fds.filter((name) => !/:[rw]$/.test(name)));
+  const ownId = ownIds();
+  const box = blackBoxSlot(sockets, blackBox, ownId);
+  const init = new NodeInit(link, box);
+  const processes = new NodeProcesses(
+    link,
+    groupPrefix(hello.cgroupRoot, readFileSync('/proc/self/mountinfo', 'utf8')),
+  );
+  const facts = machineFacts(hello, runDirectory);
+  const state = new NodeState({
+    directory: join(runDirectory, 'state'),
+    bootId: facts.bootId,
+    bytes: options.stateBytes ?? STATE_BYTES,
+  });
+  const api = new NodeApi(loop);
+  sockets.listen(ownId(), API_NAME, {
+    kind: 'stream',
+    address: join(runDirectory, 'api.sock'),
+    backlog: 128,
+    socketMode: 0o666,
+    directoryMode: 0o755,
+    user: '',
+    group: '',
+    options: {},
+  });
+  api.serve(sockets.descriptor(API_NAME));
+  const mounts = openSync('/proc/self/mountinfo', constants.O_RDONLY);
+  loop.add(mounts, EPOLL.pri, () => loop.post({ type: 'mounts' }));
+  link.begin();
+  loop.afterTurn(() => {
+    processes.flush();
+    init.flush();
+  });
+
+  return {
+    process: processes,
+    init,
+    sockets,
+    groups: new NodeGroups(hello.cgroupRoot, loop, inotify),
+    files: new NodeFiles(loop, inotify),
+    clock: new NodeClock(loop),
+    state,
+    helper: new NodeHelper(loop),
+    api,
+    log,
+    facts,
+    hello,
+    execSteps: execSteps(),
+    start: (onEvent, turn) => {
+      loop.start(onEvent, turn);
+      // After the first round, so that loading it delays no unit.
+      setImmediate(() => void log.open());
+    },
+    schedule: () => loop.schedule(),
+    exit: leave,
+    dispose: () => {
+      loop.stop();
+      state.close();
+      closeSync(mounts);
+      log.flush();
+    },
+  };
+}
+
+function defaultLog(hello: Hello, runDirectory: string): LogTarget {
+  return hello.role === 'machine' ? 'kmsg' : { file: join(runDirectory, 'core.log'), maxBytes: LOG_BYTES };
+}
+
+/** Ids for what the host itself stores: never the same twice on one link, nor for two cores of one init. */
+function ownIds(): () => EffectId {
+  const seq = Math.floor(addon.clockMs('monotonic') * 1000);
+  let index = 0;
+  return () => {
+    index += 1;
+    return { epoch: OWN_EPOCH, seq, index };
+  };
+}
+
+/** The slot init gave with its hello, or kept under a name; else a new one, which is given to init to keep. */
+function blackBoxSlot(sockets: NodeSockets, given: number | undefined, ownId: () => EffectId): number {
+  if (given !== undefined) return given;
+  if (sockets.stored(BLACK_BOX_NAME)) return sockets.descriptor(BLACK_BOX_NAME);
+  const made = addon.BlackBox.create();
+  sockets.keep(ownId(), BLACK_BOX_NAME, made);
+  return made;
+}
+
+function execSteps(): Host['execSteps'] {
+  const steps: Record<number, { name: string; words: string; exitCode: number }> = {
+    0: { name: 'fork', words: 'start the helper', exitCode: 1 },
+  };
+  for (const { number, name, words, exitCode } of addon.execSteps()) steps[number] = { name, words, exitCode };
+  return steps;
+}

@@ -1,0 +1,53 @@
+/** Core's life and the end of the system, as told to init; and the black box. */
+import type { InitPort, ShutdownKind } from '../ports.ts';
+import { addon } from './addon.ts';
+import type { Link } from './link.ts';
+
+export class NodeInit implements InitPort {
+  readonly #link: Link;
+  readonly #blackBox;
+  #beatWanted = false;
+
+  /** @param blackBox descriptor of init's slot; kept open by the mapping alone */
+  constructor(link: Link, blackBox: number) {
+    this.#link = link;
+    this.#blackBox = new addon.BlackBox(blackBox);
+  }
+
+  ready(): void {
+    this.#link.send('ready');
+  }
+
+  /** Sent once a round, by `flush`, so it tells of a real turn whatever the number of calls. */
+  beat(): void {
+    this.#beatWanted = true;
+  }
+
+  flush(): void {
+    if (!this.#beatWanted) return;
+    this.#beatWanted = false;
+    this.#link.send('beat');
+  }
+
+  loading(forMs: number): void {
+    this.#link.send({ loading: { forMs: Math.min(Math.max(0, Math.round(forMs)), 0xffff_ffff) } });
+  }
+
+  shutdown(kind: ShutdownKind, deadlineMs: number, now: boolean, status: number, argument: string): void {
+    this.#link.send({
+      shutdown: { kind, deadlineMs: Math.min(Math.max(0, Math.round(deadlineMs)), 0xffff_ffff), status, argument, now },
+    });
+  }
+
+  reexecCore(): void {
+    this.#link.send('reexec-core');
+  }
+
+  reexecInit(path: string): void {
+    this.#link.send({ 'reexec-init': { path } });
+  }
+
+  mark(seq: number, phase: number, actor: string): void {
+    this.#blackBox.mark(seq, phase, actor);
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Descriptors that init keeps: made here, stored under a name before anybody uses them, watched through a duplicate of our own.
+ *
+ * The names in init's store are known from the hello and from what was stored, accepted and dropped since. A descriptor of a
+ * former core is fetched from init the first time it is needed.
+ */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Datagram, type EffectId, HostError, type ListenSpec, type Report, type SocketPort } from '../ports.ts';
+import { addon, attempt, codeOf, EPOLL, type Peeked, unless } from './addon.ts';
+import type { Link } from './link.ts';
+import { makeListener } from './listen.ts';
+import type { Loop } from './loop.ts';
+import { Notify } from './notify.ts';
+
+/** How long init may take to hand over a descriptor. It answers from a loop that never blocks. */
+const FETCH_MS = 2_000;
+const FLUSHES_MAX = 16;
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+
+const keyOf = (id: EffectId): string => `${id.epoch}.${id.seq}.${id.index}`;
+
+export interface SocketsOptions {
+  readonly loop: Loop;
+  readonly link: Link;
+  /** Names in init's store, from the hello. */
+  readonly stored: readonly string[];
+  /** Where the log keeper listens. */
+  readonly logSocket: string;
+  readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void;
+}
+
+export class NodeSockets implements SocketPort {
+  readonly #loop: Loop;
+  readonly #link: Link;
+  readonly #logSocket: string;
+  readonly #stored: Set<string>;
+  readonly #local = new Map<string, number>();
+  /** What an unanswered store-fd was for, by effect. */
+  readonly #pending = new Map<string, readonly string[]>();
+  readonly #notify: Notify;
+  #keeper: number | undefined;
+
+  constructor(options: SocketsOptions) {
+    this.#loop = options.loop;
+    this.#link = options.link;
+    this.#logSocket = options.logSocket;
+    this.#stored = new Set(options.stored);
+    const onJunk = (socket: string, peeked: Peeked) =>
+      options.warn({ socket, pid: peeked.pid }, 'notify datagram is too long and is dropped');
+    this.#notify = new Notify(options.loop, options.link, onJunk, (names, id) => this.#remember(names, id));
+  }
+
+  stored(name: string): boolean {
+    return this.#stored.has(name);
+  }
+
+  listen(id: EffectId, name: string, spec: ListenSpec): void {
+    if (this.#stored.has(name)) return;
+    this.keep(id, name, makeListener(spec));
+  }
+
+  pipe(id: EffectId, name: string): void {
+    const names = [`${name}:r`, `${name}:w`];
+    if (names.every((one) => this.#stored.has(one))) return;
+    const [read, write] = attempt(`pipe ${name}`, () => addon.pipe());
+    try {
+      this.#store(id, names, [read, write]);
+    } catch (cause) {
+      addon.close(read);
+      throw cause;
+    } finally {
+      addon.close(write);
+    }
+    // Kept until the log keeper has had it, which as a rule is at once.
+    this.#local.set(`${name}:r`, read);
+  }
+
+  notify(id: EffectId, name: string, path: string): void {
+    if (this.#notify.has(name)) return;
+    if (!this.#stored.has(name)) {
+      const fd = attempt(path, () => this.#makeNotify(path));
+      this.keep(id, name, fd);
+    }
+    this.#notify.add(name, this.#need(name));
+  }
+
+  drop(id: EffectId, names: readonly string[]): void {
+    for (const name of names) {
+      this.#stored.delete(name);
+      this.#notify.remove(name);
+      this.#release(name);
+    }
+    if (names.length > 0) this.#link.send({ 'drop-fd': { id, names } });
+  }
+
+  watch(name: string): void {
+    const fd = this.#need(name);
+    // One-shot: told once, then silent until it is asked for again. The level is looked at anew each time.
+    const interest = EPOLL.in | EPOLL.oneshot;
+    if (this.#loop.has(fd)) this.#loop.modify(fd, interest);
+    else this.#loop.add(fd, interest, () => this.#loop.post({ type: 'readable', name }));
+  }
+
+  unwatch(name: string): void {
+    const fd = this.#local.get(name);
+    if (fd !== undefined && !this.#notify.has(name)) this.#loop.remove(fd);
+  }
+
+  consume(datagram: Datagram, names: readonly string[], id: EffectId): void {
+    this.#notify.consume(datagram, names, id);
+  }
+
+  flush(name: string): void {
+    if (!this.#stored.has(name)) return;
+    const fd = this.#need(name);
+    for (let round = 0; round < FLUSHES_MAX; round += 1) if (!attempt(name, () => addon.drain(fd))) return;
+  }
+
+  sendLog(message: string, name: string | undefined): boolean {
+    // The keeper may have been restarted since: the second try is on a new connection.
+    for (let round = 0; round < 2; round += 1) {
+      const keeper = this.#connectKeeper();
+      if (keeper === undefined) return false;
+      const end = name === undefined ? undefined : this.#need(`${name}:r`);
+      const sent = addon.sendMessage(keeper, message, end === undefined ? [] : [end]);
+      if (sent === 'sent') this.#release(`${name}:r`);
+      if (sent !== 'closed') return sent === 'sent';
+      addon.close(keeper);
+      this.#keeper = undefined;
+    }
+    return false;
+  }
+
+  /** Keep names in step with what init says. */
+  onRecord(what: Report): void {
+    if ('accepted' in what) this.#stored.add(what.accepted.name);
+    else if ('done' in what) this.#pending.delete(keyOf(what.done.id));
+    else if ('failed' in what) {
+      for (const name of this.#pending.get(keyOf(what.failed.id)) ?? []) {
+        this.#stored.delete(name);
+        this.#notify.remove(name);
+        this.#release(name);
+      }
+      this.#pending.delete(keyOf(what.failed.id));
+    }
+    this.#notify.onRecord(what);
+  }
+
+  /** Our own duplicate of a stored descriptor, which stays the port's. Throws HostError ENOENT. */
+  descriptor(name: string): number {
+    return this.#need(name);
+  }
+
+  /** Fetch in one go what a new core is going to watch, so that each does not cost a round trip. */
+  prefetch(names: readonly string[]): void {
+    for (const [name, fd] of this.#link.fetch(names, FETCH_MS)) {
+      if (this.#local.has(name)) addon.close(fd);
+      else this.#local.set(name, fd);
+    }
+  }
+
+  /** Store a descriptor, which becomes the port's own. */
+  keep(id: EffectId, name: string, fd: number): void {
+    try {
+      this.#store(id, [name], [fd]);
+    } catch (cause) {
+      addon.close(fd);
+      throw cause;
+    }
+    this.#local.set(name, fd);
+  }
+
+  #store(id: EffectId, names: readonly string[], fds: readonly number[]): void {
+    this.#link.send({ 'store-fd': { id, names } }, fds);
+    this.#remember(names, id);
+  }
+
+  #remember(names: readonly string[], id: EffectId): void {
+    for (const name of names) this.#stored.add(name);
+    this.#pending.set(keyOf(id), names);
+  }
+
+  /** Our own duplicate of a stored descriptor. Throws HostError ENOENT if init has none of that name. */
+  #need(name: string): number {
+    const local = this.#local.get(name);
+    if (local !== undefined) return local;
+    const fd = this.#stored.has(name) ? this.#fetch(name) : undefined;
+    if (fd === undefined) throw new HostError('ENOENT', `stored descriptor ${name}`);
+    this.#local.set(name, fd);
+    return fd;
+  }
+
+  #fetch(name: string): number | undefined {
+    return this.#link.fetch([name], FETCH_MS).get(name);
+  }
+
+  #release(name: string): void {
+    const fd = this.#local.get(name);
+    if (fd === undefined) return;
+    this.#local.delete(name);
+    this.#loop.remove(fd);
+    addon.close(fd);
+  }
+
+  #makeNotify(path: string): number {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+    const stale = unless(['ENOENT'], path, () => lstatSync(path));
+    if (stale?.isSocket()) unlinkSync(path);
+    const fd = addon.socket(AF_UNIX, SOCK_DGRAM, 0);
+    try {
+      // Before bind, so that no datagram can come without credentials and stamp.
+      addon.preparePeeking(fd);
+      addon.bindUnix(fd, path);
+      chmodSync(path, 0o666);
+      return fd;
+    } catch (cause) {
+      addon.close(fd);
+      throw cause;
+    }
+  }
+
+  #connectKeeper(): number | undefined {
+    if (this.#keeper !== undefined) return this.#keeper;
+    try {
+      this.#keeper = addon.connectUnix(this.#logSocket, 'seqpacket');
+    } catch (cause) {
+      // Not there, not listening, or its backlog is full: "not yet", and any other trouble is no different for the caller.
+      if (codeOf(cause) === undefined) throw cause;
+    }
+    return this.#keeper;
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * The checkpoint on disk: two preallocated files, of which one is current.
+ *
+ * `append` writes behind the current file's last record. `replace` writes the image into the other file and makes that one
+ * current by a header of a higher generation, written last. So at every instant a reader finds one whole image with the records
+ * after it, or a note that says why there is none. Room is reserved before it is needed: a full disk cannot strike an append.
+ * A lock that belongs to the open files, not to the process, keeps a second core out; it ends with the process.
+ */
+import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { HostError, type StatePort } from '../ports.ts';
+import { addon, attempt } from './addon.ts';
+import {
+  decodeHeader,
+  decodeRecords,
+  encodeHeader,
+  encodeRecord,
+  HEADER_BYTES,
+  type Header,
+  plainBootId,
+  RECORD_OVERHEAD,
+} from './checkpoint.ts';
+
+export interface StateOptions {
+  /** Where the files `a` and `b` live; made if missing. */
+  readonly directory: string;
+  /** As the kernel says it. A checkpoint of another boot is no state. */
+  readonly bootId: string;
+  /** Room reserved for each file at first. */
+  readonly bytes: number;
+}
+
+/** The largest a file may grow to. */
+const BYTES_MAX = 1024 * 1024 * 1024;
+
+type Slot = { readonly path: string; readonly fd: number };
+
+export class NodeState implements StatePort {
+  readonly #options: StateOptions;
+  readonly #bootId: string;
+  #slots: readonly [Slot, Slot] | undefined;
+  #current = 0;
+  #generation = 0;
+  #records = 0;
+  #end = 0;
+  #imageEnd = 0;
+  #room = 0;
+
+  constructor(options: StateOptions) {
+    this.#options = options;
+    this.#bootId = plainBootId(options.bootId);
+  }
+
+  get appendedBytes(): number {
+    return this.#end - this.#imageEnd;
+  }
+
+  load(): {
+    readonly image: string | undefined;
+    readonly records: readonly string[];
+    readonly note: string | undefined;
+  } {
+    const slots = this.#open();
+    const nothing = (note: string | undefined) => ({ image: undefined, records: [], note });
+    const headers = slots.map((slot) => decodeHeader(readAt(slot, 0, HEADER_BYTES)));
+    const found = headers
+      .map((header, at) => ({ header, at }))
+      .filter((one): one is { header: Header; at: number } => typeof one.header !== 'string');
+    // A generation is never given twice, not even after a file of it was voided or came from another boot.
+    this.#generation = Math.max(0, ...found.map((one) => one.header.generation));
+    const newest = found.find((one) => one.header.generation === this.#generation);
+    if (newest === undefined) {
+      const faults = headers.filter((header) => header !== 'empty');
+      return nothing(faults.length === 0 ? undefined : `${this.#options.directory}: ${faults.join('; ')}`);
+    }
+    const slot = slots[newest.at] as Slot;
+    if (newest.header.isVoid) return nothing(`${slot.path}: made void by the core that wrote it`);
+    if (newest.header.bootId !== this.#bootId) return nothing(`${slot.path}: from another boot`);
+    const bytes = readAt(slot, 0, fstatSync(slot.fd).size);
+    const { texts, end, torn } = decodeRecords(bytes, newest.header.generation);
+    const [image, ...records] = texts;
+    if (image === undefined) return nothing(`${slot.path}: ${torn ?? 'it holds no image'}`);
+    this.#current = newest.at;
+    this.#records = texts.length;
+    this.#end = end;
+    this.#imageEnd = HEADER_BYTES + RECORD_OVERHEAD + Buffer.byteLength(image);
+    this.#room = bytes.length;
+    return {
+      image,
+      records,
+      note: torn === undefined ? undefined : `${slot.path}: ${torn}; what came before it is used`,
+    };
+  }
+
+  append(record: string): void {
+    const slot = this.#open()[this.#current] as Slot;
+    if (this.#records === 0) throw new HostError('EINVAL', `${slot.path}: there is no image to append to`);
+    const bytes = encodeRecord(record, this.#generation, this.#records);
+    if (this.#end + bytes.length > this.#room)
+      throw new HostError('ENOSPC', `${slot.path}: ${bytes.length} bytes more than its room of ${this.#room}`);
+    writeAt(slot, bytes, this.#end);
+    this.#records += 1;
+    this.#end += bytes.length - RECORD_OVERHEAD;
+  }
+
+  replace(image: string): void {
+    const slots = this.#open();
+    const at = this.#records === 0 ? this.#current : 1 - this.#current;
+    const slot = slots[at] as Slot;
+    const generation = this.#generation + 1;
+    const bytes = encodeRecord(image, generation, 0);
+    const room = this.#reserve(slot, HEADER_BYTES + bytes.length);
+    // The header goes first, so that no reader takes new records for those of the old generation, and comes back last.
+    writeAt(slot, Buffer.alloc(HEADER_BYTES), 0);
+    writeAt(slot, bytes, HEADER_BYTES);
+    writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: false }), 0);
+    this.#current = at;
+    this.#generation = generation;
+    this.#records = 1;
+    this.#end = HEADER_BYTES + bytes.length - RECORD_OVERHEAD;
+    this.#imageEnd = this.#end;
+    this.#room = room;
+  }
+
+  makeVoid(): void {
+    // Both files: the older one is even less to be believed. The header's place is there since the file was reserved.
+    const generation = this.#generation + 1;
+    for (const slot of this.#open()) writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
+    this.#generation = generation;
+    this.#records = 0;
+  }
+
+  /** Room for twice the image at least, so that records fit behind it; doubled from the configured size. */
+  #reserve(slot: Slot, needed: number): number {
+    let room = Math.max(this.#options.bytes, 2 * HEADER_BYTES);
+    while (room < 2 * needed && room < BYTES_MAX) room *= 2;
+    if (room < needed) throw new HostError('EFBIG', `${slot.path}: an image of ${needed} bytes`);
+    const size = fstatSync(slot.fd).size;
+    if (size < room) attempt(slot.path, () => addon.allocate(slot.fd, room));
+    return Math.max(size, room);
+  }
+
+  #open(): readonly [Slot, Slot] {
+    if (this.#slots !== undefined) return this.#slots;
+    const { directory } = this.#options;
+    attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
+    const opened: Slot[] = [];
+    try {
+      for (const name of ['a', 'b']) opened.push(this.#openOne(join(directory, name)));
+    } catch (cause) {
+      for (const slot of opened) closeSync(slot.fd);
+      throw cause;
+    }
+    this.#slots = opened as unknown as readonly [Slot, Slot];
+    return this.#slots;
+  }
+
+  #openOne(path: string): Slot {
+    const fd = attempt(path, () => openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+    try {
+      return attempt(path, () => {
+        fchmodSync(fd, 0o600);
+        if (!addon.lockFile(fd)) throw new HostError('EAGAIN', `${path}: another core has it; stop that one first`);
+        if (fstatSync(fd).size < this.#options.bytes) addon.allocate(fd, this.#options.bytes);
+        return { path, fd };
+      });
+    } catch (cause) {
+      closeSync(fd);
+      throw cause;
+    }
+  }
+
+  /** Let go of files and lock; for tests, which run more than one in a process. */
+  close(): void {
+    for (const slot of this.#slots ?? []) closeSync(slot.fd);
+    this.#slots = undefined;
+  }
+}
+
+function readAt(slot: Slot, position: number, length: number): Buffer {
+  return attempt(slot.path, () => {
+    const bytes = Buffer.alloc(length);
+    let done = 0;
+    while (done < length) {
+      const count = readSync(slot.fd, bytes, done, length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return bytes.subarray(0, done);
+  });
+}
+
+function writeAt(slot: Slot, bytes: Buffer, position: number): void {
+  attempt(slot.path, () => {
+    let done = 0;
+    // One write as a rule; a signal or a full disk can cut it short, and then the rest says which.
+    while (done < bytes.length) done += writeSync(slot.fd, bytes, done, bytes.length - done, position + done);
+  });
+}
