@@ -59,7 +59,12 @@ interface At {
 
 export type ManagerEvent =
   | (At & { readonly type: 'generators'; readonly generators: readonly Generator[] })
-  | (At & { readonly type: 'exited' | 'spawn-failed'; readonly run: number; readonly serial: number | null; readonly ended?: unknown })
+  | (At & {
+      readonly type: 'exited' | 'spawn-failed';
+      readonly run: number;
+      readonly serial: number | null;
+      readonly ended?: unknown;
+    })
   | (At & { readonly type: 'deadline'; readonly name: string })
   /** A client's change; `key` is its request id, or unique. */
   | (At & { readonly type: 'change'; readonly key: string; readonly asker: Asker; readonly change: unknown })
@@ -72,7 +77,13 @@ export type ManagerEvent =
   | (At & { readonly type: 'environment'; readonly environment: readonly string[] })
   /** A signal to init: CTRL-ALT-DEL (INT), TERM, PWR, RTMIN+n (systemd(1), "Signals"). */
   | (At & { readonly type: 'signal'; readonly signal: number })
-  | (At & { readonly type: 'unit-action'; readonly unit: string; readonly action: string; readonly exitStatus: number | null; readonly rebootArgument: string })
+  | (At & {
+      readonly type: 'unit-action';
+      readonly unit: string;
+      readonly action: string;
+      readonly exitStatus: number | null;
+      readonly rebootArgument: string;
+    })
   /** End in order, through the target. */
   | (At & { readonly type: 'shutdown'; readonly ending: Ending })
   /** End now: the units' stop phase is over, or is to be cut short. */
@@ -88,16 +99,28 @@ const effect =
   (_: unknown, _params: Params) => {};
 
 /** What the actions of emergency_action mean (systemd.unit(5), FailureAction=); undefined: none of ours. */
-export function endingOf(action: string, exitStatus: number | null, argument: string): { readonly ending: Ending; readonly how: 'order' | 'now' } | undefined {
+export function endingOf(
+  action: string,
+  exitStatus: number | null,
+  argument: string,
+): { readonly ending: Ending; readonly how: 'order' | 'now' } | undefined {
   const [word, manner] = action.split('-');
-  const kinds: Record<string, ShutdownKind> = { poweroff: 'poweroff', reboot: 'reboot', exit: 'exit', halt: 'halt', kexec: 'kexec' };
+  const kinds: Record<string, ShutdownKind> = {
+    poweroff: 'poweroff',
+    reboot: 'reboot',
+    exit: 'exit',
+    halt: 'halt',
+    kexec: 'kexec',
+  };
   const kind = kinds[word ?? ''];
   if (kind === undefined) return undefined;
   return { ending: { kind, status: exitStatus ?? 0, argument }, how: manner === undefined ? 'order' : 'now' };
 }
 
 /** What a signal to init asks for (systemd(1), "Signals"); undefined: nothing we know. */
-export function wishOf(signal: number): { readonly ending: Ending } | { readonly start: string } | { readonly reload: true } | undefined {
+export function wishOf(
+  signal: number,
+): { readonly ending: Ending } | { readonly start: string } | { readonly reload: true } | undefined {
   const end = (kind: ShutdownKind) => ({ ending: { kind, status: 0, argument: '' } });
   switch (signal) {
     case 1:
@@ -137,7 +160,11 @@ function answered(errands: readonly Errand[], key: string, answer: unknown): Err
 const findErrand = (context: ManagerContext, key: string) => context.errands.find((errand) => errand.key === key);
 
 export const managerMachine = setup({
-  types: {} as { context: ManagerContext; events: ManagerEvent; input: { atMs: number; environment: readonly string[] } },
+  types: {} as {
+    context: ManagerContext;
+    events: ManagerEvent;
+    input: { atMs: number; environment: readonly string[] };
+  },
   actions: {
     listGenerators: effect(),
     spawnGenerator: effect<{ run: number; generator: Generator }>(),
@@ -168,7 +195,8 @@ export const managerMachine = setup({
       errands: ({ context }, errand: Errand) => [...context.errands.filter(({ key }) => key !== errand.key), errand],
     }),
     noteAnswer: assign({
-      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) => answered(context.errands, key, answer),
+      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) =>
+        answered(context.errands, key, answer),
     }),
   },
   guards: {
@@ -210,7 +238,10 @@ export const managerMachine = setup({
       },
       {
         actions: [
-          { type: 'noteErrand', params: ({ event }) => ({ key: event.key, asker: event.asker, change: event.change, answer: undefined }) },
+          {
+            type: 'noteErrand',
+            params: ({ event }) => ({ key: event.key, asker: event.asker, change: event.change, answer: undefined }),
+          },
           { type: 'carryOut', params: ({ event }) => ({ key: event.key, change: event.change }) },
         ],
       },
@@ -257,7 +288,12 @@ export const managerMachine = setup({
         },
       },
       { guard: ({ event }) => 'reload' in (wishOf(event.signal) ?? {}), actions: ['countReload', 'loadAgain'] },
-      { actions: { type: 'log', params: ({ event }) => ({ level: 'notice', message: `signal ${event.signal} means nothing here` }) } },
+      {
+        actions: {
+          type: 'log',
+          params: ({ event }) => ({ level: 'notice', message: `signal ${event.signal} means nothing here` }),
+        },
+      },
     ],
     'unit-action': [
       {
@@ -280,7 +316,12 @@ export const managerMachine = setup({
           params: ({ event }) => endingOf(event.action, event.exitStatus, event.rebootArgument)!.ending,
         },
       },
-      { actions: { type: 'log', params: ({ event }) => ({ level: 'warning', message: `${event.unit}: action ${event.action}: not known` }) } },
+      {
+        actions: {
+          type: 'log',
+          params: ({ event }) => ({ level: 'warning', message: `${event.unit}: action ${event.action}: not known` }),
+        },
+      },
     ],
   },
   states: {
@@ -295,15 +336,13 @@ export const managerMachine = setup({
     },
     generating: {
       entry: enqueueActions(({ context, enqueue }) => {
-      enqueue({ type: 'armDeadline', params: { name: 'generators', ms: GENERATORS_MS } });
-      for (const [run, generator] of context.generators.entries()) enqueue({ type: 'spawnGenerator', params: { run, generator } });
-    }),
+        enqueue({ type: 'armDeadline', params: { name: 'generators', ms: GENERATORS_MS } });
+        for (const [run, generator] of context.generators.entries())
+          enqueue({ type: 'spawnGenerator', params: { run, generator } });
+      }),
       exit: { type: 'disarmDeadline', params: { name: 'generators' } },
       on: {
-        exited: [
-          { guard: 'lastGenerator', target: 'running', actions: 'countDown' },
-          { actions: 'countDown' },
-        ],
+        exited: [{ guard: 'lastGenerator', target: 'running', actions: 'countDown' }, { actions: 'countDown' }],
         'spawn-failed': [
           { guard: 'hasProcess' }, // its exit follows, and is counted
           { guard: 'lastGenerator', target: 'running', actions: 'countDown' },
@@ -311,7 +350,10 @@ export const managerMachine = setup({
         ],
         deadline: {
           target: 'running',
-          actions: { type: 'log', params: { level: 'warning', message: 'generators did not end in time; going on without them' } },
+          actions: {
+            type: 'log',
+            params: { level: 'warning', message: 'generators did not end in time; going on without them' },
+          },
         },
       },
     },

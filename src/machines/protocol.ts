@@ -266,6 +266,8 @@ export interface ServiceStateEvent extends At {
   readonly active: ActiveState;
   readonly sub: string;
   readonly result: Result;
+  /** Its last start was refused by the start limit (`context.startLimitHit`); `result` may tell of an earlier failure. */
+  readonly startLimitHit: boolean;
   /** A job for it is queued or runs. */
   readonly pending: boolean;
   /** It is loaded. */
