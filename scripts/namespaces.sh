@@ -46,6 +46,9 @@ exec setsid unshare "${user[@]}" --fork --kill-child=KILL --pid --mount --uts --
     mount --bind "$from" "$to"
   done
   mount -t proc -o nosuid,nodev,noexec proc "$new/proc"
+  # Kernel settings are shared with the machine but for those of the network namespace: set the one that matters, close the rest.
+  echo 512 2>/dev/null >"$new/proc/sys/net/unix/max_dgram_qlen" || true
+  mount --bind "$new/proc/sys" "$new/proc/sys"; mount -o remount,ro,bind "$new/proc/sys"
   mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$new/sys" 2>/dev/null || mount --rbind -o ro /sys "$new/sys"
   if [ -s "$NS_STATE/group" ]; then
     mount -t tmpfs -o mode=755 cgroup "$new/sys/fs/cgroup" 2>/dev/null || true

@@ -1,7 +1,7 @@
 // One way in: `npm start`, `npm test` and the rest. Looks for what is needed, installs and builds what is missing, then runs.
 // No dependencies, any Node from 18 on: this file must run before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled, missingTools, root } from './setup.mjs';
@@ -27,6 +27,15 @@ const become = (program, programArgs, env) => {
 };
 
 const node = 'node';
+
+/** Where the system of `npm start` listens, for `npm run sctl`; nothing: the machine's own manager. */
+function whereItRuns() {
+  const file = join(root, '.build/running.json');
+  if (!existsSync(file)) return {};
+  const { socket, logs } = JSON.parse(readFileSync(file, 'utf8'));
+  return { SYSMASTER_SOCKET: socket, SYSMASTER_LOGS: logs };
+}
+
 const steps = {
   check() {
     run('tsc', ['-p', '.']);
@@ -48,7 +57,7 @@ const steps = {
 
 const tasks = {
   start: () => become(node, ['scripts/start.mjs', ...args]),
-  sctl: () => become(node, ['src/cli/main.ts', ...args]),
+  sctl: () => become(node, [join(root, '.build/sctl.mjs'), ...args], whereItRuns()),
   build: () => {},
   check: () => steps.check(),
   test: () => {

@@ -1,0 +1,77 @@
+/**
+ * The small actors of core that are no statecharts: `units`, which has every unit's actor made, and `events`, which tells
+ * subscribers what has been committed. A list and a pipe: there is no state to draw.
+ */
+import type { ActorKind, ChildSpec, Effect, EffectDef, Json, Logic } from '../supervisor/actor.ts';
+
+/** The supervisor of all unit actors. */
+export const UNITS = 'unit-actors';
+
+/** Names of the units that have an actor, sorted. */
+export interface Loaded {
+  readonly names: readonly string[];
+}
+
+/** A unit as the `units` actor is told of it. */
+export interface UnitSpec {
+  readonly name: string;
+  /** Kind of its actor. */
+  readonly kind: string;
+  readonly settings: Json;
+}
+
+/** A failing unit actor is started anew from its settings, at most this often; then it is quarantined and its processes run on. */
+const childSpec = ({ name, kind, settings }: UnitSpec): ChildSpec => ({
+  id: `unit:${name}`,
+  kind,
+  input: { name, settings },
+  restart: 'permanent',
+  shutdown: 'brutal',
+});
+
+/**
+ * Events: `load` {specs}: make actors for those that have none, tell the others their new settings; `unload` {names}.
+ * Actors are made before anything that was posted after `load` is delivered.
+ */
+export const unitsLogic: Logic<Loaded> = {
+  name: 'units',
+  version: 1,
+  initial: () => ({ snapshot: { names: [] }, effects: [] }),
+  step(snapshot, event) {
+    if (event.type === 'load') {
+      const specs = event['specs'] as readonly UnitSpec[];
+      const known = new Set(snapshot.names);
+      const effects: Effect[] = specs.map((spec) =>
+        known.has(spec.name)
+          ? { type: 'post', params: { to: `unit:${spec.name}`, event: { type: 'settings', settings: spec.settings } } }
+          : { type: 'startChild', params: { spec: childSpec(spec) as unknown as Json, supervisor: UNITS } },
+      );
+      const names = [...new Set([...snapshot.names, ...specs.map(({ name }) => name)])].sort();
+      return { snapshot: names.length === snapshot.names.length ? snapshot : { names }, effects };
+    }
+    if (event.type === 'unload') {
+      const gone = new Set(event['names'] as readonly string[]);
+      const effects: Effect[] = [...gone].map((name) => ({ type: 'stopChild', params: { id: `unit:${name}` } }));
+      return { snapshot: { names: snapshot.names.filter((name) => !gone.has(name)) }, effects };
+    }
+    return { snapshot, effects: [] };
+  },
+  save: (snapshot) => snapshot as unknown as Json,
+  load: (saved) => saved as unknown as Loaded,
+};
+
+export const unitsKind: ActorKind = { logic: unitsLogic, effects: {} };
+
+/** `events`: whatever it is posted goes out to subscribers once it is committed. */
+export function eventsKind(publish: (event: Json) => void): ActorKind {
+  const run: EffectDef = { kind: 'idempotent', run: (_call, params) => publish(params as Json) };
+  const logic: Logic<Json> = {
+    name: 'events',
+    version: 1,
+    initial: () => ({ snapshot: null, effects: [] }),
+    step: (snapshot, event) => ({ snapshot, effects: [{ type: 'publish', params: event['what'] as Json }] }),
+    save: () => null,
+    load: () => null,
+  };
+  return { logic, effects: { publish: run } };
+}
