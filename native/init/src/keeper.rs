@@ -1,0 +1,293 @@
+//! How core is kept alive: restarts, their delays, the remedies, hangs. Pure.
+
+use crate::state::{Core, Hang, Level, Policy, Run};
+use sysmaster_link::{BlackBox, Ended};
+
+/// From the second failure in a row on, the first delay; it doubles from there.
+const DELAY_FIRST_US: u64 = 100_000;
+/// The longest delay before the emergency.
+const DELAY_MAX_US: u64 = 5_000_000;
+/// The time between tries in an emergency.
+const EMERGENCY_US: u64 = 300_000_000;
+/// The time between SIGABRT and SIGKILL.
+const ABORT_US: u64 = 3_000_000;
+/// The longest time core may ask for with `loading`.
+const LOADING_MAX_US: u64 = 600_000_000;
+/// Bytes of the black box.
+pub const BLACK_BOX_BYTES: usize = 64;
+/// Longest name of an actor in the black box.
+const ACTOR_MAX: usize = 40;
+
+/// What is to be done about core at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing.
+    Nothing,
+    /// Start it.
+    Start,
+    /// It hangs: SIGABRT.
+    Abort,
+    /// It hangs on: SIGKILL.
+    Kill,
+}
+
+/// What is to be done about core now. Total.
+#[must_use]
+pub fn due(core: &Core, now_us: u64) -> Due {
+    match core.run {
+        Run::Waiting { at_us } if now_us >= at_us => Due::Start,
+        Run::Up { hang: Hang::Aborted { kill_at_us }, .. } if now_us >= kill_at_us => Due::Kill,
+        Run::Up { hang: Hang::No, beat_by_us: Some(by_us), .. } if now_us >= by_us => Due::Abort,
+        _ => Due::Nothing,
+    }
+}
+
+/// When [`due`] will next say something; none: never, as things are.
+#[must_use]
+pub fn deadline(core: &Core) -> Option<u64> {
+    match core.run {
+        Run::Waiting { at_us } => Some(at_us),
+        Run::Up { hang: Hang::Aborted { kill_at_us }, .. } => Some(kill_at_us),
+        Run::Up { hang: Hang::No, beat_by_us, .. } => beat_by_us,
+        Run::Up { hang: Hang::Killed, .. } | Run::Off => None,
+    }
+}
+
+/// Core is being started as this child.
+#[must_use]
+pub fn started(core: &Core, policy: &Policy, serial: u64, now_us: u64) -> Core {
+    let beat_by_us = (policy.watchdog_us > 0).then(|| now_us.saturating_add(policy.start_us));
+    let run = Run::Up { serial, since_us: now_us, ready: false, beat_by_us, hang: Hang::No };
+    Core { run, started: core.started.saturating_add(1), planned: false, ..core.clone() }
+}
+
+/// What core can say about its own life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// A turn was made.
+    Beat,
+    /// It will be busy for this long.
+    Loading(u32),
+    /// It is in charge.
+    Ready,
+}
+
+/// Core has given a sign of life. It means nothing to a core that is not there or is being killed.
+#[must_use]
+pub fn lives(core: &Core, policy: &Policy, sign: Sign, now_us: u64) -> Core {
+    let mut next = core.clone();
+    if let Run::Up { ready, beat_by_us, hang: Hang::No, .. } = &mut next.run {
+        *ready |= sign == Sign::Ready;
+        let patience = match sign {
+            Sign::Loading(for_ms) => u64::from(for_ms).saturating_mul(1000).min(LOADING_MAX_US).max(policy.watchdog_us),
+            Sign::Beat | Sign::Ready if *ready => policy.watchdog_us,
+            Sign::Beat | Sign::Ready => policy.start_us,
+        };
+        *beat_by_us = (policy.watchdog_us > 0).then(|| now_us.saturating_add(patience));
+        if sign == Sign::Ready {
+            next.unready = 0;
+        }
+    }
+    next
+}
+
+/// Core has had SIGABRT, or SIGKILL, for hanging.
+#[must_use]
+pub fn punished(core: &Core, kill: bool, now_us: u64) -> Core {
+    let mut next = core.clone();
+    if let Run::Up { hang, .. } = &mut next.run {
+        *hang = if kill { Hang::Killed } else { Hang::Aborted { kill_at_us: now_us.saturating_add(ABORT_US) } };
+    }
+    next
+}
+
+/// Core has ended: what is kept of that, and when the next is to start. `wanted`: one is still wanted.
+#[must_use]
+pub fn died(core: &Core, policy: &Policy, death: BlackBox, wanted: bool, now_us: u64) -> Core {
+    let mut next = core.clone();
+    next.deaths.insert(0, death);
+    next.deaths.truncate(3);
+    if !wanted {
+        next.run = Run::Off;
+    } else if core.planned {
+        next.planned = false;
+        next.run = Run::Waiting { at_us: now_us };
+    } else {
+        if matches!(core.run, Run::Up { ready: true, since_us, .. } if now_us.saturating_sub(since_us) > policy.period_us)
+        {
+            next.level = Level::Normal;
+        }
+        fail(&mut next, policy, now_us);
+    }
+    next
+}
+
+/// Core could not even be started.
+#[must_use]
+pub fn unstartable(core: &Core, policy: &Policy, wanted: bool, now_us: u64) -> Core {
+    let mut next = core.clone();
+    if wanted {
+        fail(&mut next, policy, now_us);
+    } else {
+        next.run = Run::Off;
+    }
+    next
+}
+
+/// Count a failure, take the next remedy if there were too many, and set the time of the next start.
+fn fail(core: &mut Core, policy: &Policy, now_us: u64) {
+    core.failures.retain(|at_us| now_us.saturating_sub(*at_us) <= policy.period_us);
+    core.failures.push_back(now_us);
+    core.unready = core.unready.saturating_add(1);
+    if core.failures.len() > usize::try_from(policy.intensity).unwrap_or(usize::MAX) {
+        core.failures.clear();
+        core.level = match core.level {
+            Level::Normal => Level::Safe,
+            Level::Safe if policy.has_previous => Level::Previous,
+            Level::Safe | Level::Previous | Level::Emergency => Level::Emergency,
+        };
+    }
+    let delay_us = match core.unready {
+        _ if core.level == Level::Emergency => EMERGENCY_US,
+        0 | 1 => 0,
+        more => DELAY_FIRST_US.saturating_mul(1 << more.saturating_sub(2).min(16)).min(DELAY_MAX_US),
+    };
+    core.run = Run::Waiting { at_us: now_us.saturating_add(delay_us) };
+}
+
+/// Read the black box: u64 event number (little-endian), u8 phase, u8 length of the name, 40 bytes of name, zeroes.
+///
+/// Total: core may have died while it wrote it, so that any bytes may be there.
+#[must_use]
+pub fn read_black_box(bytes: Option<&[u8]>, at_us: u64, ended: Option<Ended>, hung: bool) -> BlackBox {
+    let parsed = bytes.and_then(|bytes| {
+        let (seq, rest) = bytes.split_first_chunk::<8>()?;
+        let ([phase, length], name) = rest.split_first_chunk::<2>()?;
+        let name = name.get(..usize::from(*length).min(ACTOR_MAX)).unwrap_or_default();
+        Some((u64::from_le_bytes(*seq), *phase, String::from_utf8_lossy(name).into_owned()))
+    });
+    let (seq, phase, actor) = parsed.unwrap_or_default();
+    BlackBox { at_us, ended, hung, seq, phase, actor }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::tests::{a_policy, a_state};
+
+    fn dead(seq: u64) -> BlackBox {
+        read_black_box(None, seq, Some(Ended::Killed(9)), false)
+    }
+
+    #[test]
+    fn the_first_failure_restarts_at_once_and_repetition_grows_the_delay() {
+        let policy = Policy { intensity: 100, ..a_policy() };
+        let mut core = a_state().core;
+        let mut delays = Vec::new();
+        for number in 0..9 {
+            core = started(&core, &policy, number, 1000);
+            core = died(&core, &policy, dead(number), true, 1000);
+            delays.push(deadline(&core).map(|at_us| (at_us - 1000) / 1000));
+        }
+        assert_eq!(delays, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Some));
+    }
+
+    #[test]
+    fn a_core_that_was_ready_is_restarted_at_once_again() {
+        let policy = Policy { intensity: 100, ..a_policy() };
+        let mut core = a_state().core;
+        for number in 0..5 {
+            core = started(&core, &policy, number, 1000);
+            core = lives(&core, &policy, Sign::Ready, 1000);
+            core = died(&core, &policy, dead(number), true, 1000);
+            assert_eq!(core.run, Run::Waiting { at_us: 1000 });
+        }
+    }
+
+    #[test]
+    fn too_many_failures_take_one_remedy_after_the_other() {
+        for (has_previous, expected) in [
+            (true, vec![Level::Normal, Level::Safe, Level::Previous, Level::Emergency]),
+            (false, vec![Level::Normal, Level::Safe, Level::Emergency]),
+        ] {
+            let policy = Policy { intensity: 2, has_previous, ..a_policy() };
+            let mut core = a_state().core;
+            let mut levels = Vec::new();
+            for number in 0..20 {
+                levels.push(core.level);
+                core = died(&started(&core, &policy, number, 5), &policy, dead(number), true, 5);
+            }
+            levels.dedup();
+            assert_eq!(levels, expected);
+            assert_eq!(core.run, Run::Waiting { at_us: 5 + EMERGENCY_US });
+            assert_eq!(core.deaths.len(), 3);
+            assert_eq!(core.deaths.first(), Some(&dead(19)));
+        }
+    }
+
+    #[test]
+    fn a_core_that_was_in_charge_for_a_whole_period_ends_the_remedies() {
+        let policy = Policy { intensity: 1, ..a_policy() };
+        let mut core = a_state().core;
+        core = died(&started(&core, &policy, 1, 5), &policy, dead(1), true, 5);
+        core = died(&started(&core, &policy, 2, 6), &policy, dead(2), true, 6);
+        assert_eq!(core.level, Level::Safe);
+        let later = 7 + 2 * policy.period_us;
+        let up = started(&core, &policy, 3, 7);
+        assert_eq!(died(&up, &policy, dead(3), true, later).level, Level::Safe);
+        core = died(&lives(&up, &policy, Sign::Ready, 8), &policy, dead(3), true, later);
+        assert_eq!(core.level, Level::Normal);
+    }
+
+    #[test]
+    fn an_announced_exit_is_not_counted() {
+        let policy = a_policy();
+        let mut core = started(&a_state().core, &policy, 1, 5);
+        core.planned = true;
+        let next = died(&core, &policy, dead(1), true, 9);
+        assert_eq!((next.run, next.failures.len(), next.planned), (Run::Waiting { at_us: 9 }, 0, false));
+    }
+
+    #[test]
+    fn a_hang_is_aborted_and_then_killed_and_a_beat_prevents_both() {
+        let policy = a_policy();
+        let core = lives(&started(&a_state().core, &policy, 1, 0), &policy, Sign::Ready, 0);
+        let by_us = policy.watchdog_us;
+        assert_eq!(due(&core, by_us - 1), Due::Nothing);
+        assert_eq!(due(&core, by_us), Due::Abort);
+        assert_eq!(due(&lives(&core, &policy, Sign::Beat, by_us - 1), by_us), Due::Nothing);
+        let aborted = punished(&core, false, by_us);
+        assert_eq!(due(&aborted, by_us + ABORT_US - 1), Due::Nothing);
+        assert_eq!(due(&aborted, by_us + ABORT_US), Due::Kill);
+        assert_eq!(due(&punished(&aborted, true, by_us), u64::MAX), Due::Nothing);
+    }
+
+    #[test]
+    fn loading_buys_time_up_to_ten_minutes_and_a_beat_ends_it() {
+        let policy = a_policy();
+        let core = lives(&started(&a_state().core, &policy, 1, 0), &policy, Sign::Ready, 0);
+        let loading = lives(&core, &policy, Sign::Loading(u32::MAX), 0);
+        assert_eq!(deadline(&loading), Some(LOADING_MAX_US));
+        assert_eq!(deadline(&lives(&loading, &policy, Sign::Beat, 3)), Some(3 + policy.watchdog_us));
+    }
+
+    #[test]
+    fn no_watchdog_means_no_deadline() {
+        let policy = Policy { watchdog_us: 0, ..a_policy() };
+        assert_eq!(deadline(&started(&a_state().core, &policy, 1, 0)), None);
+    }
+
+    #[test]
+    fn any_bytes_make_a_black_box() {
+        let mut bytes = vec![7, 0, 0, 0, 0, 0, 0, 0, 2, 5];
+        bytes.extend_from_slice(b"nginx and more");
+        bytes.resize(BLACK_BOX_BYTES, 0);
+        let read = read_black_box(Some(&bytes), 1, None, true);
+        assert_eq!((read.seq, read.phase, read.actor.as_str(), read.hung), (7, 2, "nginx", true));
+        for length in 0..=255_u8 {
+            let noise = vec![length; usize::from(length)];
+            assert!(read_black_box(Some(&noise), 1, None, false).actor.chars().count() <= ACTOR_MAX);
+        }
+        assert_eq!(read_black_box(None, 1, None, false).seq, 0);
+    }
+}

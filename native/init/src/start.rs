@@ -1,0 +1,193 @@
+//! From execve to the loop: what is set up once, and what is taken over from the init before.
+
+use crate::cgroup;
+use crate::config::{Arguments, Config};
+use crate::core::own_program;
+use crate::early;
+use crate::reexec::{Net, Restored, close_strays, restore};
+use crate::say::{LogTarget, say, set_target};
+use crate::spawn::Helper;
+use crate::state::{CHILDREN_MAX, Facts, Policy, State};
+use crate::turn::Init;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use sysmaster_link::Role;
+use sysmaster_sys::signal::Signals;
+
+/// Init's own limit on descriptors, as far as the hard limit goes.
+const DESCRIPTORS: u64 = 65_536;
+/// Descriptors kept back for init itself and for what is in flight.
+const DESCRIPTORS_KEPT: u64 = 128;
+
+/// Everything up to the loop.
+///
+/// # Errors
+/// Words for a person: init cannot work at all.
+pub fn start(arguments: &Arguments) -> Result<Init, String> {
+    let role = early::role();
+    set_target(if role == Role::Machine { LogTarget::Console } else { LogTarget::Stderr });
+    // Every signal is blocked before the first child can end and before the first wait.
+    let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
+    early::mount_apis(role);
+    std::panic::set_hook(Box::new(|info| say(2, &format!("fault: {info}"))));
+    let (config, complaints) = Config::load(arguments, Path::new(&own_program()));
+    if let Some(target) = config.log_target {
+        set_target(target);
+    }
+    arguments.complaints.iter().chain(&complaints).for_each(|complaint| say(4, complaint));
+    if role == Role::Subreaper {
+        rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
+            .map_err(|error| format!("cannot become a child subreaper: {error}"))?;
+    }
+    let restored = arguments.restore.map(restore).transpose()?;
+    close_strays();
+    let limits = raise_limit(restored.as_ref().map(|restored| restored.soft_limit));
+    let mut init = match restored {
+        Some(restored) => resume(restored, config, signals, limits)?,
+        None => begin(role, config, signals, limits)?,
+    };
+    match Net::spread(arguments.fault) {
+        Ok(net) => init.net = Some(net),
+        Err(error) => say(3, &format!("no fault handler: {error}")),
+    }
+    Ok(init)
+}
+
+fn begin(role: Role, config: Config, signals: Signals, limits: Rlimit) -> Result<Init, String> {
+    // The new files of the first process are not to depend on what the kernel or a launcher left.
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    if role != Role::Subreaper {
+        // Without a session of its own process 1 could not serve autofs, and a terminal could become its own.
+        if let Err(error) = rustix::process::setsid()
+            && error != rustix::io::Errno::PERM
+        {
+            say(4, &format!("setsid: {error}"));
+        }
+    }
+    if let Err(error) = std::env::set_current_dir("/") {
+        say(4, &format!("/: {error}"));
+    }
+    early::settle_system(role);
+    if config.core.is_empty() {
+        let todo = "name one with --core or with Core= in /etc/sysmaster/init.conf";
+        if role != Role::Machine {
+            return Err(format!("no core is configured; {todo}, or a command after --"));
+        }
+        say(1, &format!("no core is configured; {todo}"));
+    }
+    if let Err(error) = fs::create_dir_all(&config.run_dir) {
+        say(3, &format!("{}: cannot be made: {error}", config.run_dir));
+    }
+    let helper = load_helper(&config)?;
+    let groups = cgroup::settle(role, config.cgroup_root.as_deref()).unwrap_or_else(|why| {
+        say(4, &format!("no control groups: {why}; processes are followed by descent only"));
+        cgroup::Groups::default()
+    });
+    let facts = Facts {
+        role,
+        pid: i32::try_from(std::process::id()).unwrap_or(0),
+        cgroup_root: groups.root,
+        cgroup_base: groups.base,
+        cgroup_home: groups.home,
+        can_set_uid: early::can_set_uid(),
+        can_lower_oom: early::can_lower_oom(),
+    };
+    let (store_max, children_max) = shares();
+    let state = State::new(facts, policy(&config, store_max, children_max));
+    Init::new(state, config, helper, signals, limits).map_err(|error| format!("epoll: {error}"))
+}
+
+fn resume(restored: Restored, config: Config, signals: Signals, limits: Rlimit) -> Result<Init, String> {
+    let Restored { mut state, link, store, statuses, pidfds, helper, .. } = restored;
+    let (store_max, children_max) = shares();
+    state.policy = policy(&config, store_max, children_max);
+    // A new helper comes with a new init; if it cannot be read, the old one still works.
+    let helper = match load_helper(&config) {
+        Ok(new) => new,
+        Err(why) => {
+            say(4, &format!("{why}; the old one is used on"));
+            helper
+        }
+    };
+    let mut init = Init::new(state, config, helper, signals, limits).map_err(|error| format!("epoll: {error}"))?;
+    init.link = link;
+    init.store = store;
+    init.statuses = statuses;
+    init.pidfds = pidfds;
+    init.watch_everything();
+    init.count_children();
+    Ok(init)
+}
+
+/// What a person has set, as the pure part wants it.
+#[must_use]
+pub fn policy(config: &Config, store_max: usize, children_max: usize) -> Policy {
+    Policy {
+        watchdog_us: config.watchdog_us,
+        start_us: config.start_us.max(config.watchdog_us),
+        intensity: config.intensity,
+        period_us: config.period_us,
+        has_previous: !config.previous_core.is_empty(),
+        has_core: !config.core.is_empty(),
+        store_max,
+        children_max,
+        grace_us: config.grace_us,
+    }
+}
+
+/// How many names the store, and how many children the table may have, with the descriptors there are: a child needs one
+/// until it runs its program, a watch one.
+fn shares() -> (usize, usize) {
+    let all = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS).saturating_sub(DESCRIPTORS_KEPT);
+    let share = |part: u64| usize::try_from(all / part).unwrap_or(usize::MAX);
+    (share(2), share(4).clamp(16, CHILDREN_MAX))
+}
+
+/// Raise init's own soft limit; the one it was given comes back, for its children. The hard limit is left as it is: it could be
+/// lowered for a child, but without CAP_SYS_RESOURCE never be raised again.
+fn raise_limit(earlier: Option<Option<u64>>) -> Rlimit {
+    let now = getrlimit(Resource::Nofile);
+    let wanted = Some(now.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS)));
+    let raised = Rlimit { current: wanted.max(now.current), maximum: now.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        say(4, &format!("RLIMIT_NOFILE: cannot be raised: {error}"));
+    }
+    Rlimit { current: earlier.unwrap_or(now.current), maximum: now.maximum }
+}
+
+fn load_helper(config: &Config) -> Result<Helper, String> {
+    let own = PathBuf::from(own_program());
+    let candidates = match &config.exec {
+        Some(path) => vec![path.clone()],
+        None => vec![own.with_file_name("exec"), own.with_file_name("sysmaster-exec")],
+    };
+    let path = candidates.iter().find(|path| path.is_file()).or(candidates.first());
+    let path = path.ok_or("no exec helper is configured")?;
+    let null = null().map_err(|error| format!("/dev/null: {error}"))?;
+    Helper::load(path, null).map_err(|error| format!("{}: the exec helper cannot be loaded: {error}", path.display()))
+}
+
+/// /dev/null, or where it is missing something as quiet.
+fn null() -> io::Result<OwnedFd> {
+    match open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(null) => Ok(null),
+        Err(_) => Ok(rustix::fs::memfd_create("null", rustix::fs::MemfdFlags::CLOEXEC)?),
+    }
+}
+
+/// A shell for a person where not even the helper can be loaded. Never ends before the shell does; waits where there is none.
+pub fn last_shell() {
+    let console = || std::fs::File::options().read(true).write(true).open("/dev/console");
+    let shell = console().and_then(|input| {
+        let (output, error) = (console()?, console()?);
+        std::process::Command::new("/bin/sh").env_clear().stdin(input).stdout(output).stderr(error).status()
+    });
+    if let Err(error) = shell {
+        say(0, &format!("/bin/sh: {error}; nothing is left to try but to wait"));
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+}
