@@ -83,6 +83,7 @@ export function sendMessage(fd: number, text: string, fds: readonly number[]): S
 export function readSome(fd: number, max: number): Uint8Array | null;
 /** Bytes written; -1: the other side is gone. */
 export function writeSome(fd: number, bytes: Uint8Array, offset: number): number;
+export function setNonBlocking(fd: number, on: boolean): void;
 /** True: there may be more. */
 export function drain(fd: number): boolean;
 /** Read end (non-blocking), write end (blocking). */

@@ -15,7 +15,7 @@ use nix::sys::socket::{
 use rustix::net::SocketFlags;
 use std::ffi::CString;
 use std::net::{IpAddr, SocketAddrV4, SocketAddrV6};
-use std::os::fd::{AsRawFd, IntoRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 
 /// How much `drain` throws away in one call, in messages or connections.
 const DRAIN_MAX: usize = 4096;
@@ -225,10 +225,29 @@ pub fn write_some(fd: i32, bytes: Buffer, offset: u32) -> Result<i32> {
     }
 }
 
+/// O_NONBLOCK on or off. It belongs to the open file, so it is seen by everybody who has a duplicate.
+#[napi]
+pub fn set_non_blocking(fd: i32, on: bool) -> Result<()> {
+    let fd = borrow(fd).about("O_NONBLOCK")?;
+    rustix::io::ioctl_fionbio(fd, on).about("O_NONBLOCK")
+}
+
 /// Throw away what waits: connections of a listener, data of anything else. True: there may be more.
 #[napi]
 pub fn drain(fd: i32) -> Result<bool> {
     let source = borrow(fd).about("drain")?;
+    let flags = rustix::fs::fcntl_getfl(source).about("drain")?;
+    if flags.contains(rustix::fs::OFlags::NONBLOCK) {
+        return drain_now(source);
+    }
+    // What services are given blocks, as they expect; it must not for this moment.
+    rustix::fs::fcntl_setfl(source, flags | rustix::fs::OFlags::NONBLOCK).about("drain")?;
+    let result = drain_now(source);
+    rustix::fs::fcntl_setfl(source, flags).about("drain")?;
+    result
+}
+
+fn drain_now(source: BorrowedFd<'_>) -> Result<bool> {
     let listener = get_option(source, libc::SOL_SOCKET, libc::SO_ACCEPTCONN).is_ok_and(|accepts| accepts != 0);
     let mut bytes = [0u8; 16 * 1024];
     for _ in 0..DRAIN_MAX {

@@ -26,7 +26,7 @@ import { NodeState } from './state.ts';
 export interface NodeHostOptions {
   /** Descriptor of the link; 0, as init starts core. */
   readonly link?: number;
-  /** The manager's run-time directory; made if missing. */
+  /** The manager's run-time directory, made if missing; SYSMASTER_RUN_DIR or /run/sysmaster by default. */
   readonly runDirectory?: string;
   /** How long to wait for init's hello, in ms. */
   readonly helloTimeoutMs?: number;
@@ -53,11 +53,12 @@ const LEAVE_STEPS = 100;
 /** Effects of the host itself: an epoch that no actor has, so the ids cannot be taken twice. */
 const OWN_EPOCH = 0;
 const API_NAME = 'api';
-const BLACK_BOX_NAME = 'black-box';
+/** The name under which init looks for it (native/init/src/core.rs). */
+const BLACK_BOX_NAME = 'blackbox';
 
 /** Make the host. Throws HostError: ETIMEDOUT or EPIPE where init does not speak, others where the run directory is unusable. */
 export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
-  const runDirectory = options.runDirectory ?? '/run/sysmaster';
+  const runDirectory = options.runDirectory ?? process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
   mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
   const loop = new Loop();
   let log: NodeLog | undefined;
@@ -79,7 +80,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
       leave(1);
     },
   });
-  const { hello, blackBox } = link.hello(options.helloTimeoutMs ?? HELLO_MS);
+  const hello = link.hello(options.helloTimeoutMs ?? HELLO_MS);
   log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel);
 
   const inotify = new Inotify(loop);
@@ -93,7 +94,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   // Ends of log pipes are many, and are needed only when the log keeper is new.
   sockets.prefetch(hello.fds.filter((name) => !/:[rw]$/.test(name)));
   const ownId = ownIds();
-  const box = blackBoxSlot(sockets, blackBox, ownId);
+  const box = blackBoxSlot(sockets, ownId);
   const init = new NodeInit(link, box);
   const processes = new NodeProcesses(
     link,
@@ -116,7 +117,9 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     group: '',
     options: {},
   });
-  api.serve(sockets.descriptor(API_NAME));
+  const listener = sockets.descriptor(API_NAME);
+  addon.setNonBlocking(listener, true);
+  api.serve(listener);
   const mounts = openSync('/proc/self/mountinfo', constants.O_RDONLY);
   loop.add(mounts, EPOLL.pri, () => loop.post({ type: 'mounts' }));
   link.begin();
@@ -169,9 +172,8 @@ function ownIds(): () => EffectId {
   };
 }
 
-/** The slot init gave with its hello, or kept under a name; else a new one, which is given to init to keep. */
-function blackBoxSlot(sockets: NodeSockets, given: number | undefined, ownId: () => EffectId): number {
-  if (given !== undefined) return given;
+/** The slot that init keeps from an earlier core; else a new one, which is given to it to keep. */
+function blackBoxSlot(sockets: NodeSockets, ownId: () => EffectId): number {
   if (sockets.stored(BLACK_BOX_NAME)) return sockets.descriptor(BLACK_BOX_NAME);
   const made = addon.BlackBox.create();
   sockets.keep(ownId(), BLACK_BOX_NAME, made);

@@ -60,28 +60,25 @@ export class Link {
   }
 
   /** Read init's hello, waiting at most so long, and then watch the link. Throws HostError ETIMEDOUT, EPIPE or EPROTO. */
-  hello(timeoutMs: number): { readonly hello: Hello; readonly blackBox: number | undefined } {
+  hello(timeoutMs: number): Hello {
     const endMs = addon.clockMs('monotonic') + timeoutMs;
     const children: HelloChild[] = [];
     const fds: string[] = [];
     let head: FromInit['hello'];
-    let blackBox: number | undefined;
     for (;;) {
       const batch = addon.receiveFrames(this.#fd, BATCH);
       for (const [at, frame] of batch.entries()) {
         if (frame.closed) throw new HostError('EPIPE', 'the link: init closed it before its hello was complete');
         if (frame.json === undefined) throw new HostError('EPROTO', `the link: a frame of the hello: ${frame.error}`);
         const said = JSON.parse(frame.json) as FromInit;
-        if (said.hello !== undefined) {
-          head = said.hello;
-          blackBox = frame.fds[0];
-        } else if (said['hello-child'] !== undefined) children.push(said['hello-child']);
+        if (said.hello !== undefined) head = said.hello;
+        else if (said['hello-child'] !== undefined) children.push(said['hello-child']);
         else if (said['hello-fds'] !== undefined) fds.push(...said['hello-fds'].names);
         else if (said['hello-end'] !== undefined) {
           if (head === undefined) throw new HostError('EPROTO', 'the link: the hello has no beginning');
           this.#stash = batch.slice(at + 1);
           this.#loop.add(this.#fd, EPOLL.in, (events) => this.#ready(events));
-          return { hello: { ...head, children, fds }, blackBox };
+          return { ...head, children, fds };
         } else throw new HostError('EPROTO', `the link: ${frame.json.slice(0, 80)} within the hello`);
       }
       const leftMs = endMs - addon.clockMs('monotonic');

@@ -63,25 +63,32 @@ export function parseAddress(text: string): Address | undefined {
   return { ip: (four as RegExpExecArray)[1] as string, six: false, port, scope: '' };
 }
 
-/** Make one; the descriptor is the caller's. Throws HostError about the address. */
+/**
+ * Make one; the descriptor is the caller's, and reads from it block: that is how services get theirs, unless they ask
+ * otherwise (NonBlocking=). Throws HostError about the address.
+ */
 export function makeListener(spec: ListenSpec): number {
   try {
-    switch (spec.kind) {
-      case 'fifo':
-        return makeFifo(spec);
-      case 'special':
-        return openSpecial(spec);
-      case 'message-queue':
-        return makeQueue(spec);
-      case 'netlink':
-        return makeNetlink(spec);
-      default:
-        return makeSocket(spec, spec.kind);
-    }
+    return closing(makeByKind(spec), (fd) => addon.setNonBlocking(fd, false));
   } catch (cause) {
     throw cause instanceof HostError
       ? new HostError(cause.code, `${spec.address}: ${cause.about}`, cause)
       : hostError(cause, spec.address);
+  }
+}
+
+function makeByKind(spec: ListenSpec): number {
+  switch (spec.kind) {
+    case 'fifo':
+      return makeFifo(spec);
+    case 'special':
+      return openSpecial(spec);
+    case 'message-queue':
+      return makeQueue(spec);
+    case 'netlink':
+      return makeNetlink(spec);
+    default:
+      return makeSocket(spec, spec.kind);
   }
 }
 
