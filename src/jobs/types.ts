@@ -1,7 +1,11 @@
 /**
  * Requests, jobs, plans: what src/jobs takes and gives. Plain JSON; every decision carries its reason.
+ *
+ * What the engine needs to know of the world stands here as well, as two small read-only interfaces: {@link JobGraph}
+ * (what is loaded) and {@link UnitStates} (what runs). Whoever keeps units implements them; nothing in src/jobs
+ * knows how.
  */
-import type { Edge } from '../units/types.ts';
+import type { DependencyKind, Edge, LoadState, UnitSection, UnitType } from '../units/types.ts';
 
 /** systemd's job types that stay in the table; compound ones are collapsed by the plan (systemctl(1)). */
 export type JobType = 'start' | 'stop' | 'restart' | 'reload' | 'verify-active' | 'nop';
@@ -34,19 +38,108 @@ export type JobResult =
 
 export type ActiveState = 'active' | 'reloading' | 'inactive' | 'failed' | 'activating' | 'deactivating' | 'maintenance';
 
+/** What the engine asks of a unit's settings; a loaded unit's `unit` section fits as it is. */
+export type JobSettings = Pick<
+  UnitSection,
+  | 'AllowIsolate'
+  | 'IgnoreOnIsolate'
+  | 'StopWhenUnneeded'
+  | 'RefuseManualStart'
+  | 'RefuseManualStop'
+  | 'OnFailureJobMode'
+  | 'OnSuccessJobMode'
+  | 'JobTimeoutSec'
+  | 'JobRunningTimeoutSec'
+  | 'JobTimeoutAction'
+  | 'JobTimeoutRebootArgument'
+>;
+
+/** What is known of one unit for planning. */
+export interface UnitFacts {
+  /** Main name; never an alias. */
+  readonly name: string;
+  readonly type: UnitType;
+  readonly loadState: LoadState;
+  readonly unit: JobSettings;
+  /** False for types that only appear by themselves (device): their start jobs wait and ask nobody. */
+  readonly canStart: boolean;
+  readonly canStop: boolean;
+  /** A service with ExecReload= or Type=notify-reload, a mount; targets cannot. */
+  readonly canReload: boolean;
+  /** -.slice, system.slice, init.scope, -.mount: may never be stopped. */
+  readonly perpetual: boolean;
+}
+
+/** The loaded units and their edges, as the engine sees them. Answers must be the same for as long as one step runs. */
+export interface JobGraph {
+  /** Main names of all loaded units, sorted by code unit. */
+  units(): readonly string[];
+  /** By main name or alias; undefined: never heard of, which the engine treats as `not-found`. */
+  facts(unit: string): UnitFacts | undefined;
+  /**
+   * Edges of one kind seen from `unit`: `from` is the unit, `kind` the kind asked for (inverses included: a line
+   * `Before=b` of a is an `After` edge of b), `to` the main name of the other, `origin` that of the line or rule behind
+   * it. Sorted by `to`; several origins of one pair may stand side by side. Cheap: called often.
+   */
+  edges(unit: string, kind: DependencyKind): readonly Edge[];
+}
+
+/** What the units are doing now. */
+export interface UnitStates {
+  /** `inactive` for a unit nobody has heard of. */
+  active(unit: string): ActiveState;
+}
+
+/** One change of a unit's state, as its machine tells the world. `before` and `after` may be equal: a sub-state moved. */
+export interface UnitChange {
+  readonly unit: string;
+  readonly before: ActiveState;
+  readonly after: ActiveState;
+  /** systemd's Result property, or `condition`, `assert`, `unsupported` where a start ended before it began. */
+  readonly result?: string;
+  /** Set on the change that ends a reload. */
+  readonly reload?: 'done' | 'failed';
+  /**
+   * The unit was down for a moment on its way to `after` (automatic restart): whoever waited for its start need not wait on.
+   * Such an end triggers neither OnFailure= nor OnSuccess= (systemd.unit(5)).
+   */
+  readonly through?: 'inactive' | 'failed';
+}
+
 export interface JobRequest {
   readonly verb: RequestVerb;
   readonly units: readonly string[];
   readonly mode: JobMode;
   /** Who asked, for people: `uid 0, pid 41 (sctl)`, `timer logrotate.timer`, `Restart= of web.service`. */
   readonly by: string;
+  /** Made by the system itself (a trigger, a restart rule, the boot), so RefuseManualStart= and RefuseManualStop= do not apply. */
+  readonly automatic?: boolean;
+}
+
+/** The table as a plan sees it. */
+export interface InstalledJobs {
+  of(unit: string): InstalledJob | undefined;
+  /** By id. */
+  all(): readonly InstalledJob[];
+  /** Is the ordering `later` After `earlier` cut for as long as both have jobs? */
+  isCut(later: string, earlier: string): boolean;
+}
+
+/** Everything a plan is made of. */
+export interface PlanWorld {
+  readonly graph: JobGraph;
+  readonly states: UnitStates;
+  readonly installed: InstalledJobs;
 }
 
 /** Why a job is in a plan: asked for, or pulled in by a job of the same plan along an edge. */
 export type Reason =
   | { readonly asked: string }
   | { readonly edge: Edge; readonly because: string }
-  | { readonly isolate: string };
+  /** Stopped because the named unit is isolated. */
+  | { readonly isolate: string }
+  /** Stopped because it triggers the named unit (job mode `triggering`). */
+  | { readonly triggers: string };
 
 export interface PlannedJob {
   readonly unit: string;
@@ -70,9 +163,34 @@ export interface Plan {
   /** Merged, collapsed, dropped, cut: what and why, for people. */
   readonly notes: readonly string[];
   /** Ordering edges that were cut to break cycles. */
-  readonly cuts: readonly { readonly edge: Edge; readonly ring: readonly string[]; readonly why: string }[];
+  readonly cuts: readonly Cut[];
   /** Jobs now in the table, by id, that this plan cancels or changes. */
   readonly replaces: readonly { readonly job: number; readonly unit: string; readonly why: string }[];
+}
+
+/** An ordering edge that is not honoured, because it would close a ring. */
+export interface Cut {
+  readonly edge: Edge;
+  /** The ring it would close: every unit waits for the next, the last for the first. */
+  readonly ring: readonly string[];
+  readonly why: string;
+}
+
+/** A job in the table. */
+export interface InstalledJob {
+  readonly id: number;
+  readonly unit: string;
+  /** A restart becomes a start when its stop phase is over. */
+  readonly type: JobType;
+  readonly state: 'waiting' | 'running';
+  readonly irreversible: boolean;
+  readonly ignoreOrder: boolean;
+  readonly optional: boolean;
+  /** Who asked; a job that was merged keeps the first asker. */
+  readonly by: string;
+  readonly reasons: readonly Reason[];
+  /** How many other jobs it waits for. Kept by the table; 0 and `waiting` means that it waits for its own unit. */
+  readonly blockers: number;
 }
 
 export interface Refusal {
@@ -89,7 +207,8 @@ export interface Refusal {
     | 'TransactionJobsConflicting'
     | 'TransactionOrderIsCyclic'
     | 'ShuttingDown'
-    | 'BadUnitSetting';
+    | 'BadUnitSetting'
+    | 'InvalidArgs';
   readonly unit: string;
   readonly todo: string;
 }

@@ -1,0 +1,356 @@
+/**
+ * The order of jobs: who must wait for whom, which rings that makes, and which edge of each ring is given up.
+ *
+ * One ordering, `later` After `earlier` (or `earlier` Before `later`), says about their jobs (systemd.unit(5), Before=):
+ *
+ *     earlier \ later    start, reload …             stop                        restart
+ *     start, reload …    later waits for earlier     earlier waits for later     earlier waits for later's stop phase,
+ *     stop               later waits for earlier     earlier waits for later     later's start phase for earlier
+ *     restart            later waits for both        earlier waits for later     (both rules)
+ *                        phases of earlier
+ *
+ * So a restart is two jobs in one, and the graph here has a node for each phase: what looks like a ring of jobs is often none.
+ *
+ * **Cutting a ring.** Each strongly connected component is settled by itself: its orderings are put in one after the other, the
+ * strongest first, and one that would close a ring is left out (an incremental topological order finds that, after Pearce
+ * and Kelly). So an ordering is cut only if it is the weakest of a ring whose other members all stay, and nothing is cut
+ * without need. Strength, weakest first; the total order is (strength, later, earlier):
+ *
+ *   0  only implied by rules (default dependencies)
+ *   1  written down, with no requirement between the two
+ *   2  written down, beside a Wants= or Upholds=
+ *   3  written down, beside a Requires=, Requisite=, BindsTo= or PartOf=
+ *   4  an essential unit waits (basic.target, shutdown.target …): never cut; a ring of these alone refuses the request
+ *
+ * Among equals the one that sorts last is cut. No job is ever dropped.
+ */
+import type { Edge } from '../units/types.ts';
+import type { Cut, JobGraph, JobType, Refusal } from './types.ts';
+import { refusal } from './refusals.ts';
+import { TopologicalOrder } from './topological.ts';
+import { goesDown } from './verbs.ts';
+import { edgeWords } from './words.ts';
+
+/** What ordering needs to know of a job. */
+export interface Orderly {
+  readonly unit: string;
+  readonly type: JobType;
+  readonly ignoreOrder: boolean;
+  /** Its first phase runs already, so it waits for nobody there. */
+  readonly going?: boolean;
+}
+
+/** One ordering between two units; see JobGraph.edges for the two sides an edge can be seen from. */
+export interface Ordering {
+  readonly later: string;
+  readonly earlier: string;
+}
+
+/**
+ * Which of two jobs waits now, given that `later` is ordered after `earlier`; undefined: they do not care.
+ * A restart counts as a stop until its stop phase is over; the table then turns it into a start.
+ */
+export function waiter(later: Orderly, earlier: Orderly): 'later' | 'earlier' | undefined {
+  if (later.type === 'nop' || earlier.type === 'nop' || later.ignoreOrder || earlier.ignoreOrder) return undefined;
+  return goesDown(later.type) ? 'earlier' : 'later';
+}
+
+/** All orderings of a unit, each pair once, self-loops left out. */
+export function* orderingsOf(graph: JobGraph, unit: string): Generator<Ordering> {
+  let last = '';
+  for (const { to } of graph.edges(unit, 'After')) {
+    if (to !== last && to !== unit) yield { later: unit, earlier: to };
+    last = to;
+  }
+  last = '';
+  for (const { to } of graph.edges(unit, 'Before')) {
+    if (to !== last && to !== unit) yield { later: to, earlier: unit };
+    last = to;
+  }
+}
+
+export interface Order {
+  readonly cuts: readonly Cut[];
+  /** By unit: where each job stands. */
+  readonly places: ReadonlyMap<string, { readonly wave: number; readonly after: readonly string[] }>;
+}
+
+/**
+ * @param jobs the jobs to be placed, one for each unit
+ * @param others a job of a unit that is not among them, if it has one: such jobs can be part of a ring
+ * @param isCut orderings that are not honoured already
+ */
+export function arrange(
+  graph: JobGraph,
+  jobs: readonly Orderly[],
+  others: (unit: string) => Orderly | undefined,
+  isCut: (later: string, earlier: string) => boolean,
+): Order | Refusal {
+  const phases = new Phases(graph, jobs, others, isCut);
+  const cuts: Cut[] = [];
+  for (const component of phases.components()) {
+    const result = phases.settle(component);
+    if ('refused' in result) return result;
+    cuts.push(...result.cuts);
+  }
+  return { cuts, places: phases.places(new Set(jobs.map((job) => job.unit))) };
+}
+
+interface Constraint extends Ordering {
+  /** [who waits, for whom], by phase node. */
+  readonly waits: readonly (readonly [number, number])[];
+  cut: boolean;
+}
+
+/** Each job has two nodes, 2i for its way down and 2i + 1 for its way up; one that has no such phase has no edges there. */
+class Phases {
+  readonly #graph: JobGraph;
+  readonly #jobs: Orderly[] = [];
+  readonly #index = new Map<string, number>();
+  readonly #constraints: Constraint[] = [];
+  /** By node: the constraints by which it waits. */
+  readonly #waits: Constraint[][] = [];
+
+  constructor(
+    graph: JobGraph,
+    jobs: readonly Orderly[],
+    others: (unit: string) => Orderly | undefined,
+    isCut: (later: string, earlier: string) => boolean,
+  ) {
+    this.#graph = graph;
+    for (const job of jobs) this.#node(job);
+    const lookUp = (unit: string): number | undefined => {
+      const known = this.#index.get(unit);
+      if (known !== undefined) return known;
+      const other = others(unit);
+      return other === undefined ? undefined : this.#node(other);
+    };
+    const seen = new Set<string>();
+    // The list grows while it is walked: jobs of the table come in as they are found.
+    for (let at = 0; at < this.#jobs.length; at += 1) {
+      for (const { later, earlier } of orderingsOf(graph, (this.#jobs[at] as Orderly).unit)) {
+        const [l, e] = [lookUp(later), lookUp(earlier)];
+        if (l === undefined || e === undefined) continue;
+        const key = `${later} ${earlier}`;
+        if (seen.has(key) || isCut(later, earlier)) continue;
+        seen.add(key);
+        this.#constrain(later, earlier, l, e);
+      }
+    }
+  }
+
+  #node(job: Orderly): number {
+    const index = this.#jobs.length;
+    this.#jobs.push(job);
+    this.#index.set(job.unit, index);
+    this.#waits.push([], []);
+    return index;
+  }
+
+  #constrain(later: string, earlier: string, l: number, e: number): void {
+    const [jobL, jobE] = [this.#jobs[l] as Orderly, this.#jobs[e] as Orderly];
+    if (waiter(jobL, jobE) === undefined) return;
+    const waits: [number, number][] = [];
+    if (goesDown(jobL.type)) waits.push([this.#first(e), 2 * l]);
+    if (jobL.type !== 'stop') waits.push([2 * l + 1, jobE.type === 'stop' ? 2 * e : 2 * e + 1]);
+    const going = (node: number) => this.#jobs[node >> 1]?.going === true && node === this.#first(node >> 1);
+    const open = waits.filter(([waiting]) => !going(waiting));
+    if (open.length === 0) return;
+    const constraint: Constraint = { later, earlier, waits: open, cut: false };
+    this.#constraints.push(constraint);
+    for (const [waiting] of open) this.#waits[waiting]?.push(constraint);
+  }
+
+  #first(index: number): number {
+    return goesDown((this.#jobs[index] as Orderly).type) ? 2 * index : 2 * index + 1;
+  }
+
+  /** Nodes that `node` waits for. */
+  *#waitsFor(node: number): Generator<number> {
+    if (node % 2 === 1 && (this.#jobs[node >> 1] as Orderly).type === 'restart') yield node - 1;
+    for (const constraint of this.#waits[node] as Constraint[]) {
+      if (constraint.cut) continue;
+      for (const [waiting, awaited] of constraint.waits) if (waiting === node) yield awaited;
+    }
+  }
+
+  /** Strongly connected components of more than one node (Tarjan, without recursion), each sorted. */
+  components(): number[][] {
+    const count = this.#waits.length;
+    const index = new Int32Array(count).fill(-1);
+    const low = new Int32Array(count);
+    const onStack = new Uint8Array(count);
+    const stack: number[] = [];
+    const found: number[][] = [];
+    let next = 0;
+    for (let root = 0; root < count; root += 1) {
+      if (index[root] !== -1) continue;
+      const path: { node: number; rest: Iterator<number> }[] = [];
+      const enter = (node: number) => {
+        index[node] = low[node] = next++;
+        stack.push(node);
+        onStack[node] = 1;
+        path.push({ node, rest: this.#waitsFor(node) });
+      };
+      enter(root);
+      while (path.length > 0) {
+        const top = path[path.length - 1] as { node: number; rest: Iterator<number> };
+        const step = top.rest.next();
+        if (step.done !== true) {
+          const to = step.value;
+          if (index[to] === -1) enter(to);
+          else if (onStack[to] === 1) low[top.node] = Math.min(low[top.node] as number, index[to] as number);
+          continue;
+        }
+        path.pop();
+        const above = path[path.length - 1];
+        if (above !== undefined) low[above.node] = Math.min(low[above.node] as number, low[top.node] as number);
+        if (low[top.node] !== index[top.node]) continue;
+        const component: number[] = [];
+        for (let node = -1; node !== top.node; ) {
+          node = stack.pop() as number;
+          onStack[node] = 0;
+          component.push(node);
+        }
+        if (component.length > 1) found.push(component);
+      }
+    }
+    return found.map((nodes) => this.#byName(nodes)).sort(([a], [b]) => this.#compare(a as number, b as number));
+  }
+
+  /** Put the orderings of one component in, strongest first; cut those that would close a ring. */
+  settle(component: readonly number[]): { readonly cuts: readonly Cut[] } | Refusal {
+    const members = new Set(component);
+    const order = new TopologicalOrder(component);
+    for (const node of component) {
+      if (node % 2 === 1 && members.has(node - 1) && (this.#jobs[node >> 1] as Orderly).type === 'restart') {
+        order.add(node - 1, node);
+      }
+    }
+    const cuts: Cut[] = [];
+    for (const { constraint, edge, strength } of this.#strongestFirst(members)) {
+      const inside = constraint.waits.filter(([a, b]) => members.has(a) && members.has(b));
+      let ring: readonly number[] | undefined;
+      const added: (readonly [number, number])[] = [];
+      for (const [waiting, awaited] of inside) {
+        ring = order.add(awaited, waiting);
+        if (ring !== undefined) break;
+        added.push([waiting, awaited]);
+      }
+      if (ring === undefined) continue;
+      for (const [waiting, awaited] of added) order.remove(awaited, waiting);
+      const units = this.#ringWords(ring);
+      if (strength === 4) {
+        const text = `ordering cycle of essential units: ${[...units, units[0]].join(' waits for ')}`;
+        return refusal('TransactionOrderIsCyclic', constraint.later, text, `remove one of these orderings, such as ${edgeWords(edge)}`);
+      }
+      constraint.cut = true;
+      cuts.push({ edge, ring: units, why: STRENGTHS[strength] as string });
+    }
+    return { cuts };
+  }
+
+  #strongestFirst(members: ReadonlySet<number>) {
+    return this.#constraints
+      .filter(({ waits }) => waits.some(([a, b]) => members.has(a) && members.has(b)))
+      .map((constraint) => ({ constraint, ...judge(this.#graph, constraint) }))
+      .sort(
+        (a, b) =>
+          b.strength - a.strength ||
+          byCodeUnit(a.constraint.later, b.constraint.later) ||
+          byCodeUnit(a.constraint.earlier, b.constraint.earlier),
+      );
+  }
+
+  /** The path that the ordering would have closed, as units: each waits for the next, the last for the first. */
+  #ringWords(path: readonly number[]): readonly string[] {
+    const units = path.toReversed().map((node) => (this.#jobs[node >> 1] as Orderly).unit);
+    const ring = units.filter((unit, at) => at === 0 || unit !== units[at - 1]);
+    if (ring.length > 1 && ring[0] === ring[ring.length - 1]) ring.pop();
+    const start = ring.indexOf(ring.reduce((a, b) => (a < b ? a : b)));
+    return [...ring.slice(start), ...ring.slice(0, start)];
+  }
+
+  /** Waves by longest path over what is left; jobs of others do not count. */
+  places(placed: ReadonlySet<string>): Map<string, { wave: number; after: readonly string[] }> {
+    const count = this.#waits.length;
+    const open = new Int32Array(count);
+    const level = new Int32Array(count);
+    const waitedBy: number[][] = Array.from({ length: count }, () => []);
+    const counts = (node: number) => placed.has((this.#jobs[node >> 1] as Orderly).unit);
+    for (let node = 0; node < count; node += 1) {
+      if (!counts(node)) continue;
+      for (const awaited of this.#waitsFor(node)) {
+        if (!counts(awaited)) continue;
+        open[node] = (open[node] as number) + 1;
+        waitedBy[awaited]?.push(node);
+      }
+    }
+    const ready: number[] = [];
+    for (let node = 0; node < count; node += 1) if (open[node] === 0) ready.push(node);
+    for (let at = 0; at < ready.length; at += 1) {
+      const node = ready[at] as number;
+      for (const waiting of waitedBy[node] as number[]) {
+        level[waiting] = Math.max(level[waiting] as number, (level[node] as number) + 1);
+        open[waiting] = (open[waiting] as number) - 1;
+        if (open[waiting] === 0) ready.push(waiting);
+      }
+    }
+    const places = new Map<string, { wave: number; after: readonly string[] }>();
+    for (const [index, job] of this.#jobs.entries()) {
+      if (!placed.has(job.unit)) continue;
+      const first = this.#first(index);
+      const after = new Set<string>();
+      for (const awaited of this.#waitsFor(first)) if (counts(awaited)) after.add((this.#jobs[awaited >> 1] as Orderly).unit);
+      places.set(job.unit, { wave: level[first] as number, after: [...after].sort() });
+    }
+    return places;
+  }
+
+  #compare(a: number, b: number): number {
+    return byCodeUnit((this.#jobs[a >> 1] as Orderly).unit, (this.#jobs[b >> 1] as Orderly).unit) || a - b;
+  }
+
+  #byName(nodes: number[]): number[] {
+    return nodes.sort((a, b) => this.#compare(a, b));
+  }
+}
+
+const byCodeUnit = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Units without which no system gets up or down. */
+const ESSENTIAL: ReadonlySet<string> = new Set([
+  '-.mount',
+  'basic.target',
+  'final.target',
+  'halt.target',
+  'local-fs-pre.target',
+  'local-fs.target',
+  'poweroff.target',
+  'reboot.target',
+  'shutdown.target',
+  'sysinit.target',
+  'umount.target',
+]);
+
+const STRENGTHS = [
+  'the weakest of the ring: only implied by a rule',
+  'the weakest of the ring: written down, but neither unit needs the other',
+  'the weakest of the ring: written down beside a Wants=',
+  'the weakest of the ring: all of it is written down beside requirements',
+] as const;
+
+/** How strong an ordering is, and the line or rule that stands for it. */
+export function judge(graph: JobGraph, { later, earlier }: Ordering): { strength: number; edge: Edge } {
+  const edges = graph.edges(later, 'After').filter((edge) => edge.to === earlier);
+  const written = edges.find((edge) => !('rule' in edge.origin));
+  const edge = written ?? edges[0] ?? { from: later, kind: 'After', to: earlier, origin: { rule: 'unknown' } };
+  if (ESSENTIAL.has(later)) return { strength: 4, edge };
+  if (written === undefined) return { strength: 0, edge };
+  const linked = (kinds: readonly Edge['kind'][]) =>
+    kinds.some((kind) =>
+      [graph.edges(later, kind).some((e) => e.to === earlier), graph.edges(earlier, kind).some((e) => e.to === later)].includes(true),
+    );
+  if (linked(['Requires', 'Requisite', 'BindsTo', 'PartOf'])) return { strength: 3, edge };
+  return { strength: linked(['Wants', 'Upholds']) ? 2 : 1, edge };
+}

@@ -1,0 +1,76 @@
+/**
+ * The requests that are refused before anything is planned, with systemd's error names and the way out.
+ * Source: org.freedesktop.systemd1(5); systemd.unit(5), RefuseManualStart=, AllowIsolate=.
+ */
+import type { JobRequest, JobType, PlanWorld, Refusal, UnitFacts } from './types.ts';
+import { collapse, isDown, type LooseType } from './verbs.ts';
+
+/** A unit that is not well loaded takes a stop and nothing else. */
+export function loadRefusal(unit: string, facts: UnitFacts | undefined, type: JobType): Refusal | undefined {
+  const state = facts?.loadState ?? 'not-found';
+  if (type === 'stop' && state !== 'stub' && state !== 'merged') return undefined;
+  switch (state) {
+    case 'loaded':
+      return undefined;
+    case 'not-found':
+      return refusal('NoSuchUnit', unit, `${unit} not found`, 'check the name, or install the package that has it');
+    case 'masked':
+      return refusal('UnitMasked', unit, `${unit} is masked`, `unmask it first: sctl unmask ${unit}`);
+    case 'bad-setting':
+      return refusal('BadUnitSetting', unit, `${unit} has a bad setting`, `see sctl status ${unit}, mend it, then sctl daemon-reload`);
+    case 'error':
+      return refusal('LoadFailed', unit, `${unit} failed to load`, `see sctl status ${unit}, mend it, then sctl daemon-reload`);
+    case 'stub':
+    case 'merged':
+      return refusal('LoadFailed', unit, `${unit} is not loaded properly (${state})`, 'sctl daemon-reload');
+  }
+}
+
+/** May this be asked at all? `type` is the verb's type for this unit, not yet collapsed. */
+export function requestRefusal(
+  world: PlanWorld,
+  request: JobRequest,
+  unit: string,
+  type: LooseType,
+): Refusal | undefined {
+  const facts = world.graph.facts(unit);
+  const active = world.states.active(unit);
+  if (request.mode === 'isolate' && type !== 'start') {
+    return refusal('InvalidArgs', unit, 'job mode isolate is for start only', 'use it with start, or as sctl isolate');
+  }
+  if (request.mode === 'triggering' && type !== 'stop') {
+    return refusal('InvalidArgs', unit, 'job mode triggering is for stop only', 'use it with stop');
+  }
+  const broken = facts === undefined || !['loaded', 'masked'].includes(facts.loadState);
+  if (type === 'stop' && broken && isDown(active) && world.installed.of(unit) === undefined) {
+    return refusal('NoSuchUnit', unit, `${unit} not loaded`, 'check the name');
+  }
+  if (facts === undefined) return undefined;
+  if (request.automatic !== true) {
+    const manual = manualRefusal(facts, type, collapse(type, active));
+    if (manual !== undefined) return manual;
+  }
+  if (request.mode === 'isolate' && !facts.unit.AllowIsolate) {
+    return refusal('NoIsolation', unit, `${unit} may not be isolated`, 'set AllowIsolate=yes in its [Unit] section');
+  }
+  return undefined;
+}
+
+function manualRefusal(facts: UnitFacts, asked: LooseType, type: JobType): Refusal | undefined {
+  const restarts = asked === 'restart' || asked === 'try-restart';
+  const starts = restarts || asked === 'start' || (asked === 'reload-or-start' && type === 'start');
+  const stops = restarts || asked === 'stop';
+  const setting =
+    starts && facts.unit.RefuseManualStart
+      ? 'RefuseManualStart'
+      : stops && facts.unit.RefuseManualStop
+        ? 'RefuseManualStop'
+        : undefined;
+  if (setting === undefined) return undefined;
+  const why = `${facts.name} may be requested by dependency only (${setting}=yes)`;
+  return refusal('OnlyByDependency', facts.name, why, 'start or stop a unit that pulls it in');
+}
+
+export function refusal(error: Refusal['error'], unit: string, refused: string, todo: string): Refusal {
+  return { refused, error, unit, todo };
+}

@@ -1,0 +1,352 @@
+/**
+ * The installed jobs and how they are related: who waits for whom, whose failure is whose, what replaces what.
+ *
+ * **The split.** Two things know a job. Its machine (src/machines/job.ts) owns its life: it asks the unit, holds the
+ * deadlines, and ends. The table owns its relations: it says when a job may run, what a merge makes of it, and what its end
+ * means for others. Both judge a change of the unit by the same function (verbs.ts, `judge`), so they agree without asking
+ * each other; the table does not wait for the machine, and a machine's late `job-finished` for a job that is gone is no news.
+ *
+ * **One job a unit.** A second job is merged into the first, or cancels it. (A nop is over as soon as it is there.)
+ *
+ * **Waiting is a number.** Each job counts the jobs it waits for (`blockers`). Installing, retyping and ending a job touch only
+ * the orderings of its own unit, so a plan of n jobs costs the edges of its units once, and no event scans the table.
+ *
+ * A table never changes: {@link Work} is one in the making, used for the length of one step.
+ */
+import { waiter, orderingsOf } from './order.ts';
+import * as paged from './paged.ts';
+import type { Paged } from './paged.ts';
+import type {
+  Cut,
+  InstalledJob,
+  InstalledJobs,
+  JobGraph,
+  JobResult,
+  JobType,
+  Plan,
+  PlannedJob,
+  UnitChange,
+  UnitStates,
+} from './types.ts';
+import { attempt, type Ask } from './attempt.ts';
+import { collapse, conflicts, contains, isUp, judge, merge } from './verbs.ts';
+
+/** Plain JSON, shared between versions. */
+export interface JobTable {
+  readonly nextId: number;
+  /** By id, as a decimal string. */
+  readonly jobs: Paged<InstalledJob>;
+  /** Id by unit. */
+  readonly byUnit: Paged<number>;
+  /** Orderings not honoured while both units have a job; by `later earlier`. */
+  readonly cuts: Paged<Cut>;
+  /** How many jobs run. */
+  readonly running: number;
+}
+
+export const EMPTY_TABLE: JobTable = {
+  nextId: 1,
+  jobs: paged.EMPTY,
+  byUnit: paged.EMPTY,
+  cuts: paged.EMPTY,
+  running: 0,
+};
+
+/** What has happened to the table, in order. */
+export type TableChange =
+  | { readonly kind: 'installed'; readonly job: InstalledJob }
+  /** Merged, or a restart whose stop phase is over: another type now, and waiting again unless `running`. */
+  | { readonly kind: 'retyped'; readonly job: InstalledJob; readonly why: string }
+  /** It runs; `ask` undefined: nothing can be asked of this unit, it comes or goes by itself. */
+  | { readonly kind: 'run'; readonly job: InstalledJob; readonly ask: Ask | undefined }
+  | { readonly kind: 'finished'; readonly job: InstalledJob; readonly result: JobResult; readonly why: string };
+
+/** By id, sorted. */
+export function listJobs(table: JobTable): readonly InstalledJob[] {
+  return paged.entries(table.jobs).map(([, job]) => job).sort((a, b) => a.id - b.id);
+}
+
+export function jobOf(table: JobTable, unit: string): InstalledJob | undefined {
+  const id = paged.get(table.byUnit, unit);
+  return id === undefined ? undefined : paged.get(table.jobs, String(id));
+}
+
+export function jobById(table: JobTable, id: number): InstalledJob | undefined {
+  return paged.get(table.jobs, String(id));
+}
+
+/** The table as plan() wants it. */
+export function viewOf(table: JobTable): InstalledJobs {
+  return {
+    of: (unit) => jobOf(table, unit),
+    all: () => listJobs(table),
+    isCut: (later, earlier) => paged.get(table.cuts, cutKey(later, earlier)) !== undefined,
+  };
+}
+
+const cutKey = (later: string, earlier: string) => `${later} ${earlier}`;
+
+/** A table in the making. Methods change it at once; what they did is in `changes`. Call {@link Work.settle} at the end. */
+export class Work {
+  readonly changes: TableChange[] = [];
+  readonly #graph: JobGraph;
+  readonly #states: UnitStates;
+  readonly #jobs: paged.Draft<InstalledJob>;
+  readonly #byUnit: paged.Draft<number>;
+  readonly #cuts: paged.Draft<Cut>;
+  #nextId: number;
+  #running: number;
+  /** Jobs that may be able to run now, by id. */
+  readonly #ready = new Set<number>();
+
+  constructor(table: JobTable, graph: JobGraph, states: UnitStates) {
+    this.#graph = graph;
+    this.#states = states;
+    this.#jobs = new paged.Draft(table.jobs);
+    this.#byUnit = new paged.Draft(table.byUnit);
+    this.#cuts = new paged.Draft(table.cuts);
+    this.#nextId = table.nextId;
+    this.#running = table.running;
+  }
+
+  jobOf(unit: string): InstalledJob | undefined {
+    const id = this.#byUnit.get(unit);
+    return id === undefined ? undefined : this.#jobs.get(String(id));
+  }
+
+  jobById(id: number): InstalledJob | undefined {
+    return this.#jobs.get(String(id));
+  }
+
+  done(): JobTable {
+    return {
+      nextId: this.#nextId,
+      jobs: this.#jobs.done(),
+      byUnit: this.#byUnit.done(),
+      cuts: this.#cuts.done(),
+      running: this.#running,
+    };
+  }
+
+  /** Put a plan made against this very table into it. @returns the id of each job, by unit: an old one where it was merged */
+  install(plan: Plan): ReadonlyMap<string, number> {
+    const planned = new Set(plan.jobs.map((job) => job.unit));
+    const by = plan.request.by;
+    for (const { job: id, why } of plan.replaces) {
+      const job = this.jobById(id);
+      if (job !== undefined && !planned.has(job.unit)) this.finish(id, 'canceled', why, false);
+    }
+    for (const cut of plan.cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
+    const ids = new Map<string, number>();
+    for (const job of plan.jobs) ids.set(job.unit, this.#installOne(job, by));
+    return ids;
+  }
+
+  #installOne(planned: PlannedJob, by: string): number {
+    const installed = planned.type === 'nop' ? undefined : this.jobOf(planned.unit);
+    if (installed !== undefined && conflicts(installed.type, planned.type)) {
+      this.finish(installed.id, 'canceled', `replaced by ${planned.type} ${planned.unit}, asked for by ${by}`, false);
+    } else if (installed !== undefined) {
+      this.#mergeInto(installed, planned, by);
+      return installed.id;
+    }
+    const job: InstalledJob = {
+      id: this.#nextId,
+      unit: planned.unit,
+      type: planned.type,
+      state: 'waiting',
+      irreversible: planned.irreversible,
+      ignoreOrder: planned.ignoreOrder,
+      optional: planned.optional,
+      by,
+      reasons: planned.reasons,
+      blockers: 0,
+    };
+    this.#nextId += 1;
+    if (job.type === 'nop') {
+      this.changes.push({ kind: 'finished', job, result: 'done', why: 'nothing to do' });
+      return job.id;
+    }
+    this.changes.push({ kind: 'installed', job });
+    this.#put(job);
+    this.#link(job.unit);
+    this.#ready.add(job.id);
+    return job.id;
+  }
+
+  /** A job that runs goes on if it does already what is asked; a reload never does, it may have read the old configuration. */
+  #mergeInto(installed: InstalledJob, planned: PlannedJob, by: string): void {
+    const type = collapse(merge(installed.type, planned.type) ?? planned.type, this.#states.active(installed.unit));
+    const goesOn =
+      installed.state === 'running' && planned.type !== 'reload' && contains(installed.type, planned.type);
+    const merged: InstalledJob = {
+      ...installed,
+      type: goesOn ? installed.type : type,
+      state: goesOn ? 'running' : 'waiting',
+      irreversible: installed.irreversible || planned.irreversible,
+      ignoreOrder: installed.ignoreOrder || planned.ignoreOrder,
+      optional: installed.optional && planned.optional,
+    };
+    this.#replace(installed, merged);
+    const again = installed.type !== merged.type || installed.state !== merged.state;
+    if (again) {
+      this.changes.push({ kind: 'retyped', job: merged, why: `merged with ${planned.type}, asked for by ${by}` });
+    }
+    this.#ready.add(installed.id);
+  }
+
+  /**
+   * End a job. A restart that is `done` goes on as a start instead.
+   *
+   * @param spread whether its failure is the failure of those that need it; a job that is replaced spreads nothing
+   */
+  finish(id: number, result: JobResult, why: string, spread = true): void {
+    const queue: [number, JobResult, string][] = [[id, result, why]];
+    for (let at = 0; at < queue.length; at += 1) {
+      const [next, how, because] = queue[at] as [number, JobResult, string];
+      const job = this.jobById(next);
+      if (job === undefined) continue;
+      if (how === 'done' && job.type === 'restart') {
+        this.#startPhase(job);
+        continue;
+      }
+      this.#remove(job);
+      this.changes.push({ kind: 'finished', job, result: how, why: because });
+      if (spread) queue.push(...this.#failedWith(job, how));
+    }
+  }
+
+  #startPhase(job: InstalledJob): void {
+    const next: InstalledJob = { ...job, type: 'start', state: 'waiting' };
+    this.#replace(job, next);
+    this.changes.push({ kind: 'retyped', job: next, why: 'stop phase of restart over' });
+    this.#ready.add(job.id);
+  }
+
+  /** Start jobs that cannot succeed any more (systemd.unit(5), Requires=, Requisite=, Conflicts=). */
+  #failedWith(job: InstalledJob, result: JobResult): [number, JobResult, string][] {
+    const along = (kinds: readonly ('RequiredBy' | 'RequisiteOf' | 'BoundBy' | 'ConflictedBy')[], why: string) =>
+      kinds.flatMap((kind) =>
+        this.#graph.edges(job.unit, kind).flatMap(({ to }): [number, JobResult, string][] => {
+          const other = this.jobOf(to);
+          if (other === undefined || (other.type !== 'start' && other.type !== 'verify-active')) return [];
+          return [[other.id, 'dependency', why]];
+        }),
+      );
+    const starts = job.type === 'start' || job.type === 'verify-active';
+    if (result !== 'done') {
+      const why = `${job.type} ${job.unit} ended: ${result}`;
+      if (starts) return along(['RequiredBy', 'RequisiteOf', 'BoundBy'], why);
+      return job.type === 'stop' ? along(['ConflictedBy'], why) : [];
+    }
+    if (job.type !== 'start' || isUp(this.#states.active(job.unit))) return [];
+    return along(['RequisiteOf'], `${job.unit} was started but is not active`);
+  }
+
+  /** What a change of a unit means for its job. @returns whether nobody wanted the change */
+  unitChanged(change: UnitChange): 'expected' | 'unexpected' {
+    const job = this.jobOf(change.unit);
+    if (job === undefined) return 'unexpected';
+    const verdict = judge(job.type, job.state === 'running', change);
+    if (verdict.ends === undefined) {
+      if (job.state === 'waiting') this.#ready.add(job.id);
+    } else {
+      const detail = change.result !== undefined && change.result !== 'success' ? `: ${change.result}` : '';
+      this.finish(job.id, verdict.ends, `${change.unit} is ${change.through ?? change.after}${detail}`);
+    }
+    return verdict.expected ? 'expected' : 'unexpected';
+  }
+
+  /** Let every job run that may, until nothing moves. */
+  settle(): void {
+    while (this.#ready.size > 0) {
+      const round = [...this.#ready].sort((a, b) => a - b);
+      this.#ready.clear();
+      for (const id of round) this.#try(id);
+    }
+  }
+
+  #try(id: number): void {
+    const job = this.jobById(id);
+    if (job === undefined || job.state === 'running' || job.blockers > 0) return;
+    const answer = attempt(job.type, job.unit, this.#graph, this.#states);
+    switch (answer.say) {
+      case 'wait':
+        return;
+      case 'end':
+        this.finish(id, answer.result, answer.why);
+        return;
+      case 'run': {
+        const running: InstalledJob = { ...job, state: 'running' };
+        this.#put(running, job);
+        this.changes.push({ kind: 'run', job: running, ask: answer.ask });
+      }
+    }
+  }
+
+  /** The graph is another one (daemon-reload): count anew who waits for whom. */
+  relink(): void {
+    const jobs = this.#jobs.entries().map(([, job]) => job).sort((a, b) => a.id - b.id);
+    for (const job of jobs) {
+      let blockers = 0;
+      for (const { mine, other } of this.#pairs(job)) if (mine && other !== undefined) blockers += 1;
+      if (blockers !== job.blockers) this.#put({ ...job, blockers }, job);
+      this.#ready.add(job.id);
+    }
+  }
+
+  /** For each ordering with another job: the other, and whether `job` is the one who waits. */
+  *#pairs(job: InstalledJob): Generator<{ readonly mine: boolean; readonly other: InstalledJob }> {
+    for (const { later, earlier } of orderingsOf(this.#graph, job.unit)) {
+      const other = this.jobOf(later === job.unit ? earlier : later);
+      if (other === undefined) continue;
+      const who = later === job.unit ? waiter(job, other) : waiter(other, job);
+      if (who === undefined || this.#cuts.get(cutKey(later, earlier)) !== undefined) continue;
+      yield { mine: (who === 'later' ? later : earlier) === job.unit, other };
+    }
+  }
+
+  #link(unit: string): void {
+    const job = this.jobOf(unit) as InstalledJob;
+    let blockers = 0;
+    for (const { mine, other } of this.#pairs(job)) {
+      if (mine) blockers += 1;
+      else this.#block(other.id, 1);
+    }
+    if (blockers > 0) this.#put({ ...job, blockers }, job);
+  }
+
+  #unlink(job: InstalledJob): void {
+    for (const { mine, other } of this.#pairs(job)) if (!mine) this.#block(other.id, -1);
+  }
+
+  #block(id: number, by: 1 | -1): void {
+    const job = this.jobById(id) as InstalledJob;
+    const blockers = job.blockers + by;
+    this.#put({ ...job, blockers }, job);
+    if (blockers === 0) this.#ready.add(id);
+  }
+
+  #replace(before: InstalledJob, after: InstalledJob): void {
+    const turns = before.type !== after.type || before.ignoreOrder !== after.ignoreOrder;
+    if (turns) this.#unlink(before);
+    this.#put(turns ? { ...after, blockers: 0 } : after, before);
+    if (turns) this.#link(after.unit);
+  }
+
+  #remove(job: InstalledJob): void {
+    this.#unlink(job);
+    for (const { later, earlier } of orderingsOf(this.#graph, job.unit)) this.#cuts.delete(cutKey(later, earlier));
+    this.#jobs.delete(String(job.id));
+    this.#byUnit.delete(job.unit);
+    if (job.state === 'running') this.#running -= 1;
+  }
+
+  #put(job: InstalledJob, before?: InstalledJob): void {
+    this.#jobs.set(String(job.id), job);
+    this.#byUnit.set(job.unit, job.id);
+    this.#running += (job.state === 'running' ? 1 : 0) - (before?.state === 'running' ? 1 : 0);
+  }
+}
+
+export type { JobType };
