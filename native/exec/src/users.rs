@@ -339,20 +339,20 @@ mod tests {
         assert_eq!(find("", "", &["4711"]).unwrap_err().step, ExecStep::Group);
     }
 
+    /// The helper is written by another process: while this one has it open for writing, executing it may be ETXTBSY.
     fn with_helper(script: &str, user: &str) -> Result<Identity, Failure> {
-        use std::os::unix::fs::PermissionsExt;
         let (directory, passwd, group) = files();
         let helper = directory.path().join("helper");
-        std::fs::write(&helper, script).unwrap();
-        std::fs::set_permissions(&helper, PermissionsExt::from_mode(0o755)).unwrap();
+        let write = ["-c", "printf '#!/bin/sh\n%s\n' \"$1\" > \"$2\" && chmod 755 \"$2\"", "sh", script];
+        assert!(Command::new("/bin/sh").args(write).arg(&helper).status().unwrap().success());
         let spec = ExecSpec { user: user.into(), ..ExecSpec::default() };
         Database { passwd: &passwd, group: &group, helper: helper.to_str().unwrap() }.find(&spec)
     }
 
     #[test]
     fn a_user_that_the_files_lack_is_asked_of_the_helper() {
-        let script = "#!/bin/sh\ncase $1:$2 in passwd:eve) echo eve:x:5000:5000::/home/eve:/bin/sh;; \
-            initgroups:eve) echo eve 5000 4 77;; *) exit 2;; esac\n";
+        let script = "case $1:$2 in passwd:eve) echo eve:x:5000:5000::/home/eve:/bin/sh;; \
+            initgroups:eve) echo eve 5000 4 77;; *) exit 2;; esac";
         let eve = with_helper(script, "eve").unwrap();
         assert_eq!((eve.uid, eve.groups), (Some(5000), Some(vec![5000, 4, 77])));
         assert_eq!(with_helper(script, "adam").unwrap_err().errno, Errno::SRCH.raw_os_error());
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_helper_that_breaks_is_a_failure_and_not_a_missing_user() {
-        let failure = with_helper("#!/bin/sh\nexit 1\n", "eve").unwrap_err();
+        let failure = with_helper("exit 1", "eve").unwrap_err();
         assert_eq!((failure.step, failure.errno), (ExecStep::User, 0));
     }
 }

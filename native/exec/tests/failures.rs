@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{helper, is_root, program, run, run_bytes, shell, start, start_raw};
+use common::{helper, is_root, program, run, run_bytes, shell, start, start_raw, write_executable};
 use rustix::io::Errno;
 use std::fs;
 use std::io::Read;
@@ -171,7 +171,7 @@ fn fails_as(uid: u32, gid: u32, change: impl FnOnce(&mut ExecSpec), step: ExecSt
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = directory.path().join("exec");
-    fs::copy(env!("CARGO_BIN_EXE_sysmaster-exec"), &copy).unwrap();
+    write_executable(&copy, &fs::read(env!("CARGO_BIN_EXE_sysmaster-exec")).unwrap(), 0o755);
     let mut command = Command::new(copy);
     let (mut child, mut status) = start(command.uid(uid).gid(gid), &postcard::to_allocvec(&spec).unwrap(), &[]);
     let mut report = Vec::new();
@@ -201,8 +201,7 @@ fn programs_that_cannot_be_executed() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &[u8], mode| {
         let path = directory.path().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        write_executable(&path, text, mode);
         path.display().to_string()
     };
     let exec = |path: &str, errno| check(&run(&program(path, &["x"])), ExecStep::Exec, 203, errno, path);

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{is_root, program, run, run_with, shell, start};
+use common::{is_root, program, run, run_with, shell, start, write_executable};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -177,7 +177,7 @@ fn a_change_of_root_comes_before_the_program_is_looked_for() {
     for file in libraries(program_path).into_iter().chain([PathBuf::from(program_path)]) {
         let target = root.path().join(file.strip_prefix("/").unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
+        write_executable(&target, &fs::read(&file).unwrap(), 0o755);
     }
     fs::write(root.path().join("mark"), "inside\n").unwrap();
     let mut spec = program(program_path, &["sh", "-c", "read x < /mark; echo $x; pwd"]);
@@ -341,8 +341,7 @@ fn a_user_from_a_name_service_is_found_through_the_helper() {
     let directory = tempfile::tempdir().unwrap();
     let helper = directory.path().join("getent");
     let script = "#!/bin/sh\ncase $1:$2 in passwd:eve) echo eve:x:5000:5001::/home/eve:/bin/sh;; initgroups:eve) echo eve 5001 77;; *) exit 2;; esac\n";
-    fs::write(&helper, script).unwrap();
-    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&helper, script.as_bytes(), 0o755);
     let mut spec = shell("id -u; id -G; ls /proc/self/fd | wc -l");
     spec.user = "eve".into();
     spec.listen_fds = vec![0];

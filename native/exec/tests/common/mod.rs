@@ -131,3 +131,18 @@ fn sealed(bytes: &[u8]) -> OwnedFd {
 pub fn is_root() -> bool {
     rustix::process::getuid().is_root()
 }
+
+/// Write a file that will be executed, by way of another process: while this one has it open for writing, a child that
+/// another test starts may hold a copy of that descriptor, and executing the file is ETXTBSY.
+pub fn write_executable(path: &std::path::Path, content: &[u8], mode: u32) {
+    let script = "cat > \"$1\" && chmod \"$2\" \"$1\"";
+    let mut writer = Command::new("/bin/sh")
+        .args(["-c", script, "sh"])
+        .arg(path)
+        .arg(format!("{mode:o}"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(content).unwrap();
+    assert!(writer.wait().unwrap().success());
+}
