@@ -279,6 +279,66 @@ export interface SocketSection extends ExecSettings {
   readonly options: Readonly<Record<string, string | number | boolean>>;
 }
 
+/** [Timer], systemd.timer(5). */
+export interface TimerSection {
+  /** OnActiveSec and friends by base, in file order; milliseconds. */
+  readonly monotonic: readonly { readonly base: TimerBase; readonly span: Span }[];
+  /** OnCalendar=, as written, specifiers expanded. */
+  readonly OnCalendar: readonly string[];
+  readonly AccuracySec: Span;
+  readonly RandomizedDelaySec: Span;
+  readonly FixedRandomDelay: boolean;
+  readonly OnClockChange: boolean;
+  readonly OnTimezoneChange: boolean;
+  readonly Persistent: boolean;
+  readonly WakeSystem: boolean;
+  readonly RemainAfterElapse: boolean;
+  readonly Unit: string;
+}
+export type TimerBase = 'OnActiveSec' | 'OnBootSec' | 'OnStartupSec' | 'OnUnitActiveSec' | 'OnUnitInactiveSec';
+
+/** [Path], systemd.path(5). */
+export interface PathSection {
+  readonly specs: readonly { readonly kind: PathKind; readonly path: string }[];
+  readonly Unit: string;
+  readonly MakeDirectory: boolean;
+  readonly DirectoryMode: number;
+  readonly TriggerLimitIntervalSec: Span;
+  readonly TriggerLimitBurst: number;
+}
+export type PathKind = 'PathExists' | 'PathExistsGlob' | 'PathChanged' | 'PathModified' | 'DirectoryNotEmpty';
+
+/** [Mount], systemd.mount(5). */
+export interface MountSection extends ExecSettings {
+  readonly What: string;
+  readonly Where: string;
+  /** Empty: the kernel finds out. */
+  readonly Type: string;
+  readonly Options: string;
+  readonly SloppyOptions: boolean;
+  readonly LazyUnmount: boolean;
+  readonly ReadWriteOnly: boolean;
+  readonly ForceUnmount: boolean;
+  readonly DirectoryMode: number;
+  readonly TimeoutSec: Span;
+}
+
+/** [Automount], systemd.automount(5). */
+export interface AutomountSection {
+  readonly Where: string;
+  readonly ExtraOptions: string;
+  readonly DirectoryMode: number;
+  readonly TimeoutIdleSec: Span;
+}
+
+/** [Swap], systemd.swap(5). */
+export interface SwapSection extends ExecSettings {
+  readonly What: string;
+  readonly Priority: number | undefined;
+  readonly Options: string;
+  readonly TimeoutSec: Span;
+}
+
 export interface SliceSection extends Pick<ExecSettings, 'Slice' | 'CgroupAttributes'> {}
 
 export interface ScopeSection extends Pick<ExecSettings, 'Slice' | 'CgroupAttributes' | 'KillMode' | 'KillSignal' | 'SendSIGKILL' | 'SendSIGHUP' | 'FinalKillSignal'> {
@@ -304,6 +364,11 @@ export interface Unit {
   readonly socket?: SocketSection;
   readonly slice?: SliceSection;
   readonly scope?: ScopeSection;
+  readonly timer?: TimerSection;
+  readonly path?: PathSection;
+  readonly mount?: MountSection;
+  readonly automount?: AutomountSection;
+  readonly swap?: SwapSection;
   /** Edges that start here, as written, linked or implied; inverses are the graph's business. */
   readonly edges: readonly Edge[];
   /** All that is wrong or not honoured in its files. */

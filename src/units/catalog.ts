@@ -1,0 +1,356 @@
+/**
+ * What the unit path holds: one scan of its directories, from which every name is found without touching the disk again.
+ *
+ * A scan gives: for each name the file or link that wins, for each link what it is an alias of, and the drop-in and
+ * dependency directories (foo.service.d, foo.service.wants …) by name. Source: systemd.unit(5), "Description".
+ */
+import { type FilePort, HostError } from '../host/ports.ts';
+import { about } from './finding.ts';
+import { aliasFault, isUnitName, parseName, templateOf, withInstance } from './names.ts';
+import type { Finding } from './types.ts';
+
+/** One name of the unit path. */
+export interface CatalogEntry {
+  readonly name: string;
+  /** The file or link that wins. */
+  readonly path: string;
+  readonly kind: 'file' | 'masked' | 'alias' | 'linked';
+  /** For an alias: the name it stands for. For a file linked from elsewhere: the path it points to. */
+  readonly target: string;
+}
+
+/** A name found. */
+export interface Found {
+  /** The unit's main name. */
+  readonly name: string;
+  /** Undefined: there is no file. */
+  readonly entry: CatalogEntry | undefined;
+  /** All names, the main one included, sorted. */
+  readonly names: readonly string[];
+}
+
+/** A link in a .wants, .requires or .upholds directory. */
+export interface DependencyLink {
+  readonly name: string;
+  readonly path: string;
+}
+
+const DIRECTORY_SUFFIXES = ['.d', '.wants', '.requires', '.upholds'] as const;
+export type DirectorySuffix = (typeof DIRECTORY_SUFFIXES)[number];
+/** Links of links that are followed, as in systemd. */
+const LINKS_MAX = 8;
+const ENTRIES_MAX = 200_000;
+
+interface KnownDirectory {
+  readonly path: string;
+  /** Its place in the search path. */
+  readonly rank: number;
+}
+
+export interface Catalog {
+  readonly entries: ReadonlyMap<string, CatalogEntry>;
+  /** What is wrong with the tree as a whole: links that may not be aliases, directories that cannot be read. */
+  readonly findings: readonly Finding[];
+  find(name: string): Found;
+  /** Is there a file for the name (not masked)? */
+  has(name: string): boolean;
+  /** Drop-ins of a unit with these names (main name first), in the order in which they are read. */
+  dropIns(names: readonly string[]): string[];
+  links(names: readonly string[], suffix: DirectorySuffix): { readonly links: readonly DependencyLink[]; readonly findings: readonly Finding[] };
+  /** Is there a link to the unit, by alias or dependency, in the configuration directories? */
+  enabledBy(name: string, config: { readonly persistentConfig: readonly string[]; readonly runtimeConfig: readonly string[] }): 'persistent' | 'runtime' | undefined;
+  /** The search path without directories that are others under a second name. */
+  readonly directories: readonly string[];
+}
+
+/** Scan the unit path. */
+export function createCatalog(files: FilePort, search: readonly string[]): Catalog {
+  const entries = new Map<string, CatalogEntry>();
+  const directories = new Map<string, KnownDirectory[]>();
+  const findings: Finding[] = [];
+  const places: string[] = [];
+  const seen = new Set<string>();
+  const inPath = new Map<string, boolean>(search.map((path) => [path, true]));
+  const listings = new Map<string, readonly string[]>();
+
+  const list = (path: string): readonly string[] => {
+    const known = listings.get(path);
+    if (known !== undefined) return known;
+    let names: readonly string[] = [];
+    try {
+      names = files.list(path) ?? [];
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      findings.push(about('warning', path, 'directory', `cannot be read: ${error.code}`, 'check its type and permissions'));
+    }
+    listings.set(path, names);
+    return names;
+  };
+
+  /** A directory by what it is, so that /lib and /usr/lib count once where one is a link to the other. */
+  const identity = (path: string): string | undefined => {
+    const stat = files.stat(path);
+    return stat === undefined || stat.ino === 0 ? undefined : `${stat.dev}:${stat.ino}`;
+  };
+
+  for (const place of search) {
+    const names = list(place);
+    if (names.length === 0) continue;
+    const id = identity(place);
+    if (id !== undefined) {
+      if (seen.has(id)) continue;
+      seen.add(id);
+    }
+    const rank = places.length;
+    places.push(place);
+    for (const name of names) {
+      const suffix = DIRECTORY_SUFFIXES.find((end) => name.endsWith(end));
+      if (suffix !== undefined) {
+        const known = directories.get(name);
+        if (known === undefined) directories.set(name, [{ path: `${place}/${name}`, rank }]);
+        else known.push({ path: `${place}/${name}`, rank });
+        continue;
+      }
+      if (entries.has(name) || !isUnitName(name)) continue;
+      if (entries.size >= ENTRIES_MAX) {
+        findings.push(about('error', place, 'directory', `the unit path has more than ${ENTRIES_MAX} unit files`, 'remove some'));
+        break;
+      }
+      const entry = examine(place, name);
+      if (entry !== undefined) entries.set(name, entry);
+    }
+  }
+
+  function examine(place: string, name: string): CatalogEntry | undefined {
+    const path = `${place}/${name}`;
+    const stat = files.lstat(path);
+    if (stat === undefined) return undefined;
+    if (stat.kind === 'file') return { name, path, kind: stat.size === 0 ? 'masked' : 'file', target: '' };
+    if (stat.kind !== 'symlink') {
+      findings.push(about('warning', path, 'unit file', `a ${stat.kind}, not a file`, 'remove it or put a file there'));
+      return undefined;
+    }
+    let at = path;
+    for (let hops = 0; hops < LINKS_MAX; hops++) {
+      const link = files.readlink(at);
+      if (link === undefined) {
+        // Where the chain ends: a file under another name, or nothing. A target in the path that is missing is still an alias.
+        return { name, path, kind: 'linked', target: at };
+      }
+      const target = resolveLink(at, link);
+      if (target === '/dev/null') return { name, path, kind: 'masked', target };
+      const base = target.slice(target.lastIndexOf('/') + 1);
+      const parent = target.slice(0, Math.max(1, target.lastIndexOf('/')));
+      if (isInPath(parent)) {
+        if (base === name) {
+          // The same name elsewhere in the path: that file, whatever it is.
+          at = target;
+          if (files.lstat(target)?.kind === 'symlink') continue;
+          const there = files.stat(target);
+          return there === undefined ? undefined : { name, path: target, kind: there.size === 0 ? 'masked' : 'file', target: '' };
+        }
+        const fault = aliasFault(name, base);
+        if (fault !== undefined) {
+          findings.push(about('warning', path, `alias of ${base}`, fault, 'remove the link or give it another name'));
+          return undefined;
+        }
+        return { name, path, kind: 'alias', target: base };
+      }
+      at = target;
+      if (files.lstat(target)?.kind === 'symlink') continue;
+      const there = files.stat(target);
+      if (there === undefined) {
+        findings.push(about('warning', path, 'link', `points to ${target}, which is not there`, 'remove the link'));
+        return undefined;
+      }
+      return { name, path, kind: there.kind === 'char' || there.size === 0 ? 'masked' : 'linked', target };
+    }
+    findings.push(about('warning', path, 'link', `more than ${LINKS_MAX} links of links`, 'point it at the file itself'));
+    return undefined;
+  }
+
+  function isInPath(parent: string): boolean {
+    let known = inPath.get(parent);
+    if (known === undefined) {
+      const id = identity(parent);
+      known = id !== undefined && seen.has(id);
+      if (id !== undefined && !known) known = search.some((place) => identity(place) === id);
+      inPath.set(parent, known);
+    }
+    return known;
+  }
+
+  // What each name is also called, by target.
+  const aliases = new Map<string, string[]>();
+  for (const entry of entries.values()) {
+    if (entry.kind !== 'alias') continue;
+    const known = aliases.get(entry.target);
+    if (known === undefined) aliases.set(entry.target, [entry.name]);
+    else known.push(entry.name);
+  }
+
+  function find(name: string): Found {
+    let current = name;
+    for (let hops = 0; hops <= LINKS_MAX; hops++) {
+      const instance = parseName(current)?.instance ?? '';
+      const template = templateOf(current);
+      const entry = entries.get(current) ?? (template === undefined ? undefined : entries.get(template));
+      if (entry?.kind !== 'alias') return { name: current, entry, names: namesOf(current) };
+      const target = withInstance(entry.target, instance);
+      if (target === current) {
+        // foo@x.service -> foo@.service: the template's own file.
+        const file = template === undefined ? undefined : entries.get(template);
+        return { name: current, entry: file?.kind === 'alias' ? undefined : file, names: namesOf(current) };
+      }
+      current = target;
+    }
+    findings.push(about('error', entries.get(name)?.path ?? '', name, 'its aliases go round in a circle', 'remove one of the links'));
+    return { name, entry: undefined, names: [name] };
+  }
+
+  function namesOf(name: string): string[] {
+    const found = new Set([name]);
+    const waiting = [name];
+    for (let next = waiting.pop(); next !== undefined && found.size < 1000; next = waiting.pop()) {
+      const parsed = parseName(next);
+      const template = templateOf(next);
+      for (const alias of aliases.get(next) ?? []) if (parsed?.kind !== 'template' && !found.has(alias)) {
+        found.add(alias);
+        waiting.push(alias);
+      }
+      for (const alias of template === undefined ? [] : (aliases.get(template) ?? [])) {
+        const aliasParsed = parseName(alias);
+        // An instance that links to a template is that one instance's name.
+        if (aliasParsed?.kind === 'instance' && aliasParsed.instance !== parsed?.instance) continue;
+        const own = withInstance(alias, parsed?.instance ?? '');
+        if (!found.has(own)) {
+          found.add(own);
+          waiting.push(own);
+        }
+      }
+    }
+    return [...found].sort();
+  }
+
+  /** Directories for a unit's names, the most important first. */
+  function directoriesOf(names: readonly string[], suffix: DirectorySuffix): string[] {
+    const out = new Set<string>();
+    const add = (keys: readonly string[]) => {
+      const hits: { path: string; rank: number; order: number }[] = [];
+      for (const [order, key] of keys.entries()) for (const place of directories.get(key + suffix) ?? []) hits.push({ ...place, order });
+      hits.sort((a, b) => a.rank - b.rank || a.order - b.order);
+      for (const hit of hits) out.add(hit.path);
+    };
+    if (directories.size === 0) return [];
+    for (const name of names) add(specific(name));
+    const type = parseName(names[0] ?? '')?.type;
+    if (type !== undefined) add([type]);
+    return [...out];
+  }
+
+  function dropIns(names: readonly string[]): string[] {
+    const byFile = new Map<string, string>();
+    for (const directory of directoriesOf(names, '.d')) {
+      for (const file of list(directory)) {
+        if (!file.endsWith('.conf') || file.startsWith('.') || byFile.has(file)) continue;
+        byFile.set(file, `${directory}/${file}`);
+      }
+    }
+    if (byFile.size === 0) return [];
+    return [...byFile.keys()].sort().map((file) => byFile.get(file) ?? '');
+  }
+
+  function links(names: readonly string[], suffix: DirectorySuffix) {
+    const out = new Map<string, DependencyLink>();
+    const faults: Finding[] = [];
+    const masked = new Set<string>();
+    for (const directory of directoriesOf(names, suffix)) {
+      for (const name of list(directory)) {
+        if (out.has(name) || masked.has(name)) continue;
+        const path = `${directory}/${name}`;
+        if (!isUnitName(name)) {
+          faults.push(about('warning', path, 'dependency link', 'not named like a unit', 'remove it or name it like the unit it means'));
+          continue;
+        }
+        const target = files.readlink(path);
+        if (target === undefined) {
+          faults.push(about('warning', path, 'dependency', 'not a link', 'make it a link to the unit file'));
+        } else if (target === '/dev/null') {
+          masked.add(name);
+          faults.push(about('note', path, 'dependency link', 'points to /dev/null: the dependency is switched off', ''));
+          continue;
+        }
+        out.set(name, { name, path });
+      }
+    }
+    return { links: [...out.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), findings: faults };
+  }
+
+  let linked: { readonly key: string; readonly by: ReadonlyMap<string, 'persistent' | 'runtime'> } | undefined;
+
+  /** All units that links in the configuration directories name, made once for each set of directories. */
+  function enabledBy(name: string, config: { readonly persistentConfig: readonly string[]; readonly runtimeConfig: readonly string[] }) {
+    const key = [...config.persistentConfig, '', ...config.runtimeConfig].join(':');
+    if (linked?.key !== key) {
+      const by = new Map<string, 'persistent' | 'runtime'>();
+      // Persistent ones last, since they win.
+      for (const [how, places] of [['runtime', config.runtimeConfig], ['persistent', config.persistentConfig]] as const) {
+        for (const place of places) {
+          for (const entry of list(place)) {
+            if (entry.endsWith('.wants') || entry.endsWith('.requires') || entry.endsWith('.upholds')) {
+              for (const link of list(`${place}/${entry}`)) if (isUnitName(link)) by.set(link, how);
+              continue;
+            }
+            const known = entries.get(entry);
+            if (known?.kind !== 'alias' || known.path !== `${place}/${entry}`) continue;
+            by.set(known.target, how);
+          }
+        }
+      }
+      linked = { key, by };
+    }
+    return linked.by.get(name);
+  }
+
+  return {
+    entries,
+    findings,
+    find,
+    enabledBy,
+    has: (name) => {
+      const found = find(name).entry;
+      return found !== undefined && found.kind !== 'masked';
+    },
+    dropIns,
+    links,
+    directories: places,
+  };
+}
+
+/** The name, its template, and what is left after cutting at dashes: foo-bar.service, foo-.service. */
+function specific(name: string): string[] {
+  const out = [name];
+  const parsed = parseName(name);
+  if (parsed === undefined) return out;
+  if (parsed.kind === 'instance') out.push(`${parsed.prefix}@.${parsed.type}`);
+  const tail = parsed.kind === 'plain' ? `.${parsed.type}` : `@.${parsed.type}`;
+  let prefix = parsed.prefix;
+  for (;;) {
+    const dash = prefix.endsWith('-') ? prefix.lastIndexOf('-', prefix.length - 2) : prefix.lastIndexOf('-');
+    if (dash <= 0) return out;
+    prefix = prefix.slice(0, dash + 1);
+    out.push(prefix + tail);
+  }
+}
+
+/** Where a link leads, without following further ones. */
+export function resolveLink(path: string, target: string): string {
+  const whole = target.startsWith('/') ? target : `${path.slice(0, path.lastIndexOf('/'))}/${target}`;
+  const parts: string[] = [];
+  for (const part of whole.split('/')) {
+    if (part === '' || part === '.') continue;
+    if (part === '..') parts.pop();
+    else parts.push(part);
+  }
+  return `/${parts.join('/')}`;
+}

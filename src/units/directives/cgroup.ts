@@ -1,0 +1,200 @@
+/** Settings of systemd.resource-control(5): what becomes a control-group attribute, and what is only known. */
+import { formatCpuList, parseCpuList } from '../syntax/cpu-list.ts';
+import { parseFraction, parseInteger } from '../syntax/scalar.ts';
+import { parseSize } from '../syntax/size.ts';
+import { parseSpanUs } from '../syntax/timespan.ts';
+import { parseBoolean } from '../syntax/scalar.ts';
+import { plainWords } from '../syntax/words.ts';
+import { known, section } from './build.ts';
+import type { Checker, Context, Directive, Draft, Mutable } from './draft.ts';
+import { boolean, oneOf, unitName, words } from './parsers.ts';
+
+interface Grouped {
+  readonly Slice: string;
+  readonly CgroupAttributes: readonly (readonly [attribute: string, value: string])[];
+}
+
+/** The attributes with one replaced or, for `undefined`, taken away. Their order is that of first assignment. */
+function withAttribute(target: Mutable<Grouped>, attribute: string, value: string | undefined): void {
+  const others = target.CgroupAttributes.filter(([name]) => name !== attribute);
+  target.CgroupAttributes = value === undefined ? others : [...others, [attribute, value]];
+}
+
+function attribute(target: Grouped, name: string): string | undefined {
+  return target.CgroupAttributes.find(([known]) => known === name)?.[1];
+}
+
+/** Bytes, a percentage of the machine's memory, or infinity. */
+function memory(value: string, ctx: Context): string | undefined {
+  if (value === 'infinity') return 'max';
+  const fraction = parseFraction(value, 1);
+  if (fraction !== undefined) {
+    if (ctx.capacity.memoryBytes === undefined) {
+      ctx.fault('the memory of this machine is not known, so a part of it is not either', 'give a number of bytes');
+      return undefined;
+    }
+    return String(Math.floor((ctx.capacity.memoryBytes * fraction) / 4096) * 4096);
+  }
+  const bytes = parseSize(value);
+  if (bytes === undefined) ctx.fault('not a size', 'use bytes, a number with K, M, G or T, a percentage, or infinity');
+  return bytes === undefined ? undefined : String(bytes);
+}
+
+function tasks(value: string, ctx: Context): string | undefined {
+  if (value === 'infinity') return 'max';
+  const fraction = parseFraction(value, 1);
+  if (fraction !== undefined) {
+    if (ctx.capacity.tasks === undefined) {
+      ctx.fault('the number of tasks this machine can have is not known', 'give a number');
+      return undefined;
+    }
+    return String(Math.floor(ctx.capacity.tasks * fraction));
+  }
+  const count = parseInteger(value, 1, Number.MAX_SAFE_INTEGER);
+  if (count === undefined) ctx.fault('not a number of tasks', 'use a number above 0, a percentage, or infinity');
+  return count === undefined ? undefined : String(count);
+}
+
+function cpuWeight(value: string, ctx: Context): string | undefined {
+  if (value === 'idle') return 'idle';
+  return weight(value, ctx);
+}
+
+function weight(value: string, ctx: Context): string | undefined {
+  const number = parseInteger(value, 1, 10_000);
+  if (number === undefined) ctx.fault('not a weight', 'use 1 to 10000');
+  return number === undefined ? undefined : String(number);
+}
+
+function cpus(value: string, ctx: Context): string | undefined {
+  const list = parseCpuList(value);
+  if (list === undefined) ctx.fault('not a list of CPUs or nodes', 'use numbers and ranges such as 0-3,8');
+  return list === undefined ? undefined : formatCpuList(list);
+}
+
+const DEFAULT_PERIOD_US = 100_000;
+
+/** CPUQuota=: the share as a fraction; `cpu.max` holds quota and period, so either may come first. */
+function cpuMax(target: Mutable<Grouped>, share: number | undefined, periodUs: number): void {
+  if (share === undefined && periodUs === DEFAULT_PERIOD_US) withAttribute(target, 'cpu.max', undefined);
+  else withAttribute(target, 'cpu.max', `${share === undefined ? 'max' : Math.max(1000, Math.round(share * periodUs))} ${periodUs}`);
+}
+
+function cpuMaxNow(target: Grouped): { share: number | undefined; periodUs: number } {
+  const [quota, period] = (attribute(target, 'cpu.max') ?? `max ${DEFAULT_PERIOD_US}`).split(' ');
+  const periodUs = Number(period);
+  return { share: quota === 'max' ? undefined : Number(quota) / periodUs, periodUs };
+}
+
+type Reader = (value: string, ctx: Context) => string | undefined;
+
+/** Keys that are one attribute each. */
+const ATTRIBUTES: readonly (readonly [key: string, attribute: string, read: Reader, form: string])[] = [
+  ['MemoryMin', 'memory.min', memory, 'BYTES'],
+  ['MemoryLow', 'memory.low', memory, 'BYTES'],
+  ['MemoryHigh', 'memory.high', memory, 'BYTES'],
+  ['MemoryMax', 'memory.max', memory, 'BYTES'],
+  ['MemorySwapMax', 'memory.swap.max', memory, 'BYTES'],
+  ['MemoryZSwapMax', 'memory.zswap.max', memory, 'BYTES'],
+  ['TasksMax', 'pids.max', tasks, 'NUMBER'],
+  ['IOWeight', 'io.weight', weight, 'WEIGHT'],
+  ['AllowedCPUs', 'cpuset.cpus', cpus, 'CPUS'],
+  ['AllowedMemoryNodes', 'cpuset.mems', cpus, 'NODES'],
+];
+
+const anything: Checker = (value) => value;
+
+/** The rows of one section. `delegate` is where there is a Delegate= (services and scopes). */
+export function cgroupDirectives(
+  name: string,
+  pick: (draft: Draft) => Mutable<Grouped> | undefined,
+  delegate?: (draft: Draft) => { Delegate: boolean } | undefined,
+): readonly Directive[] {
+  const group = section<Grouped>(name, pick);
+  const rows: Directive[] = [
+    group.set('Slice', 'Slice', unitName('slice'), { form: 'SLICE' }),
+    ...ATTRIBUTES.map(([key, attributeName, read, form]) =>
+      group.does(
+        key,
+        (target, value, ctx) => {
+          const parsed = value === '' ? undefined : read(value, ctx);
+          if (value === '' || parsed !== undefined) withAttribute(target, attributeName, parsed);
+        },
+        { form },
+      ),
+    ),
+    group.does(
+      'CPUWeight',
+      (target, value, ctx) => {
+        const parsed = value === '' ? undefined : cpuWeight(value, ctx);
+        if (value !== '' && parsed === undefined) return;
+        withAttribute(target, 'cpu.idle', parsed === 'idle' ? '1' : undefined);
+        withAttribute(target, 'cpu.weight', parsed === 'idle' ? undefined : parsed);
+      },
+      { form: 'WEIGHT' },
+    ),
+    group.does(
+      'CPUQuota',
+      (target, value, ctx) => {
+        const share = value === '' ? undefined : parseFraction(value, Number.MAX_SAFE_INTEGER);
+        if (value !== '' && (share === undefined || share === 0)) ctx.fault('not a percentage above 0', 'use for example 20% (of one CPU)');
+        else cpuMax(target, share, cpuMaxNow(target).periodUs);
+      },
+      { form: 'PERCENT' },
+    ),
+    group.does(
+      'CPUQuotaPeriodSec',
+      (target, value, ctx) => {
+        const us = value === '' ? DEFAULT_PERIOD_US : parseSpanUs(value, 1_000_000);
+        if (us === undefined || us === 'infinity') ctx.fault('not a time span', 'use 1ms to 1s');
+        else cpuMax(target, cpuMaxNow(target).share, Math.min(1_000_000, Math.max(1000, us)));
+      },
+      { form: 'SECONDS' },
+    ),
+    ...known(name, 'CPUAccounting MemoryAccounting TasksAccounting IOAccounting IPAccounting BlockIOAccounting', boolean, { status: 'accepted' }),
+    ...known(
+      name,
+      `StartupAllowedCPUs StartupAllowedMemoryNodes StartupCPUWeight DefaultMemoryMin DefaultMemoryLow DeviceAllow IODeviceWeight StartupIOWeight
+       IOReadBandwidthMax IOWriteBandwidthMax IOReadIOPSMax IOWriteIOPSMax IODeviceLatencyTargetSec IPAddressAllow IPAddressDeny
+       IPIngressFilterPath IPEgressFilterPath ManagedOOMMemoryPressureLimit BPFProgram SocketBindAllow SocketBindDeny
+       RestrictNetworkInterfaces`,
+      anything,
+    ),
+    ...known(name, 'DevicePolicy', oneOf('a device policy', ['auto', 'closed', 'strict'])),
+    ...known(name, 'ManagedOOMSwap ManagedOOMMemoryPressure', oneOf('auto or kill', ['auto', 'kill'])),
+    ...known(name, 'ManagedOOMPreference', oneOf('a preference', ['none', 'avoid', 'omit'])),
+    ...known(name, 'DisableControllers', words((word) => (CONTROLLERS.includes(word) ? undefined : 'not a controller'))),
+    ...known(name, 'CPUShares', anything, { renamedTo: 'CPUWeight' }),
+    ...known(name, 'StartupCPUShares', anything, { renamedTo: 'StartupCPUWeight' }),
+    ...known(name, 'MemoryLimit', anything, { renamedTo: 'MemoryMax' }),
+    ...known(name, 'BlockIOWeight', anything, { renamedTo: 'IOWeight' }),
+    ...known(name, 'StartupBlockIOWeight', anything, { renamedTo: 'StartupIOWeight' }),
+    ...known(name, 'BlockIODeviceWeight', anything, { renamedTo: 'IODeviceWeight' }),
+    ...known(name, 'BlockIOReadBandwidth', anything, { renamedTo: 'IOReadBandwidthMax' }),
+    ...known(name, 'BlockIOWriteBandwidth', anything, { renamedTo: 'IOWriteBandwidthMax' }),
+  ];
+  if (delegate === undefined) return [...rows, ...known(name, 'Delegate', anything)];
+  const delegating = section<{ readonly Delegate: boolean }>(name, delegate);
+  rows.push(
+    delegating.does(
+      'Delegate',
+      (target, value, ctx) => {
+        if (value === '') {
+          target.Delegate = true; // delegation without controllers
+          return;
+        }
+        const truth = parseBoolean(value);
+        if (truth !== undefined) target.Delegate = truth;
+        else {
+          const unknown = plainWords(value).filter((word) => !CONTROLLERS.includes(word.text));
+          for (const word of unknown) ctx.fault(`${word.text}: not a controller`, `use yes, no or ${CONTROLLERS.join(', ')}`, word.offset);
+          target.Delegate = true;
+        }
+      },
+      { form: 'BOOLEAN or CONTROLLER...' },
+    ),
+  );
+  return rows;
+}
+
+const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'io', 'blkio', 'memory', 'devices', 'pids', 'bpf-firewall', 'bpf-devices', 'bpf-foreign', 'bpf-socket-bind', 'bpf-restrict-network-interfaces'];

@@ -1,0 +1,176 @@
+/** [Socket]. Source: systemd.socket(5). */
+import { parseListen } from '../syntax/address.ts';
+import { isFileName } from '../syntax/path.ts';
+import { parseInteger } from '../syntax/scalar.ts';
+import { parseSize } from '../syntax/size.ts';
+import { parseSpanUs } from '../syntax/timespan.ts';
+import type { Listen, SocketSection } from '../types.ts';
+import { known, section } from './build.ts';
+import { cgroupDirectives } from './cgroup.ts';
+import type { Checker, Context, Directive, Mutable, Parser } from './draft.ts';
+import { defaultExec, execDirectives } from './exec.ts';
+import { boolean, commands, mode, oneOf, oneOfOrBoolean, paths, principal, span, text, timeout, unitName, unsigned } from './parsers.ts';
+
+export function defaultSocket(): Mutable<SocketSection> {
+  return {
+    ...defaultExec(),
+    Listen: [],
+    Accept: false,
+    Service: '',
+    FileDescriptorName: '',
+    Backlog: 4_294_967_295,
+    SocketUser: '',
+    SocketGroup: '',
+    SocketMode: 0o666,
+    DirectoryMode: 0o755,
+    RemoveOnStop: false,
+    Symlinks: [],
+    FlushPending: false,
+    TriggerLimitIntervalSec: 2000,
+    TriggerLimitBurst: 0,
+    MaxConnections: 64,
+    TimeoutSec: 90_000,
+    ExecStartPre: [],
+    ExecStartPost: [],
+    ExecStopPre: [],
+    ExecStopPost: [],
+    options: {},
+  };
+}
+
+/** Triggers in an interval before the socket is given up: fewer if one trigger serves many connections. */
+export function finishSocket(socket: Mutable<SocketSection>, name: string): void {
+  if (socket.TriggerLimitBurst === 0) socket.TriggerLimitBurst = socket.Accept ? 200 : 20;
+  if (socket.FileDescriptorName === '') socket.FileDescriptorName = socket.Accept ? 'connection' : name;
+}
+
+const LISTENERS: readonly (readonly [key: string, kind: Listen['kind']])[] = [
+  ['ListenStream', 'stream'],
+  ['ListenDatagram', 'datagram'],
+  ['ListenSequentialPacket', 'seqpacket'],
+  ['ListenFIFO', 'fifo'],
+  ['ListenNetlink', 'netlink'],
+  ['ListenSpecial', 'special'],
+  ['ListenMessageQueue', 'message-queue'],
+];
+
+type Option = string | number | boolean;
+
+/** Values of `options` are what the port hands to the kernel: times in seconds, sizes in bytes. */
+const seconds: Parser<Option> = (value, ctx) => {
+  const us = parseSpanUs(value, 1_000_000);
+  if (us === undefined || us === 'infinity') {
+    ctx.fault('not a time span', 'use for example 90 or 1min');
+    return undefined;
+  }
+  return Math.round(us / 1_000_000);
+};
+const bytes: Parser<Option> = (value, ctx) => {
+  const parsed = parseSize(value);
+  if (parsed === undefined) ctx.fault('not a size', 'use bytes, or a number with K, M or G');
+  return parsed;
+};
+const whole = (least: number, most: number): Parser<Option> => (value, ctx) => {
+  const parsed = parseInteger(value, least, most);
+  if (parsed === undefined) ctx.fault(`not a whole number from ${least} to ${most}`, 'use a number in that range');
+  return parsed;
+};
+const TOS: Readonly<Record<string, number>> = { 'low-delay': 16, throughput: 8, reliability: 4, 'low-cost': 2 };
+const tos: Parser<Option> = (value, ctx, current) => TOS[value] ?? whole(0, 255)(value, ctx, current);
+const asOption = (parser: Checker) => parser as Parser<Option>;
+
+const OPTIONS: readonly (readonly [key: string, parser: Parser<Option>, form: string])[] = [
+  ['BindIPv6Only', asOption(oneOf('a binding', ['default', 'both', 'ipv6-only'])), 'BINDING'],
+  ['BindToDevice', asOption(text), 'INTERFACE'],
+  ['KeepAlive', asOption(boolean), 'BOOLEAN'],
+  ['KeepAliveTimeSec', seconds, 'SECONDS'],
+  ['KeepAliveIntervalSec', seconds, 'SECONDS'],
+  ['KeepAliveProbes', whole(0, 65_535), 'UNSIGNED'],
+  ['NoDelay', asOption(boolean), 'BOOLEAN'],
+  ['Priority', whole(-2_147_483_648, 2_147_483_647), 'INTEGER'],
+  ['DeferAcceptSec', seconds, 'SECONDS'],
+  ['ReceiveBuffer', bytes, 'SIZE'],
+  ['SendBuffer', bytes, 'SIZE'],
+  ['IPTOS', tos, 'TOS'],
+  ['IPTTL', whole(1, 255), 'INTEGER'],
+  ['Mark', whole(0, 4_294_967_295), 'INTEGER'],
+  ['ReusePort', asOption(boolean), 'BOOLEAN'],
+  ['PipeSize', bytes, 'SIZE'],
+  ['MessageQueueMaxMessages', whole(1, 2_147_483_647), 'LONG'],
+  ['MessageQueueMessageSize', whole(1, 2_147_483_647), 'LONG'],
+  ['FreeBind', asOption(boolean), 'BOOLEAN'],
+  ['Transparent', asOption(boolean), 'BOOLEAN'],
+  ['Broadcast', asOption(boolean), 'BOOLEAN'],
+  ['PassCredentials', asOption(boolean), 'BOOLEAN'],
+  ['PassSecurity', asOption(boolean), 'BOOLEAN'],
+  ['PassPacketInfo', asOption(boolean), 'BOOLEAN'],
+  ['Timestamping', asOption(oneOfOrBoolean('a kind of time stamp', ['off', 'us', 'usec', 'ns', 'nsec'], 'us', 'off')), 'BOOLEAN'],
+  ['TCPCongestion', asOption(text), 'STRING'],
+  ['SocketProtocol', asOption(oneOf('a protocol', ['udplite', 'sctp', 'mptcp'])), 'PROTOCOL'],
+  ['Writable', asOption(boolean), 'BOOLEAN'],
+];
+
+const descriptorName: Parser<string> = (value, ctx) => {
+  if (value === '') return '';
+  const name = ctx.expand(value);
+  if (name === undefined) return undefined;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (name.length > 255 || /[\u0000-\u001f\u007f:]/.test(name) || !isFileName(name.replaceAll('/', '_'))) {
+    ctx.fault('not a name for a descriptor', 'use up to 255 characters without colons');
+    return undefined;
+  }
+  return name;
+};
+
+function listen(target: Mutable<SocketSection>, kind: Listen['kind'], value: string, ctx: Context): void {
+  if (value === '') {
+    target.Listen = []; // any empty Listen…= empties the whole list
+    return;
+  }
+  const expanded = ctx.expand(value);
+  if (expanded === undefined) return;
+  const parsed = parseListen(kind, expanded);
+  if ('fault' in parsed) ctx.fault(parsed.fault, 'see ListenStream= in systemd.socket(5)');
+  else target.Listen = [...target.Listen, parsed];
+}
+
+const socket = section<SocketSection>('Socket', (draft) => draft.socket);
+
+export const socketDirectives: readonly Directive[] = [
+  ...LISTENERS.map(([key, kind]) => socket.does(key, (target, value, ctx) => listen(target, kind, value, ctx), { form: 'ADDRESS' })),
+  ...OPTIONS.map(([key, parser, form]) =>
+    socket.does(
+      key,
+      (target, value, ctx) => {
+        const parsed = value === '' ? undefined : parser(value, ctx, '');
+        if (value === '') target.options = Object.fromEntries(Object.entries(target.options).filter(([name]) => name !== key));
+        else if (parsed !== undefined) target.options = { ...target.options, [key]: parsed };
+      },
+      { form },
+    ),
+  ),
+  socket.set('Accept', 'Accept', boolean),
+  socket.set('Service', 'Service', unitName('service'), { form: 'SERVICE' }),
+  socket.set('FileDescriptorName', 'FileDescriptorName', descriptorName),
+  socket.set('Backlog', 'Backlog', unsigned),
+  socket.set('SocketUser', 'SocketUser', principal, { form: 'USER' }),
+  socket.set('SocketGroup', 'SocketGroup', principal, { form: 'GROUP' }),
+  socket.set('SocketMode', 'SocketMode', mode),
+  socket.set('DirectoryMode', 'DirectoryMode', mode),
+  socket.set('RemoveOnStop', 'RemoveOnStop', boolean),
+  socket.set('Symlinks', 'Symlinks', paths(), { form: 'PATH...' }),
+  socket.set('FlushPending', 'FlushPending', boolean, { since: 247 }),
+  socket.set('TriggerLimitIntervalSec', 'TriggerLimitIntervalSec', span),
+  socket.set('TriggerLimitBurst', 'TriggerLimitBurst', unsigned),
+  socket.set('MaxConnections', 'MaxConnections', unsigned),
+  socket.set('TimeoutSec', 'TimeoutSec', timeout, { form: 'SECONDS' }),
+  socket.set('ExecStartPre', 'ExecStartPre', commands, { form: 'COMMAND...' }),
+  socket.set('ExecStartPost', 'ExecStartPost', commands, { form: 'COMMAND...' }),
+  socket.set('ExecStopPre', 'ExecStopPre', commands, { form: 'COMMAND...' }),
+  socket.set('ExecStopPost', 'ExecStopPost', commands, { form: 'COMMAND...' }),
+  ...known('Socket', 'MaxConnectionsPerSource', unsigned),
+  ...known('Socket', 'SELinuxContextFromNet', boolean),
+  ...known('Socket', 'ListenUSBFunction SmackLabel SmackLabelIPIn SmackLabelIPOut'),
+  ...execDirectives('Socket', (draft) => draft.socket),
+  ...cgroupDirectives('Socket', (draft) => draft.socket, (draft) => draft.socket),
+];

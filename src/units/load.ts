@@ -1,0 +1,513 @@
+/**
+ * The loader: a unit's name in, the unit with all of its files, settings, edges and findings out.
+ *
+ * Steps: find the name in the catalog (aliases, masks, templates), read the main file and the drop-ins into one draft by
+ * the table of directives, add the links of .wants/.requires/.upholds, settle dependent defaults, ask verify.ts what must be
+ * refused, and add the implied edges. Nothing here throws for what a file holds; what is wrong is a finding.
+ * Source: systemd.unit(5).
+ */
+import { type FilePort, HostError, type MachineFacts } from '../host/ports.ts';
+import { type Catalog, createCatalog, type Found } from './catalog.ts';
+import { impliedEdges, namespaceEdges, type NeededPath, PERPETUAL } from './dependencies.ts';
+import { directive, isExtension, isSection, sectionsOf, suggestKey, suggestSection } from './directives.ts';
+import type { Context, Draft } from './directives/draft.ts';
+import { defaultAutomount, defaultMount, defaultPath, defaultScope, defaultSlice, defaultSwap, defaultTimer } from './directives/others.ts';
+import { defaultService, finishService } from './directives/service.ts';
+import { defaultSocket, finishSocket } from './directives/socket.ts';
+import { defaultInstall, defaultUnit } from './directives/unit.ts';
+import { about, quoted } from './finding.ts';
+import { systemPaths, type UnitPaths } from './load-path.ts';
+import { parseName, pathToName, typeOf, type UnitName, withInstance } from './names.ts';
+import { type Assignment, FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
+import { parseBoolean } from './syntax/scalar.ts';
+import { specifiersOf } from './specifiers.ts';
+import { unitFileState } from './unit-file-state.ts';
+import type { Condition, DependencyKind, Edge, Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
+import { decodeUtf8 } from './utf8.ts';
+import { refusals } from './verify.ts';
+
+export interface UnitLoaderOptions {
+  readonly files: FilePort;
+  readonly facts: MachineFacts;
+  /** Default: the system manager's, with SYSMASTER_UNIT_PATH of the facts' environment. */
+  readonly paths?: UnitPaths;
+}
+
+export interface UnitLoader {
+  readonly paths: UnitPaths;
+  /** The unit of any name or alias. The same object for the same unit until {@link refresh}. Never throws. */
+  load(name: string): Unit;
+  /** The main name of a name, from the catalog alone: an alias is resolved, nothing is read. */
+  canonical(name: string): string;
+  /** What the unit path holds, scanned on first use. */
+  catalog(): Catalog;
+  /** A unit from text instead of files: transient units, `verify` of a file elsewhere. Drop-ins of the path count. */
+  loadText(name: string, text: string, file: string): Unit;
+  /** Forget everything read; the next load scans again (daemon-reload). */
+  refresh(): void;
+}
+
+/** Settings read from one unit's files at most. */
+const ASSIGNMENTS_MAX = 200_000;
+const FINDINGS_MAX = 1000;
+
+/** Types whose units may be there without a file. */
+const FILE_IS_OPTIONAL: ReadonlySet<UnitType> = new Set(['slice', 'device', 'scope']);
+
+const DESCRIPTIONS: Readonly<Record<string, string>> = {
+  '-.slice': 'Root Slice',
+  'system.slice': 'System Slice',
+  'init.scope': 'System and Service Manager',
+  '-.mount': 'Root Mount',
+};
+
+export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
+  const { files, facts } = options;
+  const paths = options.paths ?? systemPaths(facts.environment, facts.runDirectory);
+  let catalog: Catalog | undefined;
+  let units = new Map<string, Unit>();
+  let texts = new Map<string, UnitText | 'masked' | undefined>();
+  let capacity: Context['capacity'] | undefined;
+
+  const theCatalog = (): Catalog => {
+    catalog ??= createCatalog(files, paths.search);
+    return catalog;
+  };
+
+  const machine = (): Context['capacity'] => {
+    capacity ??= readCapacity(files);
+    return capacity;
+  };
+
+  /** A file's assignments; undefined: it is not there. Throws HostError when it cannot be read. */
+  const read = (path: string): UnitText | 'masked' | undefined => {
+    if (texts.has(path)) return texts.get(path);
+    const text = readText(files, path);
+    const parsed = text === undefined ? undefined : text === '' ? 'masked' : readUnitText(text, path);
+    texts.set(path, parsed);
+    return parsed;
+  };
+
+  const load = (name: string): Unit => {
+    const known = units.get(name);
+    if (known !== undefined) return known;
+    const parsed = parseName(name);
+    if (parsed === undefined || parsed.kind === 'template') {
+      const why = parsed === undefined ? 'not the name of a unit' : 'a template has no unit of its own';
+      return emptyUnit(name, typeOf(name) ?? 'service', [name], 'error', [about('error', '', name, why, 'use a name such as foo.service or foo@bar.service')]);
+    }
+    const found = theCatalog().find(name);
+    const main = units.get(found.name);
+    const unit = main ?? build(found, undefined);
+    for (const each of unit.names) units.set(each, unit);
+    units.set(name, unit);
+    return unit;
+  };
+
+  function build(found: Found, given: { readonly text: string; readonly file: string } | undefined): Unit {
+    const name = parseName(found.name);
+    if (name === undefined) return emptyUnit(found.name, 'service', found.names, 'error', [about('error', found.entry?.path ?? '', found.name, 'not the name of a unit', 'rename the file')]);
+    const names = [name.name, ...found.names.filter((other) => other !== name.name)];
+    const findings: Finding[] = [];
+    const { entry } = found;
+    if (given === undefined && entry?.kind === 'masked') return emptyUnit(name.name, name.type, names, 'masked', [], unitFileState(theCatalog(), paths, name.name, undefined));
+
+    let fragment: UnitText | undefined;
+    let fragmentPath = given?.file ?? entry?.path ?? '';
+    if (given !== undefined) fragment = readUnitText(given.text, given.file);
+    else if (entry !== undefined) {
+      try {
+        const text = read(entry.path);
+        if (text === 'masked') return emptyUnit(name.name, name.type, names, 'masked', [], unitFileState(theCatalog(), paths, name.name, undefined));
+        fragment = text;
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error;
+        return emptyUnit(name.name, name.type, names, 'error', [about('error', entry.path, 'unit file', `cannot be read: ${error.code}`, 'check its permissions')]);
+      }
+    }
+    if (fragment === undefined) {
+      fragmentPath = '';
+      if (!FILE_IS_OPTIONAL.has(name.type) && !PERPETUAL.has(name.name)) return emptyUnit(name.name, name.type, names, 'not-found', []);
+    }
+
+    const draft = newDraft(name.type);
+    if (PERPETUAL.has(name.name) && name.name !== '-.mount') draft.unit.DefaultDependencies = false;
+    const building = createBuilding(name, draft, findings, facts, machine, fragmentPath);
+    if (fragment !== undefined) {
+      findings.push(...fragment.findings);
+      building.take(fragment, false);
+    }
+    const dropInPaths: string[] = [];
+    for (const path of theCatalog().dropIns(names)) {
+      try {
+        const text = read(path);
+        if (text === undefined || text === 'masked') continue; // an empty drop-in, or a link to /dev/null, hides others of its name
+        dropInPaths.push(path);
+        findings.push(...text.findings);
+        building.take(text, true);
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error;
+        findings.push(about('error', path, 'drop-in', `cannot be read: ${error.code}`, 'check its permissions'));
+      }
+    }
+    for (const [suffix, kind] of LINK_KINDS) {
+      const { links, findings: faults } = theCatalog().links(names, suffix);
+      findings.push(...faults);
+      for (const link of links) building.edge(kind, link.name, { link: link.path });
+    }
+
+    if (draft.unit.Description === '') draft.unit.Description = DESCRIPTIONS[name.name] ?? name.name;
+    if (draft.service !== undefined) finishService(draft.service, draft.given);
+    if (draft.socket !== undefined) finishSocket(draft.socket, name.name);
+    if (name.name === '-.mount' && fragment === undefined && draft.mount !== undefined) {
+      draft.mount.Where = '/';
+      draft.mount.What = 'rootfs';
+    }
+    for (const fault of refusals(name.name, draft)) {
+      const last = building.last(fault.key);
+      building.refused = true;
+      findings.push({
+        severity: 'error',
+        at: last === undefined ? { file: fragmentPath, line: 0, column: 0 } : placeOf(last),
+        what: fault.what,
+        why: fault.why,
+        todo: fault.todo,
+      });
+    }
+    if (!building.refused) implied(name, draft, building);
+
+    const loadState: LoadState = building.refused ? 'bad-setting' : 'loaded';
+    return {
+      name: name.name,
+      type: name.type,
+      names: [...names].sort(),
+      loadState,
+      fragmentPath,
+      dropInPaths,
+      unitFileState: given === undefined ? unitFileState(theCatalog(), paths, name.name, draft.install) : 'transient',
+      unit: draft.unit,
+      install: draft.install,
+      conditions: draft.conditions,
+      ...ownSection(draft),
+      edges: draft.edges,
+      findings: findings.length > FINDINGS_MAX ? findings.slice(0, FINDINGS_MAX) : findings,
+      raw: building.raw,
+    };
+  }
+
+  function implied(name: UnitName, draft: Draft, building: Building): void {
+    const needed: NeededPath[] = draft.unit.RequiresMountsFor.map((path) => ({ path, rule: '' }));
+    const need = (each: NeededPath) => needed.push(each);
+    for (const { kind, to, rule } of impliedEdges(name, draft, need)) building.edge(kind, to, { rule });
+    const isOn = (key: string) => {
+      const last = building.last(key);
+      return last !== undefined && parseBoolean(last.value) === true;
+    };
+    namespaceEdges(isOn('PrivateTmp'), (building.last('RootImage')?.value ?? '') !== '', (rule, to, ...kinds) => {
+      for (const kind of kinds) building.edge(kind, to, { rule });
+    }, need);
+    // Mount units below which a needed path lies: those that there are (systemd.unit(5), RequiresMountsFor=).
+    const own = building.last('RequiresMountsFor');
+    for (const { path, rule } of needed) {
+      for (const mount of mountsAbove(path)) {
+        if (mount === name.name) continue;
+        const has = theCatalog().has(mount);
+        if (!has && mount !== '-.mount') continue;
+        const origin: Origin =
+          rule === '' && own !== undefined ? { file: own.file, line: own.line } : { rule: `${rule} needs ${path}` };
+        building.edge('After', mount, origin);
+        if (has) building.edge('Requires', mount, origin);
+      }
+    }
+    const all = new Set(needed.map((each) => each.path));
+    draft.unit.RequiresMountsFor = [...all];
+  }
+
+  return {
+    paths,
+    load,
+    canonical: (name) => theCatalog().find(name).name,
+    catalog: theCatalog,
+    loadText(name, text, file) {
+      const found = theCatalog().find(name);
+      return build({ name, entry: undefined, names: found.name === name ? found.names : [name] }, { text, file });
+    },
+    refresh() {
+      catalog = undefined;
+      capacity = undefined;
+      units = new Map();
+      texts = new Map();
+    },
+  };
+}
+
+const LINK_KINDS = [
+  ['.wants', 'Wants'],
+  ['.requires', 'Requires'],
+  ['.upholds', 'Upholds'],
+] as const;
+
+/** /a/b -> -.mount, a.mount, a-b.mount. */
+function mountsAbove(path: string): string[] {
+  const out = ['-.mount'];
+  for (let slash = path.indexOf('/', 1); ; slash = path.indexOf('/', slash + 1)) {
+    const prefix = slash < 0 ? path : path.slice(0, slash);
+    const name = prefix.length > 1 ? pathToName(prefix, 'mount') : undefined;
+    if (name !== undefined) out.push(name);
+    if (slash < 0) return out;
+  }
+}
+
+function newDraft(type: UnitType): Draft {
+  const draft: Draft = { unit: defaultUnit(), install: defaultInstall(), conditions: [], edges: [], given: new Set() };
+  switch (type) {
+    case 'service':
+      draft.service = defaultService();
+      break;
+    case 'socket':
+      draft.socket = defaultSocket();
+      break;
+    case 'slice':
+      draft.slice = defaultSlice();
+      break;
+    case 'scope':
+      draft.scope = defaultScope();
+      break;
+    case 'timer':
+      draft.timer = defaultTimer();
+      break;
+    case 'path':
+      draft.path = defaultPath();
+      break;
+    case 'mount':
+      draft.mount = defaultMount();
+      break;
+    case 'automount':
+      draft.automount = defaultAutomount();
+      break;
+    case 'swap':
+      draft.swap = defaultSwap();
+      break;
+    case 'target':
+    case 'device':
+      break;
+  }
+  return draft;
+}
+
+function ownSection(draft: Draft): Partial<Unit> {
+  const { service, socket, slice, scope, timer, path, mount, automount, swap } = draft;
+  return {
+    ...(service === undefined ? {} : { service }),
+    ...(socket === undefined ? {} : { socket }),
+    ...(slice === undefined ? {} : { slice }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(timer === undefined ? {} : { timer }),
+    ...(path === undefined ? {} : { path }),
+    ...(mount === undefined ? {} : { mount }),
+    ...(automount === undefined ? {} : { automount }),
+    ...(swap === undefined ? {} : { swap }),
+  };
+}
+
+/** A unit of which nothing could be read: masked, not found, in error, or only named by others (a stub). */
+export function emptyUnit(name: string, type: UnitType, names: readonly string[], loadState: LoadState, findings: readonly Finding[], state = ''): Unit {
+  const draft = newDraft(type);
+  draft.unit.Description = name;
+  return {
+    name,
+    type,
+    names: [...names].sort(),
+    loadState,
+    fragmentPath: '',
+    dropInPaths: [],
+    unitFileState: state,
+    unit: draft.unit,
+    install: draft.install,
+    conditions: [],
+    ...ownSection(draft),
+    edges: [],
+    findings,
+    raw: {},
+  };
+}
+
+interface Building {
+  refused: boolean;
+  readonly raw: Record<string, { section: string; key: string; value: string; at: { file: string; line: number; column: number } }[]>;
+  take(text: UnitText, dropIn: boolean): void;
+  edge(kind: DependencyKind, to: string, origin: Origin): void;
+  /** The last assignment of a key, in any section. */
+  last(key: string): Assignment | undefined;
+}
+
+/** Applies assignments to a draft. One for each unit being loaded. */
+function createBuilding(
+  name: UnitName,
+  draft: Draft,
+  findings: Finding[],
+  facts: MachineFacts,
+  machine: () => Context['capacity'],
+  fragmentPath: string,
+): Building {
+  const sections = sectionsOf(name.type);
+  const specifiers = specifiersOf(name, facts, fragmentPath);
+  const edgeKeys = new Set<string>();
+  const lastByKey = new Map<string, Assignment>();
+  const told = new Set<string>();
+  let count = 0;
+  let current: Assignment = { section: '', key: '', value: '', file: fragmentPath, line: 0, column: 0, segments: [] };
+
+  const tell = (severity: Finding['severity'], why: string, todo: string, offset?: number) => {
+    findings.push({ severity, at: placeOf(current, offset), what: quoted(current.key, current.value), why, todo });
+  };
+
+  const building: Building = {
+    refused: false,
+    raw: {},
+    last: (key) => lastByKey.get(key),
+    edge(kind, to, origin) {
+      const target = resolveTemplate(name, to);
+      if (target === undefined) {
+        findings.push({
+          severity: 'warning',
+          at: 'file' in origin ? { file: origin.file, line: origin.line, column: 1 } : undefined,
+          what: `${kind} ${to}`,
+          why: 'not the name of a unit that can be started',
+          todo: 'use a name such as foo.service or foo@bar.service',
+        });
+        return;
+      }
+      if (target === name.name) {
+        if ('file' in origin)
+          findings.push({ severity: 'warning', at: { file: origin.file, line: origin.line, column: 1 }, what: `${kind} ${to}`, why: 'a unit cannot depend on itself, the edge is dropped', todo: 'remove it' });
+        return;
+      }
+      const id = `${kind} ${target}`;
+      if (edgeKeys.has(id)) return;
+      edgeKeys.add(id);
+      (draft.edges as Edge[]).push({ from: name.name, kind, to: target, origin });
+    },
+    take(text, dropIn) {
+      for (const { name: section, at } of text.sections) {
+        if (sections.includes(section) || isExtension(section) || told.has(section)) continue;
+        told.add(section);
+        findings.push({
+          severity: 'warning',
+          at,
+          what: `[${section}]`,
+          why: isSection(section) ? `a .${name.type} has no such section, it is left out` : 'not a section, it is left out',
+          todo: suggestSection(name.type, section),
+        });
+      }
+      for (const assignment of text.assignments) {
+        count += 1;
+        if (count > ASSIGNMENTS_MAX) {
+          findings.push(about('error', assignment.file, name.name, `has more than ${ASSIGNMENTS_MAX} settings, the rest is left out`, 'split it'));
+          building.refused = true;
+          return;
+        }
+        apply(assignment, dropIn);
+      }
+    },
+  };
+
+  function apply(assignment: Assignment, dropIn: boolean): void {
+    const { section, key, value } = assignment;
+    if (!sections.includes(section) || isExtension(key)) return;
+    current = assignment;
+    lastByKey.set(key, assignment);
+    const raw = building.raw[key];
+    const written = { section, key, value, at: { file: assignment.file, line: assignment.line, column: assignment.column } };
+    if (raw === undefined) building.raw[key] = [written];
+    else raw.push(written);
+    const row = directive(section, key);
+    if (row === undefined) {
+      tell('warning', `not a setting of [${section}], it is left out`, suggestKey(name.type, section, key));
+      return;
+    }
+    if (dropIn && section === 'Install' && !told.has('install in a drop-in')) told.add('install in a drop-in');
+    if (row.renamedTo !== undefined) tell('note', 'an old name', `write ${row.renamedTo}=`);
+    row.apply(draft, value, ctx);
+    if (row.status === 'unsupported' && !told.has(`${section}.${key}`)) {
+      told.add(`${section}.${key}`);
+      tell('note', 'known but not honoured yet', 'the unit runs without it');
+    }
+  }
+
+  const ctx: Context = {
+    name,
+    facts,
+    get capacity() {
+      return machine();
+    },
+    tryExpand: (text) => specifiers.expand(text),
+    expand(text, offset) {
+      if (!text.includes('%')) return text;
+      const expanded = specifiers.expand(text);
+      if ('text' in expanded) return expanded.text;
+      tell('warning', expanded.fault, 'see "Specifiers" in systemd.unit(5); a plain % is written %%', offset);
+      return undefined;
+    },
+    fault: (why, todo, offset) => tell('warning', why, todo, offset),
+    note: (why, todo) => tell('note', why, todo),
+    refuse(why, todo, offset) {
+      building.refused = true;
+      tell('error', why, todo, offset);
+    },
+    edge: (kind, to) => building.edge(kind, to, { file: current.file, line: current.line }),
+    condition(kind, assert, value): Condition {
+      let at = 0;
+      const trigger = value[at] === '|';
+      if (trigger) at += 1;
+      while (value[at] === ' ' || value[at] === '\t') at += 1;
+      const negate = value[at] === '!';
+      if (negate) at += 1;
+      while (value[at] === ' ' || value[at] === '\t') at += 1;
+      return { kind, assert, negate, trigger, argument: value.slice(at), at: placeOf(current) };
+    },
+  };
+  return building;
+}
+
+/** A template as the other end of an edge gets the unit's instance, or its prefix if it has none. */
+function resolveTemplate(name: UnitName, to: string): string | undefined {
+  const parsed = parseName(to);
+  if (parsed === undefined) return undefined;
+  if (parsed.kind !== 'template') return to;
+  const whole = withInstance(to, name.kind === 'instance' ? name.instance : name.prefix);
+  return parseName(whole)?.kind === 'instance' ? whole : undefined;
+}
+
+/** A file as text; undefined: it is not there. Bytes that are not UTF-8 are U+FFFD. */
+function readText(files: FilePort, path: string): string | undefined {
+  let text: string | undefined;
+  try {
+    text = files.readText(path);
+    if (text === undefined || !(text.includes('\ufffd') || text.includes('\0'))) return text;
+  } catch (error) {
+    if (!(error instanceof HostError) || error.code !== 'EILSEQ') throw error;
+  }
+  const bytes = files.readBytes(path, FILE_LENGTH_MAX + 1);
+  return bytes === undefined ? undefined : decodeUtf8(bytes).text;
+}
+
+/** Memory and the number of tasks, from /proc; what is not there is not known. */
+function readCapacity(files: FilePort): Context['capacity'] {
+  const number = (path: string, pattern: RegExp): number | undefined => {
+    try {
+      const match = pattern.exec(files.readText(path) ?? '');
+      return match === null ? undefined : Number(match[1]);
+    } catch (error) {
+      if (error instanceof HostError) return undefined; // then it is not known, and settings that need it say so
+      throw error;
+    }
+  };
+  const kib = number('/proc/meminfo', /^MemTotal:\s+([0-9]+) kB/m);
+  const pids = number('/proc/sys/kernel/pid_max', /^([0-9]+)/);
+  const threads = number('/proc/sys/kernel/threads-max', /^([0-9]+)/);
+  return {
+    memoryBytes: kib === undefined ? undefined : kib * 1024,
+    tasks: pids === undefined ? threads : threads === undefined ? pids : Math.min(pids, threads),
+  };
+}

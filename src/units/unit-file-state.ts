@@ -1,0 +1,46 @@
+/**
+ * The state that `is-enabled` tells, from the catalog alone.
+ * Source: systemctl(1), table 1, "is-enabled output".
+ */
+import type { Catalog } from './catalog.ts';
+import type { UnitPaths } from './load-path.ts';
+import { parseName, templateOf } from './names.ts';
+import type { InstallSection } from './types.ts';
+
+export type UnitFileState =
+  | 'enabled'
+  | 'enabled-runtime'
+  | 'linked'
+  | 'linked-runtime'
+  | 'alias'
+  | 'masked'
+  | 'masked-runtime'
+  | 'static'
+  | 'indirect'
+  | 'disabled'
+  | 'generated'
+  | 'transient'
+  | 'bad'
+  | 'not-found';
+
+/** `install` is the unit's own section; undefined where it is masked or could not be read. Empty: there is no file. */
+export function unitFileState(catalog: Catalog, paths: UnitPaths, name: string, install: InstallSection | undefined): UnitFileState | '' {
+  const parsed = parseName(name);
+  const template = templateOf(name);
+  const entry = catalog.entries.get(name) ?? (template === undefined ? undefined : catalog.entries.get(template));
+  if (entry === undefined || parsed === undefined) return '';
+  const directory = entry.path.slice(0, entry.path.lastIndexOf('/'));
+  const runtime = directory.startsWith('/run/');
+  if (entry.kind === 'masked') return runtime ? 'masked-runtime' : 'masked';
+  if (directory === paths.transient) return 'transient';
+  if (directory === paths.generator || directory === paths.generatorEarly || directory === paths.generatorLate) return 'generated';
+  if (entry.kind === 'alias' && entry.name === name) return 'alias';
+
+  const enabled = catalog.enabledBy(name, paths);
+  if (enabled !== undefined) return enabled === 'persistent' ? 'enabled' : 'enabled-runtime';
+  if (entry.kind === 'linked') return runtime ? 'linked-runtime' : 'linked';
+  if (install === undefined) return 'bad';
+  if (install.WantedBy.length + install.RequiredBy.length + install.UpheldBy.length + install.Alias.length > 0) return 'disabled';
+  if (install.Also.length > 0) return 'indirect';
+  return 'static';
+}
