@@ -280,4 +280,35 @@ mod tests {
         assert_eq!(value("A='b "), "b ");
         assert_eq!(value("A=\"b \\"), "b ");
     }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn every_file_means_what_it_means_to_systemd() {
+        // What systemd 252 answered; tests/oracle/generate.py asked.
+        for line in include_str!("../tests/oracle/environment-files.tsv").lines() {
+            let (file, answer) = line.split_once('\t').unwrap();
+            let ours = parse(&bytes(file)).map(|all| {
+                let mut merged = crate::environment::Environment::default();
+                all.iter().for_each(|(name, value)| merged.set(name, value));
+                let mut assignments: Vec<String> = merged.assignments().collect();
+                assignments.sort_unstable();
+                assignments
+            });
+            let mut theirs: Vec<String> = Vec::new();
+            if answer != "error" {
+                theirs = answer
+                    .split(',')
+                    .map(|one| String::from_utf8(bytes(one)).unwrap())
+                    .filter(|one| !one.is_empty())
+                    .collect();
+                theirs.sort_unstable();
+            }
+            let shown = String::from_utf8_lossy(&bytes(file)).into_owned();
+            assert_eq!(ours.is_err(), answer == "error", "{shown:?}");
+            assert_eq!(ours.unwrap_or_default(), theirs, "{shown:?}");
+        }
+    }
 }
