@@ -79,17 +79,19 @@ export interface Order {
  * @param jobs the jobs to be placed, one for each unit
  * @param others a job of a unit that is not among them, if it has one: such jobs can be part of a ring
  * @param isCut orderings that are not honoured already
+ * @param essentials what to do about a ring of essential units alone
  */
 export function arrange(
   graph: JobGraph,
   jobs: readonly Orderly[],
   others: (unit: string) => Orderly | undefined,
   isCut: (later: string, earlier: string) => boolean,
+  essentials: 'refuse' | 'cut all' = 'refuse',
 ): Order | Refusal {
   const phases = new Phases(graph, jobs, others, isCut);
   const cuts: Cut[] = [];
   for (const component of phases.components()) {
-    const result = phases.settle(component);
+    const result = phases.settle(component, essentials);
     if ('refused' in result) return result;
     cuts.push(...result.cuts);
   }
@@ -219,7 +221,7 @@ class Phases {
   }
 
   /** Put the orderings of one component in, strongest first; cut those that would close a ring. */
-  settle(component: readonly number[]): { readonly cuts: readonly Cut[] } | Refusal {
+  settle(component: readonly number[], essentials: 'refuse' | 'cut all'): { readonly cuts: readonly Cut[] } | Refusal {
     const members = new Set(component);
     const order = new TopologicalOrder(component);
     for (const node of component) {
@@ -240,7 +242,7 @@ class Phases {
       if (ring === undefined) continue;
       for (const [waiting, awaited] of added) order.remove(awaited, waiting);
       const units = this.#ringWords(ring);
-      if (strength === 4) {
+      if (strength === 4 && essentials === 'refuse') {
         const text = `ordering cycle of essential units: ${[...units, units[0]].join(' waits for ')}`;
         return refusal('TransactionOrderIsCyclic', constraint.later, text, `remove one of these orderings, such as ${edgeWords(edge)}`);
       }
@@ -338,6 +340,7 @@ const STRENGTHS = [
   'the weakest of the ring: written down, but neither unit needs the other',
   'the weakest of the ring: written down beside a Wants=',
   'the weakest of the ring: all of it is written down beside requirements',
+  'all of the ring are essential units',
 ] as const;
 
 /** How strong an ordering is, and the line or rule that stands for it. */

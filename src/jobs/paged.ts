@@ -53,8 +53,9 @@ export class Draft<V> {
     this.#size = from.size;
   }
 
-  get size(): number {
-    return this.#size;
+  /** Nothing was set or deleted. */
+  get untouched(): boolean {
+    return this.#pages === undefined;
   }
 
   get(key: string): V | undefined {

@@ -13,7 +13,7 @@
  *
  * A table never changes: {@link Work} is one in the making, used for the length of one step.
  */
-import { waiter, orderingsOf } from './order.ts';
+import { arrange, type Order, orderingsOf, waiter } from './order.ts';
 import * as paged from './paged.ts';
 import type { Paged } from './paged.ts';
 import type {
@@ -22,10 +22,9 @@ import type {
   InstalledJobs,
   JobGraph,
   JobResult,
-  JobType,
+  Passage,
   Plan,
   PlannedJob,
-  UnitChange,
   UnitStates,
 } from './types.ts';
 import { attempt, type Ask } from './attempt.ts';
@@ -59,7 +58,25 @@ export type TableChange =
   | { readonly kind: 'retyped'; readonly job: InstalledJob; readonly why: string }
   /** It runs; `ask` undefined: nothing can be asked of this unit, it comes or goes by itself. */
   | { readonly kind: 'run'; readonly job: InstalledJob; readonly ask: Ask | undefined }
-  | { readonly kind: 'finished'; readonly job: InstalledJob; readonly result: JobResult; readonly why: string };
+  /** `byUnit`: the change of its own unit ended it. */
+  | {
+      readonly kind: 'finished';
+      readonly job: InstalledJob;
+      readonly result: JobResult;
+      readonly why: string;
+      readonly byUnit: boolean;
+    };
+
+/** A table of what was saved of one; the rest follows from it. */
+export function fromParts(nextId: number, jobs: readonly InstalledJob[], cuts: readonly (readonly [string, Cut])[]): JobTable {
+  return {
+    nextId,
+    jobs: paged.fromEntries(jobs.map((job) => [String(job.id), job])),
+    byUnit: paged.fromEntries(jobs.map((job) => [job.unit, job.id])),
+    cuts: paged.fromEntries(cuts),
+    running: jobs.filter((job) => job.state === 'running').length,
+  };
+}
 
 /** By id, sorted. */
 export function listJobs(table: JobTable): readonly InstalledJob[] {
@@ -89,6 +106,7 @@ const cutKey = (later: string, earlier: string) => `${later} ${earlier}`;
 /** A table in the making. Methods change it at once; what they did is in `changes`. Call {@link Work.settle} at the end. */
 export class Work {
   readonly changes: TableChange[] = [];
+  readonly #from: JobTable;
   readonly #graph: JobGraph;
   readonly #states: UnitStates;
   readonly #jobs: paged.Draft<InstalledJob>;
@@ -100,6 +118,7 @@ export class Work {
   readonly #ready = new Set<number>();
 
   constructor(table: JobTable, graph: JobGraph, states: UnitStates) {
+    this.#from = table;
     this.#graph = graph;
     this.#states = states;
     this.#jobs = new paged.Draft(table.jobs);
@@ -119,6 +138,7 @@ export class Work {
   }
 
   done(): JobTable {
+    if (this.#jobs.untouched && this.#cuts.untouched && this.#nextId === this.#from.nextId) return this.#from;
     return {
       nextId: this.#nextId,
       jobs: this.#jobs.done(),
@@ -136,7 +156,8 @@ export class Work {
       const job = this.jobById(id);
       if (job !== undefined && !planned.has(job.unit)) this.finish(id, 'canceled', why, false);
     }
-    for (const cut of plan.cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
+    for (const job of plan.jobs) this.#cancelOpposite(job, by);
+    for (const cut of plan.cuts) this.#cut(cut);
     const ids = new Map<string, number>();
     for (const job of plan.jobs) ids.set(job.unit, this.#installOne(job, by));
     return ids;
@@ -144,9 +165,7 @@ export class Work {
 
   #installOne(planned: PlannedJob, by: string): number {
     const installed = planned.type === 'nop' ? undefined : this.jobOf(planned.unit);
-    if (installed !== undefined && conflicts(installed.type, planned.type)) {
-      this.finish(installed.id, 'canceled', `replaced by ${planned.type} ${planned.unit}, asked for by ${by}`, false);
-    } else if (installed !== undefined) {
+    if (installed !== undefined) {
       this.#mergeInto(installed, planned, by);
       return installed.id;
     }
@@ -164,7 +183,7 @@ export class Work {
     };
     this.#nextId += 1;
     if (job.type === 'nop') {
-      this.changes.push({ kind: 'finished', job, result: 'done', why: 'nothing to do' });
+      this.changes.push({ kind: 'finished', job, result: 'done', why: 'nothing to do', byUnit: false });
       return job.id;
     }
     this.changes.push({ kind: 'installed', job });
@@ -172,6 +191,24 @@ export class Work {
     this.#link(job.unit);
     this.#ready.add(job.id);
     return job.id;
+  }
+
+  #cancelOpposite(planned: PlannedJob, by: string): void {
+    const installed = this.jobOf(planned.unit);
+    if (installed === undefined || !conflicts(installed.type, planned.type)) return;
+    this.finish(installed.id, 'canceled', `replaced by ${planned.type} ${planned.unit}, asked for by ${by}`, false);
+  }
+
+  /** Whoever waits along it now waits no longer. */
+  #cut(cut: Cut): void {
+    const { from: later, to: earlier } = cut.edge;
+    const key = cutKey(later, earlier);
+    if (this.#cuts.get(key) !== undefined) return;
+    const [l, e] = [this.jobOf(later), this.jobOf(earlier)];
+    const who = l === undefined || e === undefined ? undefined : waiter(l, e);
+    const ordered = who !== undefined && this.#graph.edges(later, 'After').some((edge) => edge.to === earlier);
+    this.#cuts.set(key, cut);
+    if (ordered) this.#block((who === 'later' ? l : e)?.id as number, -1);
   }
 
   /** A job that runs goes on if it does already what is asked; a reload never does, it may have read the old configuration. */
@@ -200,7 +237,7 @@ export class Work {
    *
    * @param spread whether its failure is the failure of those that need it; a job that is replaced spreads nothing
    */
-  finish(id: number, result: JobResult, why: string, spread = true): void {
+  finish(id: number, result: JobResult, why: string, spread = true, byUnit = false): void {
     const queue: [number, JobResult, string][] = [[id, result, why]];
     for (let at = 0; at < queue.length; at += 1) {
       const [next, how, because] = queue[at] as [number, JobResult, string];
@@ -211,7 +248,7 @@ export class Work {
         continue;
       }
       this.#remove(job);
-      this.changes.push({ kind: 'finished', job, result: how, why: because });
+      this.changes.push({ kind: 'finished', job, result: how, why: because, byUnit: byUnit && at === 0 });
       if (spread) queue.push(...this.#failedWith(job, how));
     }
   }
@@ -244,7 +281,7 @@ export class Work {
   }
 
   /** What a change of a unit means for its job. @returns whether nobody wanted the change */
-  unitChanged(change: UnitChange): 'expected' | 'unexpected' {
+  unitChanged(change: Passage): 'expected' | 'unexpected' {
     const job = this.jobOf(change.unit);
     if (job === undefined) return 'unexpected';
     const verdict = judge(job.type, job.state === 'running', change);
@@ -252,7 +289,7 @@ export class Work {
       if (job.state === 'waiting') this.#ready.add(job.id);
     } else {
       const detail = change.result !== undefined && change.result !== 'success' ? `: ${change.result}` : '';
-      this.finish(job.id, verdict.ends, `${change.unit} is ${change.through ?? change.after}${detail}`);
+      this.finish(job.id, verdict.ends, `${change.unit} is ${change.after}${detail}`, true, true);
     }
     return verdict.expected ? 'expected' : 'unexpected';
   }
@@ -284,15 +321,24 @@ export class Work {
     }
   }
 
-  /** The graph is another one (daemon-reload): count anew who waits for whom. */
-  relink(): void {
+  /**
+   * The graph is another one (daemon-reload): count anew who waits for whom, and cut the rings that came with it.
+   *
+   * A ring of essential units is cut like any other here: its jobs have been accepted.
+   */
+  relink(): readonly Cut[] {
     const jobs = this.#jobs.entries().map(([, job]) => job).sort((a, b) => a.id - b.id);
+    for (const [key] of this.#cuts.entries()) this.#cuts.delete(key);
+    const orderly = jobs.map((job) => ({ ...job, going: job.state === 'running' }));
+    const { cuts } = arrange(this.#graph, orderly, () => undefined, () => false, 'cut all') as Order;
+    for (const cut of cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
     for (const job of jobs) {
       let blockers = 0;
-      for (const { mine, other } of this.#pairs(job)) if (mine && other !== undefined) blockers += 1;
+      for (const { mine, other } of this.#pairs(job)) if (mine && other.unit !== job.unit) blockers += 1;
       if (blockers !== job.blockers) this.#put({ ...job, blockers }, job);
       this.#ready.add(job.id);
     }
+    return cuts;
   }
 
   /** For each ordering with another job: the other, and whether `job` is the one who waits. */
@@ -348,5 +394,3 @@ export class Work {
     this.#running += (job.state === 'running' ? 1 : 0) - (before?.state === 'running' ? 1 : 0);
   }
 }
-
-export type { JobType };

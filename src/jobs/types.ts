@@ -106,6 +106,12 @@ export interface UnitChange {
   readonly through?: 'inactive' | 'failed';
 }
 
+/** A change without `through`: one that passed through `inactive` or `failed` counts as two. */
+export interface Passage extends Omit<UnitChange, 'through'> {
+  /** Restart= will start it again, so this end triggers nothing. */
+  readonly restarting: boolean;
+}
+
 export interface JobRequest {
   readonly verb: RequestVerb;
   readonly units: readonly string[];

@@ -9,7 +9,7 @@
  * Merging is the least upper bound of that order, so it is commutative and associative by construction.
  * Source: systemctl(1), "Unit Commands"; systemd.unit(5).
  */
-import type { ActiveState, JobResult, JobType, RequestVerb, UnitChange, UnitFacts } from './types.ts';
+import type { ActiveState, JobResult, JobType, Passage, RequestVerb, UnitChange, UnitFacts } from './types.ts';
 
 /** A job type before it is known what the unit is doing. */
 export type LooseType = JobType | 'try-restart' | 'try-reload' | 'reload-or-start';
@@ -119,15 +119,12 @@ export const goesDown = (type: JobType) => type === 'stop' || type === 'restart'
  * Between asking the unit and its answer other news may still arrive (a new status line, a reset of a failure), so a
  * change counts as an answer only where it could not have happened without the question.
  */
-export function judge(type: JobType, running: boolean, change: UnitChange): Verdict {
+export function judge(type: JobType, running: boolean, change: Passage): Verdict {
   const { before, after } = change;
   switch (type) {
     case 'start':
     case 'verify-active':
       if (isUp(after)) return ENDS_DONE;
-      if (running && change.through !== undefined) {
-        return { ends: endOfStart(change.through, change.result), expected: false };
-      }
       if (!running || after === 'activating') return GOES_ON;
       if (!isDown(after)) return UNEXPECTED;
       if (isDown(before) && (change.result ?? 'success') === 'success') return GOES_ON;
@@ -139,12 +136,22 @@ export function judge(type: JobType, running: boolean, change: UnitChange): Verd
       return { ends: isDown(after) ? (after === 'failed' ? 'failed' : 'done') : undefined, expected: false };
     case 'stop':
     case 'restart':
-      if (isDown(after) || (running && change.through !== undefined)) return ENDS_DONE;
+      if (isDown(after)) return ENDS_DONE;
       if (!running || after === 'deactivating' || before !== 'deactivating') return GOES_ON;
       return { ends: 'failed', expected: false };
     case 'nop':
       return GOES_ON;
   }
+}
+
+/** The changes in a change, one after the other. */
+export function passages({ through, ...change }: UnitChange): readonly Passage[] {
+  if (through === undefined) return [{ ...change, restarting: false }];
+  const { result, reload, ...rest } = change;
+  return [
+    { ...change, after: through, restarting: true },
+    { ...rest, before: through, restarting: false },
+  ];
 }
 
 export interface Verdict {

@@ -1,0 +1,447 @@
+/**
+ * All of the job engine as one actor: events in, a new state and effects out. The one place that ties planning, table and
+ * reactions together; each of them decides, this only passes on.
+ *
+ * Events (all carry `atMs`):
+ *
+ * | event             | fields                      | who sends it                                                      |
+ * |-------------------|-----------------------------|-------------------------------------------------------------------|
+ * | `request`         | request, client?            | api, timers, sockets, units (`requestJob`), this actor itself      |
+ * | `unit-changed`    | those of {@link UnitChange} | every unit, at every change of its view; never for an adopted one |
+ * | `unit-refused`    | unit, verb, result, why     | whoever was asked by `askUnit` and could not (condition: `done`)  |
+ * | `job-finished`    | id, result, why             | the end of a job's actor                                          |
+ * | `cancel`          | ids, by, client?            | api                                                               |
+ * | `reload-propagated` | unit                      | a service that reloads by itself                                  |
+ * | `units-loaded`    |                             | after every load or reload of unit files                          |
+ *
+ * **What it believes of the units** is what it has been told by `unit-changed` (`seen`), not what they are at this moment: a
+ * unit may be further than the news of it, and a job must not take the answer to an older question for its own. Units never
+ * heard of are looked up in the world.
+ *
+ * **Requests of the rules** (react.ts) are posted to this actor and planned in their turn, like anyone else's.
+ *
+ * Effects, besides the host's own: {@link JobsEffect}.
+ */
+import { level, triggered, triggeredByJob, touched, unexpected } from './react.ts';
+import * as paged from './paged.ts';
+import type { Paged, PagedDiff } from './paged.ts';
+import { isRefusal, plan } from './plan.ts';
+import {
+  EMPTY_TABLE,
+  fromParts,
+  type JobTable,
+  listJobs,
+  type TableChange,
+  viewOf,
+  Work,
+} from './table.ts';
+import type {
+  ActiveState,
+  Cut,
+  InstalledJob,
+  JobGraph,
+  JobRequest,
+  JobResult,
+  JobType,
+  Passage,
+  Plan,
+  PlanWorld,
+  Refusal,
+  UnitChange,
+  UnitStates,
+} from './types.ts';
+import { passages } from './verbs.ts';
+
+/** The rules start or stop one unit at most this often in so long; after that they try again when the time is over (systemd: 16 in 10 s). */
+const RULES_BURST = 16;
+const RULES_INTERVAL_MS = 10_000;
+/** An answer tells at most so many notes. */
+const MAX_NOTES = 100;
+
+/** Read only; must not change while a step runs. */
+export interface JobsWorld {
+  graph(): JobGraph;
+  readonly states: UnitStates;
+}
+
+export interface JobsOptions {
+  /** Id of this actor; it posts to itself. */
+  readonly self: string;
+  /** Supervisor of the jobs' actors. */
+  readonly supervisor: string;
+}
+
+export interface JobsState {
+  readonly table: JobTable;
+  /** ActiveState by unit, as told. */
+  readonly seen: Paged<ActiveState>;
+  /** How often the level-triggered rules have acted on a unit lately. */
+  readonly limits: Paged<{ readonly fromMs: number; readonly count: number }>;
+}
+
+/** What a client is told of its request. */
+export type RequestAnswer =
+  | {
+      /** Ids of the jobs of the units it named, by main name; with `--wait`, watch for their `jobRemoved`. */
+      readonly accepted: Readonly<Record<string, number>>;
+      /** How many jobs the plan had. */
+      readonly jobs: number;
+      readonly notes: readonly string[];
+      readonly cuts: readonly Cut[];
+    }
+  | { readonly refused: Refusal };
+
+/** Effects of this actor's own; all idempotent. */
+export type JobsEffect =
+  | { readonly type: 'answer'; readonly params: { readonly client: unknown; readonly answer: RequestAnswer } }
+  | { readonly type: 'answerCancel'; readonly params: { readonly client: unknown; readonly canceled: readonly number[] } }
+  | { readonly type: 'jobNew' | 'jobChanged'; readonly params: { readonly job: InstalledJob } }
+  | { readonly type: 'jobRemoved'; readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string } }
+  /** An ordering edge is not honoured. */
+  | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
+  /** JobTimeoutAction= of a unit whose job timed out; never `none`. */
+  | {
+      readonly type: 'jobTimeoutAction';
+      readonly params: { readonly unit: string; readonly action: string; readonly rebootArgument: string };
+    }
+  /** The last job is over: units of Type=idle need wait no longer. */
+  | { readonly type: 'allJobsOver'; readonly params: undefined }
+  | { readonly type: 'log'; readonly params: { readonly level: 'info' | 'warning'; readonly unit?: string; readonly message: string } };
+
+/** What a job's actor is started with; see src/machines/job.ts. */
+export interface JobInput {
+  readonly id: number;
+  readonly unit: string;
+  readonly type: JobType;
+  readonly jobTimeoutMs: number | 'infinity';
+  readonly runningTimeoutMs: number | 'infinity';
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: params are plain JSON; the host's own type for that lives above this layer.
+type AnyEffect = { readonly type: string; readonly params: any };
+interface Event {
+  readonly type: string;
+  readonly atMs?: number;
+  readonly [field: string]: unknown;
+}
+
+export interface JobsStep {
+  readonly snapshot: JobsState;
+  readonly effects: readonly AnyEffect[];
+}
+
+const INITIAL: JobsState = { table: EMPTY_TABLE, seen: paged.EMPTY, limits: paged.EMPTY };
+
+/** Fits the host's Logic. */
+export function createJobsLogic(world: JobsWorld, options: Partial<JobsOptions> = {}) {
+  const settings: JobsOptions = { self: 'jobs', supervisor: 'job-actors', ...options };
+  return {
+    name: 'jobs',
+    version: 1,
+    initial: (_input?: unknown): JobsStep => ({ snapshot: INITIAL, effects: [] }),
+    step: (state: JobsState, event: Event): JobsStep => new Turn(world, settings, state, event).run(),
+    save,
+    load,
+    diff,
+    patch,
+  };
+}
+
+/** The world as plan() wants it, as this state sees it: for `--dry-run` and `sctl plan`. */
+export function planWorld(world: JobsWorld, state: JobsState): PlanWorld {
+  return { graph: world.graph(), states: statesSeen(world, state.seen), installed: viewOf(state.table) };
+}
+
+export function statesSeen(world: JobsWorld, seen: Paged<ActiveState>): UnitStates {
+  return { active: (unit) => paged.get(seen, unit) ?? world.states.active(unit) };
+}
+
+/** One event, from its arrival to the new state. */
+class Turn {
+  readonly #options: JobsOptions;
+  readonly #state: JobsState;
+  readonly #event: Event;
+  readonly #graph: JobGraph;
+  readonly #seen: paged.Draft<ActiveState>;
+  readonly #limits: paged.Draft<{ readonly fromMs: number; readonly count: number }>;
+  readonly #states: UnitStates;
+  readonly #work: Work;
+  readonly #effects: AnyEffect[] = [];
+  /** Units whose levels are to be looked at when all else is done. */
+  readonly #touched = new Set<string>();
+
+  constructor(world: JobsWorld, options: JobsOptions, state: JobsState, event: Event) {
+    this.#options = options;
+    this.#state = state;
+    this.#event = event;
+    this.#graph = world.graph();
+    this.#seen = new paged.Draft(state.seen);
+    this.#limits = new paged.Draft(state.limits);
+    this.#states = { active: (unit) => this.#seen.get(unit) ?? world.states.active(unit) };
+    this.#work = new Work(state.table, this.#graph, this.#states);
+  }
+
+  run(): JobsStep {
+    this.#take();
+    this.#work.settle();
+    this.#tell();
+    const table = this.#work.done();
+    if (table.jobs.size === 0 && this.#state.table.jobs.size > 0) this.#effect({ type: 'allJobsOver', params: undefined });
+    for (const unit of [...this.#touched].sort()) this.#applyLevel(unit);
+    const snapshot: JobsState = { table, seen: this.#seen.done(), limits: this.#limits.done() };
+    const same =
+      table === this.#state.table && snapshot.seen === this.#state.seen && snapshot.limits === this.#state.limits;
+    return { snapshot: same ? this.#state : snapshot, effects: this.#effects };
+  }
+
+  #take(): void {
+    const event = this.#event;
+    switch (event.type) {
+      case 'request':
+        return this.#request(event['request'] as JobRequest, event['client']);
+      case 'unit-changed':
+        return this.#unitChanged(event as unknown as UnitChange);
+      case 'unit-refused':
+        return this.#unitRefused(event as unknown as { unit: string; verb: string; result: JobResult; why: string });
+      case 'job-finished':
+        return this.#work.finish(event['id'] as number, event['result'] as JobResult, (event['why'] as string) ?? '');
+      case 'cancel':
+        return this.#cancel(event['ids'] as readonly number[], event['by'] as string, event['client']);
+      case 'reload-propagated':
+        return this.#propagateReload(event['unit'] as string);
+      case 'units-loaded':
+        return this.#unitsLoaded();
+      case 'deadline':
+        return void this.#touched.add((event['name'] as string).replace(/^rules of /, ''));
+      default: // `shutdown` and `effect-failed` of the host: nothing here can do anything about them
+    }
+  }
+
+  #request(request: JobRequest, client: unknown): void {
+    const world = { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table) };
+    const planned = plan(world, request);
+    if (isRefusal(planned)) {
+      if (client !== undefined) return this.#answer(client, { refused: planned });
+      const message = `${request.verb} ${request.units.join(' ')} for ${request.by}: refused: ${planned.refused}; ${planned.todo}`;
+      return this.#effect({ type: 'log', params: { level: 'warning', unit: planned.unit, message } });
+    }
+    const ids = this.#work.install(planned);
+    for (const cut of planned.cuts) this.#effect({ type: 'orderingCut', params: { cut } });
+    if (client !== undefined) this.#answer(client, accepted(planned, request, ids, this.#graph));
+    else for (const message of planned.notes.slice(0, MAX_NOTES)) this.#effect({ type: 'log', params: { level: 'info', message } });
+  }
+
+  #answer(client: unknown, answer: RequestAnswer): void {
+    this.#effect({ type: 'answer', params: { client, answer } });
+  }
+
+  #unitChanged(event: UnitChange): void {
+    const { unit, before, after, result, reload, through } = event;
+    const change: UnitChange = {
+      unit,
+      before,
+      after,
+      ...(result === undefined ? {} : { result }),
+      ...(reload === undefined ? {} : { reload }),
+      ...(through === undefined ? {} : { through }),
+    };
+    for (const passage of passages(change)) this.#passage(passage);
+    for (const other of touched(this.#graph, unit)) this.#touched.add(other);
+  }
+
+  #passage(passage: Passage): void {
+    const job = this.#work.jobOf(passage.unit);
+    if (this.#seen.get(passage.unit) !== passage.after) this.#seen.set(passage.unit, passage.after);
+    if (job !== undefined) this.#post(actorOf(job.id), { type: 'unit', change: passage });
+    const wanted = this.#work.unitChanged(passage) === 'expected';
+    if (!wanted) this.#requestAll(unexpected(this.#reactWorld(), passage));
+    this.#requestAll(triggered(this.#graph, passage));
+  }
+
+  /** The unit was asked and says no, or something that had to be asked before it. */
+  #unitRefused({ unit, verb, result, why }: { unit: string; verb: string; result: JobResult; why: string }): void {
+    const job = this.#work.jobOf(unit);
+    if (job === undefined || job.state !== 'running') return;
+    const asked = job.type === 'restart' ? 'stop' : job.type;
+    // A refused stop phase ends the whole restart.
+    if (asked === verb) this.#work.finish(job.id, result === 'done' && job.type === 'restart' ? 'failed' : result, why);
+  }
+
+  #cancel(ids: readonly number[], by: string, client: unknown): void {
+    const known = ids.filter((id) => this.#work.jobById(id) !== undefined);
+    for (const id of known) this.#work.finish(id, 'canceled', `canceled by ${by}`);
+    if (client !== undefined) this.#effect({ type: 'answerCancel', params: { client, canceled: known } });
+  }
+
+  /** The unit reloads by itself; those it passes reloads on to are reloaded where they run. */
+  #propagateReload(unit: string): void {
+    const by = `${unit} reloads itself (PropagatesReloadTo=)`;
+    const running = (to: string) => this.#states.active(to) === 'active' && this.#graph.facts(to)?.canReload === true;
+    const units = this.#graph.edges(unit, 'PropagatesReloadTo').map((edge) => edge.to);
+    for (const to of new Set(units)) {
+      if (running(to)) this.#requestAll([{ verb: 'reload', units: [to], mode: 'fail', by, automatic: true }]);
+    }
+  }
+
+  #unitsLoaded(): void {
+    for (const cut of this.#work.relink()) this.#effect({ type: 'orderingCut', params: { cut } });
+    for (const [unit] of this.#seen.entries()) if (this.#graph.facts(unit) === undefined) this.#seen.delete(unit);
+    for (const unit of this.#graph.units()) this.#touched.add(unit);
+  }
+
+  /** What the table did, as effects and as posts to the jobs' actors. */
+  #tell(): void {
+    for (const change of this.#work.changes) {
+      const { job } = change;
+      switch (change.kind) {
+        case 'installed':
+          this.#effect({ type: 'startChild', params: { spec: this.#spec(job), supervisor: this.#options.supervisor } });
+          this.#effect({ type: 'jobNew', params: { job } });
+          break;
+        case 'retyped':
+          this.#post(actorOf(job.id), { type: 'retyped', jobType: job.type, why: change.why });
+          this.#effect({ type: 'jobChanged', params: { job } });
+          break;
+        case 'run':
+          this.#post(actorOf(job.id), { type: 'run', ...(change.ask === undefined ? {} : { ask: change.ask }) });
+          this.#effect({ type: 'jobChanged', params: { job } });
+          break;
+        case 'finished':
+          this.#finished(change);
+      }
+    }
+  }
+
+  #finished({ job, result, why, byUnit }: Extract<TableChange, { kind: 'finished' }>): void {
+    // Its actor knows already if it is itself the messenger, or has been sent the change that ended it; and a nop has none.
+    const own = byUnit || (this.#event.type === 'job-finished' && this.#event['id'] === job.id);
+    if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
+    this.#effect({ type: 'jobRemoved', params: { job, result, why } });
+    this.#requestAll(triggeredByJob(this.#graph, job.unit, result));
+    for (const unit of touched(this.#graph, job.unit)) this.#touched.add(unit);
+    const settings = this.#graph.facts(job.unit)?.unit;
+    const action = settings?.JobTimeoutAction ?? 'none';
+    if (result === 'timeout' && action !== 'none' && action !== '') {
+      const rebootArgument = settings?.JobTimeoutRebootArgument ?? '';
+      this.#effect({ type: 'jobTimeoutAction', params: { unit: job.unit, action, rebootArgument } });
+    }
+  }
+
+  #spec(job: InstalledJob) {
+    const settings = this.#graph.facts(job.unit)?.unit;
+    const input: JobInput = {
+      id: job.id,
+      unit: job.unit,
+      type: job.type,
+      jobTimeoutMs: settings?.JobTimeoutSec ?? 'infinity',
+      runningTimeoutMs: settings?.JobRunningTimeoutSec ?? 'infinity',
+    };
+    return { id: actorOf(job.id), kind: 'job', input, restart: 'temporary', shutdown: 'brutal' };
+  }
+
+  #applyLevel(unit: string): void {
+    const wanted = level(this.#reactWorld(), unit);
+    if (wanted === undefined) return;
+    const nowMs = this.#event.atMs ?? 0;
+    const known = this.#limits.get(unit);
+    const limit = known !== undefined && nowMs - known.fromMs < RULES_INTERVAL_MS ? known : { fromMs: nowMs, count: 0 };
+    if (limit.count >= RULES_BURST) {
+      const ms = limit.fromMs + RULES_INTERVAL_MS - nowMs;
+      return this.#effect({ type: 'armDeadline', params: { name: `rules of ${unit}`, ms } });
+    }
+    this.#limits.set(unit, { fromMs: limit.fromMs, count: limit.count + 1 });
+    this.#requestAll([wanted]);
+  }
+
+  #reactWorld() {
+    return {
+      graph: this.#graph,
+      states: this.#states,
+      hasJob: (unit: string) => this.#work.jobOf(unit) !== undefined,
+    };
+  }
+
+  #requestAll(requests: readonly JobRequest[]): void {
+    for (const request of requests) this.#post(this.#options.self, { type: 'request', request });
+  }
+
+  #post(to: string, event: Event): void {
+    this.#effect({ type: 'post', params: { to, event } });
+  }
+
+  #effect(effect: AnyEffect | JobsEffect): void {
+    this.#effects.push(effect);
+  }
+}
+
+export const actorOf = (id: number): string => `job:${id}`;
+
+function accepted(planned: Plan, request: JobRequest, ids: ReadonlyMap<string, number>, graph: JobGraph): RequestAnswer {
+  const units = request.units.map((unit) => graph.facts(unit)?.name ?? unit);
+  const own = units.flatMap((unit): [string, number][] => {
+    const id = ids.get(unit);
+    return id === undefined ? [] : [[unit, id]];
+  });
+  return {
+    accepted: Object.fromEntries(own),
+    jobs: planned.jobs.length,
+    notes: planned.notes.slice(0, MAX_NOTES),
+    cuts: planned.cuts.slice(0, MAX_NOTES),
+  };
+}
+
+interface Saved {
+  readonly nextId: number;
+  readonly jobs: Readonly<Record<string, InstalledJob>>;
+  readonly cuts: Readonly<Record<string, Cut>>;
+  readonly seen: Readonly<Record<string, ActiveState>>;
+  readonly limits: Readonly<Record<string, { readonly fromMs: number; readonly count: number }>>;
+}
+
+const PARTS = ['jobs', 'cuts', 'seen', 'limits'] as const;
+type Parts = { readonly [Part in (typeof PARTS)[number]]: Paged<unknown> };
+const partsOf = ({ table, seen, limits }: JobsState): Parts => ({ jobs: table.jobs, cuts: table.cuts, seen, limits });
+
+// biome-ignore lint/suspicious/noExplicitAny: plain JSON; see AnyEffect.
+function save(state: JobsState): any {
+  const parts = partsOf(state);
+  return {
+    nextId: state.table.nextId,
+    ...Object.fromEntries(PARTS.map((part) => [part, Object.fromEntries(paged.entries<unknown>(parts[part]))])),
+  };
+}
+
+function load(saved: unknown, version: number): JobsState {
+  if (version !== 1) throw new Error(`jobs saved as version ${version}, this is version 1`);
+  const { nextId, jobs, cuts, seen, limits } = saved as Saved;
+  if (!Number.isSafeInteger(nextId)) throw new Error('jobs saved without a next id');
+  return {
+    table: fromParts(nextId, Object.values(jobs), Object.entries(cuts)),
+    seen: paged.fromEntries(Object.entries(seen)),
+    limits: paged.fromEntries(Object.entries(limits)),
+  };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: plain JSON; see AnyEffect.
+function diff(before: JobsState, after: JobsState): any {
+  const [was, is] = [partsOf(before), partsOf(after)];
+  const changes = PARTS.flatMap((part) => {
+    const change = paged.diff<unknown>(was[part], is[part]);
+    return change === undefined ? [] : [[part, change] as const];
+  });
+  return { nextId: after.table.nextId, ...Object.fromEntries(changes) };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: plain JSON; see AnyEffect.
+function patch(saved: any, change: any): any {
+  const parts = PARTS.map((part) => {
+    const { set, gone } = (change[part] ?? { set: {}, gone: [] }) as PagedDiff<unknown>;
+    const next: Record<string, unknown> = { ...saved[part], ...set };
+    for (const key of gone) delete next[key];
+    return [part, next] as const;
+  });
+  return { nextId: change.nextId, ...Object.fromEntries(parts) };
+}
+
+/** For list-jobs. */
+export const jobsOf = (state: JobsState): readonly InstalledJob[] => listJobs(state.table);
