@@ -204,7 +204,7 @@ pub struct ExecSpec {
     pub tty_reset: bool,
     /// TTYVHangup=.
     pub tty_vhangup: bool,
-    /// Close nothing and stay in the caller's session: only for core and tests.
+    /// Stay in the caller's session: only for core and tests.
     pub keep_session: bool,
     /// The path of the dynamically linked helper that asks name services; empty: none, only /etc/passwd and /etc/group.
     pub name_service_helper: String,
