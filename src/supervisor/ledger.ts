@@ -214,7 +214,7 @@ export class Ledger {
 
   #applyOne(op: unknown): void {
     if (!Array.isArray(op)) throw new Error(`not an operation: ${JSON.stringify(op)}`);
-    const [letter, a, b, c, d, e] = op;
+    const [letter, a, b, c, d] = op;
     switch (letter) {
       case 'a':
         this.actors.set(a, {

@@ -1,0 +1,172 @@
+/**
+ * The ports of one simulated core, over the parts of the machine that outlive it. Nothing is decided here.
+ */
+import type { Answer, CgroupPort, Host, LogPort, SocketPort } from '../ports.ts';
+import type { Core } from './core.ts';
+import type { VirtualFiles } from './files.ts';
+import type { VirtualInit } from './init.ts';
+import type { Kernel } from './kernel.ts';
+import type { Processes } from './processes.ts';
+import { type Sockets, SocketView } from './sockets.ts';
+import type { VirtualState } from './state.ts';
+
+export interface Machine {
+  readonly kernel: Kernel;
+  readonly files: VirtualFiles;
+  readonly state: VirtualState;
+  readonly sockets: Sockets;
+  readonly processes: Processes;
+  readonly init: VirtualInit;
+  readonly life: Core;
+  /** Empty: there are no control groups. */
+  readonly cgroupRoot: string;
+  readonly watchedGroups: Set<string>;
+  readonly watchedPaths: Set<string>;
+  answer(request: string): Answer;
+  readonly answerMs: number;
+  send(session: number, message: string): void;
+  close(session: number): void;
+  readonly log: LogPort['log'];
+}
+
+type Ports = Pick<
+  Host,
+  'process' | 'init' | 'sockets' | 'groups' | 'files' | 'clock' | 'state' | 'helper' | 'api' | 'log'
+>;
+
+export function makePorts(machine: Machine): { readonly host: Ports; readonly view: SocketView } {
+  const { kernel, files, state, sockets, processes, init, life } = machine;
+  const view = new SocketView(sockets, (event) => life.emit(event));
+  const host: Ports = {
+    process: {
+      spawn: (id, tag, spec, fds) => init.spawn(id, tag, spec, fds),
+      kill: (id, target, signal) => init.kill(id, target, signal),
+      watch: (id, tag, pid, startTime) => init.watch(id, tag, pid, startTime),
+      accept: (id, listener, name) => init.accept(id, listener, name),
+      ack: (through) => init.ack(through),
+      inspect(pid) {
+        const process = processes.get(pid);
+        if (process === undefined) return undefined;
+        const { ppid, startTime, group, path } = process;
+        return { ppid, startTime, group, comm: path.slice(path.lastIndexOf('/') + 1, path.length).slice(0, 15) };
+      },
+    },
+    init: {
+      ready() {},
+      beat() {},
+      loading() {},
+      shutdown(kind, deadlineMs, now, status, argument) {
+        init.end = { kind, deadlineMs, now, status, argument };
+        if (now) for (const process of processes.all()) processes.end(process, { killed: 9 });
+      },
+      reexecCore() {},
+      reexecInit() {},
+      mark(seq, phase, actor) {
+        life.box = { seq, phase, actor };
+      },
+    },
+    sockets: socketPort(machine, view),
+    groups: groupPort(machine),
+    files: {
+      readText: (path) => files.readText(path),
+      readBytes: (path, maxBytes) => files.readBytes(path, maxBytes),
+      list: (path) => files.list(path),
+      lstat: (path) => files.lstat(path),
+      stat: (path) => files.stat(path),
+      readlink: (path) => files.readlink(path),
+      writeText: (path, text, mode) => files.writeText(path, text, mode),
+      mkdirs: (path, mode) => files.mkdirs(path, mode),
+      symlink: (target, path) => files.symlink(target, path),
+      remove: (path) => files.remove(path),
+      removeTree: (path) => files.removeTree(path),
+      access: (path, mode) => files.access(path, mode),
+      watch: (path) => void machine.watchedPaths.add(path),
+      unwatch: (path) => void machine.watchedPaths.delete(path),
+    },
+    clock: {
+      nowMs: () => kernel.nowMs,
+      realMs: () => kernel.nowMs + kernel.realOffsetMs,
+      bootMs: () => kernel.nowMs,
+      wakeAt(monotonicMs) {
+        if (life.wake !== undefined) life.wake.cancelled = true;
+        life.wake = undefined;
+        if (monotonicMs === undefined || !Number.isFinite(monotonicMs)) return;
+        life.wake = kernel.after(monotonicMs - kernel.nowMs, () => life.emit({ type: 'wake' }));
+      },
+    },
+    state,
+    helper: {
+      checkPaths(key, request) {
+        kernel.after(machine.answerMs, () => life.emit({ type: 'answer', key, result: machine.answer(request) }));
+      },
+    },
+    api: {
+      send: (session, message) => machine.send(session, message),
+      close: (session) => machine.close(session),
+    },
+    log: { log: machine.log },
+  };
+  return { host, view };
+}
+
+function socketPort({ sockets, init, files }: Machine, view: SocketView): SocketPort {
+  return {
+    listen(id, name, spec) {
+      if (sockets.stored(name)) return;
+      sockets.listen(name, spec);
+      if (spec.address.startsWith('/')) files.special(spec.kind === 'fifo' ? 'fifo' : 'socket', spec.address);
+      init.once(id, () => {});
+    },
+    pipe(id, name) {
+      if (sockets.stored(`${name}:r`) && sockets.stored(`${name}:w`)) return;
+      init.once(id, () => {
+        sockets.add(`${name}:r`, 'pipe');
+        sockets.add(`${name}:w`, 'pipe');
+      });
+    },
+    notify(id, name, path) {
+      if (!sockets.stored(name)) {
+        files.special('socket', path);
+        init.once(id, () => sockets.add(name, 'notify', path));
+      }
+      view.peek(name);
+    },
+    drop(id, names) {
+      view.forget(names);
+      if (names.length > 0) init.once(id, () => sockets.drop(names));
+    },
+    watch: (name) => view.watch(name),
+    unwatch: (name) => view.unwatch(name),
+    consume(datagram, names, id) {
+      if (!sockets.take(datagram)) return;
+      view.taken(datagram.socket);
+      const kept = names.slice(0, datagram.fds);
+      if (kept.length > 0) init.once(id, () => kept.forEach((name) => void sockets.add(name, 'passed')));
+    },
+    stored: (name) => sockets.stored(name),
+    flush: (name) => sockets.flush(name),
+    sendLog(message, name) {
+      if (sockets.keeper) sockets.logs.push({ message, name });
+      return sockets.keeper;
+    },
+  };
+}
+
+function groupPort({ processes, life, cgroupRoot, watchedGroups }: Machine): CgroupPort {
+  const populated = (path: string) => processes.members(path).length > 0;
+  return {
+    available: cgroupRoot !== '',
+    ensure: (path) => processes.ensure(path),
+    remove: (path) => processes.removeGroup(path),
+    watch(path) {
+      watchedGroups.add(path);
+      life.emit({ type: 'group', path, populated: populated(path) });
+    },
+    unwatch: (path) => void watchedGroups.delete(path),
+    populated,
+    processes: (path) => processes.members(path).map((process) => process.pid),
+    write: (path, attribute, value) => processes.writeAttribute(path, attribute, value),
+    read: (path, attribute) => processes.readAttribute(path, attribute),
+    children: (path) => processes.groupChildren(path),
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * The checkpoint in memory, as it would be found after a crash: whole records, perhaps a torn tail, perhaps marked void.
+ */
+import { HostError, type StatePort } from '../ports.ts';
+
+export class VirtualState implements StatePort {
+  image: string | undefined;
+  records: string[] = [];
+  isVoid = false;
+  /** A record of which only a part was written. The next reader is told; the next write goes over it. */
+  torn: string | undefined;
+  /** Errno with which writes fail from now on; undefined: they succeed. */
+  failing: { readonly append?: string; readonly replace?: string; readonly makeVoid?: string } = {};
+  appendedBytes = 0;
+
+  load() {
+    if (this.isVoid) return { image: undefined, records: [], note: 'it was made void by the core that wrote it' };
+    const note = this.torn === undefined ? undefined : 'the last record is cut off; what came before it is used';
+    return { image: this.image, records: [...this.records], note };
+  }
+
+  append(record: string): void {
+    if (this.failing.append !== undefined) throw new HostError(this.failing.append, 'checkpoint');
+    if (this.image === undefined) throw new HostError('EINVAL', 'checkpoint: there is no image to append to');
+    this.torn = undefined;
+    this.records.push(record);
+    this.appendedBytes += record.length;
+  }
+
+  replace(image: string): void {
+    if (this.failing.replace !== undefined) throw new HostError(this.failing.replace, 'checkpoint');
+    this.image = image;
+    this.records = [];
+    this.isVoid = false;
+    this.torn = undefined;
+    this.appendedBytes = 0;
+  }
+
+  makeVoid(): void {
+    if (this.failing.makeVoid !== undefined) throw new HostError(this.failing.makeVoid, 'checkpoint');
+    this.isVoid = true;
+  }
+
+  /** What `append` leaves when core dies in the middle of it. */
+  tear(record: string): void {
+    this.torn = record.slice(0, record.length >> 1);
+  }
+}
