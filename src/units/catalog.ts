@@ -47,6 +47,12 @@ interface KnownDirectory {
   readonly rank: number;
 }
 
+/** Where enable writes; see UnitPaths. */
+export interface ConfigDirectories {
+  readonly persistentConfig: readonly string[];
+  readonly runtimeConfig: readonly string[];
+}
+
 export interface Catalog {
   readonly entries: ReadonlyMap<string, CatalogEntry>;
   /** What is wrong with the tree as a whole: links that may not be aliases, directories that cannot be read. */
@@ -58,7 +64,9 @@ export interface Catalog {
   dropIns(names: readonly string[]): string[];
   links(names: readonly string[], suffix: DirectorySuffix): { readonly links: readonly DependencyLink[]; readonly findings: readonly Finding[] };
   /** Is there a link to the unit, by alias or dependency, in the configuration directories? */
-  enabledBy(name: string, config: { readonly persistentConfig: readonly string[]; readonly runtimeConfig: readonly string[] }): 'persistent' | 'runtime' | undefined;
+  enabledBy(name: string, config: ConfigDirectories): 'persistent' | 'runtime' | undefined;
+  /** Is there such a link to an instance of the template? */
+  hasEnabledInstance(template: string, config: ConfigDirectories): boolean;
   /** The search path without directories that are others under a second name. */
   readonly directories: readonly string[];
 }
@@ -289,7 +297,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
   let linked: { readonly key: string; readonly by: ReadonlyMap<string, 'persistent' | 'runtime'> } | undefined;
 
   /** All units that links in the configuration directories name, made once for each set of directories. */
-  function enabledBy(name: string, config: { readonly persistentConfig: readonly string[]; readonly runtimeConfig: readonly string[] }) {
+  function enablingLinks(config: ConfigDirectories) {
     const key = [...config.persistentConfig, '', ...config.runtimeConfig].join(':');
     if (linked?.key !== key) {
       const by = new Map<string, 'persistent' | 'runtime'>();
@@ -309,14 +317,15 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       }
       linked = { key, by };
     }
-    return linked.by.get(name);
+    return linked.by;
   }
 
   return {
     entries,
     findings,
     find,
-    enabledBy,
+    enabledBy: (name, config) => enablingLinks(config).get(name),
+    hasEnabledInstance: (template, config) => [...enablingLinks(config).keys()].some((name) => templateOf(name) === template),
     has: (name) => {
       const found = find(name).entry;
       return found !== undefined && found.kind !== 'masked';

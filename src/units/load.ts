@@ -37,6 +37,8 @@ export interface UnitLoader {
   readonly paths: UnitPaths;
   /** The unit of any name or alias. The same object for the same unit until {@link refresh}. Never throws. */
   load(name: string): Unit;
+  /** A template read as if it were a unit, for its [Install] section and for `cat`; other names as {@link load}. */
+  loadTemplate(name: string): Unit;
   /** The main name of a name, from the catalog alone: an alias is resolved, nothing is read. */
   canonical(name: string): string;
   /** What the unit path holds, scanned on first use. */
@@ -226,6 +228,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   return {
     paths,
     load,
+    loadTemplate: (name) => (parseName(name)?.kind === 'template' ? build(theCatalog().find(name), undefined) : load(name)),
     canonical: (name) => theCatalog().find(name).name,
     catalog: theCatalog,
     loadText(name, text, file) {

@@ -4,7 +4,7 @@
  */
 import type { Catalog } from './catalog.ts';
 import type { UnitPaths } from './load-path.ts';
-import { parseName, templateOf } from './names.ts';
+import { parseName, templateOf, withInstance } from './names.ts';
 import type { InstallSection } from './types.ts';
 
 export type UnitFileState =
@@ -38,6 +38,12 @@ export function unitFileState(catalog: Catalog, paths: UnitPaths, name: string, 
 
   const enabled = catalog.enabledBy(name, paths);
   if (enabled !== undefined) return enabled === 'persistent' ? 'enabled' : 'enabled-runtime';
+  if (parsed.kind === 'template') {
+    // Instances of it are enabled: the one it names itself counts as the template's own, others do not.
+    const own = install === undefined || install.DefaultInstance === '' ? undefined : catalog.enabledBy(withInstance(name, install.DefaultInstance), paths);
+    if (own !== undefined) return own === 'persistent' ? 'enabled' : 'enabled-runtime';
+    if (catalog.hasEnabledInstance(name, paths)) return 'indirect';
+  }
   if (entry.kind === 'linked') return runtime ? 'linked-runtime' : 'linked';
   if (install === undefined) return 'bad';
   if (install.WantedBy.length + install.RequiredBy.length + install.UpheldBy.length + install.Alias.length > 0) return 'disabled';
