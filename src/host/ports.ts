@@ -340,6 +340,8 @@ export interface MachineFacts {
   readonly osRelease?: Readonly<Record<string, string>>;
   /** PRETTY_HOSTNAME of /etc/machine-info; absent: there is none. */
   readonly prettyHostname?: string;
+  /** When /usr was last changed, in ms since 1970; absent: not known (ConditionNeedsUpdate=). */
+  readonly usrModifiedMs?: number;
 }
 
 /** All of it. `start` hands over the one callback; events before it are kept. */
