@@ -285,12 +285,12 @@ export function follow(turn: ServiceTurn, { pid, startTime }: Pid): void {
   turn.ask('watchMain', { pid, startTime });
 }
 
-export const watchPidFile = serviceStep((turn) => {
+export const awaitPidFile = serviceStep((turn) => {
   turn.set({ awaitsPidFile: true });
   turn.ask('watchPidFile', undefined);
 });
 
-export const unwatchPidFile = serviceStep((turn) => {
+export const forgetPidFile = serviceStep((turn) => {
   if (!turn.context.awaitsPidFile) return;
   turn.set({ awaitsPidFile: false });
   turn.ask('unwatchPidFile', undefined);
@@ -541,7 +541,7 @@ export const takeSettings = serviceStep((turn) => {
 });
 
 export const noteGroup = stepWith<boolean>((turn, populated) => turn.set({ populated }));
-export const pruneGroup = serviceStep((turn) => turn.ask('pruneGroup', undefined));
+export const tidyGroup = serviceStep((turn) => turn.ask('pruneGroup', undefined));
 
 /** Core lost its memory and found this alive. */
 export const adopt = serviceStep((turn) => {
@@ -620,8 +620,8 @@ export const actions = {
   noteSpawnFailed,
   reap,
   reapWatched,
-  watchPidFile,
-  unwatchPidFile,
+  awaitPidFile,
+  forgetPidFile,
   takePidFile,
   kill,
   fail,
@@ -640,7 +640,7 @@ export const actions = {
   resetFailed,
   takeSettings,
   noteGroup,
-  pruneGroup,
+  tidyGroup,
   adopt,
   limitRuntime,
   noDeadline,

@@ -148,9 +148,9 @@ export const serviceMachine = setup({
       (context) =>
         context.settings.Type === 'notify-reload' && context.settings.ExecReload.length === 0 && context.main !== null,
     ),
-    stillReloads: when((context) => context.control === null && context.notifyState === 'reloading'),
     announcesReload: when(
-      (context) => context.notifyState === 'reloading' && context.settings.Type === 'notify-reload',
+      (context) =>
+        context.control === null && context.notifyState === 'reloading' && context.settings.Type === 'notify-reload',
     ),
     hasReloaded: when((context) => context.control === null && context.notifyState !== 'reloading'),
     reloadIsConfirmed: when((context) => context.reloadConfirmed),
@@ -207,7 +207,7 @@ export const serviceMachine = setup({
       on: {
         start,
         adopt: { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
-        empty: { actions: [{ type: 'noteGroup', params: false }, 'pruneGroup'] },
+        empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
         notify: {}, // nobody is left to speak
         stop: {}, // already
       },
@@ -223,7 +223,7 @@ export const serviceMachine = setup({
           { guard: { type: 'onOom', params: 'kill' }, target: 'stopping.stop-sigkill', actions: oomKilled },
         ],
       },
-      exit: 'unwatchPidFile',
+      exit: 'forgetPidFile',
       states: {
         condition: {
           entry: [
@@ -257,7 +257,7 @@ export const serviceMachine = setup({
               target: '#service.stopping.stop-sigterm',
               actions: { type: 'fail', params: 'protocol' },
             },
-            { guard: 'lacksPidFile', actions: 'watchPidFile' },
+            { guard: 'lacksPidFile', actions: 'awaitPidFile' },
             { guard: 'hasEnded', target: '#service.running' }, // which sees what to make of it
           ],
           on: {
@@ -278,7 +278,7 @@ export const serviceMachine = setup({
               target: '#service.stopping.stop',
               actions: { type: 'fail', params: 'protocol' },
             },
-            { guard: 'lacksMain', actions: 'watchPidFile' },
+            { guard: 'lacksMain', actions: 'awaitPidFile' },
             { guard: 'waitsForPidFile' },
             { guard: 'listIsDone', target: '#service.running' },
           ],
@@ -310,12 +310,12 @@ export const serviceMachine = setup({
     },
     exited: {
       tags: 'active',
-      entry: [{ type: 'enter', params: 'active' }, 'noDeadline', 'dropWatchdog', 'pruneGroup'],
+      entry: [{ type: 'enter', params: 'active' }, 'noDeadline', 'dropWatchdog', 'tidyGroup'],
       on: {
         oom: lives.oom,
         stop: { target: 'stopping.stop', actions: 'noteStop' },
         reload: [{ guard: 'canReload', target: 'reload', actions: 'beginReload' }, { actions: 'refuseReload' }],
-        empty: { actions: [{ type: 'noteGroup', params: false }, 'pruneGroup'] },
+        empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
       },
     },
     // ExecReload= runs, or the service has said that it reloads.
@@ -514,7 +514,7 @@ export const serviceMachine = setup({
       on: {
         start,
         'reset-failed': { target: 'dead', actions: 'resetFailed' },
-        empty: { actions: [{ type: 'noteGroup', params: false }, 'pruneGroup'] },
+        empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
         notify: {}, // nobody is left to speak
         stop: {}, // already
       },
