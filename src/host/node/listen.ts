@@ -8,6 +8,7 @@ import { chmodSync, chownSync, constants, lstatSync, mkdirSync, openSync, readFi
 import { dirname } from 'node:path';
 import { HostError, type ListenSpec } from '../ports.ts';
 import { addon, attempt, codeOf, hostError, unless } from './addon.ts';
+import { parseAddress, portOf } from './address.ts';
 import { SOCKET, setOptions } from './socket-options.ts';
 
 /** Families, kinds and protocols of socket(2). */
@@ -35,33 +36,6 @@ const NETLINK_FAMILIES: Readonly<Record<string, number>> = {
   ecryptfs: 19,
   rdma: 20,
 };
-
-/** Where an address leads. */
-export type Address =
-  | { readonly unix: string }
-  | { readonly ip: string; readonly six: boolean; readonly port: number; readonly scope: string }
-  | { readonly port: number }
-  | { readonly vsock: { readonly cid: number; readonly port: number } };
-
-const portOf = (text: string): number | undefined => {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  return port >= 1 && port <= 65_535 ? port : undefined;
-};
-
-/** Read an address; undefined: it is none. */
-export function parseAddress(text: string): Address | undefined {
-  if (text.startsWith('/') || (text.startsWith('@') && text.length > 1)) return { unix: text };
-  const vsock = /^vsock:(\d*):(\d+)$/.exec(text);
-  if (vsock) return { vsock: { cid: vsock[1] === '' ? 0xffff_ffff : Number(vsock[1]), port: Number(vsock[2]) } };
-  const alone = portOf(text);
-  if (alone !== undefined) return { port: alone };
-  const six = /^\[([0-9a-fA-F:.]+)(?:%([^\]]+))?\]:(\d+)$/.exec(text);
-  const four = /^(\d{1,3}(?:\.\d{1,3}){3}):(\d+)$/.exec(text);
-  const port = portOf((six?.[3] ?? four?.[2]) as string);
-  if (port === undefined) return undefined;
-  if (six) return { ip: six[1] as string, six: true, port, scope: six[2] ?? '' };
-  return { ip: (four as RegExpExecArray)[1] as string, six: false, port, scope: '' };
-}
 
 /**
  * Make one; the descriptor is the caller's, and reads from it block: that is how services get theirs, unless they ask
