@@ -1,0 +1,304 @@
+/**
+ * Varlink over the API socket.
+ *
+ * Init restarts a dead core within moments, so a lost or refused connection is tried again for a few seconds, and the
+ * call is repeated. Reads may be repeated as they are; a change carries a `requestId`, and core answers a repeated id
+ * with its first answer (law 5), so nothing is ever done twice.
+ */
+import { randomUUID } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
+import { CliError, type Context } from './context.ts';
+
+/** Longest answer that is taken, in characters; list-units of ten thousand units is a few MB. */
+const MAX_ANSWER = 256 << 20;
+/** How long a dead core is waited for. */
+export const RETRY_MS = 10_000;
+const RETRY_EVERY_MS = 100;
+
+export const DEFAULT_SOCKET = '/run/sysmaster/api.sock';
+
+/** A Varlink error as core sent it. */
+export class CallError extends CliError {
+  /** Full name: io.sysmaster.Manager.NoSuchUnit. */
+  readonly error: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  constructor(error: string, parameters: Readonly<Record<string, unknown>>) {
+    const field = (name: string): string => (typeof parameters[name] === 'string' ? parameters[name] : '');
+    const why = field('why') || `${error}${Object.keys(parameters).length > 0 ? ` ${JSON.stringify(parameters)}` : ''}`;
+    super(`${why}${field('todo') === '' ? '' : `; ${field('todo')}`}`);
+    this.name = 'CallError';
+    this.error = error;
+    this.parameters = parameters;
+  }
+
+  /** Last part of the name. */
+  get short(): string {
+    return this.error.slice(this.error.lastIndexOf('.') + 1);
+  }
+
+  get why(): string {
+    return typeof this.parameters['why'] === 'string' ? this.parameters['why'] : this.message;
+  }
+}
+
+/** The connection ended; worth another try. */
+class Lost extends Error {}
+
+interface Message {
+  readonly parameters?: Record<string, unknown>;
+  readonly error?: string;
+  readonly continues?: boolean;
+}
+
+/** One connection: whole messages, in order. */
+class Connection {
+  private readonly socket: Socket;
+  private text = '';
+  private readonly messages: Message[] = [];
+  private ended: Error | undefined;
+  private wake: (() => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => this.feed(chunk));
+    socket.on('error', (error) => this.end(new Lost(error.message)));
+    socket.on('close', () => this.end(new Lost('the connection was closed')));
+  }
+
+  private feed(chunk: string): void {
+    this.text += chunk;
+    let from = 0;
+    for (let nul = this.text.indexOf('\0'); nul >= 0; nul = this.text.indexOf('\0', from)) {
+      try {
+        this.messages.push(JSON.parse(this.text.slice(from, nul)) as Message);
+      } catch (cause) {
+        this.end(new CliError('core answered with something that is not JSON', 1, cause));
+      }
+      from = nul + 1;
+    }
+    this.text = this.text.slice(from);
+    if (this.text.length > MAX_ANSWER) this.end(new CliError('core answered with more than can be taken'));
+    this.wake?.();
+  }
+
+  private end(error: Error): void {
+    this.ended ??= error;
+    this.wake?.();
+  }
+
+  send(message: object): void {
+    this.socket.write(`${JSON.stringify(message)}\0`);
+  }
+
+  async next(): Promise<Message> {
+    while (this.messages.length === 0) {
+      if (this.ended !== undefined) throw this.ended;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.wake = undefined;
+    }
+    return this.messages.shift()!;
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+}
+
+export interface Client {
+  readonly path: string;
+  /** One call, one answer. Throws CallError, or CliError when there is no core. */
+  call<T>(method: string, parameters?: object): Promise<T>;
+  /** As call, for what changes something: adds the request id. `onProgress` asks for progress. */
+  change<T>(method: string, parameters: object, onProgress?: (reply: T) => void): Promise<T>;
+  /** Several calls in one go, answered in order; an error takes the place of its answer. */
+  calls<T>(method: string, each: readonly object[]): Promise<(T | CallError)[]>;
+  /** A stream, until the caller stops. A stream that is cut off is opened anew, which `onAgain` is told. */
+  stream<T>(method: string, parameters: object, onAgain?: () => void): AsyncGenerator<T>;
+  close(): void;
+}
+
+export function socketPath(context: Context, option: string | undefined): string {
+  return option ?? context.env['SYSMASTER_SOCKET'] ?? DEFAULT_SOCKET;
+}
+
+function noCore(path: string, error: NodeJS.ErrnoException): CliError {
+  const at = `Cannot reach the service manager at ${path}`;
+  switch (error.code) {
+    case 'ENOENT':
+      return new CliError(
+        `${at}: there is no such socket; is sysMaster running here? Set $SYSMASTER_SOCKET or use --socket=PATH for another one`,
+      );
+    case 'EACCES':
+    case 'EPERM':
+      return new CliError(`${at}: permission denied; run this as root`, 4);
+    case 'ECONNREFUSED':
+      return new CliError(
+        `${at}: connection refused: core does not run, and init did not bring it back in time; see the console`,
+      );
+    default:
+      return new CliError(`${at}: ${error.message}`, 1, error);
+  }
+}
+
+const open = (path: string): Promise<Connection> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(new Connection(socket));
+    });
+  });
+
+const isRefused = (error: unknown): boolean =>
+  ['ECONNREFUSED', 'ECONNRESET', 'EAGAIN'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+export function createClient(context: Context, path: string): Client {
+  let connection: Connection | undefined;
+  let wasThere = false;
+  let noted = false;
+
+  const note = (): void => {
+    if (!noted && !context.env['SYSMASTER_QUIET']) context.err('Core is being restarted; trying again …\n');
+    noted = true;
+  };
+
+  /** A socket that is missing is waited for only if it was there before. */
+  const connected = async (deadline: number): Promise<Connection> => {
+    while (connection === undefined) {
+      try {
+        connection = await open(path);
+        wasThere = true;
+      } catch (thrown) {
+        const error = thrown as NodeJS.ErrnoException;
+        const again = isRefused(error) || (wasThere && error.code === 'ENOENT');
+        if (!again || context.monotonicUs() / 1000 > deadline) throw noCore(path, error);
+        note();
+        await context.pause(RETRY_EVERY_MS);
+      }
+    }
+    return connection;
+  };
+
+  const drop = (): void => {
+    connection?.close();
+    connection = undefined;
+  };
+
+  /** Do something over a connection; if it is lost, once more from the start. */
+  const lasting = async <T>(talk: (over: Connection) => Promise<T>): Promise<T> => {
+    for (let deadline = context.monotonicUs() / 1000 + RETRY_MS; ; ) {
+      const over = await connected(deadline);
+      try {
+        return await talk(over);
+      } catch (error) {
+        if (!(error instanceof Lost)) throw error;
+        const now = context.monotonicUs() / 1000;
+        drop();
+        note();
+        // A connection that held for a while earns its successor the whole time again.
+        if (now > deadline) deadline = now + RETRY_MS;
+        await context.pause(RETRY_EVERY_MS);
+      }
+    }
+  };
+
+  const answerOf = <T>(message: Message): T => {
+    if (message.error !== undefined) throw new CallError(message.error, message.parameters ?? {});
+    return (message.parameters ?? {}) as T;
+  };
+
+  return {
+    path,
+    call: (method, parameters = {}) =>
+      lasting(async (over) => {
+        over.send({ method, parameters });
+        return answerOf(await over.next());
+      }),
+    change: (method, parameters, onProgress) => {
+      const whole = {
+        method,
+        parameters: { ...parameters, requestId: randomUUID() },
+        ...(onProgress === undefined ? {} : { more: true }),
+      };
+      return lasting(async (over) => {
+        over.send(whole);
+        for (;;) {
+          const message = await over.next();
+          if (message.continues !== true) return answerOf(message);
+          onProgress?.(answerOf(message));
+        }
+      });
+    },
+    calls: async (method, each) => {
+      const answers = [];
+      // In portions, since core lets a bounded number of calls wait.
+      for (let from = 0; from < each.length; from += 32) {
+        const portion = each.slice(from, from + 32);
+        answers.push(
+          ...(await lasting(async (over) => {
+            for (const parameters of portion) over.send({ method, parameters });
+            const here = [];
+            for (const _ of portion) {
+              const { error, parameters = {} } = await over.next();
+              here.push(error === undefined ? (parameters as never) : new CallError(error, parameters));
+            }
+            return here;
+          })),
+        );
+      }
+      return answers;
+    },
+    async *stream(method, parameters, onAgain) {
+      const own = createClientConnection(context, path);
+      try {
+        for (let first = true; ; first = false) {
+          const over = await own.open(!first);
+          if (!first) onAgain?.();
+          over.send({ method, parameters, more: true });
+          try {
+            for (let more = true; more; ) {
+              const message = await over.next();
+              yield answerOf(message);
+              more = message.continues === true;
+            }
+            return;
+          } catch (error) {
+            if (!(error instanceof Lost)) throw error;
+            note();
+            over.close();
+          }
+        }
+      } finally {
+        own.close();
+      }
+    },
+    close: drop,
+  };
+}
+
+/** A connection of its own for a stream, since a stream keeps its session to itself. */
+function createClientConnection(context: Context, path: string) {
+  let connection: Connection | undefined;
+  return {
+    async open(again: boolean): Promise<Connection> {
+      for (const deadline = context.monotonicUs() / 1000 + RETRY_MS; ; ) {
+        try {
+          connection = await open(path);
+          return connection;
+        } catch (thrown) {
+          const error = thrown as NodeJS.ErrnoException;
+          const worth = isRefused(error) || (again && error.code === 'ENOENT');
+          if (!worth || context.monotonicUs() / 1000 > deadline) throw noCore(path, error);
+          await context.pause(RETRY_EVERY_MS);
+        }
+      }
+    },
+    close(): void {
+      connection?.close();
+    },
+  };
+}

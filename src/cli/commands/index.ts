@@ -1,0 +1,233 @@
+/** Every word of sctl. The files behind them are read when they are called. */
+import type { CommandSpec } from '../command.ts';
+
+const jobs = () => import('./jobs.ts');
+const unitFiles = () => import('./unit-files.ts');
+const manager = () => import('./manager.ts');
+const shutdown = () => import('./shutdown.ts');
+const isolate = () => import('./isolate.ts');
+const environment = () => import('./environment.ts');
+
+const UNITS = 'Units';
+const FILES = 'Unit files';
+const JOBS = 'Jobs';
+const MANAGER = 'Manager';
+const SYSTEM = 'System';
+const INSIGHT = 'Insight';
+
+const job = (help: string, more: CommandSpec['options'] = []): CommandSpec => ({
+  args: '<units...>',
+  help,
+  group: UNITS,
+  options: ['jobMode', 'block', 'showTransaction', ...more!],
+  load: jobs,
+});
+const file = (help: string, more: CommandSpec['options'] = [], args = '<units...>'): CommandSpec => ({
+  args,
+  help,
+  group: FILES,
+  options: ['runtime', 'reload', ...more!],
+  load: unitFiles,
+});
+const end = (help: string, args = ''): CommandSpec => ({
+  args,
+  help,
+  group: SYSTEM,
+  options: ['force', 'block'],
+  load: shutdown,
+});
+
+export const commands: Readonly<Record<string, CommandSpec>> = {
+  'list-units': {
+    args: '[patterns...]',
+    help: 'units in memory',
+    group: UNITS,
+    options: ['type', 'state', 'failed', 'all', 'full', 'plain', 'legend'],
+    load: () => import('./list-units.ts'),
+  },
+  'list-sockets': {
+    args: '[patterns...]',
+    help: 'sockets and what they start',
+    group: UNITS,
+    options: ['all', 'legend'],
+    load: () => import('./list-sockets.ts'),
+  },
+  start: job('start units', ['wait']),
+  stop: job('stop units'),
+  restart: job('stop units and start them; start those that are stopped', ['wait']),
+  'try-restart': job('restart units that run'),
+  reload: job('let units load their configuration anew'),
+  'reload-or-restart': job('reload units that can, restart the others'),
+  'try-reload-or-restart': job('the same, for units that run'),
+  condrestart: { ...job('try-restart'), hidden: true },
+  'force-reload': { ...job('reload-or-restart'), hidden: true },
+  isolate: {
+    args: '<unit>',
+    help: 'start one unit and stop all that it does not need',
+    group: UNITS,
+    options: ['block'],
+    load: isolate,
+  },
+  kill: {
+    args: '<units...>',
+    help: 'send a signal to the processes of units',
+    group: UNITS,
+    options: ['signal', 'killWhom'],
+    load: () => import('./kill.ts'),
+  },
+  'is-active': {
+    args: '<units...>',
+    help: 'do they run? 0: at least one does',
+    group: UNITS,
+    load: () => import('./is.ts'),
+  },
+  'is-failed': {
+    args: '<units...>',
+    help: 'have they failed? 0: at least one has',
+    group: UNITS,
+    load: () => import('./is.ts'),
+  },
+  status: {
+    args: '[units...]',
+    help: 'state, processes, use of resources and last log lines',
+    group: UNITS,
+    options: ['lines', 'full', 'all', 'type', 'state'],
+    load: () => import('./status.ts'),
+  },
+  show: {
+    args: '[units...]',
+    help: 'properties, for scripts',
+    group: UNITS,
+    options: ['property', 'valueOf', 'value', 'all'],
+    load: () => import('./show.ts'),
+  },
+  cat: { args: '<units...>', help: 'unit files and drop-ins', group: UNITS, load: () => import('./cat.ts') },
+  'list-dependencies': {
+    args: '[unit]',
+    help: 'what a unit needs, as a tree',
+    group: UNITS,
+    options: ['reverse', 'before', 'after', 'all', 'plain'],
+    load: () => import('./list-dependencies.ts'),
+  },
+  'reset-failed': { args: '[units...]', help: 'forget failures and start counts', group: UNITS, load: manager },
+
+  'list-unit-files': {
+    args: '[patterns...]',
+    help: 'unit files on the unit path',
+    group: FILES,
+    options: ['type', 'state', 'legend'],
+    load: () => import('./list-unit-files.ts'),
+  },
+  'is-enabled': {
+    args: '<units...>',
+    help: 'are they enabled? 0: at least one is',
+    group: FILES,
+    load: () => import('./is.ts'),
+  },
+  enable: file('let units start with the system, as their [Install] says', ['now', 'force']),
+  disable: file('undo enable', ['now']),
+  reenable: file('disable and enable', ['now', 'force']),
+  mask: file('make it impossible to start units', ['now']),
+  unmask: file('undo mask'),
+  preset: file('enable or disable as the presets say', ['now', 'presetMode', 'force']),
+  'preset-all': file('the same for all unit files', ['presetMode'], ''),
+  link: file('add unit files from elsewhere to the unit path', ['force'], '<paths...>'),
+  revert: file('remove what was changed locally'),
+  'add-wants': file('let a target want units', ['force'], '<target> <units...>'),
+  'add-requires': file('let a target require units', ['force'], '<target> <units...>'),
+  'get-default': { args: '', help: 'the target that is booted', group: FILES, load: () => import('./default.ts') },
+  'set-default': { args: '<target>', help: 'boot another target', group: FILES, load: () => import('./default.ts') },
+
+  'list-jobs': {
+    args: '[patterns...]',
+    help: 'jobs, and what they wait for',
+    group: JOBS,
+    options: ['after', 'before', 'legend'],
+    load: () => import('./list-jobs.ts'),
+  },
+  cancel: {
+    args: '[jobs...]',
+    help: 'cancel jobs; all of them without a number',
+    group: JOBS,
+    load: () => import('./list-jobs.ts'),
+  },
+
+  logs: { args: '[units...]', help: 'log lines', group: INSIGHT, own: true, load: () => import('./logs.ts') },
+  machine: {
+    args: '<unit>',
+    help: 'the live statechart of a unit',
+    group: INSIGHT,
+    own: true,
+    load: () => import('./machine.ts'),
+  },
+  tree: { args: '', help: 'the supervision tree of core', group: INSIGHT, load: () => import('./tree.ts') },
+  findings: {
+    args: '[unit]',
+    help: 'what is wrong or not honoured in unit files',
+    group: INSIGHT,
+    load: () => import('./findings.ts'),
+  },
+  events: {
+    args: '[patterns...]',
+    help: 'what happens, as it happens',
+    group: INSIGHT,
+    load: () => import('./events.ts'),
+  },
+  escape: {
+    args: '[strings...]',
+    help: 'make unit names of strings and paths',
+    group: INSIGHT,
+    own: true,
+    load: () => import('./escape.ts'),
+  },
+
+  'daemon-reload': { args: '', help: 'load all unit files anew', group: MANAGER, load: manager },
+  'daemon-reexec': { args: '', help: 'start core anew; nothing else notices', group: MANAGER, load: manager },
+  'init-reexec': {
+    args: '[path]',
+    help: 'replace init by a new binary; nothing else notices',
+    group: MANAGER,
+    load: manager,
+  },
+  'show-environment': { args: '', help: 'what services find in their environment', group: MANAGER, load: environment },
+  'set-environment': { args: '<assignments...>', help: 'add to it', group: MANAGER, load: environment },
+  'unset-environment': { args: '<names...>', help: 'take from it', group: MANAGER, load: environment },
+  'import-environment': {
+    args: '<names...>',
+    help: 'add from the environment of this command',
+    group: MANAGER,
+    load: environment,
+  },
+  'is-system-running': {
+    args: '',
+    help: 'running, degraded, starting …; 0: running',
+    group: MANAGER,
+    options: ['wait'],
+    load: () => import('./is.ts'),
+  },
+  version: { args: '', help: 'of sctl and of the manager', group: MANAGER, load: () => import('./version.ts') },
+  completion: {
+    args: '<shell>',
+    help: 'completion script for bash, zsh or fish',
+    group: MANAGER,
+    load: () => import('./completion.ts'),
+  },
+
+  default: { args: '', help: 'isolate the default target', group: SYSTEM, options: ['block'], load: isolate },
+  rescue: { args: '', help: 'isolate rescue.target', group: SYSTEM, options: ['block'], load: isolate },
+  emergency: { args: '', help: 'isolate emergency.target', group: SYSTEM, options: ['block'], load: isolate },
+  poweroff: end('stop everything and switch off'),
+  reboot: end('stop everything and start again', '[argument]'),
+  halt: end('stop everything and stay there'),
+  kexec: end('stop everything and start the loaded kernel'),
+  'soft-reboot': end('stop everything and start userspace again'),
+  exit: end('end the manager, with an exit status', '[status]'),
+
+  __complete: {
+    args: '<what> [rest...]',
+    help: 'words for the completion scripts',
+    group: '',
+    hidden: true,
+    load: () => import('./complete.ts'),
+  },
+};

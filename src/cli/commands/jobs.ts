@@ -1,0 +1,168 @@
+/** start, stop, restart and the rest: requests for jobs, and what to say when they do not go well. */
+import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
+import { exitOfError, exits } from '../exit.ts';
+import { expand } from '../names.ts';
+import { untilEnded } from '../wait.ts';
+import type { Outcome, Unit } from '../wire.ts';
+
+const VERBS: Readonly<Record<string, string>> = { condrestart: 'try-restart', 'force-reload': 'reload-or-restart' };
+
+/** systemctl's words, by the result of the job. */
+function jobFailure(name: string, { unit, result }: Outcome, service: string): string {
+  const see = `See "${name} status ${unit}" and "${name === 'sctl' ? 'sctl logs -u' : 'journalctl -xeu'} ${unit}" for details.`;
+  switch (result) {
+    case 'canceled':
+      return `Job for ${unit} canceled.`;
+    case 'timeout':
+      return `Job for ${unit} timed out.`;
+    case 'dependency':
+      return `A dependency job for ${unit} failed. ${see}`;
+    case 'invalid':
+      return `${unit} is not active, cannot reload.`;
+    case 'assert':
+      return `Assertion failed on job for ${unit}.`;
+    case 'unsupported':
+      return `Operation on or unit type of ${unit} not supported on this system.`;
+    case 'collected':
+      return `Queued job for ${unit} was garbage collected.`;
+    case 'once':
+      return `Unit ${unit} was started already once and can't be started again.`;
+    default:
+      return `Job for ${unit} failed${serviceWords(service)}\n${see}${
+        service === 'start-limit-hit'
+          ? `\nTo force a start, use "${name} reset-failed ${unit}" followed by "${name} start ${unit}" again.`
+          : ''
+      }`;
+  }
+}
+
+/** Why, by the unit's Result=. */
+function serviceWords(result: string): string {
+  const words: Readonly<Record<string, string>> = {
+    resources: 'of unavailable resources or another system error',
+    protocol: 'the service did not take the steps required by its unit configuration',
+    timeout: 'a timeout was exceeded',
+    'exit-code': 'the control process exited with error code',
+    signal: 'a fatal signal was delivered to the control process',
+    'core-dump': 'a fatal signal was delivered causing the control process to dump core',
+    watchdog: 'the service failed to send watchdog ping',
+    'start-limit-hit': 'start of the service was attempted too often',
+    'oom-kill': 'of an out-of-memory (OOM) situation',
+  };
+  return words[result] === undefined ? '.' : ` because ${words[result]}.`;
+}
+
+/** The units as they are now; those that cannot be told are left out, since this is only for messages. */
+async function details({ client }: Call, names: readonly string[]): Promise<Map<string, Unit>> {
+  const answers = await client.calls<{ unit: Unit }>(
+    'io.sysmaster.Units.Get',
+    names.map((name) => ({ name })),
+  );
+  return new Map(answers.flatMap((answer, index) => ('unit' in answer ? [[names[index]!, answer.unit] as const] : [])));
+}
+
+/** A unit that is stopped and can come back by itself. */
+async function warnOfTriggers(call: Call, units: readonly string[]): Promise<void> {
+  for (const [name, unit] of await details(call, units.slice(0, 64))) {
+    const live = unit.triggeredBy.filter(({ active, name: other }) => active === 'active' && !units.includes(other));
+    if (live.length > 0)
+      call.warn(
+        [
+          `Warning: Stopping ${name}, but it can still be activated by:`,
+          ...live.map((trigger) => `  ${trigger.name}`),
+        ].join('\n'),
+      );
+  }
+}
+
+async function warnOfReload(call: Call, units: readonly string[]): Promise<void> {
+  for (const [name, unit] of await details(call, units.slice(0, 64))) {
+    if (unit.needDaemonReload)
+      call.warn(
+        `Warning: The unit file, source configuration file or drop-ins of ${name} changed on disk. Run '${call.context.name} daemon-reload' to reload units.`,
+      );
+  }
+}
+
+/** What is said of a refusal: systemctl's sentence, then what to do. */
+function refused(
+  call: Call,
+  verb: string,
+  unit: string,
+  { error, why, todo }: NonNullable<Outcome['refusal']>,
+): string {
+  const lines = [`Failed to ${verb} ${unit}: ${why}`];
+  const see = ['OnlyByDependency', 'NoIsolation', 'LoadFailed', 'BadUnitSetting'].includes(error);
+  if (see) lines.push(`See '${call.context.name} status ${unit}' for details.`);
+  else if (todo !== '' && !['NoSuchUnit', 'UnitMasked', 'JobTypeNotApplicable'].includes(error))
+    lines.push(`${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}.`);
+  return lines.join('\n');
+}
+
+export interface Request {
+  readonly verb: string;
+  readonly units: readonly string[];
+  readonly mode?: string | undefined;
+  readonly noBlock?: boolean;
+}
+
+/** Ask for jobs, say what went wrong, and return the exit status. */
+export async function request(call: Call, { verb, units, mode, noBlock = false }: Request): Promise<number> {
+  const { client, context, options } = call;
+  const name = context.name;
+  const show = options.showTransaction === true;
+  const { outcomes } = await client.change<{
+    outcomes: Outcome[];
+    progress?: { unit: string; state: string; job: number } | null;
+  }>(
+    'io.sysmaster.Jobs.Request',
+    { verb, units, mode: mode ?? options.jobMode ?? 'replace', noBlock },
+    show
+      ? ({ progress }) => {
+          if (progress !== undefined && progress !== null)
+            call.warn(`job ${progress.job} of ${progress.unit}: ${progress.state}`);
+        }
+      : undefined,
+  );
+  let refusal = 0;
+  let failed = false;
+  const bad = outcomes.filter(({ result }) => result === 'failed' || result === 'timeout').map(({ unit }) => unit);
+  const why = bad.length > 0 && !call.quiet ? await details(call, bad) : new Map<string, Unit>();
+  for (const outcome of outcomes) {
+    if (outcome.refusal !== undefined && outcome.refusal !== null) {
+      context.err(`${refused(call, verb, outcome.unit, outcome.refusal)}\n`);
+      refusal ||= exitOfError(outcome.refusal.error);
+    } else if (!['done', 'skipped', undefined, null].includes(outcome.result)) {
+      failed = true;
+      call.warn(jobFailure(name, outcome, why.get(outcome.unit)?.result ?? ''));
+    }
+    for (const note of outcome.notes) call.warn(`${outcome.unit}: ${note}`);
+  }
+  call.print({ outcomes }, () => []);
+  if (verb === 'stop' && options.warn !== false)
+    await warnOfTriggers(
+      call,
+      outcomes.filter((outcome) => !outcome.refusal).map(({ unit }) => unit),
+    );
+  return failed ? exits.failure : refusal;
+}
+
+export async function run(call: Call): Promise<number> {
+  const { word, args, options, client } = call;
+  const verb = VERBS[word] ?? word;
+  const units = await expand(client, args);
+  if (units.length === 0) {
+    if (verb === 'start')
+      throw new CliError(`No units in memory match ${args.join(' ')}; globs cannot start what is not loaded`);
+    return exits.ok;
+  }
+  const ended = options.wait === true ? await untilEnded(call, units) : undefined;
+  try {
+    if (verb !== 'stop' && !call.quiet) await warnOfReload(call, units);
+    const status = await request(call, { verb, units, noBlock: options.block === false });
+    return status !== 0 || ended === undefined ? status : await ended.result();
+  } finally {
+    ended?.close();
+  }
+}

@@ -1,0 +1,69 @@
+/** list-jobs, with what each job waits for, and cancel. */
+import { globber } from '../../api/glob.ts';
+import { CallError } from '../client.ts';
+import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
+import { unitPattern } from '../names.ts';
+import { table } from '../output/table.ts';
+import type { Job } from '../wire.ts';
+import { hasLegend } from './list-units.ts';
+
+async function list(call: Call): Promise<number> {
+  const { client, style, args, options } = call;
+  const { jobs: all } = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List');
+  const fits = globber(args.map((word) => unitPattern(word)));
+  const jobs = all.filter(({ unit }) => fits(unit));
+  call.print(
+    jobs.map(({ id, ...job }) => ({ job: id, ...job })),
+    () => {
+      if (jobs.length === 0) return hasLegend(call) ? ['No jobs running.'] : [];
+      const rows = jobs.map(({ id, unit, type, state }) => ({
+        cells: [String(id), unit, type, state],
+        paint: (cell: string, index: number) => (index === 3 && state === 'running' ? style.green(cell) : cell),
+      }));
+      const header = hasLegend(call) ? { cells: ['JOB', 'UNIT', 'TYPE', 'STATE'], paint: style.underline } : undefined;
+      const lines = table(rows, { header, columns: call.columns, full: true });
+      if (options.after === true || options.before === true) {
+        // Below each job: what it waits for (--after), and the jobs that wait for it (--before).
+        const first = header === undefined ? 0 : 1;
+        for (const [index, job] of [...jobs.entries()].reverse()) {
+          const waits = options.after === true ? job.waits.map(({ why }) => `    waits for ${why}`) : [];
+          const blocks =
+            options.before === true
+              ? all
+                  .filter((other) => other.waits.some(({ job: id }) => id === job.id))
+                  .map((other) => `    job ${other.id} (${other.type} ${other.unit}) waits for it`)
+              : [];
+          lines.splice(first + index + 1, 0, ...waits, ...blocks);
+        }
+      }
+      return hasLegend(call) ? [...lines, '', `${jobs.length} jobs listed.`] : lines;
+    },
+  );
+  return 0;
+}
+
+async function cancel(call: Call): Promise<number> {
+  const { client, args, context } = call;
+  const canceled: number[] = [];
+  let status = 0;
+  const change = async (jobs: readonly number[] | undefined): Promise<void> => {
+    const answer = await client.change<{ canceled: number[] }>('io.sysmaster.Jobs.Cancel', { jobs });
+    canceled.push(...answer.canceled);
+  };
+  if (args.length === 0) await change(undefined);
+  for (const word of args) {
+    if (!/^\d+$/.test(word)) throw new CliError(`Failed to parse job id "${word}": Invalid argument`);
+    try {
+      await change([Number(word)]);
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      context.err(`Failed to cancel job ${word}: ${error.why}\n`);
+      status = 1;
+    }
+  }
+  call.print({ canceled }, () => []);
+  return status;
+}
+
+export const run = (call: Call): Promise<number> => (call.word === 'cancel' ? cancel(call) : list(call));

@@ -1,0 +1,50 @@
+/** show: properties under systemd's names, for scripts. */
+import type { Call } from '../command.ts';
+import { expand } from '../names.ts';
+import { dateText, spanText } from '../output/time.ts';
+
+type Properties = Readonly<Record<string, string>>;
+
+/** Numbers become dates and spans, by the name's ending, as systemctl prints them. */
+export function showValue(name: string, value: string): string {
+  if (/Timestamp$/.test(name)) return value === '0' ? '' : dateText(Number(value));
+  if (/USec$/.test(name) && /^\d+$/.test(value)) return spanText(Number(value));
+  if (/^Exec/.test(name)) return value.replace(/@(\d+)\]/g, (_, us: string) => `${dateText(Number(us))}]`);
+  return value;
+}
+
+function lines(properties: Properties, call: Call, wanted: readonly string[]): string[] {
+  const { options } = call;
+  const bare = options.value === true || options.P !== undefined;
+  const shown = Object.entries(properties).filter(([name, value]) =>
+    wanted.length > 0 ? wanted.includes(name) : options.all === true || showValue(name, value) !== '',
+  );
+  return shown.map(([name, value]) => (bare ? showValue(name, value) : `${name}=${showValue(name, value)}`));
+}
+
+export async function run(call: Call): Promise<number> {
+  const { client, args, options } = call;
+  const wanted = [...(options.property ?? []), ...(options.P ?? [])];
+  const pick = (properties: Properties): Properties =>
+    wanted.length === 0
+      ? properties
+      : Object.fromEntries(Object.entries(properties).filter(([name]) => wanted.includes(name)));
+  if (args.length === 0) {
+    const { properties } = await client.call<{ properties: Properties }>('io.sysmaster.Manager.Properties');
+    call.print(pick(properties), () => lines(properties, call, wanted));
+    return 0;
+  }
+  const names = await expand(client, args);
+  const answers = await client.calls<{ properties: Properties }>(
+    'io.sysmaster.Units.Properties',
+    names.map((name) => ({ name })),
+  );
+  const all = answers.map((answer) => {
+    if (!('properties' in answer)) throw answer;
+    return answer.properties;
+  });
+  call.print(all.length === 1 ? pick(all[0]!) : all.map(pick), () =>
+    all.flatMap((properties, index) => [...(index > 0 ? [''] : []), ...lines(properties, call, wanted)]),
+  );
+  return 0;
+}

@@ -1,0 +1,156 @@
+/** status: all about a unit, as systemctl shows it, and about the system when no unit is named. */
+import { readFile } from 'node:fs/promises';
+import { CallError } from '../client.ts';
+import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
+import { exits } from '../exit.ts';
+import { findFiles, logDirectories, readLogs } from '../logs/files.ts';
+import { formatEntry } from '../logs/format.ts';
+import { expand } from '../names.ts';
+import { groupLines } from '../output/group.ts';
+import { glyph, stateColour } from '../output/style.ts';
+import { agoText, dateText } from '../output/time.ts';
+import { unitLines } from '../output/unit.ts';
+import type { ManagerState, Summary, Unit } from '../wire.ts';
+
+const LOG_LINES = 10;
+
+/** The last lines of the unit's present run; of all runs if it has none. */
+async function logLines(call: Call, unit: Unit, directories: readonly string[]): Promise<string[]> {
+  const limit = call.options.lines ?? LOG_LINES;
+  if (limit === 0) return [];
+  const names = new Set(unit.names);
+  const since = unit.inactiveExit?.realUs ?? Number.NEGATIVE_INFINITY;
+  const files = await findFiles(directories, (name) => names.has(name));
+  const { entries } = await readLogs(files, limit, since, ({ t }) => t >= since);
+  const form = ['short', 'cat'].includes(call.options.output ?? '') ? call.options.output! : 'short';
+  return entries.map((entry) => formatEntry(entry, { form, style: call.style, columns: call.columns, hostname: true }));
+}
+
+/** `status 1234`: the unit of a process, by its control group as it is here. */
+async function unitOfPid(pid: string): Promise<string> {
+  let text: string;
+  try {
+    text = await readFile(`/proc/${pid}/cgroup`, 'utf8');
+  } catch (cause) {
+    throw new CliError(`Failed to get unit for PID ${pid}: there is no such process`, 1, cause);
+  }
+  const parts = (/^0::(.*)$/m.exec(text)?.[1] ?? '').split('/');
+  const unit = parts.findLast((part) => /\.(service|scope|socket|mount|swap|slice)$/.test(part));
+  if (unit === undefined) throw new CliError(`PID ${pid} does not belong to any loaded unit.`);
+  return unit;
+}
+
+async function overview(call: Call): Promise<number> {
+  const { client, context, style } = call;
+  const { manager } = await client.call<{ manager: ManagerState }>('io.sysmaster.Manager.Get');
+  let root: Unit | undefined;
+  try {
+    ({ unit: root } = await client.call<{ unit: Unit }>('io.sysmaster.Units.Get', {
+      name: '-.slice',
+      processes: true,
+    }));
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    call.warn(`-.slice: ${error.message}`);
+  }
+  const now = context.nowUs();
+  call.print(manager, () => {
+    const good =
+      manager.state === 'running'
+        ? 'active'
+        : manager.state === 'degraded' || manager.state === 'maintenance'
+          ? 'failed'
+          : 'activating';
+    const colour = stateColour(style, good);
+    const since = manager.stamps.userspace?.realUs;
+    return [
+      `${colour(glyph(good))} ${manager.hostname}`,
+      `    State: ${colour(manager.state)}`,
+      `    Units: ${manager.units} loaded`,
+      `     Jobs: ${manager.jobs} queued`,
+      `   Failed: ${manager.failed} units`,
+      ...(since === undefined ? [] : [`    Since: ${dateText(since)}; ${agoText(since, now)}`]),
+      `sysMaster: ${manager.version} (${manager.role})`,
+      ...(manager.tainted.length > 0 ? [`  Tainted: ${style.yellow(manager.tainted.join(':'))}`] : []),
+      ...(manager.deaths.length > 0
+        ? [
+            `    Cores: ${style.yellow(`${manager.deaths.length} died before this one; the last by ${manager.deaths.at(-1)!.how}`)}`,
+          ]
+        : []),
+      ...(manager.safeMode ? [`     Mode: ${style.red('safe mode: core came up without its checkpoint')}`] : []),
+      ...(manager.checkpointFault !== ''
+        ? [`     Disk: ${style.red(`the checkpoint cannot be written: ${manager.checkpointFault}`)}`]
+        : []),
+      ...(root?.group
+        ? [`   CGroup: ${root.group.path}`, ...groupLines(root.group, call.columns).map((line) => `           ${line}`)]
+        : []),
+    ];
+  });
+  return exits.ok;
+}
+
+async function wantedUnits(call: Call): Promise<string[]> {
+  const { client, args, options } = call;
+  const names: string[] = [];
+  for (const word of args) names.push(/^\d+$/.test(word) ? await unitOfPid(word) : word);
+  if (names.length > 0) return await expand(client, names);
+  const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', {
+    types: options.type,
+    states: options.state,
+  });
+  return units
+    .filter(({ active }) => options.all === true || options.state !== undefined || active !== 'inactive')
+    .map(({ name }) => name);
+}
+
+export async function run(call: Call): Promise<number> {
+  const { client, args, options, context } = call;
+  if (args.length === 0 && options.all !== true && options.type === undefined && options.state === undefined)
+    return await overview(call);
+  const names = await wantedUnits(call);
+  const answers = await client.calls<{ unit: Unit }>(
+    'io.sysmaster.Units.Get',
+    names.map((name) => ({ name, processes: true })),
+  );
+  let directories: readonly string[] = [];
+  if ((options.lines ?? LOG_LINES) > 0 && !call.json) {
+    const { manager } = await client.call<{ manager: ManagerState }>('io.sysmaster.Manager.Get');
+    directories =
+      manager.logDirectory === '' || context.env['SYSMASTER_LOGS']
+        ? logDirectories(context, undefined)
+        : [manager.logDirectory];
+  }
+  let status: number = exits.ok;
+  const shown: { readonly unit: Unit; readonly log: readonly string[] }[] = [];
+  for (const [index, answer] of answers.entries()) {
+    if (!('unit' in answer)) throw answer;
+    const { unit } = answer;
+    if (unit.load === 'not-found' && unit.active === 'inactive') {
+      context.err(`Unit ${names[index]} could not be found.\n`);
+      status ||= exits.unknown;
+      continue;
+    }
+    if (!['active', 'reloading'].includes(unit.active)) status ||= exits.notRunning;
+    shown.push({ unit, log: call.json ? [] : await logLines(call, unit, directories) });
+  }
+  const now = context.nowUs();
+  call.print(
+    shown.map(({ unit }) => unit),
+    () =>
+      shown.flatMap(({ unit, log }, index) => [
+        ...(index > 0 ? [''] : []),
+        ...unitLines(unit, { style: call.style, nowUs: now, columns: call.columns }),
+        ...(log.length > 0 ? ['', ...log] : []),
+        ...(unit.needDaemonReload
+          ? [
+              '',
+              call.style.yellow(
+                `Warning: The unit file, source configuration file or drop-ins of ${unit.name} changed on disk. Run '${context.name} daemon-reload' to reload units.`,
+              ),
+            ]
+          : []),
+      ]),
+  );
+  return status;
+}

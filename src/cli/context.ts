@@ -1,0 +1,33 @@
+/** What a command may use of the world: the streams, the terminal, the clock, the environment. Tests hand in their own. */
+
+export interface Context {
+  /** Text as it is; callers end their lines. */
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Standard input, whole; for `-`. */
+  readonly input: () => Promise<string>;
+  /** Standard output is a terminal: colours, cut lines. */
+  readonly terminal: boolean;
+  /** Columns of it; Infinity where there is none. */
+  readonly columns: number;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** CLOCK_REALTIME in µs. */
+  readonly nowUs: () => number;
+  /** CLOCK_MONOTONIC in µs, as the logs and core count it. */
+  readonly monotonicUs: () => number;
+  /** The name the program was called by: sctl, systemctl, reboot … */
+  readonly name: string;
+  readonly uid: number;
+  /** Wait; real in the program, at once in tests. */
+  readonly pause: (ms: number) => Promise<void>;
+}
+
+/** An end with a message and systemctl's exit status. */
+export class CliError extends Error {
+  readonly exitCode: number;
+  constructor(message: string, exitCode = 1, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'CliError';
+    this.exitCode = exitCode;
+  }
+}

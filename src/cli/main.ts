@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/**
+ * sctl: the program. Compiled code is cached, since half of the time of `is-active` is reading this.
+ * Called as systemctl, poweroff, reboot, halt, shutdown or journalctl it behaves like it.
+ */
+import { enableCompileCache } from 'node:module';
+import { basename } from 'node:path';
+import type { Context } from './context.ts';
+
+enableCompileCache();
+
+const NAMES: ReadonlySet<string> = new Set(['systemctl', 'poweroff', 'reboot', 'halt', 'shutdown', 'journalctl']);
+
+/** By the link it was started through, or by the argv[0] that a wrapper set (`exec -a systemctl node …`). */
+function calledAs(): string {
+  const given = [process.env['SCTL_NAME'] ?? '', process.argv0, process.argv[1] ?? ''].map((path) => basename(path));
+  return given.find((name) => NAMES.has(name)) ?? 'sctl';
+}
+
+const context: Context = {
+  out: (text) => {
+    process.stdout.write(text);
+  },
+  err: (text) => {
+    process.stderr.write(text);
+  },
+  input: async () => {
+    let text = '';
+    process.stdin.setEncoding('utf8');
+    for await (const chunk of process.stdin) text += String(chunk);
+    return text;
+  },
+  terminal: process.stdout.isTTY === true,
+  columns: Number(process.env['COLUMNS']) || process.stdout.columns || 80,
+  env: process.env,
+  nowUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
+  monotonicUs: () => Number(process.hrtime.bigint() / 1000n),
+  name: calledAs(),
+  uid: process.getuid?.() ?? 0,
+  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};
+
+// A reader that goes away (`sctl logs | head`) ends us quietly, as a program in C would be by SIGPIPE.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+const { main } = await import('./run.ts');
+process.exitCode = await main(process.argv.slice(2), context);

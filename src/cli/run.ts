@@ -1,0 +1,159 @@
+/**
+ * From words to a command: find its name among the options, read only its file, parse, run, and make an exit status of
+ * whatever comes out.
+ */
+import { basename } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { type Client, createClient, socketPath } from './client.ts';
+import type { Call, CommandSpec, Module } from './command.ts';
+import { commands } from './commands/index.ts';
+import { CliError, type Context } from './context.ts';
+import { addOptions, type Options, VALUED } from './options.ts';
+import { styleOf } from './output/style.ts';
+
+/** Programs whose name is a command (systemctl(1), halt(8)). */
+const CALLED_AS: Readonly<Record<string, readonly string[]>> = {
+  poweroff: ['poweroff'],
+  reboot: ['reboot'],
+  halt: ['halt'],
+  shutdown: ['__shutdown'],
+  journalctl: ['logs'],
+};
+
+/** The command's name and everything else, whose order is kept. Options may come first: `systemctl -q is-active x`. */
+export function splitWords(words: readonly string[]): {
+  readonly word: string | undefined;
+  readonly rest: readonly string[];
+} {
+  for (let at = 0; at < words.length; at += 1) {
+    const word = words[at]!;
+    if (word === '--') break;
+    if (!word.startsWith('-') || word === '-') return { word, rest: [...words.slice(0, at), ...words.slice(at + 1)] };
+    if (VALUED.has(word)) at += 1;
+  }
+  return { word: undefined, rest: words };
+}
+
+function overview(name: string, all: boolean): string {
+  const lines = [`${name} [OPTIONS…] COMMAND …`, '', 'Ask the service manager, and tell it what to do.'];
+  const groups = Map.groupBy(Object.entries(commands), ([, { group }]) => group);
+  for (const [group, entries] of groups) {
+    const shown = entries.filter(([, { hidden }]) => hidden !== true || all);
+    if (group === '' || shown.length === 0) continue;
+    lines.push(
+      '',
+      `${group}:`,
+      ...shown.map(([word, { args, help }]) => `  ${`${word} ${args}`.trimEnd().padEnd(36)} ${help}`),
+    );
+  }
+  lines.push(
+    '',
+    'With every command:',
+    '  -o, --output json                    data instead of text',
+    '  --socket PATH                        another manager',
+  );
+  lines.push('', `${name} COMMAND --help says more. See also: sctl logs, sctl machine, sctl findings.`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** A command as commander sees it. */
+function commanderOf(name: string, word: string, spec: CommandSpec, context: Context): Command {
+  const command = new Command(`${name} ${word}`).description(spec.help);
+  for (const argument of spec.args.split(' ').filter((part) => part !== '')) command.argument(argument);
+  return command.exitOverride().configureOutput({ writeOut: context.out, writeErr: () => {} });
+}
+
+/** Files that bring their own options export this. */
+interface WithOptions extends Module {
+  readonly define?: (command: Command) => void;
+}
+
+function sentence(error: CommanderError): string {
+  const text = error.message.replace(/^error: /, '');
+  if (error.code === 'commander.missingArgument') return 'Too few arguments.';
+  if (error.code === 'commander.excessArguments') return 'Too many arguments.';
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
+
+/** `client` is for tests; else one is made from the options. */
+async function runWord(
+  word: string,
+  rest: readonly string[],
+  context: Context,
+  given: Client | undefined,
+): Promise<number> {
+  const spec = commands[word];
+  if (spec === undefined) throw new CliError(`Unknown command verb ${word}.`);
+  const module: WithOptions = await spec.load();
+  const command = commanderOf(context.name, word, spec, context);
+  if (spec.own === true) module.define?.(command);
+  else addOptions(command, spec.options ?? []);
+  command.parse([...rest], { from: 'user' });
+  const options = command.opts() as Options;
+  const json = options.output === 'json' || options.output === 'json-pretty';
+  const quiet = options.quiet === true;
+  const client = given ?? createClient(context, socketPath(context, options.socket));
+  const call: Call = {
+    word,
+    args: command.args,
+    options,
+    context,
+    style: styleOf(context),
+    client,
+    quiet,
+    json,
+    columns: options.full === true || !context.terminal ? Number.POSITIVE_INFINITY : context.columns,
+    print: (data, text) => {
+      if (json) context.out(`${JSON.stringify(data, undefined, options.output === 'json-pretty' ? 2 : undefined)}\n`);
+      else {
+        const lines = text();
+        if (lines.length > 0) context.out(`${lines.join('\n')}\n`);
+      }
+    },
+    warn: (line) => {
+      if (!quiet) context.err(`${line}\n`);
+    },
+  };
+  try {
+    return await module.run(call);
+  } finally {
+    client.close();
+  }
+}
+
+/** Run a command line; `argv` without the program's name. Resolves to the exit status. */
+export async function main(argv: readonly string[], context: Context, client?: Client): Promise<number> {
+  const words = [...(CALLED_AS[basename(context.name)] ?? []), ...argv];
+  try {
+    if (words[0] === '__shutdown') {
+      const { shutdownWords } = await import('./commands/shutdown-words.ts');
+      const { word, rest } = shutdownWords(argv);
+      return await runWord(word, rest, context, client);
+    }
+    const { word, rest } = splitWords(words);
+    if (word === undefined && rest.includes('--version'))
+      return await runWord(
+        'version',
+        rest.filter((option) => option !== '--version'),
+        context,
+        client,
+      );
+    if (word === 'help' || (word === undefined && rest.some((option) => option === '--help' || option === '-h'))) {
+      const [about] = rest;
+      if (word === 'help' && about !== undefined && commands[about] !== undefined)
+        return await runWord(about, ['--help'], context, client);
+      context.out(overview(context.name, false));
+      return 0;
+    }
+    return await runWord(word ?? 'list-units', rest, context, client);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      context.err(`${sentence(error)}\n`);
+      return 1;
+    }
+    if (!(error instanceof CliError)) throw error;
+    context.err(`${error.message}\n`);
+    return error.exitCode;
+  }
+}
