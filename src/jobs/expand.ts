@@ -25,6 +25,8 @@ import { edgeWords } from './words.ts';
 
 /** One job of one type of one unit, in the making. */
 export interface Node {
+  /** In the order of discovery: the smaller, the nearer to the request. */
+  readonly serial: number;
   readonly unit: string;
   type: JobType;
   anchor: boolean;
@@ -83,6 +85,7 @@ export class Expansion {
   readonly #world: PlanWorld;
   readonly #mode: JobMode;
   readonly #queue: Node[] = [];
+  #serial = 0;
 
   constructor(world: PlanWorld, mode: JobMode) {
     this.#world = world;
@@ -193,6 +196,7 @@ export class Expansion {
       };
     }
     const node: Node = {
+      serial: this.#serial++,
       unit,
       type,
       anchor: false,

@@ -6,12 +6,14 @@
  *
  * | event             | fields                      | who sends it                                                      |
  * |-------------------|-----------------------------|-------------------------------------------------------------------|
- * | `request`         | request, client?            | api, timers, sockets, units (`requestJob`), this actor itself      |
+ * | `request`         | request, client?            | api, timers, this actor itself                                    |
+ * | `unit-request`    | {@link UnitRequest}         | a unit (`requestJob`); refused: `job-refused` {why} goes back     |
  * | `unit-changed`    | those of {@link UnitChange} | every unit, at every change of its view; never for an adopted one |
+ * | `unit-ended`      | {@link UnitEnded}           | a unit (`ended`)                                                  |
  * | `unit-refused`    | unit, verb, result, why     | whoever was asked by `askUnit` and could not (condition: `done`)  |
  * | `job-finished`    | id, result, why             | the end of a job's actor                                          |
  * | `cancel`          | ids, by, client?            | api                                                               |
- * | `reload-propagated` | unit                      | a service that reloads by itself                                  |
+ * | `propagate-reload` | unit                       | a service that reloads by itself                                  |
  * | `units-loaded`    |                             | after every load or reload of unit files                          |
  *
  * **What it believes of the units** is what it has been told by `unit-changed` (`seen`), not what they are at this moment: a
@@ -117,6 +119,26 @@ export interface JobInput {
   readonly runningTimeoutMs: number | 'infinity';
 }
 
+/** A unit asks for a job, its own or another's. */
+export interface UnitRequest {
+  readonly from: string;
+  readonly unit: string;
+  readonly verb: 'start' | 'restart' | 'stop';
+  readonly mode: 'replace' | 'fail';
+  readonly why: string;
+}
+
+/**
+ * A unit went down. Only news where it is `restarting`, so that its state never shows it; any other end is a `unit-changed`.
+ * Not to be sent for an end that a `unit-changed` tells by `through`.
+ */
+export interface UnitEnded {
+  readonly unit: string;
+  readonly active: 'inactive' | 'failed';
+  readonly result?: string;
+  readonly restarting: boolean;
+}
+
 // biome-ignore lint/suspicious/noExplicitAny: params are plain JSON; the host's own type for that lives above this layer.
 type AnyEffect = { readonly type: string; readonly params: any };
 interface Event {
@@ -207,7 +229,11 @@ class Turn {
         return this.#work.finish(event['id'] as number, event['result'] as JobResult, (event['why'] as string) ?? '');
       case 'cancel':
         return this.#cancel(event['ids'] as readonly number[], event['by'] as string, event['client']);
-      case 'reload-propagated':
+      case 'unit-request':
+        return this.#unitRequest(event as unknown as UnitRequest);
+      case 'unit-ended':
+        return this.#unitEnded(event as unknown as UnitEnded);
+      case 'propagate-reload':
         return this.#propagateReload(event['unit'] as string);
       case 'units-loaded':
         return this.#unitsLoaded();
@@ -218,21 +244,36 @@ class Turn {
   }
 
   #request(request: JobRequest, client: unknown): void {
+    const planned = this.#planAndInstall(request);
+    if (client === undefined) return;
+    this.#effect({ type: 'answer', params: { client, answer: planned } });
+  }
+
+  #planAndInstall(request: JobRequest): RequestAnswer {
     const world = { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table) };
     const planned = plan(world, request);
     if (isRefusal(planned)) {
-      if (client !== undefined) return this.#answer(client, { refused: planned });
       const message = `${request.verb} ${request.units.join(' ')} for ${request.by}: refused: ${planned.refused}; ${planned.todo}`;
-      return this.#effect({ type: 'log', params: { level: 'warning', unit: planned.unit, message } });
+      this.#effect({ type: 'log', params: { level: 'warning', unit: planned.unit, message } });
+      return { refused: planned };
     }
     const ids = this.#work.install(planned);
     for (const cut of planned.cuts) this.#effect({ type: 'orderingCut', params: { cut } });
-    if (client !== undefined) this.#answer(client, accepted(planned, request, ids, this.#graph));
-    else for (const message of planned.notes.slice(0, MAX_NOTES)) this.#effect({ type: 'log', params: { level: 'info', message } });
+    for (const message of planned.notes.slice(0, MAX_NOTES)) this.#effect({ type: 'log', params: { level: 'info', message } });
+    return accepted(planned, request, ids, this.#graph);
   }
 
-  #answer(client: unknown, answer: RequestAnswer): void {
-    this.#effect({ type: 'answer', params: { client, answer } });
+  #unitRequest({ from, unit, verb, mode, why }: UnitRequest): void {
+    const answer = this.#planAndInstall({ verb, units: [unit], mode, by: `${from}: ${why}`, automatic: true });
+    if ('refused' in answer) this.#post(`unit:${from}`, { type: 'job-refused', why: answer.refused.refused });
+  }
+
+  #unitEnded({ unit, active, result, restarting }: UnitEnded): void {
+    if (!restarting) return;
+    const now = this.#states.active(unit);
+    this.#passage({ unit, before: now, after: active, restarting, ...(result === undefined ? {} : { result }) });
+    this.#passage({ unit, before: active, after: now, restarting: false });
+    for (const other of touched(this.#graph, unit)) this.#touched.add(other);
   }
 
   #unitChanged(event: UnitChange): void {

@@ -140,16 +140,24 @@ class Settling {
     // Each round removes at least one job.
     for (let again = true; again; ) {
       again = false;
+      const hard: (readonly [Node, Node])[] = [];
       for (const unit of this.#units) {
         const pair = contradiction(this.#byUnit.get(unit) ?? []);
         if (pair === undefined) continue;
         const [a, b] = pair;
         const victim = weaker(a, b);
-        if (victim === undefined) return contradicting(a, b);
+        if (victim === undefined) {
+          hard.push(pair);
+          continue;
+        }
         const other = victim === a ? b : a;
         this.#drop(victim, `it contradicts ${other.type} ${other.unit}, wanted by ${wanter(other)}`);
         again = true;
       }
+      // One contradiction brings others with it; the nearest to the request is the one to tell.
+      const distance = ([a, b]: readonly [Node, Node]) => Math.max(a.serial, b.serial);
+      const nearest = hard.sort((a, b) => distance(a) - distance(b))[0];
+      if (nearest !== undefined) return contradicting(...nearest);
       if (again) this.#dropUnwanted();
     }
     return undefined;
