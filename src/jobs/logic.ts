@@ -25,6 +25,7 @@
  * Effects, besides the host's own: {@link JobsEffect}.
  */
 import { level, triggered, triggeredByJob, touched, unexpected } from './react.ts';
+import { type Stall, stall } from './explain.ts';
 import * as paged from './paged.ts';
 import type { Paged, PagedDiff } from './paged.ts';
 import { isRefusal, plan } from './plan.ts';
@@ -57,6 +58,7 @@ import { passages } from './verbs.ts';
 /** The rules start or stop one unit at most this often in so long; after that they try again when the time is over (systemd: 16 in 10 s). */
 const RULES_BURST = 16;
 const RULES_INTERVAL_MS = 10_000;
+const RULES_OF = 'rules of ';
 /** An answer tells at most so many notes. */
 const MAX_NOTES = 100;
 
@@ -101,6 +103,8 @@ export type JobsEffect =
   | { readonly type: 'jobRemoved'; readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string } }
   /** An ordering edge is not honoured. */
   | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
+  /** Jobs wait, and nothing can move them any more. Told once, when it comes about. */
+  | { readonly type: 'stalled'; readonly params: Stall }
   /** JobTimeoutAction= of a unit whose job timed out; never `none`. */
   | {
       readonly type: 'jobTimeoutAction';
@@ -208,7 +212,11 @@ class Turn {
     this.#work.settle();
     this.#tell();
     const table = this.#work.done();
-    if (table.jobs.size === 0 && this.#state.table.jobs.size > 0) this.#effect({ type: 'allJobsOver', params: undefined });
+    const was = this.#state.table;
+    if (table.jobs.size === 0 && was.jobs.size > 0) this.#effect({ type: 'allJobsOver', params: undefined });
+    const stands = table.running === 0 && (was.running > 0 || was.jobs.size < table.jobs.size);
+    const stalled = stands ? stall(table, this.#graph, this.#states) : undefined;
+    if (stalled !== undefined) this.#effect({ type: 'stalled', params: stalled });
     for (const unit of [...this.#touched].sort()) this.#applyLevel(unit);
     const snapshot: JobsState = { table, seen: this.#seen.done(), limits: this.#limits.done() };
     const same =
@@ -238,7 +246,7 @@ class Turn {
       case 'units-loaded':
         return this.#unitsLoaded();
       case 'deadline':
-        return void this.#touched.add((event['name'] as string).replace(/^rules of /, ''));
+        return void this.#touched.add((event['name'] as string).slice(RULES_OF.length));
       default: // `shutdown` and `effect-failed` of the host: nothing here can do anything about them
     }
   }
@@ -295,8 +303,8 @@ class Turn {
     if (this.#seen.get(passage.unit) !== passage.after) this.#seen.set(passage.unit, passage.after);
     if (job !== undefined) this.#post(actorOf(job.id), { type: 'unit', change: passage });
     const wanted = this.#work.unitChanged(passage) === 'expected';
-    if (!wanted) this.#requestAll(unexpected(this.#reactWorld(), passage));
-    this.#requestAll(triggered(this.#graph, passage));
+    if (!wanted) this.#requestByRule(unexpected(this.#reactWorld(), passage));
+    this.#requestByRule(triggered(this.#graph, passage));
   }
 
   /** The unit was asked and says no, or something that had to be asked before it. */
@@ -358,7 +366,7 @@ class Turn {
     const own = byUnit || (this.#event.type === 'job-finished' && this.#event['id'] === job.id);
     if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
     this.#effect({ type: 'jobRemoved', params: { job, result, why } });
-    this.#requestAll(triggeredByJob(this.#graph, job.unit, result));
+    this.#requestByRule(triggeredByJob(this.#graph, job.unit, result));
     for (const unit of touched(this.#graph, job.unit)) this.#touched.add(unit);
     const settings = this.#graph.facts(job.unit)?.unit;
     const action = settings?.JobTimeoutAction ?? 'none';
@@ -383,15 +391,32 @@ class Turn {
   #applyLevel(unit: string): void {
     const wanted = level(this.#reactWorld(), unit);
     if (wanted === undefined) return;
+    const waitMs = this.#admit(unit);
+    if (waitMs === 0) return this.#requestAll([wanted]);
+    this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: waitMs } });
+  }
+
+  /** Two units may be each other's OnFailure=: the rules are not to chase each other for ever. */
+  #requestByRule(requests: readonly JobRequest[]): void {
+    for (const request of requests) {
+      const unit = request.units[0] as string;
+      if (this.#work.jobOf(unit) !== undefined || this.#admit(unit) === 0) {
+        this.#requestAll([request]);
+        continue;
+      }
+      const message = `${request.verb} ${unit} for ${request.by}: left out: the rules have acted on it ${RULES_BURST} times in ${RULES_INTERVAL_MS / 1000} s`;
+      this.#effect({ type: 'log', params: { level: 'warning', unit, message } });
+    }
+  }
+
+  /** Count an act of the rules on a unit. @returns 0, or in how many ms it may be tried again */
+  #admit(unit: string): number {
     const nowMs = this.#event.atMs ?? 0;
     const known = this.#limits.get(unit);
     const limit = known !== undefined && nowMs - known.fromMs < RULES_INTERVAL_MS ? known : { fromMs: nowMs, count: 0 };
-    if (limit.count >= RULES_BURST) {
-      const ms = limit.fromMs + RULES_INTERVAL_MS - nowMs;
-      return this.#effect({ type: 'armDeadline', params: { name: `rules of ${unit}`, ms } });
-    }
+    if (limit.count >= RULES_BURST) return limit.fromMs + RULES_INTERVAL_MS - nowMs;
     this.#limits.set(unit, { fromMs: limit.fromMs, count: limit.count + 1 });
-    this.#requestAll([wanted]);
+    return 0;
   }
 
   #reactWorld() {

@@ -29,7 +29,7 @@ import type { Cut, JobGraph, JobType, Refusal } from './types.ts';
 import { refusal } from './refusals.ts';
 import { TopologicalOrder } from './topological.ts';
 import { goesDown } from './verbs.ts';
-import { edgeWords } from './words.ts';
+import { edgeWords, originWords } from './words.ts';
 
 /** What ordering needs to know of a job. */
 export interface Orderly {
@@ -343,13 +343,20 @@ const STRENGTHS = [
   'all of the ring are essential units',
 ] as const;
 
-/** How strong an ordering is, and the line or rule that stands for it. */
-export function judge(graph: JobGraph, { later, earlier }: Ordering): { strength: number; edge: Edge } {
+/** The edge that stands for an ordering: a written one before an implied one, then by where it is written. */
+export function representative(graph: JobGraph, { later, earlier }: Ordering): Edge {
   const edges = graph.edges(later, 'After').filter((edge) => edge.to === earlier);
-  const written = edges.find((edge) => !('rule' in edge.origin));
-  const edge = written ?? edges[0] ?? { from: later, kind: 'After', to: earlier, origin: { rule: 'unknown' } };
+  const rank = (edge: Edge) => `${'rule' in edge.origin ? 1 : 0} ${originWords(edge.origin)}`;
+  const [best] = edges.sort((a, b) => byCodeUnit(rank(a), rank(b)));
+  return best ?? { from: later, kind: 'After', to: earlier, origin: { rule: 'unknown' } };
+}
+
+/** How strong an ordering is, and the edge that stands for it. */
+function judge(graph: JobGraph, ordering: Ordering): { strength: number; edge: Edge } {
+  const { later, earlier } = ordering;
+  const edge = representative(graph, ordering);
   if (ESSENTIAL.has(later)) return { strength: 4, edge };
-  if (written === undefined) return { strength: 0, edge };
+  if ('rule' in edge.origin) return { strength: 0, edge };
   const linked = (kinds: readonly Edge['kind'][]) =>
     kinds.some((kind) =>
       [graph.edges(later, kind).some((e) => e.to === earlier), graph.edges(earlier, kind).some((e) => e.to === later)].includes(true),
