@@ -9,7 +9,6 @@
  * | `request`         | request, client?            | api, timers, this actor itself                                    |
  * | `unit-request`    | {@link UnitRequest}         | a unit (`requestJob`); refused: `job-refused` {why} goes back     |
  * | `unit-changed`    | those of {@link UnitChange} | every unit, at every change of its view; never for an adopted one |
- * | `unit-ended`      | {@link UnitEnded}           | a unit (`ended`)                                                  |
  * | `unit-refused`    | unit, verb, result, why     | whoever was asked by `askUnit` and could not (condition: `done`)  |
  * | `job-finished`    | id, result, why             | the end of a job's actor                                          |
  * | `cancel`          | ids, by, client?            | api                                                               |
@@ -132,17 +131,6 @@ export interface UnitRequest {
   readonly why: string;
 }
 
-/**
- * A unit went down. Only news where it is `restarting`, so that its state never shows it; any other end is a `unit-changed`.
- * Not to be sent for an end that a `unit-changed` tells by `through`.
- */
-export interface UnitEnded {
-  readonly unit: string;
-  readonly active: 'inactive' | 'failed';
-  readonly result?: string;
-  readonly restarting: boolean;
-}
-
 // biome-ignore lint/suspicious/noExplicitAny: params are plain JSON; the host's own type for that lives above this layer.
 type AnyEffect = { readonly type: string; readonly params: any };
 interface Event {
@@ -204,7 +192,7 @@ class Turn {
     this.#seen = new paged.Draft(state.seen);
     this.#limits = new paged.Draft(state.limits);
     this.#states = { active: (unit) => this.#seen.get(unit) ?? world.states.active(unit) };
-    this.#work = new Work(state.table, this.#graph, this.#states);
+    this.#work = new Work(state.table, this.#graph, this.#states, event.atMs ?? 0);
   }
 
   run(): JobsStep {
@@ -239,15 +227,15 @@ class Turn {
         return this.#cancel(event['ids'] as readonly number[], event['by'] as string, event['client']);
       case 'unit-request':
         return this.#unitRequest(event as unknown as UnitRequest);
-      case 'unit-ended':
-        return this.#unitEnded(event as unknown as UnitEnded);
       case 'propagate-reload':
         return this.#propagateReload(event['unit'] as string);
       case 'units-loaded':
         return this.#unitsLoaded();
       case 'deadline':
         return void this.#touched.add((event['name'] as string).slice(RULES_OF.length));
-      default: // `shutdown` and `effect-failed` of the host: nothing here can do anything about them
+      // `unit-ended` tells nothing that `through` of a `unit-changed` has not told; nothing can be done about the host's
+      // `shutdown` and `effect-failed`.
+      default:
     }
   }
 
@@ -274,14 +262,6 @@ class Turn {
   #unitRequest({ from, unit, verb, mode, why }: UnitRequest): void {
     const answer = this.#planAndInstall({ verb, units: [unit], mode, by: `${from}: ${why}`, automatic: true });
     if ('refused' in answer) this.#post(`unit:${from}`, { type: 'job-refused', why: answer.refused.refused });
-  }
-
-  #unitEnded({ unit, active, result, restarting }: UnitEnded): void {
-    if (!restarting) return;
-    const now = this.#states.active(unit);
-    this.#passage({ unit, before: now, after: active, restarting, ...(result === undefined ? {} : { result }) });
-    this.#passage({ unit, before: active, after: now, restarting: false });
-    for (const other of touched(this.#graph, unit)) this.#touched.add(other);
   }
 
   #unitChanged(event: UnitChange): void {

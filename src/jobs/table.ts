@@ -21,6 +21,7 @@ import type {
   InstalledJob,
   InstalledJobs,
   JobGraph,
+  JobRequest,
   JobResult,
   Passage,
   Plan,
@@ -107,6 +108,7 @@ const cutKey = (later: string, earlier: string) => `${later} ${earlier}`;
 export class Work {
   readonly changes: TableChange[] = [];
   readonly #from: JobTable;
+  readonly #nowMs: number;
   readonly #graph: JobGraph;
   readonly #states: UnitStates;
   readonly #jobs: paged.Draft<InstalledJob>;
@@ -117,7 +119,9 @@ export class Work {
   /** Jobs that may be able to run now, by id. */
   readonly #ready = new Set<number>();
 
-  constructor(table: JobTable, graph: JobGraph, states: UnitStates) {
+  /** @param nowMs CLOCK_MONOTONIC of the step */
+  constructor(table: JobTable, graph: JobGraph, states: UnitStates, nowMs: number) {
+    this.#nowMs = nowMs;
     this.#from = table;
     this.#graph = graph;
     this.#states = states;
@@ -159,11 +163,11 @@ export class Work {
     for (const job of plan.jobs) this.#cancelOpposite(job, by);
     for (const cut of plan.cuts) this.#cut(cut);
     const ids = new Map<string, number>();
-    for (const job of plan.jobs) ids.set(job.unit, this.#installOne(job, by));
+    for (const job of plan.jobs) ids.set(job.unit, this.#installOne(job, plan.request));
     return ids;
   }
 
-  #installOne(planned: PlannedJob, by: string): number {
+  #installOne(planned: PlannedJob, { by, mode }: JobRequest): number {
     const installed = planned.type === 'nop' ? undefined : this.jobOf(planned.unit);
     if (installed !== undefined) {
       this.#mergeInto(installed, planned, by);
@@ -178,6 +182,9 @@ export class Work {
       ignoreOrder: planned.ignoreOrder,
       optional: planned.optional,
       by,
+      mode,
+      createdMs: this.#nowMs,
+      startedMs: null,
       reasons: planned.reasons,
       blockers: 0,
     };
@@ -220,6 +227,7 @@ export class Work {
       ...installed,
       type: goesOn ? installed.type : type,
       state: goesOn ? 'running' : 'waiting',
+      startedMs: goesOn ? installed.startedMs : null,
       irreversible: installed.irreversible || planned.irreversible,
       ignoreOrder: installed.ignoreOrder || planned.ignoreOrder,
       optional: installed.optional && planned.optional,
@@ -254,7 +262,7 @@ export class Work {
   }
 
   #startPhase(job: InstalledJob): void {
-    const next: InstalledJob = { ...job, type: 'start', state: 'waiting' };
+    const next: InstalledJob = { ...job, type: 'start', state: 'waiting', startedMs: null };
     this.#replace(job, next);
     this.changes.push({ kind: 'retyped', job: next, why: 'stop phase of restart over' });
     this.#ready.add(job.id);
@@ -314,7 +322,7 @@ export class Work {
         this.finish(id, answer.result, answer.why);
         return;
       case 'run': {
-        const running: InstalledJob = { ...job, state: 'running' };
+        const running: InstalledJob = { ...job, state: 'running', startedMs: this.#nowMs };
         this.#put(running, job);
         this.changes.push({ kind: 'run', job: running, ask: answer.ask });
       }

@@ -192,8 +192,12 @@ export interface InstalledJob {
   readonly irreversible: boolean;
   readonly ignoreOrder: boolean;
   readonly optional: boolean;
-  /** Who asked; a job that was merged keeps the first asker. */
+  /** Who asked, and how; a job that was merged keeps the first asker. */
   readonly by: string;
+  readonly mode: JobMode;
+  /** CLOCK_MONOTONIC in ms: since when it is there, and since when it runs (null: it waits). */
+  readonly createdMs: number;
+  readonly startedMs: number | null;
   readonly reasons: readonly Reason[];
   /** How many other jobs it waits for. Kept by the table; 0 and `waiting` means that it waits for its own unit. */
   readonly blockers: number;
