@@ -14,9 +14,19 @@ test.each([
   expect(parseAddress(text)).toEqual(address);
 });
 
-test.each(['', '@', 'relative', '0', '65536', '127.0.0.1', '127.0.0.1:0', '[::1]', '[::1]:99999', '::1:80', 'host:80', '80 '])(
-  '%j is no address',
-  (text) => {
-    expect(parseAddress(text)).toBeUndefined();
-  },
-);
+test.each([
+  '',
+  '@',
+  'relative',
+  '0',
+  '65536',
+  '127.0.0.1',
+  '127.0.0.1:0',
+  '[::1]',
+  '[::1]:99999',
+  '::1:80',
+  'host:80',
+  '80 ',
+])('%j is no address', (text) => {
+  expect(parseAddress(text)).toBeUndefined();
+});

@@ -13,7 +13,12 @@ import {
 const header = { generation: 7, bootId: plainBootId('01234567-89ab-cdef-0123-456789abcdef\n'), isVoid: false };
 
 /** A file of `room` bytes with these records, written as the state port writes them. */
-function fileWith(texts: readonly string[], generation: number, room: number, before: Buffer = Buffer.alloc(room)): Buffer {
+function fileWith(
+  texts: readonly string[],
+  generation: number,
+  room: number,
+  before: Buffer = Buffer.alloc(room),
+): Buffer {
   const file = Buffer.from(before);
   encodeHeader({ ...header, generation }).copy(file);
   let at = HEADER_BYTES;
@@ -73,7 +78,10 @@ describe('a checkpoint file', () => {
   });
 
   test('that is full to its last byte says so', () => {
-    expect(decodeRecords(whole.subarray(0, ends.at(-1)), 7)).toMatchObject({ texts, torn: expect.stringContaining('full') });
+    expect(decodeRecords(whole.subarray(0, ends.at(-1)), 7)).toMatchObject({
+      texts,
+      torn: expect.stringContaining('full'),
+    });
   });
 });
 
@@ -102,7 +110,11 @@ describe('a header', () => {
   test('keeps large generations and the void mark', () => {
     fc.assert(
       fc.property(fc.maxSafeNat(), fc.boolean(), (generation, isVoid) => {
-        expect(decodeHeader(encodeHeader({ ...header, generation, isVoid }))).toEqual({ ...header, generation, isVoid });
+        expect(decodeHeader(encodeHeader({ ...header, generation, isVoid }))).toEqual({
+          ...header,
+          generation,
+          isVoid,
+        });
       }),
     );
   });

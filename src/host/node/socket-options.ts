@@ -55,11 +55,12 @@ const TABLE: Readonly<Record<string, Row>> = {
   NoDelay: { level: TCP, option: 1, value: flag },
   DeferAcceptSec: { level: TCP, option: 9, value: seconds },
   TCPCongestion: { level: TCP, option: 13, value: text },
-  Priority: { level: SOL_SOCKET, option: 12, value: count },
   ReceiveBuffer: { level: SOL_SOCKET, option: 8, value: count, force: 33 },
   SendBuffer: { level: SOL_SOCKET, option: 7, value: count, force: 32 },
   IPTOS: { level: IP, option: 1, value: serviceClass, six: 67 },
   IPTTL: { level: IP, option: 2, value: count, six: 16 },
+  // After IPTOS, which sets a priority of its own in the kernel.
+  Priority: { level: SOL_SOCKET, option: 12, value: count },
   Mark: { level: SOL_SOCKET, option: 36, value: count },
   ReusePort: { level: SOL_SOCKET, option: 15, value: flag },
   FreeBind: { level: IP, option: 15, value: flag, six: 78 },
@@ -90,10 +91,14 @@ const ELSEWHERE = new Set([
  * EINVAL for a name that is not an option.
  */
 export function setOptions(fd: number, options: Readonly<Record<string, Value>>): void {
-  for (const [name, given] of Object.entries(options)) {
-    if (ELSEWHERE.has(name) || given === false || given === '' || given === 'off') continue;
-    const row = TABLE[name];
-    if (row === undefined) throw new HostError('EINVAL', `socket option ${name}: not an option of sockets`);
+  for (const name of Object.keys(options)) {
+    if (TABLE[name] === undefined && !ELSEWHERE.has(name))
+      throw new HostError('EINVAL', `socket option ${name}: not an option of sockets`);
+  }
+  // In the table's order, so that the outcome does not depend on that of the unit file.
+  for (const [name, row] of Object.entries(TABLE)) {
+    const given = options[name];
+    if (given === undefined || given === false || given === '' || given === 'off') continue;
     if (name === 'Timestamping') {
       const option = TIMESTAMPING[String(given)];
       if (option === undefined) throw new HostError('EINVAL', `Timestamping=${given}`);

@@ -1,6 +1,6 @@
 /**
  * A small init for tests, in a thread of its own, so that the host may wait for it: it says hello, keeps descriptors, answers
- * store-fd, drop-fd and fetch-fds as the real one does, and hands everything else it is told to the test.
+ * store-fd, drop-fd and fetch-fds as the real one does (a name that begins with `refused` is refused as too much), and hands everything else it is told to the test.
  */
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { addon, EPOLL } from '../../../src/host/node/addon.ts';
@@ -89,6 +89,11 @@ function main(setup: Setup): void {
 
   const verbs: Record<string, (body: Record<string, unknown>, fds: number[]) => void> = {
     'store-fd': ({ id, names }, fds) => {
+      if ((names as string[]).some((name) => name.startsWith('refused'))) {
+        for (const one of fds) addon.close(one);
+        record({ failed: { id, errno: 28 } });
+        return;
+      }
       for (const [at, name] of (names as string[]).entries()) store.set(name, fds[at] as number);
       record({ done: { id } });
     },
