@@ -299,7 +299,8 @@ class Work {
     return a !== undefined && b !== undefined && a.ino !== 0 && a.ino === b.ino && a.dev === b.dev;
   }
 
-  disable(names: readonly string[]): void {
+  /** `alone`: Also= is not followed, as for presets, which speak of each unit by itself. */
+  disable(names: readonly string[], alone = false): void {
     const marked = new Set<string>();
     const waiting: { name: string; auxiliary: boolean }[] = names.map((name) => ({ name: name.slice(name.lastIndexOf('/') + 1), auxiliary: false }));
     for (let at = 0; at < waiting.length && at < UNITS_MAX; at++) {
@@ -319,7 +320,7 @@ class Work {
         const unit = this.loader.loadTemplate(found.name);
         if (unit.install.Alias.length + unit.install.WantedBy.length + unit.install.RequiredBy.length + unit.install.UpheldBy.length + unit.install.Also.length > 0) this.carries = true;
         if (found.name !== next.name) marked.add(found.name);
-        for (const also of unit.install.Also) waiting.push({ name: also, auxiliary: true });
+        if (!alone) for (const also of unit.install.Also) waiting.push({ name: also, auxiliary: true });
       }
     }
     for (const directory of this.config) this.removeMarked(directory, marked);
@@ -385,7 +386,7 @@ class Work {
     }
     const mode = this.request.presetMode ?? 'full';
     const before = this.findings.length;
-    if (mode !== 'enable-only' && minus.length > 0) this.disable(minus);
+    if (mode !== 'enable-only' && minus.length > 0) this.disable(minus, true);
     if (mode !== 'disable-only' && plus.length > 0) this.enable(plus);
     // For a whole machine, units without [Install] and templates without an instance are no news.
     if (all) this.findings.splice(before);

@@ -127,6 +127,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         return emptyUnit(name.name, name.type, names, 'error', [about('error', entry.path, 'unit file', `cannot be read: ${error.code}`, 'check its permissions')]);
       }
     }
+    if (fragment?.broken === true) return { ...emptyUnit(name.name, name.type, names, 'error', fragment.findings, 'bad'), fragmentPath };
     if (fragment === undefined) {
       fragmentPath = '';
       if (!FILE_IS_OPTIONAL.has(name.type) && !PERPETUAL.has(name.name)) return emptyUnit(name.name, name.type, names, 'not-found', []);
@@ -453,6 +454,7 @@ function createBuilding(
       return undefined;
     },
     fault: (why, todo, offset) => tell('warning', why, todo, offset),
+    warn: (why, todo, offset) => tell('warning', why, todo, offset),
     note: (why, todo) => tell('note', why, todo),
     refuse(why, todo, offset) {
       building.refused = true;

@@ -39,6 +39,8 @@ export interface UnitText {
   /** Section headers in order of appearance, each once, with the place of the first. */
   readonly sections: readonly { readonly name: string; readonly at: At }[];
   readonly findings: readonly Finding[];
+  /** A section header or a line that systemd gives up the file for: a main file is not loaded, of a drop-in the rest does not count. */
+  readonly broken: boolean;
 }
 
 /** The place of a character of an assignment's value; without an offset, of its key. */
@@ -65,13 +67,14 @@ export function readUnitText(text: string, file: string): UnitText {
 
   if (text.length > FILE_LENGTH_MAX) {
     report('error', 0, 0, 'unit file', `longer than ${FILE_LENGTH_MAX} characters`, 'split it');
-    return { assignments, sections, findings };
+    return { assignments, sections, findings, broken: true };
   }
 
   let section: string | undefined;
   let lineNumber = 0;
   let position = 0;
   let sawNul = false;
+  let broken = false;
   // The logical line that is being put together, and where its pieces stand.
   let pending: string | undefined;
   let pieces: Segment[] = [];
@@ -97,6 +100,7 @@ export function readUnitText(text: string, file: string): UnitText {
     if (logical[start] === '[') {
       if (logical[end - 1] !== ']') {
         report('error', at.line, at.column, logical.slice(start, Math.min(end, start + 60)), 'a section header without its closing bracket', 'write [Name]');
+        broken = true;
         return;
       }
       section = logical.slice(start + 1, end - 1);
@@ -117,6 +121,7 @@ export function readUnitText(text: string, file: string): UnitText {
     }
     let valueStart = equals + 1;
     while (valueStart < end && isBlank(logical.charCodeAt(valueStart))) valueStart += 1;
+    if (broken) return;
     const key = logical.slice(start, keyEnd);
     const value = logical.slice(valueStart, end);
     if (section === undefined) {
@@ -155,6 +160,7 @@ export function readUnitText(text: string, file: string): UnitText {
     if (length > LINE_LENGTH_MAX) {
       if (!skipping) report('error', lineNumber, 1, 'line', `longer than ${LINE_LENGTH_MAX} characters, left out`, 'split it into several assignments');
       skipping = true;
+      broken = true;
       pending = '';
       pieces = [];
       if (!endsInBackslash(text, lineStart, end)) {
@@ -187,7 +193,7 @@ export function readUnitText(text: string, file: string): UnitText {
   }
   if (dropped > 0)
     findings.push({ severity: 'warning', at: { file, line: 0, column: 0 }, what: 'unit file', why: `${dropped} more faults are not shown`, todo: 'mend the first ones' });
-  return { assignments, sections, findings };
+  return { assignments, sections, findings, broken };
 }
 
 /** An odd number of backslashes at the end: the line goes on. */

@@ -56,6 +56,8 @@ export interface Context {
   fault(why: string, todo: string, offset?: number): void;
   /** The unit cannot be used: systemd would refuse it too. */
   refuse(why: string, todo: string, offset?: number): void;
+  /** It counts, but hardly as it was meant. */
+  warn(why: string, todo: string, offset?: number): void;
   /** Worth saying, but it counts. */
   note(why: string, todo: string): void;
   /** An edge with this assignment as its origin; templates get the unit's instance. */

@@ -231,6 +231,7 @@ export const commands: Parser<readonly Command[]> = (value, ctx, current) => {
     if (fault.ignorable) ctx.fault(fault.why, fault.todo, fault.offset);
     else ctx.refuse(fault.why, fault.todo, fault.offset);
   }
+  for (const warning of parsed.warnings) ctx.warn(warning.why, 'write \\\\ for a backslash', warning.offset);
   return [...current, ...parsed.commands];
 };
 

@@ -5,7 +5,7 @@
 import { simplifyPath } from '../names.ts';
 import type { Command } from '../types.ts';
 import { isFileName, pathFault } from './path.ts';
-import { nextWord } from './words.ts';
+import { escapeAt, nextWord } from './words.ts';
 
 export type CommandFault = {
   readonly why: string;
@@ -26,10 +26,11 @@ const WORDS_MAX = 65_536;
 export function parseCommands(
   value: string,
   expand: (text: string) => { readonly text: string } | { readonly fault: string },
-): { readonly commands: readonly Command[]; readonly faults: readonly CommandFault[] } {
+): { readonly commands: readonly Command[]; readonly faults: readonly CommandFault[]; readonly warnings: readonly { readonly why: string; readonly offset: number }[] } {
+  const warnings = unknownEscapes(value);
   const commands: Command[] = [];
   const faults: CommandFault[] = [];
-  const rules = { quotes: true, escapes: true };
+  const rules = { quotes: true, escapes: true, relaxed: true };
   let at = 0;
   for (let count = 0; count < WORDS_MAX; count++) {
     const first = nextWord(value, at, rules);
@@ -80,7 +81,7 @@ export function parseCommands(
       }
       if ('fault' in word) {
         fail(word.fault, 'mend the quoting (systemd.syntax(7))', word.offset);
-        return { commands, faults };
+        return { commands, faults, warnings };
       }
       at = word.end;
       const text = expand(word.text);
@@ -105,7 +106,19 @@ export function parseCommands(
         privilege: prefixes.privilege,
       });
   }
-  return { commands, faults };
+  return { commands, faults, warnings };
+}
+
+/** Escapes that are none stay as they are, as in systemd, but are worth a word. */
+function unknownEscapes(value: string): { readonly why: string; readonly offset: number }[] {
+  const out: { why: string; offset: number }[] = [];
+  for (let at = value.indexOf('\\'); at >= 0 && out.length < 10; ) {
+    const known = escapeAt(value, at);
+    const semicolon = value[at + 1] === ';' && isEnd(value, at + 2);
+    if (known === undefined && !semicolon) out.push({ why: `${value.slice(at, at + 2)} is not an escape and stays as it is`, offset: at });
+    at = value.indexOf('\\', known?.end ?? at + 2);
+  }
+  return out;
 }
 
 function takePrefixes(word: string) {

@@ -91,7 +91,7 @@ function parseWith(text: string, units: Readonly<Record<string, number>>, bare: 
       at = start;
       while (isDigit(trimmed, at)) at += 1;
       fraction = trimmed.slice(start, at);
-      if (fraction === '') return undefined;
+      if (fraction === '' || trimmed[at] === '.') return undefined;
     }
     if (whole === '' && fraction === '') return undefined;
     while (trimmed[at] === ' ' || trimmed[at] === '\t' || trimmed[at] === '\n') at += 1;
