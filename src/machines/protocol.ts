@@ -403,10 +403,15 @@ export interface EffectParams {
   /** The job of this verb cannot be done: it ends with this result. */
   refuse: { readonly verb: 'start' | 'stop' | 'reload'; readonly result: JobResult; readonly why: string };
   /**
-   * The unit went down, even if the next state is already another one (automatic restart): start jobs that were waiting for it
+   * `why`: what decided about an automatic restart. The unit went down, even if the next state is already another one (automatic restart): start jobs that were waiting for it
    * end (`failed` | `done` | `skipped` for result `exec-condition`). OnFailure= or OnSuccess= follow unless `restarting`.
    */
-  ended: { readonly active: 'inactive' | 'failed'; readonly result: Result; readonly restarting: boolean };
+  ended: {
+    readonly active: 'inactive' | 'failed';
+    readonly result: Result;
+    readonly restarting: boolean;
+    readonly why: string;
+  };
   /** FailureAction=, SuccessAction=, StartLimitAction= (systemd.unit(5)); never asked for with action `none`. */
   unitAction: {
     readonly setting: 'FailureAction' | 'SuccessAction' | 'StartLimitAction';

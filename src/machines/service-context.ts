@@ -1,10 +1,11 @@
 /**
  * What a service machine knows: its settings, its processes, how it went so far. Plain JSON (it is what a checkpoint holds).
  */
-import type { Command, ServiceSection, Unit, UnitSection } from '../units/types.ts';
+import type { Command, ServiceSection, Unit } from '../units/types.ts';
+import { type EndSettings, endSettings, pick } from './ends.ts';
 import type { Ended, ExecList, ProcessRef, Result, StoredFd } from './protocol.ts';
 import type { Deadline } from './turn.ts';
-import { never, type UnitContext } from './view.ts';
+import { newUnit, type UnitContext } from './view.ts';
 
 /** The lists a service runs; ExecStart= with the role `main`, or `control` where Type=forking. */
 export type ServiceList = Exclude<ExecList, 'ExecStopPre'>;
@@ -46,20 +47,8 @@ const serviceKeys = [
   'WatchdogSignal',
 ] as const satisfies readonly (keyof ServiceSection)[];
 
-const unitKeys = [
-  'StartLimitIntervalSec',
-  'StartLimitBurst',
-  'StartLimitAction',
-  'FailureAction',
-  'SuccessAction',
-  'FailureActionExitStatus',
-  'SuccessActionExitStatus',
-  'RebootArgument',
-] as const satisfies readonly (keyof UnitSection)[];
-
 /** What decides about a service, of [Service] and [Unit]; how its processes look is the actors' business. */
-export type ServiceSettings = Pick<ServiceSection, (typeof serviceKeys)[number]> &
-  Pick<UnitSection, (typeof unitKeys)[number]>;
+export type ServiceSettings = Pick<ServiceSection, (typeof serviceKeys)[number]> & EndSettings;
 
 /** The machine's part of a unit's settings: input of the machine, and payload of its `settings` event. */
 export function serviceSettings(unit: Pick<Unit, 'unit'> & { readonly service: ServiceSection }): ServiceSettings {
@@ -68,11 +57,7 @@ export function serviceSettings(unit: Pick<Unit, 'unit'> & { readonly service: S
   // systemd.service(5), NotifyAccess=: what asks for notifications opens the socket to the main process at least.
   const notifies = service.Type === 'notify' || service.Type === 'notify-reload' || service.WatchdogSec > 0;
   const NotifyAccess = picked.NotifyAccess === 'none' && notifies ? 'main' : picked.NotifyAccess;
-  return { ...picked, NotifyAccess, ...pick(unit.unit, unitKeys) };
-}
-
-function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<T, K>;
+  return { ...picked, NotifyAccess, ...endSettings(unit.unit) };
 }
 
 /** A process that was asked for, or is there. `serial` null: init has not forked it yet, or (with a pid) it is no child of init's making. */
@@ -169,9 +154,7 @@ export function newService(settings: ServiceSettings): ServiceContext {
     populated: false,
     runs: 0,
     invocation: 0,
-    active: 'inactive',
-    since: never,
-    result: 'success',
+    ...newUnit,
     reloadResult: 'success',
     mainEnded: null,
     mainStatus: null,

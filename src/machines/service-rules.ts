@@ -9,6 +9,7 @@ import type { KillOperation, ServiceContext, ServiceSettings } from './service-c
 
 export const SIGHUP = 1;
 const SIGINT = 2;
+const SIGABRT = 6;
 export const SIGKILL = 9;
 const SIGPIPE = 13;
 const SIGTERM = 15;
@@ -71,24 +72,6 @@ function restartsOn(policy: ServiceSettings['Restart'], result: Result): boolean
   }
 }
 
-/** A fixed window, as systemd's: it begins with a start, and is over `intervalMs` later. */
-export interface Window {
-  readonly beganMs: number;
-  readonly starts: number;
-}
-
-/** One more event at `atMs`: the window after it, or undefined if it is one too many. An interval or burst of 0 is no limit. */
-export function admit(
-  window: Window | null,
-  limit: { readonly interval: number | 'infinity'; readonly burst: number },
-  atMs: number,
-): Window | undefined {
-  if (limit.interval === 0 || limit.burst === 0) return { beganMs: atMs, starts: 1 };
-  const over = window === null || (limit.interval !== 'infinity' && atMs - window.beganMs > limit.interval);
-  if (over) return { beganMs: atMs, starts: 1 };
-  return window.starts < limit.burst ? { beganMs: window.beganMs, starts: window.starts + 1 } : undefined;
-}
-
 /** Whom a kill operation signals, and with what; systemd.kill(5). `nobody` is a plan too: KillMode=none, or nothing left. */
 export interface KillPlan {
   readonly signal: number;
@@ -100,9 +83,15 @@ export interface KillPlan {
   readonly hangup: boolean;
 }
 
-export function killPlan(context: ServiceContext, operation: KillOperation): KillPlan {
-  const { settings } = context;
-  const signal = killSignal(context, operation);
+/** systemd.kill(5), as far as a type has it. */
+export type KillSettings = Pick<
+  ServiceSettings,
+  'KillMode' | 'KillSignal' | 'SendSIGHUP' | 'SendSIGKILL' | 'FinalKillSignal'
+> &
+  Partial<Pick<ServiceSettings, 'RestartKillSignal' | 'WatchdogSignal'>>;
+
+export function killPlan(settings: KillSettings, operation: KillOperation, restarting: boolean): KillPlan {
+  const signal = killSignal(settings, operation, restarting);
   const mode = settings.KillMode;
   return {
     signal,
@@ -113,12 +102,12 @@ export function killPlan(context: ServiceContext, operation: KillOperation): Kil
   };
 }
 
-function killSignal({ settings, restarting }: ServiceContext, operation: KillOperation): number {
+function killSignal(settings: KillSettings, operation: KillOperation, restarting: boolean): number {
   switch (operation) {
     case 'kill':
       return settings.FinalKillSignal;
     case 'abort':
-      return settings.WatchdogSignal;
+      return settings.WatchdogSignal ?? SIGABRT;
     case 'terminate':
       return restarting ? (settings.RestartKillSignal ?? settings.KillSignal) : settings.KillSignal;
   }

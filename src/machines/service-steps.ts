@@ -5,6 +5,7 @@
  * Notifications, being a language of their own, are in service-notify.ts.
  */
 import type { Span } from '../units/types.ts';
+import { countStart, hitStartLimit, settle } from './ends.ts';
 import type {
   ActiveState,
   AdoptEvent,
@@ -31,7 +32,7 @@ import {
   type ServiceList,
   type ServiceSettings,
 } from './service-context.ts';
-import { admit, exitResult, killPlan, lacksMain, SIGCONT, SIGHUP, SIGKILL, shallRestart } from './service-rules.ts';
+import { exitResult, killPlan, lacksMain, SIGCONT, SIGHUP, SIGKILL, shallRestart } from './service-rules.ts';
 import { arm, disarm, step, type Turn } from './turn.ts';
 
 export type AnyServiceEvent = ServiceEvent | SettingsEvent<ServiceSettings>;
@@ -306,7 +307,7 @@ export const takePidFile = serviceStep((turn) => {
 function signalProcess(turn: ServiceTurn, role: 'main' | 'control', operation: KillOperation): void {
   const process = refOf(turn.context[role]);
   if (process === null) return;
-  const plan = killPlan(turn.context, operation);
+  const plan = killPlan(turn.context.settings, operation, turn.context.restarting);
   turn.ask('signal', { process, signal: plan.signal, why: operation });
   if (plan.cont) turn.ask('signal', { process, signal: SIGCONT, why: operation });
   if (plan.hangup) turn.ask('signal', { process, signal: SIGHUP, why: 'SendSIGHUP=' });
@@ -330,7 +331,7 @@ export const kill = stepWith<KillOperation>((turn, operation) => {
     turn.set({ killing: { operation, processes: running, group: !running && populated } });
     return;
   }
-  const plan = killPlan(turn.context, operation);
+  const plan = killPlan(turn.context.settings, operation, turn.context.restarting);
   turn.set({ killing: { operation, processes: plan.processes && running, group: plan.group && populated } });
   if (!plan.processes) return;
   signalProcess(turn, 'main', operation);
@@ -396,11 +397,10 @@ function requestRestart(turn: ServiceTurn): void {
 
 /** A new life: everything of the one before is forgotten, but for counters and stored descriptors. */
 export const begin = serviceStep((turn) => {
-  const { settings, startLimit, flushRestarts, nRestarts, invocation } = turn.context;
+  const { flushRestarts, nRestarts, invocation } = turn.context;
   disarm(turn);
+  countStart(turn);
   turn.set({
-    startLimit: admit(startLimit, startLimitOf(settings), turn.event.atMs) ?? startLimit,
-    startLimitHit: false,
     invocation: invocation + 1,
     result: 'success',
     reloadResult: 'success',
@@ -428,30 +428,9 @@ export const begin = serviceStep((turn) => {
   turn.ask('prepare', { invocation: turn.context.invocation });
 });
 
-export const startLimitOf = (settings: ServiceSettings) => ({
-  interval: settings.StartLimitIntervalSec,
-  burst: settings.StartLimitBurst,
-});
-
-/** Started too often: failed without having tried. An earlier failure keeps naming the result. */
+/** See {@link hitStartLimit}. */
 export const refuseStart = serviceStep((turn) => {
-  const { settings } = turn.context;
-  turn.fail('start-limit-hit');
-  turn.set({ startLimitHit: true });
-  turn.ask('log', {
-    level: 'warning',
-    message: 'start request repeated too quickly; wait for StartLimitIntervalSec= or use reset-failed',
-    burst: settings.StartLimitBurst,
-    intervalMs: settings.StartLimitIntervalSec,
-  });
-  if (settings.StartLimitAction !== 'none') {
-    turn.ask('unitAction', {
-      setting: 'StartLimitAction',
-      action: settings.StartLimitAction,
-      exitStatus: null,
-      rebootArgument: settings.RebootArgument,
-    });
-  }
+  hitStartLimit(turn);
   down(turn, false);
 });
 
@@ -474,44 +453,32 @@ export const end = stepWith<'restart' | 'rest'>((turn, next) => {
 
 function down(turn: ServiceTurn, again: boolean): void {
   const { context } = turn;
-  const { settings, result, active: before } = context;
-  const active = result === 'success' || result === 'exec-condition' ? 'inactive' : 'failed';
   const restarting = again || context.restarting;
   disarm(turn);
+  if (!restarting) forgetFds(turn);
   turn.ask('release', { restarting });
-  turn.ask('log', {
-    level: active === 'failed' ? 'warning' : 'info',
-    message: active === 'failed' ? 'unit failed' : result === 'success' ? 'unit is down' : 'unit was skipped',
-    result,
-    restart: again,
-    why: shallRestart(settings, context).why,
-  });
-  turn.ask('ended', { active, result, restarting: again });
-  if (active === 'failed' && before !== 'failed') act(turn, 'FailureAction');
-  if (active === 'inactive') act(turn, 'SuccessAction');
-  if (!restarting && context.storedFds.length > 0) turn.set({ storedFds: [] });
+  settle(turn, { restarting: again, why: shallRestart(context.settings, context).why, mainEnded: context.mainEnded });
   // The counter can still be looked at; the next start begins anew.
   turn.set({ stopAsked: false, restarting: false, watchdogDueMs: null, ...(again ? {} : { flushRestarts: true }) });
 }
 
-function act(turn: ServiceTurn, setting: 'FailureAction' | 'SuccessAction'): void {
-  const { settings, mainEnded } = turn.context;
-  if (settings[setting] === 'none') return;
-  const own = mainEnded !== null && 'exited' in mainEnded ? mainEnded.exited : null;
-  turn.ask('unitAction', {
-    setting,
-    action: settings[setting],
-    exitStatus: settings[`${setting}ExitStatus`] ?? own,
-    rebootArgument: settings.RebootArgument,
-  });
+/** Stored descriptors live as long as the unit does, restarts included (systemd.service(5), FileDescriptorStoreMax=). */
+function forgetFds(turn: ServiceTurn): void {
+  const { storedFds } = turn.context;
+  if (storedFds.length === 0) return;
+  turn.ask('dropFds', { fds: storedFds });
+  turn.set({ storedFds: [] });
 }
 
 /** Stopped while it waited for its next life: nothing runs, so there is nothing to do but to say so. */
 export const endWaiting = serviceStep((turn) => {
   const restarting = (turn.event as StopEvent).restarting === true;
   disarm(turn);
+  if (!restarting) {
+    forgetFds(turn);
+    turn.set({ flushRestarts: true });
+  }
   turn.ask('release', { restarting });
-  if (!restarting) turn.set({ storedFds: [], flushRestarts: true });
   turn.set({ stopAsked: false, restarting: false });
 });
 

@@ -19,6 +19,7 @@
  * says RELOADING=1 is over; WATCHDOG=trigger is obeyed only while there is something to watch.
  */
 import { setup } from 'xstate';
+import { endedWell, startsTooOften } from './ends.ts';
 import type { ActiveState, ExitedEvent, MainGoneEvent, ServiceEvent, SettingsEvent } from './protocol.ts';
 import { newService, type ServiceContext, type ServiceSettings } from './service-context.ts';
 import { dropWatchdog, expectKeepAlive, hear, type Listens } from './service-notify.ts';
@@ -117,8 +118,7 @@ export const serviceMachine = setup({
   },
   actions: { ...effects, ...steps.actions, dropWatchdog, expectKeepAlive, hear },
   guards: {
-    startsTooOften: ({ context, event }) =>
-      rules.admit(context.startLimit, steps.startLimitOf(context.settings), event.atMs) === undefined,
+    startsTooOften,
     hasLeftovers: when(
       ({ populated, settings }) =>
         populated && !settings.SendSIGKILL && (settings.KillMode === 'control-group' || settings.KillMode === 'mixed'),
@@ -181,7 +181,7 @@ export const serviceMachine = setup({
       (context) => context.control === null && (context.main === null || context.settings.ExecStopPost.length === 0),
     ),
     restarts: when((context) => rules.shallRestart(context.settings, context).restart),
-    hasSucceeded: when(({ result }) => result === 'success' || result === 'exec-condition'),
+    hasSucceeded: when(({ result }) => endedWell(result)),
   },
 }).createMachine({
   id: 'service',

@@ -19,8 +19,13 @@ export interface Since {
 export interface UnitContext {
   readonly result: Result;
   readonly since: Since;
-  /** ActiveState, as of the last change; kept for {@link changed} alone. */
+  /** ActiveState; the state's tag, but for idle services ({@link activeState}). */
   readonly active: ActiveState;
+  /**
+   * How many times it has gone down, refused starts included. A step may lead down and up again (automatic restart), or from
+   * down to down (a start that failed at once): states alone do not show that.
+   */
+  readonly downs: number;
 }
 
 /** What is needed of a snapshot. */
@@ -35,6 +40,8 @@ export interface View {
   readonly sub: string;
   readonly result: Result;
   readonly since: Since;
+  /** See {@link UnitContext}. */
+  readonly downs: number;
 }
 
 export const never: Since = {
@@ -44,6 +51,9 @@ export const never: Since = {
   activeExitMs: null,
   inactiveEnterMs: null,
 };
+
+/** What every unit begins with. */
+export const newUnit: UnitContext = { active: 'inactive', result: 'success', since: never, downs: 0 };
 
 /** SubState, by systemd's name. */
 export function subState(snapshot: Pick<UnitSnapshot, 'value'>): string {
@@ -70,6 +80,7 @@ export function view(snapshot: UnitSnapshot): View {
     sub: subState(snapshot),
     result: snapshot.context.result,
     since: snapshot.context.since,
+    downs: snapshot.context.downs,
   };
 }
 

@@ -1,0 +1,125 @@
+/**
+ * The beginning and the end of a unit's life, as far as they are the same for every type: start limit, and what follows an end.
+ *
+ * Source: systemd.unit(5), StartLimitIntervalSec=, FailureAction=, SuccessAction=; version 252.
+ */
+import type { UnitSection } from '../units/types.ts';
+import type { Ended, Result } from './protocol.ts';
+import type { Turn } from './turn.ts';
+import type { UnitContext } from './view.ts';
+
+const endKeys = [
+  'StartLimitIntervalSec',
+  'StartLimitBurst',
+  'StartLimitAction',
+  'FailureAction',
+  'SuccessAction',
+  'FailureActionExitStatus',
+  'SuccessActionExitStatus',
+  'RebootArgument',
+] as const satisfies readonly (keyof UnitSection)[];
+
+/** What decides about beginnings and ends, of [Unit]. */
+export type EndSettings = Pick<UnitSection, (typeof endKeys)[number]>;
+
+export const endSettings = (unit: UnitSection): EndSettings => pick(unit, endKeys);
+
+/** Some fields of an object; those that are undefined are left out, as JSON would. */
+export function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
+  return Object.fromEntries(
+    keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]),
+  ) as unknown as Pick<T, K>;
+}
+
+/** A fixed window, as systemd's: it begins with an event, and is over one interval later. */
+export interface Window {
+  readonly beganMs: number;
+  readonly starts: number;
+}
+
+/** One more event at `atMs`: the window after it, or undefined if it is one too many. An interval or burst of 0 is no limit. */
+export function admit(
+  window: Window | null,
+  limit: { readonly interval: number | 'infinity'; readonly burst: number },
+  atMs: number,
+): Window | undefined {
+  if (limit.interval === 0 || limit.burst === 0) return { beganMs: atMs, starts: 1 };
+  const over = window === null || (limit.interval !== 'infinity' && atMs - window.beganMs > limit.interval);
+  if (over) return { beganMs: atMs, starts: 1 };
+  return window.starts < limit.burst ? { beganMs: window.beganMs, starts: window.starts + 1 } : undefined;
+}
+
+export const startLimitOf = (settings: EndSettings) => ({
+  interval: settings.StartLimitIntervalSec,
+  burst: settings.StartLimitBurst,
+});
+
+/** A unit that can be started too often. */
+export interface Limited extends UnitContext {
+  readonly settings: EndSettings;
+  readonly startLimit: Window | null;
+  readonly startLimitHit: boolean;
+}
+
+type LimitedTurn<C extends Limited> = Turn<C, { type: string; atMs: number }>;
+
+/** A start that is allowed, as the guard has found. */
+export function countStart<C extends Limited>(turn: LimitedTurn<C>): void {
+  const { startLimit, settings } = turn.context;
+  const window = admit(startLimit, startLimitOf(settings), turn.event.atMs) ?? startLimit;
+  turn.set({ startLimit: window, startLimitHit: false } as Partial<C>);
+}
+
+export const startsTooOften = ({ context, event }: { context: Limited; event: { readonly atMs: number } }): boolean =>
+  admit(context.startLimit, startLimitOf(context.settings), event.atMs) === undefined;
+
+/** Started too often: failed without having tried. An earlier failure keeps naming the result. `settle` is to follow. */
+export function hitStartLimit<C extends Limited>(turn: LimitedTurn<C>): void {
+  const { settings } = turn.context;
+  turn.fail('start-limit-hit');
+  turn.set({ startLimitHit: true } as Partial<C>);
+  turn.ask('log', {
+    level: 'warning',
+    message: 'start request repeated too quickly; wait for StartLimitIntervalSec= or use reset-failed',
+    burst: settings.StartLimitBurst,
+    intervalMs: settings.StartLimitIntervalSec,
+  });
+  if (settings.StartLimitAction === 'none') return;
+  turn.ask('unitAction', {
+    setting: 'StartLimitAction',
+    action: settings.StartLimitAction,
+    exitStatus: null,
+    rebootArgument: settings.RebootArgument,
+  });
+}
+
+export const endedWell = (result: Result): boolean => result === 'success' || result === 'exec-condition';
+
+/** The unit is down: say so, and carry out the actions that hang on it. */
+export function settle<C extends UnitContext & { readonly settings: EndSettings }>(
+  turn: Turn<C, { type: string; atMs: number }>,
+  how: { readonly restarting: boolean; readonly why: string; readonly mainEnded: Ended | null },
+): void {
+  const { result, active: before, downs } = turn.context;
+  const active = endedWell(result) ? 'inactive' : 'failed';
+  turn.set({ downs: downs + 1 } as Partial<C>);
+  turn.ask('ended', { active, result, restarting: how.restarting, why: how.why });
+  if (active === 'failed' && before !== 'failed') act(turn, 'FailureAction', how.mainEnded);
+  if (active === 'inactive') act(turn, 'SuccessAction', how.mainEnded);
+}
+
+function act<C extends UnitContext & { readonly settings: EndSettings }>(
+  turn: Turn<C, { type: string; atMs: number }>,
+  setting: 'FailureAction' | 'SuccessAction',
+  mainEnded: Ended | null,
+): void {
+  const { settings } = turn.context;
+  if (settings[setting] === 'none') return;
+  const own = mainEnded !== null && 'exited' in mainEnded ? mainEnded.exited : null;
+  turn.ask('unitAction', {
+    setting,
+    action: settings[setting],
+    exitStatus: settings[`${setting}ExitStatus`] ?? own,
+    rebootArgument: settings.RebootArgument,
+  });
+}

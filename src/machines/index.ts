@@ -1,0 +1,43 @@
+/** The machines of the unit types, by the kind of actor that runs them. */
+import type { Unit, UnitType } from '../units/types.ts';
+import { sliceMachine, staticMachine, targetMachine } from './plain.ts';
+import { scopeMachine, scopeSettings } from './scope.ts';
+import { serviceMachine } from './service.ts';
+import { serviceSettings } from './service-context.ts';
+import { socketMachine } from './socket.ts';
+import { socketSettings } from './socket-context.ts';
+
+export const unitMachines = {
+  service: serviceMachine,
+  socket: socketMachine,
+  target: targetMachine,
+  slice: sliceMachine,
+  scope: scopeMachine,
+  static: staticMachine,
+};
+
+export type MachineKind = keyof typeof unitMachines;
+
+const kinds: Readonly<Record<UnitType, MachineKind>> = {
+  service: 'service',
+  socket: 'socket',
+  target: 'target',
+  slice: 'slice',
+  scope: 'scope',
+  mount: 'static',
+  automount: 'static',
+  swap: 'static',
+  timer: 'static',
+  path: 'static',
+  device: 'static',
+};
+
+/** The machine for a unit, and its settings: `settings` of the machine's input, and of its `settings` event. Plain JSON. */
+export function machineOf(unit: Unit): { readonly kind: MachineKind; readonly settings: object | null } {
+  const kind = kinds[unit.type];
+  if (unit.service !== undefined)
+    return { kind, settings: serviceSettings({ unit: unit.unit, service: unit.service }) };
+  if (unit.socket !== undefined) return { kind, settings: socketSettings({ ...unit, socket: unit.socket }) };
+  if (unit.scope !== undefined) return { kind, settings: scopeSettings({ ...unit, scope: unit.scope }) };
+  return { kind, settings: kind === 'static' ? { type: unit.type } : null };
+}

@@ -1,0 +1,150 @@
+/**
+ * The units without a life of their own: targets, slices, and the types that are only watched.
+ *
+ *   dead <-start, stop-> active
+ *
+ * A target is up when it is asked to be: what it stands for is ordered and awaited by jobs. A slice is a control group.
+ * Mounts, swaps and devices appear and vanish with the kernel's tables; timers, paths and automounts do nothing yet. Those are
+ * shown as they are, and a start says `unsupported`: it is never pretended.
+ */
+import { setup } from 'xstate';
+import type { ActiveState, PlainEvent, SettingsEvent, StaticEvent } from './protocol.ts';
+import { effects, step, type Turn } from './turn.ts';
+import { newUnit, type UnitContext } from './view.ts';
+
+interface SliceContext extends UnitContext {
+  readonly invocation: number;
+}
+
+type PlainTurn<C extends UnitContext> = Turn<C, PlainEvent | StaticEvent>;
+
+const enter = step<UnitContext, PlainEvent, ActiveState>((turn, active) => turn.enter(active));
+
+/** Nothing can fail here; an end is always a good one. */
+const goDown = (turn: PlainTurn<UnitContext>) => {
+  turn.set({ downs: turn.context.downs + 1 });
+  turn.ask('ended', { active: 'inactive', result: 'success', restarting: false, why: 'stopped' });
+};
+
+const end = step<UnitContext, PlainEvent>(goDown);
+
+/** Targets: systemd.target(5). */
+export const targetMachine = setup({
+  types: {} as { context: UnitContext; events: PlainEvent | SettingsEvent; tags: ActiveState },
+  actions: { ...effects, enter, end },
+}).createMachine({
+  id: 'target',
+  context: newUnit,
+  initial: 'dead',
+  states: {
+    dead: { tags: 'inactive', entry: { type: 'enter', params: 'inactive' }, on: { start: 'active' } },
+    active: {
+      tags: 'active',
+      entry: { type: 'enter', params: 'active' },
+      on: { stop: { target: 'dead', actions: 'end' } },
+    },
+  },
+});
+
+const beginSlice = step<SliceContext, PlainEvent>((turn) => {
+  turn.set({ invocation: turn.context.invocation + 1 });
+  turn.ask('prepare', { invocation: turn.context.invocation });
+});
+
+const endSlice = step<SliceContext, PlainEvent>((turn) => {
+  turn.ask('release', { restarting: false });
+  goDown(turn as unknown as PlainTurn<UnitContext>);
+});
+
+/** Slices: systemd.slice(5). */
+export const sliceMachine = setup({
+  types: {} as { context: SliceContext; events: PlainEvent | SettingsEvent; tags: ActiveState },
+  actions: { ...effects, enter, beginSlice, endSlice },
+}).createMachine({
+  id: 'slice',
+  context: { ...newUnit, invocation: 0 },
+  initial: 'dead',
+  states: {
+    dead: {
+      tags: 'inactive',
+      entry: { type: 'enter', params: 'inactive' },
+      on: { start: { target: 'active', actions: 'beginSlice' } },
+    },
+    active: {
+      tags: 'active',
+      entry: { type: 'enter', params: 'active' },
+      on: { stop: { target: 'dead', actions: 'endSlice' } },
+    },
+  },
+});
+
+/** Which of the watched types; input of the machine. */
+export interface StaticSettings {
+  readonly type: 'mount' | 'swap' | 'device' | 'timer' | 'path' | 'automount';
+}
+
+interface StaticContext extends UnitContext {
+  readonly settings: StaticSettings;
+}
+
+const refuse = step<StaticContext, StaticEvent, 'start' | 'stop'>((turn, verb) => {
+  const { type } = turn.context.settings;
+  turn.ask('refuse', {
+    verb,
+    result: 'unsupported',
+    why: `units of type ${type} are shown, but not yet ${verb}ed here`,
+  });
+});
+
+const takeSettings = step<StaticContext, StaticEvent | SettingsEvent<StaticSettings>>((turn) => {
+  turn.set({ settings: (turn.event as SettingsEvent<StaticSettings>).settings });
+});
+
+const isOf =
+  (type: StaticSettings['type']) =>
+  ({ context }: { context: StaticContext }) =>
+    context.settings.type === type;
+
+/** Something that is there without our doing: it goes when the kernel says so. */
+const present = {
+  tags: 'active',
+  entry: { type: 'enter', params: 'active' },
+  on: {
+    absent: { target: 'dead', actions: 'end' },
+    stop: { actions: { type: 'refuse', params: 'stop' } },
+  },
+} as const;
+
+/** Types that are only watched; the active states are named as systemd names them. */
+export const staticMachine = setup({
+  types: {} as {
+    context: StaticContext;
+    events: StaticEvent | SettingsEvent<StaticSettings>;
+    input: { readonly settings: StaticSettings };
+    tags: ActiveState;
+  },
+  actions: { ...effects, enter, end, refuse, takeSettings },
+  guards: { isMount: isOf('mount'), isSwap: isOf('swap'), isDevice: isOf('device') },
+}).createMachine({
+  id: 'static',
+  context: ({ input }) => ({ ...newUnit, settings: input.settings }),
+  initial: 'dead',
+  on: { settings: { actions: 'takeSettings' } },
+  states: {
+    dead: {
+      tags: 'inactive',
+      entry: { type: 'enter', params: 'inactive' },
+      on: {
+        start: { actions: { type: 'refuse', params: 'start' } },
+        present: [
+          { guard: 'isMount', target: 'mounted' },
+          { guard: 'isDevice', target: 'plugged' },
+          { guard: 'isSwap', target: 'active' },
+        ],
+      },
+    },
+    mounted: present,
+    plugged: present,
+    active: present,
+  },
+});
