@@ -104,14 +104,20 @@ interface Constraint extends Ordering {
   cut: boolean;
 }
 
+/** One phase waits for another; without a constraint it is the way up of a restart, which comes after its way down. */
+interface Wait {
+  readonly node: number;
+  readonly constraint: Constraint | undefined;
+}
+
 /** Each job has two nodes, 2i for its way down and 2i + 1 for its way up; one that has no such phase has no edges there. */
 class Phases {
   readonly #graph: JobGraph;
   readonly #jobs: Orderly[] = [];
   readonly #index = new Map<string, number>();
   readonly #constraints: Constraint[] = [];
-  /** By node: the constraints by which it waits. */
-  readonly #waits: Constraint[][] = [];
+  /** By node: what it waits for. */
+  readonly #waits: Wait[][] = [];
 
   constructor(
     graph: JobGraph,
@@ -127,17 +133,18 @@ class Phases {
       const other = others(unit);
       return other === undefined ? undefined : this.#node(other);
     };
-    const seen = new Set<string>();
-    // The list grows while it is walked: jobs of the table come in as they are found.
-    for (let at = 0; at < this.#jobs.length; at += 1) {
-      for (const { later, earlier } of orderingsOf(graph, (this.#jobs[at] as Orderly).unit)) {
-        const [l, e] = [lookUp(later), lookUp(earlier)];
-        if (l === undefined || e === undefined) continue;
-        const key = `${later} ${earlier}`;
-        if (seen.has(key) || isCut(later, earlier)) continue;
-        seen.add(key);
-        this.#constrain(later, earlier, l, e);
+    // The list grows while it is walked: jobs of the table come in as they are found. Each ordering is taken from the side of
+    // the later unit; from the other side it only leads to that one.
+    for (let l = 0; l < this.#jobs.length; l += 1) {
+      const { unit } = this.#jobs[l] as Orderly;
+      let last = unit;
+      for (const { to } of graph.edges(unit, 'After')) {
+        if (to === last || to === unit) continue;
+        last = to;
+        const e = lookUp(to);
+        if (e !== undefined && !isCut(unit, to)) this.#constrain(unit, to, l, e);
       }
+      for (const { to } of graph.edges(unit, 'Before')) lookUp(to);
     }
   }
 
@@ -145,7 +152,7 @@ class Phases {
     const index = this.#jobs.length;
     this.#jobs.push(job);
     this.#index.set(job.unit, index);
-    this.#waits.push([], []);
+    this.#waits.push([], job.type === 'restart' ? [{ node: 2 * index, constraint: undefined }] : []);
     return index;
   }
 
@@ -160,20 +167,11 @@ class Phases {
     if (open.length === 0) return;
     const constraint: Constraint = { later, earlier, waits: open, cut: false };
     this.#constraints.push(constraint);
-    for (const [waiting] of open) this.#waits[waiting]?.push(constraint);
+    for (const [waiting, node] of open) this.#waits[waiting]?.push({ node, constraint });
   }
 
   #first(index: number): number {
     return goesDown((this.#jobs[index] as Orderly).type) ? 2 * index : 2 * index + 1;
-  }
-
-  /** Nodes that `node` waits for. */
-  *#waitsFor(node: number): Generator<number> {
-    if (node % 2 === 1 && (this.#jobs[node >> 1] as Orderly).type === 'restart') yield node - 1;
-    for (const constraint of this.#waits[node] as Constraint[]) {
-      if (constraint.cut) continue;
-      for (const [waiting, awaited] of constraint.waits) if (waiting === node) yield awaited;
-    }
   }
 
   /** Strongly connected components of more than one node (Tarjan, without recursion), each sorted. */
@@ -182,38 +180,37 @@ class Phases {
     const index = new Int32Array(count).fill(-1);
     const low = new Int32Array(count);
     const onStack = new Uint8Array(count);
+    /** By node: how many of its waits have been followed. */
+    const followed = new Int32Array(count);
     const stack: number[] = [];
+    const path: number[] = [];
     const found: number[][] = [];
     let next = 0;
+    const enter = (node: number) => {
+      index[node] = low[node] = next++;
+      stack.push(node);
+      onStack[node] = 1;
+      path.push(node);
+    };
     for (let root = 0; root < count; root += 1) {
       if (index[root] !== -1) continue;
-      const path: { node: number; rest: Iterator<number> }[] = [];
-      const enter = (node: number) => {
-        index[node] = low[node] = next++;
-        stack.push(node);
-        onStack[node] = 1;
-        path.push({ node, rest: this.#waitsFor(node) });
-      };
       enter(root);
       while (path.length > 0) {
-        const top = path[path.length - 1] as { node: number; rest: Iterator<number> };
-        const step = top.rest.next();
-        if (step.done !== true) {
-          const to = step.value;
-          if (index[to] === -1) enter(to);
-          else if (onStack[to] === 1) low[top.node] = Math.min(low[top.node] as number, index[to] as number);
+        const node = path[path.length - 1] as number;
+        const wait = this.#waits[node]?.[followed[node] as number];
+        if (wait !== undefined) {
+          followed[node] = (followed[node] as number) + 1;
+          if (index[wait.node] === -1) enter(wait.node);
+          else if (onStack[wait.node] === 1) low[node] = Math.min(low[node] as number, index[wait.node] as number);
           continue;
         }
         path.pop();
         const above = path[path.length - 1];
-        if (above !== undefined) low[above.node] = Math.min(low[above.node] as number, low[top.node] as number);
-        if (low[top.node] !== index[top.node]) continue;
-        const component: number[] = [];
-        for (let node = -1; node !== top.node; ) {
-          node = stack.pop() as number;
-          onStack[node] = 0;
-          component.push(node);
-        }
+        if (above !== undefined) low[above] = Math.min(low[above] as number, low[node] as number);
+        if (low[node] !== index[node]) continue;
+        const from = stack.lastIndexOf(node);
+        const component = stack.splice(from);
+        for (const member of component) onStack[member] = 0;
         if (component.length > 1) found.push(component);
       }
     }
@@ -276,16 +273,17 @@ class Phases {
   /** Waves by longest path over what is left; jobs of others do not count. */
   places(placed: ReadonlySet<string>): Map<string, { wave: number; after: readonly string[] }> {
     const count = this.#waits.length;
+    const counts = this.#jobs.map((job) => placed.has(job.unit));
+    const holds = ({ node, constraint }: Wait) => counts[node >> 1] === true && constraint?.cut !== true;
     const open = new Int32Array(count);
     const level = new Int32Array(count);
     const waitedBy: number[][] = Array.from({ length: count }, () => []);
-    const counts = (node: number) => placed.has((this.#jobs[node >> 1] as Orderly).unit);
     for (let node = 0; node < count; node += 1) {
-      if (!counts(node)) continue;
-      for (const awaited of this.#waitsFor(node)) {
-        if (!counts(awaited)) continue;
+      if (counts[node >> 1] !== true) continue;
+      for (const wait of this.#waits[node] as Wait[]) {
+        if (!holds(wait)) continue;
         open[node] = (open[node] as number) + 1;
-        waitedBy[awaited]?.push(node);
+        waitedBy[wait.node]?.push(node);
       }
     }
     const ready: number[] = [];
@@ -300,11 +298,10 @@ class Phases {
     }
     const places = new Map<string, { wave: number; after: readonly string[] }>();
     for (const [index, job] of this.#jobs.entries()) {
-      if (!placed.has(job.unit)) continue;
+      if (counts[index] !== true) continue;
       const first = this.#first(index);
-      const after = new Set<string>();
-      for (const awaited of this.#waitsFor(first)) if (counts(awaited)) after.add((this.#jobs[awaited >> 1] as Orderly).unit);
-      places.set(job.unit, { wave: level[first] as number, after: [...after].sort() });
+      const after = (this.#waits[first] as Wait[]).filter(holds).map(({ node }) => (this.#jobs[node >> 1] as Orderly).unit);
+      places.set(job.unit, { wave: level[first] as number, after: [...new Set(after)].sort() });
     }
     return places;
   }

@@ -136,31 +136,22 @@ class Settling {
     for (const node of this.#nodes()) if (!wanted.has(node)) this.#remove(node);
   }
 
+  /** One contradiction brings others with it, so the nearest to the request is settled first, and then looked again. */
   #resolveContradictions(): Refusal | undefined {
+    const distance = ([a, b]: readonly [Node, Node]) => Math.max(a.serial, b.serial);
     // Each round removes at least one job.
-    for (let again = true; again; ) {
-      again = false;
-      const hard: (readonly [Node, Node])[] = [];
-      for (const unit of this.#units) {
-        const pair = contradiction(this.#byUnit.get(unit) ?? []);
-        if (pair === undefined) continue;
-        const [a, b] = pair;
-        const victim = weaker(a, b);
-        if (victim === undefined) {
-          hard.push(pair);
-          continue;
-        }
-        const other = victim === a ? b : a;
-        this.#drop(victim, `it contradicts ${other.type} ${other.unit}, wanted by ${wanter(other)}`);
-        again = true;
-      }
-      // One contradiction brings others with it; the nearest to the request is the one to tell.
-      const distance = ([a, b]: readonly [Node, Node]) => Math.max(a.serial, b.serial);
-      const nearest = hard.sort((a, b) => distance(a) - distance(b))[0];
-      if (nearest !== undefined) return contradicting(...nearest);
-      if (again) this.#dropUnwanted();
+    for (;;) {
+      const pairs = this.#units.flatMap((unit) => contradiction(this.#byUnit.get(unit) ?? []));
+      pairs.sort((one, other) => distance(one) - distance(other));
+      const hard = pairs.find(([a, b]) => weaker(a, b) === undefined);
+      if (hard !== undefined) return contradicting(...hard);
+      const nearest = pairs[0];
+      if (nearest === undefined) return undefined;
+      const victim = weaker(...nearest) as Node;
+      const other = victim === nearest[0] ? nearest[1] : nearest[0];
+      this.#drop(victim, `it contradicts ${other.type} ${other.unit}, wanted by ${wanter(other)}`);
+      this.#dropUnwanted();
     }
-    return undefined;
   }
 
   #mergeUnit(unit: string): void {
@@ -248,11 +239,12 @@ function reachable(from: readonly Node[], mattering: boolean): Set<Node> {
   return seen;
 }
 
-function contradiction(nodes: readonly Node[]): readonly [Node, Node] | undefined {
+/** The first two jobs of a unit that contradict each other. */
+function contradiction(nodes: readonly Node[]): (readonly [Node, Node])[] {
   for (const [at, a] of nodes.entries()) {
-    for (const b of nodes.slice(at + 1)) if (conflicts(a.type, b.type)) return [a, b];
+    for (const b of nodes.slice(at + 1)) if (conflicts(a.type, b.type)) return [[a, b]];
   }
-  return undefined;
+  return [];
 }
 
 /** Which of two contradicting jobs of a unit can be done without. */
