@@ -8,6 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { CliError, type Context } from './context.ts';
+import { exitOfError } from './exit.ts';
 
 /** Longest answer that is taken, in characters; list-units of ten thousand units is a few MB. */
 const MAX_ANSWER = 256 << 20;
@@ -25,7 +26,10 @@ export class CallError extends CliError {
   constructor(error: string, parameters: Readonly<Record<string, unknown>>) {
     const field = (name: string): string => (typeof parameters[name] === 'string' ? parameters[name] : '');
     const why = field('why') || `${error}${Object.keys(parameters).length > 0 ? ` ${JSON.stringify(parameters)}` : ''}`;
-    super(`${why}${field('todo') === '' ? '' : `; ${field('todo')}`}`);
+    super(
+      `${why}${field('todo') === '' ? '' : `; ${field('todo')}`}`,
+      exitOfError(error.slice(error.lastIndexOf('.') + 1)),
+    );
     this.name = 'CallError';
     this.error = error;
     this.parameters = parameters;

@@ -1,5 +1,6 @@
 /** Core's values in the form of the interfaces, where the two differ. */
 import type { Refusal } from '../../jobs/types.ts';
+import { isUnitName } from '../../units/names.ts';
 import type { Edge, Finding } from '../../units/types.ts';
 import { ManagerError, type UnitSummary, type UnitView } from '../manager.ts';
 import type { Reply } from '../session.ts';
@@ -41,12 +42,9 @@ export const summaryOf = ({ unit, state }: UnitView): UnitSummary => ({
   following: state.following,
 });
 
-const UNIT_NAME = /^[A-Za-z0-9:_.\\@-]{1,255}$/;
-
-/** Refuses what cannot be the name of a unit (systemd.unit(5): letters, digits, `:-_.\@`, at most 255). */
+/** Refuses what cannot be the name of a unit. */
 export function unitName(name: string): string {
-  const dot = name.lastIndexOf('.');
-  if (UNIT_NAME.test(name) && dot > 0 && dot < name.length - 1) return name;
+  if (isUnitName(name)) return name;
   throw new ManagerError({
     error: 'BadRequest',
     unit: name.slice(0, 300),

@@ -3,6 +3,7 @@
  * D-Bus has them: `…Timestamp` since 1970, `…TimestampMonotonic` since boot, `…USec` spans), and sctl makes dates and
  * spans of them by the name's ending.
  */
+import { signalName } from '../../units/syntax/signal.ts';
 import type { Command, Span } from '../../units/types.ts';
 import type { CommandRecord, Stamp } from '../manager.ts';
 
@@ -26,8 +27,6 @@ export function stamps(into: Properties, name: string, stamp: Stamp | undefined)
   into[`${name}Monotonic`] = String(stamp?.monotonicUs ?? 0);
 }
 
-const CODES = { exited: 'exited', killed: 'killed', dumped: 'dumped' };
-
 /** One command of Exec…=, with how it went. */
 export function commandText(command: Command, record: CommandRecord | undefined): string {
   const exit = record?.exit;
@@ -38,8 +37,8 @@ export function commandText(command: Command, record: CommandRecord | undefined)
     `start_time=[${record?.started === undefined ? 'n/a' : `@${record.started.realUs}`}]`,
     `stop_time=[${record?.ended === undefined ? 'n/a' : `@${record.ended.realUs}`}]`,
     `pid=${record?.pid ?? 0}`,
-    `code=${exit === undefined ? '(null)' : CODES[exit.code]}`,
-    `status=${exit === undefined ? '0/0' : exit.status}`,
+    `code=${exit === undefined ? '(null)' : exit.code}`,
+    `status=${exit === undefined ? '0/0' : exit.code === 'exited' ? exit.status : `${exit.status}/${signalName(exit.status).replace(/^SIG/, '')}`}`,
   ];
   return `{ ${fields.join(' ; ')} }`;
 }

@@ -42,7 +42,7 @@ function dated(text: string, nowUs: number): number | undefined {
     Number(minute),
     Number(second),
   ] as const;
-  if (parts[3] > 23 || parts[4] > 59 || parts[5] > 60) return undefined;
+  if (parts[1] < 0 || parts[1] > 11 || parts[3] > 23 || parts[4] > 59 || parts[5] > 60) return undefined;
   const ms = east === undefined ? new Date(...parts).getTime() : Date.UTC(...parts) - east * 60_000;
   // 2026-02-31 would quietly become a day in March.
   const check = new Date(east === undefined ? ms : ms + east * 60_000);
