@@ -1,5 +1,5 @@
 #!/bin/bash
-# Run a program as PID 1 of fresh pid, mount, uts, ipc, net and control-group namespaces, in a session of its own.
+# Run a program as PID 1 of fresh pid, mount, uts, ipc, net and control-group namespaces. The caller gives it a session of its own.
 #
 #   namespaces.sh STATE ROOT PROGRAM [ARGS…]
 #
@@ -9,7 +9,8 @@
 # Environment: SYSMASTER_LIB, bound at /usr/lib/sysmaster in a ROOT (or where that directory exists); NS_HOSTNAME; NS_BINDS,
 # `from:to` words to bind read-only besides.
 #
-# Without root a user namespace is added: one uid, and no control groups. The program dies with this script's parent.
+# Without root a user namespace is added: one uid, and no control groups. As root the program dies with the process that started
+# this script, even if that is killed; in a user namespace the kernel forgets that wish.
 set -eu
 state=$1 root=$2
 shift 2
@@ -28,7 +29,7 @@ else
 fi
 export NS_STATE=$state NS_ROOT=$root
 # shellcheck disable=SC2016 # the text is for the inner shell
-exec setsid unshare "${user[@]}" --fork --kill-child=KILL --pid --mount --uts --ipc --net --cgroup --propagation private bash -eu -c '
+exec setpriv --pdeathsig KILL unshare "${user[@]}" --fork --kill-child=KILL --pid --mount --uts --ipc --net --cgroup --propagation private bash -eu -c '
   new=$NS_STATE/root; mkdir -p "$new"
   if [ "$NS_ROOT" = - ]; then
     mount --rbind / "$new"; mount -o remount,bind,ro "$new"

@@ -7,6 +7,7 @@
 import type { CgroupPort, ExecSpec, MachineFacts, Stdio } from '../host/ports.ts';
 import type { Command, ExecSettings, Unit } from '../units/types.ts';
 import { logPipe, notifyPath, type Role, unitGroup } from './names.ts';
+import { sliceOf } from './world.ts';
 
 /** What the moment adds to the unit's settings. */
 export interface Moment {
@@ -138,7 +139,7 @@ export function execSpec(
     unit: unit.name,
     path: command.path,
     argv: command.argv,
-    cgroups: groups.available ? [`${groups.root}/${unitGroup(unit.name, settings.Slice)}`] : [],
+    cgroups: groups.available ? [`${groups.root}/${unitGroup(unit.name, sliceOf(unit))}`] : [],
     expand: !command.noExpand,
     environment: environment(unit, settings, moment, facts),
     environmentFiles: settings.EnvironmentFile,

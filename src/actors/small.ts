@@ -24,7 +24,7 @@ export interface UnitSpec {
 const childSpec = ({ name, kind, settings }: UnitSpec): ChildSpec => ({
   id: `unit:${name}`,
   kind,
-  input: settings,
+  input: { settings },
   restart: 'permanent',
   shutdown: 'brutal',
 });

@@ -300,11 +300,17 @@ const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadl
     if (datagram !== null) tools.kept.set(datagram, { names: fds.map(({ key }) => storedFd(unit.name, key)), id: call.id });
   },
   dropFds: (tools, unit, call, { fds }) => tools.host.sockets.drop(call.id, fds.map(({ key }) => storedFd(unit.name, key))),
-  requestJob: tell('jobs', (unit, params) => ({ type: 'unit-request', from: unit.name, ...params, unit: params.unit ?? unit.name })),
+  requestJob: tell('jobs', (unit, { verb, unit: other, mode, why }) => ({
+    type: 'request',
+    request: { verb, units: [other ?? unit.name], mode, by: `${unit.name}: ${why}`, automatic: true },
+    client: { unit: unit.name },
+  })),
   refuse: tell('jobs', (unit, params) => ({ type: 'unit-refused', unit: unit.name, ...params })),
-  ended: tell('jobs', (unit, params) => ({ type: 'unit-ended', unit: unit.name, ...params })),
+  // Jobs learn of it by the change of state itself (unit-kinds.ts); this is for people.
+  ended: (tools, unit, _call, { active, result, restarting }) =>
+    tools.host.log.log(result === 'success' ? 'info' : 'notice', { unit: unit.name, result, restarting }, `unit is ${active}`),
   unitAction: tell('manager', (unit, params) => ({ type: 'unit-action', unit: unit.name, ...params })),
-  propagateReload: tell('jobs', (unit) => ({ type: 'propagate-reload', unit: unit.name })),
+  propagateReload: tell('jobs', (unit) => ({ type: 'reload-propagated', unit: unit.name })),
   openSockets,
   closeSockets,
   watchSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.watch(name)),

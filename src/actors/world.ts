@@ -13,7 +13,7 @@ export interface UnitWorld {
 /** The settings of systemd.exec(5) of a unit that has processes; undefined: it has none. */
 export const execSettings = (unit: Unit) => unit.service ?? unit.socket ?? unit.mount ?? unit.swap;
 
-/** The slice a unit is in; empty: it has none (targets, devices). */
+/** The slice a unit is in; empty: it has none (targets, devices), and its control group, if any, is at the root. */
 export function sliceOf(unit: Unit): string {
-  return (unit.service ?? unit.socket ?? unit.mount ?? unit.swap ?? unit.slice ?? unit.scope)?.Slice ?? '';
+  return unit.edges.find(({ kind }) => kind === 'InSlice')?.to ?? '';
 }

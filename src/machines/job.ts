@@ -31,6 +31,8 @@ export type JobEvent =
   | { readonly type: 'run'; readonly ask?: Ask }
   /** The unit has changed. */
   | { readonly type: 'unit'; readonly change: Passage }
+  /** Core was away: the question may have been lost with it. `ask` as it was. */
+  | { readonly type: 'ask-again'; readonly ask: Ask }
   | { readonly type: 'retyped'; readonly jobType: JobType; readonly why: string }
   | { readonly type: 'finish'; readonly result: JobResult; readonly why: string }
   | { readonly type: 'deadline'; readonly name: string };
@@ -44,7 +46,9 @@ export interface JobOutput {
 }
 
 /** An effect by name. The machine says that it happens; src/actors says how. */
-const effect = <Params = undefined>() => (_: unknown, _params: Params) => {};
+const effect =
+  <Params = undefined>() =>
+  (_: unknown, _params: Params) => {};
 
 const verdict = (context: JobContext, event: JobEvent, running: boolean) =>
   event.type === 'unit' ? judge(context.type, running, event.change).ends : undefined;
@@ -136,6 +140,12 @@ export const jobMachine = setup({
           },
           exit: { type: 'disarmDeadline', params: { name: 'JobRunningTimeoutSec' } },
           on: {
+            'ask-again': {
+              actions: {
+                type: 'askUnit',
+                params: ({ context, event }) => ({ unit: context.unit, job: context.id, ...event.ask }),
+              },
+            },
             unit: [
               { guard: 'endsStopPhase', target: 'waiting', actions: { type: 'setType', params: 'start' } },
               {

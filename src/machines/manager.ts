@@ -8,27 +8,15 @@
  */
 import { assign, enqueueActions, setup } from 'xstate';
 import type { ShutdownKind } from '../host/ports.ts';
+import type { JobResult } from '../jobs/types.ts';
+import * as errands from './errands.ts';
+import type { Asker, EngineAnswer, Errand } from './errands.ts';
 
 /** A program to run before units are loaded; see src/units/generators.ts. */
 export interface Generator {
   readonly path: string;
   readonly argv: readonly string[];
   readonly environment: readonly string[];
-}
-
-/** Who waits for the answer of a change. */
-export interface Asker {
-  readonly session: number;
-  readonly ticket: number;
-}
-
-/** A change in hand or answered; plain JSON on both sides. */
-export interface Errand {
-  readonly key: string;
-  readonly asker: Asker;
-  readonly change: unknown;
-  /** Undefined: not yet. */
-  readonly answer: unknown;
 }
 
 /** How the system is to end. */
@@ -67,7 +55,16 @@ export type ManagerEvent =
     })
   | (At & { readonly type: 'deadline'; readonly name: string })
   /** A client's change; `key` is its request id, or unique. */
-  | (At & { readonly type: 'change'; readonly key: string; readonly asker: Asker; readonly change: unknown })
+  | (At & {
+      readonly type: 'change';
+      readonly key: string;
+      readonly asker: Asker;
+      readonly by: string;
+      readonly change: unknown;
+    })
+  /** The job engine's word on the request at `index` of the change `key`. */
+  | (At & { readonly type: 'requested'; readonly key: string; readonly index: number; readonly said: EngineAnswer })
+  | (At & { readonly type: 'job-over'; readonly job: number; readonly unit: string; readonly result: JobResult })
   | (At & { readonly type: 'progress'; readonly key: string; readonly progress: unknown })
   | (At & { readonly type: 'carried-out'; readonly key: string; readonly answer: unknown })
   /** No job is left in the table. */
@@ -84,13 +81,13 @@ export type ManagerEvent =
       readonly exitStatus: number | null;
       readonly rebootArgument: string;
     })
+  /** Core is to be started anew; `cores`: the number of the one that is meant. */
+  | (At & { readonly type: 'leave'; readonly cores: number })
   /** End in order, through the target. */
   | (At & { readonly type: 'shutdown'; readonly ending: Ending })
   /** End now: the units' stop phase is over, or is to be cut short. */
   | (At & { readonly type: 'end'; readonly ending: Ending });
 
-/** At most this many answers are kept for clients that come back. */
-const KEPT_ANSWERS = 256;
 /** systemd's DefaultTimeoutStartSec=, for all generators together. */
 const GENERATORS_MS = 90_000;
 
@@ -150,14 +147,7 @@ export function wishOf(
   }
 }
 
-function answered(errands: readonly Errand[], key: string, answer: unknown): Errand[] {
-  const next = errands.map((errand) => (errand.key === key ? { ...errand, answer } : errand));
-  const over = next.filter((errand) => errand.answer !== undefined);
-  const dropped = new Set(over.slice(0, Math.max(0, over.length - KEPT_ANSWERS)));
-  return next.filter((errand) => !dropped.has(errand));
-}
-
-const findErrand = (context: ManagerContext, key: string) => context.errands.find((errand) => errand.key === key);
+const errandOf = (context: ManagerContext, key: string) => errands.find(context.errands, key);
 
 export const managerMachine = setup({
   types: {} as {
@@ -171,13 +161,15 @@ export const managerMachine = setup({
     /** Load the units and start the default target. */
     startUp: effect(),
     loadAgain: effect(),
-    carryOut: effect<{ key: string; change: unknown }>(),
+    carryOut: effect<{ key: string; by: string; change: unknown }>(),
     answer: effect<{ asker: Asker; answer: unknown }>(),
     /** Start a unit by name, replacing what is in the way. */
     startUnit: effect<{ unit: string; mode: string; why: string }>(),
     /** Tell init that the stop phase has begun, and start the target of this ending. */
     beginEnding: effect<Ending>(),
     endNow: effect<Ending>(),
+    /** Make room for the next core; only the core with this number does, so that it is done once. */
+    leave: effect<{ cores: number }>(),
     log: effect<{ level: string; message: string }>(),
     armDeadline: effect<{ name: string; ms: number | 'infinity' }>(),
     disarmDeadline: effect<{ name: string }>(),
@@ -191,20 +183,17 @@ export const managerMachine = setup({
     setEnding: assign({ ending: (_, ending: Ending) => ending }),
     setEnvironment: assign({ environment: (_, environment: readonly string[]) => environment }),
     countReload: assign({ reloads: ({ context }) => context.reloads + 1 }),
-    noteErrand: assign({
-      errands: ({ context }, errand: Errand) => [...context.errands.filter(({ key }) => key !== errand.key), errand],
-    }),
+    noteErrand: assign({ errands: ({ context }, errand: Errand) => errands.put(context.errands, errand) }),
     noteAnswer: assign({
-      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) =>
-        answered(context.errands, key, answer),
+      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) => errands.answered(context.errands, key, answer),
     }),
   },
   guards: {
     lastGenerator: ({ context }) => context.generating <= 1,
     noGenerators: ({ event }) => event.type === 'generators' && event.generators.length === 0,
     hasProcess: ({ event }) => event.type === 'spawn-failed' && event.serial !== null,
-    isAnswered: ({ context, event }) => event.type === 'change' && findErrand(context, event.key)?.answer !== undefined,
-    isInHand: ({ context, event }) => event.type === 'change' && findErrand(context, event.key) !== undefined,
+    isAnswered: ({ context, event }) => event.type === 'change' && errandOf(context, event.key)?.answer !== undefined,
+    isInHand: ({ context, event }) => event.type === 'change' && errandOf(context, event.key) !== undefined,
   },
 }).createMachine({
   id: 'manager',
@@ -226,45 +215,70 @@ export const managerMachine = setup({
         guard: 'isAnswered',
         actions: {
           type: 'answer',
-          params: ({ context, event }) => ({ asker: event.asker, answer: findErrand(context, event.key)!.answer }),
+          params: ({ context, event }) => ({ asker: event.asker, answer: errandOf(context, event.key)!.answer }),
         },
       },
       {
         guard: 'isInHand', // the client came back before the answer: it goes to the new session
         actions: {
           type: 'noteErrand',
-          params: ({ context, event }) => ({ ...findErrand(context, event.key)!, asker: event.asker }),
+          params: ({ context, event }) => ({ ...errandOf(context, event.key)!, asker: event.asker }),
         },
       },
       {
         actions: [
           {
             type: 'noteErrand',
-            params: ({ event }) => ({ key: event.key, asker: event.asker, change: event.change, answer: undefined }),
+            params: ({ event }) => errands.begin(event.key, event.asker, event.by, event.change),
           },
-          { type: 'carryOut', params: ({ event }) => ({ key: event.key, change: event.change }) },
+          { type: 'carryOut', params: ({ event }) => ({ key: event.key, by: event.by, change: event.change }) },
         ],
       },
     ],
     progress: {
-      guard: ({ context, event }) => findErrand(context, event.key) !== undefined,
+      guard: ({ context, event }) => errandOf(context, event.key) !== undefined,
       actions: {
         type: 'answer',
-        params: ({ context, event }) => ({ asker: findErrand(context, event.key)!.asker, answer: event.progress }),
+        params: ({ context, event }) => ({ asker: errandOf(context, event.key)!.asker, answer: event.progress }),
       },
     },
     'carried-out': {
-      guard: ({ context, event }) => findErrand(context, event.key) !== undefined,
+      guard: ({ context, event }) => errandOf(context, event.key) !== undefined,
       actions: [
         {
           type: 'answer',
-          params: ({ context, event }) => ({ asker: findErrand(context, event.key)!.asker, answer: event.answer }),
+          params: ({ context, event }) => ({ asker: errandOf(context, event.key)!.asker, answer: event.answer }),
         },
         { type: 'noteAnswer', params: ({ event }) => ({ key: event.key, answer: event.answer }) },
       ],
     },
+    requested: {
+      guard: ({ context, event }) => errandOf(context, event.key)?.answer === undefined && errandOf(context, event.key) !== undefined,
+      actions: enqueueActions(({ context, event, enqueue }) => {
+        const errand = errands.requested(errandOf(context, event.key)!, event.index, event.said);
+        enqueue({ type: 'noteErrand', params: errand });
+        const answer = errands.requestAnswer(errand);
+        if (answer === undefined) return;
+        enqueue({ type: 'answer', params: { asker: errand.asker, answer } });
+        enqueue({ type: 'noteAnswer', params: { key: errand.key, answer } });
+      }),
+    },
+    'job-over': {
+      guard: ({ context, event }) => context.errands.some((errand) => errands.waitsFor(errand, event.job)),
+      actions: enqueueActions(({ context, event, enqueue }) => {
+        for (const waiting of context.errands.filter((errand) => errands.waitsFor(errand, event.job))) {
+          const errand = errands.jobOver(waiting, event.job, event.result);
+          enqueue({ type: 'noteErrand', params: errand });
+          const answer = errands.requestAnswer(errand);
+          if (answer === undefined) continue;
+          enqueue({ type: 'answer', params: { asker: errand.asker, answer } });
+          enqueue({ type: 'noteAnswer', params: { key: errand.key, answer } });
+        }
+      }),
+    },
     environment: { actions: { type: 'setEnvironment', params: ({ event }) => event.environment } },
     reload: { actions: ['countReload', 'loadAgain'] },
+    leave: { actions: { type: 'leave', params: ({ event }) => ({ cores: event.cores }) } },
     shutdown: { target: '.stopping', actions: { type: 'setEnding', params: ({ event }) => event.ending } },
     end: { target: '.ending', actions: { type: 'setEnding', params: ({ event }) => event.ending } },
     signal: [

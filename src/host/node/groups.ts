@@ -7,14 +7,15 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { type CgroupPort, HostError } from '../ports.ts';
 import { attempt, codeOf, hostError, unless } from './addon.ts';
-import { IN, type Inotify, type Subscription } from './inotify.ts';
+import { GroupWatch } from './group-watch.ts';
+import type { Inotify } from './inotify.ts';
 import type { Loop } from './loop.ts';
 
 /** ENODEV: the group was removed between open and read. */
 const GONE = ['ENOENT', 'ENODEV'];
 
 interface Watched {
-  subscription: Subscription | undefined;
+  readonly watch: GroupWatch;
   populated: boolean;
 }
 
@@ -37,9 +38,6 @@ export class NodeGroups implements CgroupPort {
   ensure(path: string): void {
     const directory = this.#at(path);
     attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o755 }));
-    // A watch that was asked for before the group was there, or whose group was removed meanwhile.
-    const watched = this.#watched.get(path);
-    if (watched !== undefined && watched.subscription === undefined) this.#arm(path, watched);
   }
 
   remove(path: string): boolean {
@@ -57,21 +55,24 @@ export class NodeGroups implements CgroupPort {
   }
 
   watch(path: string): void {
-    if (this.#watched.has(path)) {
-      this.#loop.post({ type: 'group', path, populated: this.populated(path) });
-      return;
+    let watched = this.#watched.get(path);
+    if (watched === undefined && this.available) {
+      // The path is watched, not the group: it may not be there yet, or go and be made again.
+      const made: Watched = {
+        watch: new GroupWatch(this.#root, path, this.#inotify, () => this.#changed(path, made)),
+        populated: false,
+      };
+      this.#watched.set(path, made);
+      watched = made;
     }
-    const watched: Watched = { subscription: undefined, populated: false };
-    this.#watched.set(path, watched);
-    this.#arm(path, watched);
-    this.#loop.post({ type: 'group', path, populated: watched.populated });
+    const populated = this.populated(path);
+    if (watched !== undefined) watched.populated = populated;
+    this.#loop.post({ type: 'group', path, populated });
   }
 
   unwatch(path: string): void {
-    const watched = this.#watched.get(path);
-    if (watched === undefined) return;
+    this.#watched.get(path)?.watch.close();
     this.#watched.delete(path);
-    if (watched.subscription !== undefined) this.#inotify.remove(watched.subscription);
   }
 
   populated(path: string): boolean {
@@ -107,19 +108,9 @@ export class NodeGroups implements CgroupPort {
       .sort();
   }
 
-  #arm(path: string, watched: Watched): void {
-    if (!this.available) return;
-    const file = `${this.#at(path)}/cgroup.events`;
-    watched.subscription = unless(GONE, file, () =>
-      this.#inotify.add(file, IN.modify, (mask) => this.#changed(path, watched, mask)),
-    );
-    // Read after the watch is there: a change in between is seen by one or the other.
-    watched.populated = this.populated(path);
-  }
-
-  #changed(path: string, watched: Watched, mask: number): void {
+  /** Looked at again; told only if it is another level than before. */
+  #changed(path: string, watched: Watched): void {
     if (this.#watched.get(path) !== watched) return;
-    if ((mask & IN.ignored) !== 0) watched.subscription = undefined;
     const populated = this.populated(path);
     if (populated === watched.populated) return;
     watched.populated = populated;

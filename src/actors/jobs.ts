@@ -1,0 +1,141 @@
+/**
+ * The job engine and its jobs as actors: what their effects do, and how the table looks from outside.
+ */
+import type { JobView, Wait } from '../api/manager.ts';
+import type { Host } from '../host/ports.ts';
+import { type JobsEffect, type JobsState, type JobsWorld, createJobsLogic, jobsOf, planWorld } from '../jobs/logic.ts';
+import { plan } from '../jobs/plan.ts';
+import { jobOf } from '../jobs/table.ts';
+import type { InstalledJob } from '../jobs/types.ts';
+import { jobDown, jobMachine } from '../machines/job.ts';
+import { readiness, type UnitSnapshot } from '../machines/view.ts';
+import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
+import type { Unit } from '../units/types.ts';
+import type { Checks } from './checks.ts';
+import type { JobsView } from './manager.ts';
+import { stampOf } from './views.ts';
+import type { UnitWorld } from './world.ts';
+
+/** Supervisor of the jobs' actors. */
+export const JOBS = 'job-actors';
+
+/** Who is told of a request's outcome: an errand of the manager, or a unit that asked. */
+type Client = { readonly errand: string; readonly index: number } | { readonly unit: string };
+
+type Params<Type extends JobsEffect['type']> = Extract<JobsEffect, { type: Type }>['params'];
+
+export interface JobsTools {
+  readonly host: Host;
+  readonly world: UnitWorld;
+  readonly checks: Checks;
+  /** Tell the sockets of a service how it is. */
+  tellSockets(service: string, call: Pick<EffectCall, 'post'>): void;
+  /** Units in memory. */
+  units(): readonly Unit[];
+  readonly actors: () => ActorHost;
+}
+
+const idempotent = <P>(run: (call: Parameters<EffectDef['run']>[0], params: P) => void): EffectDef => ({
+  kind: 'idempotent',
+  run: run as EffectDef['run'],
+});
+
+/** The kind of the one actor `jobs`. */
+export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
+  const { host } = tools;
+  return {
+    logic: createJobsLogic(world, { self: 'jobs', supervisor: JOBS }) as ActorKind['logic'],
+    effects: {
+      answer: idempotent((call, { client, answer }: Params<'answer'>) => {
+        const asker = client as Client;
+        if ('errand' in asker) call.post('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
+        else if ('refused' in answer) call.post(`unit:${asker.unit}`, { type: 'job-refused', why: answer.refused.refused });
+      }),
+      answerCancel: idempotent((call, { client, canceled }: Params<'answerCancel'>) => {
+        const { errand } = client as { errand: string };
+        call.post('manager', { type: 'carried-out', key: errand, answer: { result: { what: 'cancel', canceled } } });
+      }),
+      jobNew: idempotent((call, { job }: Params<'jobNew'>) => {
+        call.post('events', { type: 'tell', what: { jobNew: job } });
+      }),
+      jobChanged: idempotent(() => {
+        // Its present state is read when somebody asks; there is nothing to keep in step.
+      }),
+      jobRemoved: idempotent((call, { job, result, why }: Params<'jobRemoved'>) => {
+        const level = result === 'done' || result === 'skipped' ? 'debug' : 'notice';
+        host.log.log(level, { job: job.id, type: job.type, unit: job.unit, result, why }, 'job ended');
+        call.post('manager', { type: 'job-over', job: job.id, unit: job.unit, result });
+        call.post('events', { type: 'tell', what: { jobRemoved: { id: job.id, unit: job.unit, type: job.type, result } } });
+        tools.tellSockets(job.unit, call);
+      }),
+      orderingCut: idempotent((_call, { cut }: Params<'orderingCut'>) =>
+        host.log.log('warning', { edge: cut.edge, ring: cut.ring }, `ordering cut: ${cut.why}`),
+      ),
+      stalled: idempotent((_call, { ring, why }: Params<'stalled'>) =>
+        host.log.log('error', { ring, why }, 'jobs wait and nothing can move them'),
+      ),
+      jobTimeoutAction: idempotent((call, { unit, action, rebootArgument }: Params<'jobTimeoutAction'>) =>
+        call.post('manager', { type: 'unit-action', unit, action, exitStatus: null, rebootArgument }),
+      ),
+      allJobsOver: idempotent((call) => {
+        call.post('manager', { type: 'idle' });
+        for (const { name, service } of tools.units()) if (service?.Type === 'idle') call.post(`unit:${name}`, { type: 'idle-go' });
+      }),
+      log: idempotent((_call, { level, unit, message }: Params<'log'>) => host.log.log(level, { unit }, message)),
+    },
+  };
+}
+
+/** The kind of each job's actor. */
+export function jobKind(tools: JobsTools): ActorKind {
+  return {
+    logic: machineLogic(jobMachine),
+    down: jobDown('jobs'),
+    effects: {
+      askUnit: idempotent((call, { unit, verb, restarting }: { unit: string; verb: 'start' | 'stop' | 'reload'; restarting: boolean }) => {
+        const snapshot = tools.actors().read<UnitSnapshot>(`unit:${unit}`);
+        const loaded = tools.world.unit(unit);
+        if (snapshot === undefined || loaded === undefined) {
+          call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
+        } else if (verb === 'start') {
+          if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);
+          if (readiness(snapshot, 'start') === 'now') tools.checks.start(loaded, ({ to, event }) => call.post(to, event));
+        } else call.post(`unit:${unit}`, verb === 'stop' ? { type: 'stop', restarting } : { type: verb });
+      }),
+    },
+  };
+}
+
+/** Why a job is where it is, for list-jobs. */
+function waitsOf(job: InstalledJob): Wait[] {
+  if (job.state === 'running' || job.blockers === 0) return [];
+  return [{ why: `${job.blockers} other job${job.blockers === 1 ? '' : 's'} must be over first`, job: undefined, unit: undefined, pid: undefined, sinceUs: undefined }];
+}
+
+/** The table as clients see it. */
+export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'host' | 'actors'>): JobsView {
+  const state = () => actors().read<JobsState>('jobs');
+  return {
+    list(): readonly JobView[] {
+      const now = state();
+      if (now === undefined) return [];
+      return jobsOf(now).map((job) => ({
+        id: job.id,
+        unit: job.unit,
+        type: job.type,
+        state: job.state,
+        mode: 'replace',
+        by: job.by,
+        created: stampOf(host, host.clock.nowMs()),
+        started: undefined,
+        waits: waitsOf(job),
+      }));
+    },
+    of(unit) {
+      const now = state();
+      const job = now === undefined ? undefined : jobOf(now.table, unit);
+      return job === undefined ? undefined : { id: job.id, type: job.type };
+    },
+    plan: (request) => plan(planWorld(world, state()!), request),
+  };
+}

@@ -1,0 +1,235 @@
+/**
+ * Core as its clients see it: the `Manager` of src/api, read off actors, units, groups and host.
+ *
+ * Reads answer at once and change nothing. A change becomes an input of the actor `manager`, keyed by the client's request id,
+ * and is answered when its errand is done (src/machines/manager.ts).
+ */
+import { chartOf, type StateNodeLike } from '../api/chart.ts';
+import {
+  type Caller,
+  type Change,
+  type MachineView,
+  type Manager,
+  ManagerError,
+  type ManagerView,
+  type JobView,
+  type SupervisorView,
+  type SystemState,
+  type UnitFile,
+  type UnitSummary,
+  type UnitView,
+} from '../api/manager.ts';
+import type { Host } from '../host/ports.ts';
+import type { JobRequest, JobType, Plan, Refusal } from '../jobs/types.ts';
+import type { ManagerContext } from '../machines/manager.ts';
+import { type UnitSnapshot, view } from '../machines/view.ts';
+import type { ActorHost, TreeView } from '../supervisor/index.ts';
+import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
+import type { Checks } from './checks.ts';
+import type { Registry } from './registry.ts';
+import { groupOf } from './unit-effects.ts';
+import { groupView, stampOf, unitState } from './views.ts';
+
+/** What the manager needs of the job table. */
+export interface JobsView {
+  list(): readonly JobView[];
+  of(unit: string): { readonly id: number; readonly type: JobType } | undefined;
+  plan(request: JobRequest): Plan | Refusal;
+}
+
+export interface ManagerParts {
+  readonly host: Host;
+  readonly registry: Registry;
+  readonly actors: () => ActorHost;
+  readonly jobs: JobsView;
+  readonly checks: Checks;
+  /** The charts of the kinds that have one. */
+  readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
+  readonly version: string;
+  readonly logDirectory: string;
+}
+
+/** A request without an id of the client's gets one of its own, which nobody can repeat. */
+const requestKey = (caller: Caller, requestId: string | undefined, epoch: number) =>
+  requestId === undefined ? `request:${epoch}/${caller.session}/${caller.ticket}` : `request:${caller.uid}/${requestId}`;
+
+export function createManager(parts: ManagerParts): Manager {
+  const { host, registry, jobs } = parts;
+  const snapshotOf = (name: string) => parts.actors().read<UnitSnapshot>(`unit:${name}`);
+  const own = () => parts.actors().read<{ context: ManagerContext; value: unknown }>('manager');
+
+  const summaryOf = (unit: Unit): UnitSummary => {
+    const snapshot = snapshotOf(unit.name);
+    const seen = snapshot === undefined ? undefined : view(snapshot);
+    return {
+      name: unit.name,
+      load: unit.loadState,
+      active: seen?.active ?? 'inactive',
+      sub: seen?.sub ?? 'dead',
+      description: unit.unit.Description || unit.name,
+      job: jobs.of(unit.name),
+      following: undefined,
+    };
+  };
+
+  /** In memory, or read for this one question. */
+  const find = (name: string): Unit => {
+    if (!isUnitName(name)) throw new ManagerError({ error: 'BadRequest', unit: name, why: 'not a unit name', todo: 'see systemd.unit(5)' });
+    return registry.unit(name) ?? registry.loader.load(name);
+  };
+
+  const unitFile = (name: string): UnitFile | undefined => {
+    const catalog = registry.loader.catalog();
+    const entry = catalog.entries.get(name);
+    if (entry === undefined) return undefined;
+    const install = entry.kind === 'masked' ? undefined : registry.loader.load(name).install;
+    return { name, path: entry.path, state: unitFileState(catalog, registry.loader.paths, name, install) || 'bad', preset: '' };
+  };
+
+  const systemState = (): SystemState => {
+    const state = own();
+    if (state === undefined || state.value === 'listing' || state.value === 'generating') return 'initializing';
+    if (state.value === 'stopping' || state.value === 'ending') return 'stopping';
+    if (state.context.finishedMs === null) return 'starting';
+    if (registry.units().some((unit) => summaryOf(unit).active === 'failed')) return 'degraded';
+    return ['rescue.target', 'emergency.target'].some((name) => snapshotOf(name) !== undefined && view(snapshotOf(name)!).active === 'active')
+      ? 'maintenance'
+      : 'running';
+  };
+
+  const supervisorView = (tree: TreeView): SupervisorView => ({
+    id: tree.id,
+    kind: tree.kind === undefined ? 'supervisor' : 'worker',
+    restart: tree.id.startsWith('job:') ? 'temporary' : 'permanent',
+    strategy: tree.strategy as SupervisorView['strategy'],
+    intensity: undefined,
+    periodMs: undefined,
+    state: tree.phase,
+    restarts: tree.restarts ?? 0,
+    children: tree.children.map(supervisorView),
+  });
+
+  return {
+    manager(): ManagerView {
+      const state = own()?.context;
+      const summaries = registry.units().map(summaryOf);
+      const { facts, hello } = host;
+      return {
+        version: parts.version,
+        state: systemState(),
+        role: hello.role,
+        pid: hello.pid,
+        uid: facts.privileged ? 0 : 1000,
+        units: summaries.length,
+        jobs: jobs.list().length,
+        failed: summaries.filter(({ active }) => active === 'failed').length,
+        environment: state?.environment ?? [],
+        tainted: host.groups.available ? [] : ['no-cgroups'],
+        defaultTarget: registry.graph.canonical('default.target'),
+        logDirectory: parts.logDirectory,
+        unitPath: registry.loader.paths.search,
+        controlGroup: host.groups.available ? '/' : '',
+        hostname: facts.hostname,
+        machineId: facts.machineId,
+        bootId: facts.bootId,
+        architecture: facts.architecture,
+        virtualization: facts.virtualization,
+        kernel: facts.kernelRelease,
+        epoch: parts.actors().epoch,
+        safeMode: hello.safeMode,
+        deaths: hello.deaths.map((death) => ({
+          atUs: death.atUs,
+          how: death.hung ? 'hung' : JSON.stringify(death.ended),
+          at: death.actor,
+        })),
+        checkpointFault: parts.actors().checkpointVoid ? 'the checkpoint cannot be written; state is in memory only' : '',
+        stamps: {
+          userspace: undefined,
+          core: state === undefined ? undefined : stampOf(host, state.startedMs),
+          unitsLoaded: state?.loadedMs === null || state === undefined ? undefined : stampOf(host, state.loadedMs),
+          finish: state?.finishedMs === null || state === undefined ? undefined : stampOf(host, state.finishedMs),
+        },
+      };
+    },
+    units: () => registry.units().map(summaryOf),
+    unit(name): UnitView {
+      const unit = find(name);
+      return {
+        unit,
+        state: unitState(host, unit, snapshotOf(unit.name), jobs.of(unit.name), parts.checks.last(unit.name)),
+        preset: '',
+      };
+    },
+    summary(name) {
+      const unit = registry.unit(name);
+      return unit === undefined ? undefined : summaryOf(unit);
+    },
+    group(name) {
+      const unit = registry.unit(name);
+      if (unit === undefined || !host.groups.available) return undefined;
+      const path = groupOf(unit);
+      return unit.type === 'target' || (path === '' && unit.name !== '-.slice') ? undefined : groupView(host, path);
+    },
+    edges: (name) => registry.graph.allEdges(name),
+    texts(name) {
+      const unit = find(name);
+      const paths = [unit.fragmentPath, ...unit.dropInPaths].filter((path) => path !== '');
+      if (paths.length === 0) {
+        throw new ManagerError({ error: 'NoSuchUnit', unit: name, why: 'there is no file for it', todo: 'see sctl list-unit-files' });
+      }
+      return paths.map((path) => ({ path, text: host.files.readText(path) ?? '', mode: host.files.stat(path)?.mode ?? 0 }));
+    },
+    unitFiles: () => [...registry.loader.catalog().entries.keys()].sort().flatMap((name) => unitFile(name) ?? []),
+    unitFile(name) {
+      if (!isUnitName(name)) throw new ManagerError({ error: 'BadRequest', unit: name, why: 'not a unit name', todo: 'see systemd.unit(5)' });
+      const known = unitFile(name);
+      if (known !== undefined) return known;
+      const unit = registry.loader.load(name); // an instance has its template's file
+      return unit.fragmentPath === '' ? undefined : { name, path: unit.fragmentPath, state: unit.unitFileState, preset: '' };
+    },
+    jobs: () => jobs.list(),
+    plan(request) {
+      registry.load(request.units);
+      return jobs.plan(request);
+    },
+    findings: () =>
+      registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
+    machine(name): MachineView {
+      const actor = parts.actors().read(name) === undefined ? `unit:${registry.graph.canonical(name)}` : name;
+      const snapshot = parts.actors().read<{ value: MachineView['value']; context: MachineView['context'] }>(actor);
+      const kind = parts.actors().tree(actor)?.kind;
+      const machine = kind === undefined ? undefined : parts.machines[kind];
+      if (snapshot === undefined || machine === undefined) {
+        throw new ManagerError({ error: 'NoSuchActor', unit: name, why: 'there is no statechart of this name', todo: 'see sctl tree' });
+      }
+      return {
+        actor,
+        machine: kind!,
+        version: 1,
+        value: snapshot.value,
+        context: snapshot.context,
+        chart: chartOf(machine.root as StateNodeLike),
+        deadlines: Object.entries(parts.actors().deadlines(actor)).map(([deadline, at]) => ({
+          name: deadline,
+          atUs: at === 'infinity' ? undefined : Math.round(at * 1000),
+        })),
+      };
+    },
+    supervisors: () => supervisorView(parts.actors().tree()!),
+    change(caller: Caller, requestId: string | undefined, change: Change) {
+      const key = requestKey(caller, requestId, parts.actors().epoch);
+      const asker = { session: caller.session, ticket: caller.ticket };
+      const by = `uid ${caller.uid}, pid ${caller.pid}`;
+      // A repeated id is no repeated input: it must reach the machine, which knows the first answer.
+      const repeats = requestId !== undefined && parts.actors().seen(key);
+      parts.actors().input({
+        key: repeats ? `${key}/again/${caller.session}/${caller.ticket}` : key,
+        keep: true,
+        events: [{ to: 'manager', event: { type: 'change', key, asker, by, change } }],
+      });
+    },
+    forget() {
+      // Changes go on; their answers are dropped by the sessions.
+    },
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * What core does after it was away: the questions that may have been lost with it, and processes that only init remembers.
+ */
+import { jobsOf, type JobsState } from '../jobs/logic.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
+import type { Host } from '../host/ports.ts';
+import type { ActorHost, Input, Post, RecoveryView } from '../supervisor/index.ts';
+import { parseTag } from './names.ts';
+import { fitProcess } from './processes.ts';
+import { specOf, type Registry } from './registry.ts';
+import { groupOf, type UnitTools } from './unit-effects.ts';
+
+/**
+ * Posts of the first turn. Restored: running jobs ask their units again, since a check of conditions is not in the checkpoint.
+ * Fresh (safe mode, or no checkpoint): units of live children are loaded and told what lives of them, so that services that
+ * run show as running, and nothing is started twice.
+ */
+export function adoptions(view: RecoveryView, registry: Registry): readonly Post[] {
+  if (view.mode === 'restored') {
+    const jobs = view.read('jobs') as JobsState | undefined;
+    return (jobs === undefined ? [] : jobsOf(jobs))
+      .filter((job) => job.state === 'running' && job.type !== 'restart')
+      .map((job) => ({
+        to: `job:${job.id}`,
+        event: { type: 'ask-again', ask: { verb: job.type === 'stop' ? 'stop' : job.type === 'reload' ? 'reload' : 'start', restarting: false } },
+      }));
+  }
+  const mains = view.hello.children.flatMap((child) => {
+    const tag = parseTag(child.tag);
+    return tag === undefined || tag.role !== 'main' ? [] : [{ child, tag }];
+  });
+  const names = [...new Set(mains.map(({ tag }) => tag.unit))].sort();
+  if (names.length === 0) return [];
+  const loaded = registry.load(names);
+  return [
+    { to: 'units', event: { type: 'load', specs: loaded.map(specOf) } },
+    ...mains.map(({ child, tag }) => ({
+      to: `unit:${registry.graph.canonical(tag.unit)}`,
+      event: {
+        type: 'adopt',
+        main: { pid: child.pid, startTime: child.startTime, run: tag.number, serial: child.serial },
+        populated: true,
+      },
+    })),
+  ];
+}
+
+/**
+ * Levels are read again, and watches set anew: control groups, PID files, main processes that init did not spawn, listeners.
+ * All of it is idempotent; what changed while core was away comes back as events.
+ */
+export function relist(host: Host, actors: ActorHost, registry: Registry, tools: UnitTools): readonly Input[] {
+  const inputs: Input[] = [];
+  for (const unit of registry.units()) {
+    const actor = `unit:${unit.name}`;
+    const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(actor);
+    if (snapshot === undefined) continue;
+    const { context } = snapshot;
+    if (host.groups.available && context.active !== 'inactive' && context.active !== 'failed' && host.groups.read(groupOf(unit), 'cgroup.procs') !== undefined) {
+      host.groups.watch(groupOf(unit));
+    }
+    const main = context.main;
+    if (main?.list === 'MAINPID' && main.pid !== null && fitProcess(host, main.pid)?.startTime !== main.startTime) {
+      const populated = host.groups.available && host.groups.populated(groupOf(unit));
+      inputs.push({
+        key: `recovered:${host.hello.cores}:${unit.name}`,
+        events: [{ to: actor, event: { type: 'main-gone', pid: main.pid, startTime: main.startTime, ended: null, populated } }],
+      });
+    }
+    if (context.awaitsPidFile && unit.service !== undefined) host.files.watch(unit.service.PIDFile);
+    if (unit.socket !== undefined && snapshot.value === 'listening') {
+      for (const index of unit.socket.Listen.keys()) tools.host.sockets.watch(`listen:${unit.name}:${index}`);
+    }
+  }
+  return inputs;
+}

@@ -1,0 +1,108 @@
+/**
+ * The units in memory: loaded once, kept as a graph, and shown to planning, actors and clients each in its own way.
+ *
+ * Nothing here runs anything. What was loaded is only forgotten by `reload`, which reads all of it again.
+ */
+import type { FilePort, MachineFacts } from '../host/ports.ts';
+import type { JobGraph, UnitFacts } from '../jobs/types.ts';
+import { machineOf } from '../machines/index.ts';
+import type { Json } from '../supervisor/actor.ts';
+import { createGraph, createUnitLoader, type Graph, type Unit, type UnitLoader, type UnitPaths, type UnitType } from '../units/index.ts';
+import type { UnitSpec } from './small.ts';
+import type { UnitWorld } from './world.ts';
+
+/** Units that are always there and may never be stopped (systemd.special(7)). */
+const PERPETUAL: ReadonlySet<string> = new Set(['-.slice', 'system.slice', 'init.scope', '-.mount']);
+/** Types that appear by themselves: nobody can start them. */
+const UNSTARTABLE: ReadonlySet<UnitType> = new Set(['device']);
+
+export interface RegistryOptions {
+  readonly files: FilePort;
+  readonly facts: MachineFacts;
+  readonly paths: UnitPaths;
+}
+
+export interface Registry extends UnitWorld {
+  readonly loader: UnitLoader;
+  readonly graph: Graph;
+  readonly jobGraph: JobGraph;
+  /** Load names with all they reach; answers with the units that were not in memory before, by name. */
+  load(names: readonly string[]): readonly Unit[];
+  /** Read everything again; answers with all units. */
+  reload(names: readonly string[]): readonly Unit[];
+  units(): readonly Unit[];
+}
+
+/** The kind of a unit's actor, and its machine's settings. */
+export function specOf(unit: Unit): UnitSpec {
+  const { kind, settings } = machineOf(unit);
+  return { name: unit.name, kind, settings: settings as Json };
+}
+
+const canReload = (unit: Unit) =>
+  unit.service !== undefined && (unit.service.ExecReload.length > 0 || unit.service.Type === 'notify-reload');
+
+function factsOf(unit: Unit): UnitFacts {
+  const perpetual = PERPETUAL.has(unit.name);
+  return {
+    name: unit.name,
+    type: unit.type,
+    loadState: unit.loadState,
+    unit: unit.unit,
+    canStart: !UNSTARTABLE.has(unit.type),
+    canStop: !perpetual && !UNSTARTABLE.has(unit.type),
+    canReload: canReload(unit),
+    perpetual,
+  };
+}
+
+export function createRegistry({ files, facts, paths }: RegistryOptions): Registry {
+  const loader = createUnitLoader({ files, facts, paths });
+  let graph = createGraph(loader);
+  let known = new Map<string, UnitFacts>();
+
+  const jobGraph: JobGraph = {
+    units: () => graph.units().map(({ name }) => name),
+    facts(name) {
+      const unit = graph.get(name);
+      if (unit === undefined) return undefined;
+      let made = known.get(unit.name);
+      if (made === undefined) {
+        made = factsOf(unit);
+        known.set(unit.name, made);
+      }
+      return made;
+    },
+    edges: (name, kind) => graph.edges(name, kind),
+  };
+
+  const loadAll = (names: readonly string[]): readonly Unit[] => {
+    const before = new Set(graph.units());
+    for (const name of names) graph.load(name);
+    return graph.units().filter((unit) => !before.has(unit));
+  };
+
+  return {
+    loader,
+    jobGraph,
+    get graph() {
+      return graph;
+    },
+    load: loadAll,
+    reload(names) {
+      loader.refresh();
+      graph = createGraph(loader);
+      known = new Map();
+      loadAll(names);
+      return graph.units();
+    },
+    units: () => graph.units(),
+    unit: (name) => graph.get(name),
+    socketsOf(service) {
+      const named = graph.get(service)?.service?.Sockets ?? [];
+      const triggering = graph.others(service, 'TriggeredBy').filter((name) => name.endsWith('.socket'));
+      return [...new Set([...triggering, ...named.map((name) => graph.canonical(name))])].sort();
+    },
+    serviceOf: (socket) => graph.others(socket, 'Triggers')[0] ?? `${socket.slice(0, -'.socket'.length)}.service`,
+  };
+}

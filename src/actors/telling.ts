@@ -1,0 +1,52 @@
+/** From what the actor `events` was posted to what subscribers of the API see. */
+import type { FinishedJob, Manager, ManagerEvent } from '../api/manager.ts';
+import type { Host } from '../host/ports.ts';
+import type { ActiveState, InstalledJob } from '../jobs/types.ts';
+import type { JobsView } from './manager.ts';
+import { stampOf } from './views.ts';
+
+/** One of: a unit changed, a job is new, a job is gone, units were read again. */
+export interface Told {
+  readonly unit?: string;
+  readonly was?: ActiveState;
+  readonly active?: ActiveState;
+  readonly sub?: string;
+  readonly result?: string;
+  readonly jobNew?: InstalledJob;
+  readonly jobRemoved?: FinishedJob;
+  readonly reloaded?: boolean;
+  readonly system?: boolean;
+}
+
+export interface TellerParts {
+  readonly host: Host;
+  readonly manager: Manager;
+  readonly jobs: JobsView;
+  publish(event: ManagerEvent): void;
+}
+
+export function teller({ host, manager, jobs, publish }: TellerParts): (told: Told) => void {
+  let lastState = '';
+  return (told) => {
+    const at = stampOf(host, host.clock.nowMs());
+    if (told.unit !== undefined) {
+      const unit = manager.summary(told.unit);
+      // The summary is of now; the change that is told may be older when several stand in one turn.
+      if (unit !== undefined && told.active !== undefined && told.sub !== undefined) {
+        publish({ event: 'unit', at, unit: { ...unit, active: told.active, sub: told.sub }, was: told.was, result: told.result ?? 'success', gone: false });
+      }
+    }
+    if (told.jobNew !== undefined) {
+      const { id } = told.jobNew;
+      const job = jobs.list().find((one) => one.id === id);
+      if (job !== undefined) publish({ event: 'job-new', at, job });
+    }
+    if (told.jobRemoved !== undefined) publish({ event: 'job-removed', at, job: told.jobRemoved });
+    if (told.reloaded) publish({ event: 'reloaded', at });
+    const state = manager.manager().state;
+    if (state !== lastState) {
+      lastState = state;
+      publish({ event: 'system', at, state });
+    }
+  };
+}

@@ -1,0 +1,188 @@
+/**
+ * Core, put together: actors, units, jobs and sessions over one host.
+ *
+ * The tree (DESIGN section 1), with the kinds that stand behind its leaves:
+ *
+ *   core  rest_for_one
+ *    ├─ events        tells subscribers what was committed
+ *    ├─ units         has the actors of loaded units made
+ *    ├─ unit-actors   one_for_one, one statechart a unit
+ *    ├─ job-actors    one_for_one, one statechart a job
+ *    ├─ jobs          the job engine
+ *    └─ manager       boot, errands of clients, the end
+ */
+import type { AnyStateMachine } from 'xstate';
+import { createManager } from './actors/manager.ts';
+import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
+import { Checks } from './actors/checks.ts';
+import { inputOf } from './actors/inputs.ts';
+import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
+import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
+import { adoptions, relist } from './actors/recovery.ts';
+import { createRegistry } from './actors/registry.ts';
+import { eventsKind, type Loaded, UNITS, unitsKind } from './actors/small.ts';
+import { type Told, teller } from './actors/telling.ts';
+import { offerLog, type UnitTools } from './actors/unit-effects.ts';
+import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
+import { unitsRead } from './actors/views.ts';
+import { createSessions } from './api/sessions.ts';
+import type { Host, HostEvent } from './host/ports.ts';
+import type { JobsWorld } from './jobs/logic.ts';
+import { jobMachine } from './machines/job.ts';
+import { managerMachine } from './machines/manager.ts';
+import { unitMachines } from './machines/index.ts';
+import { activeState, never, type UnitSnapshot, type View, view } from './machines/view.ts';
+import { type ActorEvent, ActorHost, type ActorKinds, type ChildSpec, type SupervisorSpec } from './supervisor/index.ts';
+import { systemPaths } from './units/index.ts';
+
+export interface CoreOptions {
+  readonly version: string;
+  /** Directory of our own programs: logd. */
+  readonly libDirectory: string;
+  readonly defaultTarget?: string;
+  /** False: no log keeper is started. */
+  readonly logs?: boolean;
+}
+
+const permanent = (id: string, input: ChildSpec['input'] = null): ChildSpec => ({ id, kind: id, input, restart: 'permanent', shutdown: 'brutal' });
+
+/** Any number of restarts of units may add up without harm; more than a few a minute of one of ours is a fault. */
+const group = (id: string): SupervisorSpec => ({ id, strategy: 'one_for_one', intensity: 10, periodMs: 60_000, children: [] });
+
+const tree = (input: ChildSpec['input']): SupervisorSpec => ({
+  id: 'core',
+  strategy: 'one_for_one',
+  intensity: 5,
+  periodMs: 60_000,
+  children: [permanent('events'), permanent('units'), group(UNITS), group(JOBS), permanent('jobs'), permanent('manager', input)],
+});
+
+/** Everything that runs. Nothing happens before `start`. */
+export interface Core {
+  readonly actors: ActorHost;
+  start(): void;
+}
+
+export function createCore(host: Host, options: CoreOptions): Core {
+  const { environment, runDirectory } = host.facts;
+  const paths = unitPaths(environment, runDirectory);
+  const registry = createRegistry({ files: host.files, facts: host.facts, paths });
+  let actors: ActorHost;
+  const theActors = () => actors;
+  const snapshotOf = (unit: string) => actors.read<UnitSnapshot>(`unit:${unit}`);
+
+  const tools: UnitTools = {
+    host,
+    world: registry,
+    kept: new Map(),
+    invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
+  };
+  const checks = new Checks(host, (key, events) => actors.input({ key, events }));
+  const jobsWorld: JobsWorld = {
+    graph: () => registry.jobGraph,
+    states: {
+      active(unit) {
+        const snapshot = snapshotOf(registry.graph.canonical(unit));
+        return snapshot === undefined ? 'inactive' : activeState(snapshot);
+      },
+    },
+  };
+  const jobs = jobsView(jobsWorld, { host, actors: theActors });
+  const machines: Record<string, AnyStateMachine> = unitMachines;
+  const manager = createManager({
+    host,
+    registry,
+    actors: theActors,
+    jobs,
+    checks,
+    machines: { ...machines, job: jobMachine, manager: managerMachine },
+    version: options.version,
+    logDirectory: logDirectory(host),
+  });
+  const sessions = createSessions({ manager, port: host.api, log: host.log, coreUid: host.facts.privileged ? 0 : 0 });
+  const tell = teller({ host, manager, jobs, publish: (event) => sessions.publish(event) });
+
+  const managerTools: ManagerTools = {
+    host,
+    registry,
+    actors: theActors,
+    boot: {
+      first: options.logs === false ? [] : [LOG_KEEPER],
+      defaultTarget: options.defaultTarget ?? 'default.target',
+    },
+    generatorDirectories: generatorPath(environment['SYSMASTER_GENERATOR_PATH']),
+    answered: (session, ticket, answer) => sessions.answered(session, ticket, answer),
+    beforeLoading() {
+      if (options.logs !== false) writeLogKeeper(host, `${options.libDirectory}/logd`, paths.transient);
+    },
+  };
+  const tellSockets = (service: string, call: { post(to: string, event: ActorEvent): void }) => {
+    const snapshot = snapshotOf(service);
+    const seen: View = snapshot === undefined ? { active: 'inactive', sub: 'dead', result: 'success', since: never, downs: 0 } : view(snapshot);
+    for (const { to, event } of socketPosts(tools, service, seen, jobs.of(service) !== undefined)) call.post(to, event);
+  };
+  const jobsTools = {
+    tellSockets, host, world: registry, checks, units: () => registry.units(), actors: theActors };
+  const kinds: ActorKinds = {
+    ...unitKinds(tools, machines),
+    events: eventsKind((what) => {
+      const told = what as unknown as Told;
+      if (told.unit === LOG_KEEPER && told.active === 'active') offerAllLogs();
+      tell(told);
+    }),
+    units: unitsKind,
+    jobs: jobsKind(jobsWorld, jobsTools),
+    job: jobKind(jobsTools),
+    manager: managerKind(managerTools),
+  };
+
+  /** The log keeper is new, or core is: every pipe again. It knows a pipe that it has. */
+  function offerAllLogs(): void {
+    for (const unit of registry.units()) {
+      if (unit.name !== LOG_KEEPER && host.sockets.stored(`log:${unit.name}:r`)) offerLog(tools, unit);
+    }
+  }
+
+  function onEvent(event: HostEvent): void {
+    if (event.type === 'client') return sessions.client(event.session, event.what);
+    if (event.type === 'answer') return void checks.answered(event.key, event.result);
+    const input = inputOf(tools, event, () => registry.units());
+    if (input !== undefined) actors.input(input);
+  }
+
+  actors = new ActorHost({
+    host,
+    kinds,
+    root: tree({ atMs: host.clock.nowMs(), environment: [] }),
+    onEvent,
+    reconcile: (view) => adoptions(view, registry),
+  });
+
+  return {
+    actors,
+    start() {
+      const loaded = actors.read<Loaded>('units')?.names ?? [];
+      if (loaded.length > 0) {
+        managerTools.beforeLoading();
+        registry.load(loaded);
+        unitsRead(host.clock.realMs());
+      }
+      const { mode } = actors.start();
+      if (mode === 'restored') {
+        for (const input of relist(host, actors, registry, tools)) actors.input(input);
+        offerAllLogs();
+      }
+    },
+  };
+}
+
+/** The unit path; what core writes itself is always on it. */
+function unitPaths(environment: Readonly<Record<string, string>>, runDirectory: string) {
+  const paths = systemPaths(environment, runDirectory);
+  const own = [paths.transient, paths.generatorEarly, paths.generator, paths.generatorLate].filter((path) => !paths.search.includes(path));
+  return { ...paths, search: [...own.slice(0, 2), ...paths.search, ...own.slice(2)] };
+}
+
+/** `a:b`; set but empty: none. */
+const generatorPath = (value: string | undefined): readonly string[] | undefined =>
+  value === undefined ? undefined : value.split(':').filter((path) => path !== '');
