@@ -399,7 +399,7 @@ function osReleaseHolds(argument: string, text: string): boolean {
   return split.words.every((word) => {
     const key = /^[A-Za-z0-9_]+/.exec(word.text)?.[0] ?? '';
     const { operator, rest } = takeOperator(word.text.slice(key.length));
-    return key !== '' && operator !== undefined && holds(fields[key] ?? '', operator, rest);
+    return key !== '' && operator !== undefined && rest !== '' && holds(fields[key] ?? '', operator, rest);
   });
 }
 

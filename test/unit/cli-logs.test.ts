@@ -117,6 +117,13 @@ describe('reading', () => {
     expect(all.torn).toBe(0);
   });
 
+  test('a unit whose name is too long for a file is found by its entries', async () => {
+    const name = `${'long-'.repeat(48)}x.service`;
+    write(`${name.slice(0, 200)}~0123456789abcdef.log`, line(name, 60, 'here'));
+    expect(await messages(`-u ${name}`)).toEqual(['here']);
+    expect(await messages('-u web -n 1')).toEqual(['fifth']);
+  });
+
   test('status ends with the last lines of the unit', async () => {
     const { out } = await sctl().run('status web -n 2', { env: { SYSMASTER_LOGS: directory } });
     expect(out).toMatch(/\n\nNov 22 03:00:20 \S+ web\[42\]: third\nNov 22 03:00:40 \S+ nginx\[42\]: fifth\n$/);

@@ -14,7 +14,7 @@ export function parseBoolean(text: string): boolean | undefined {
 
 /** A whole number, decimal, 0x…, 0b… or octal with a leading 0 or 0o, within the bounds. */
 export function parseInteger(text: string, least: number, most: number): number | undefined {
-  const match = /^([+-]?)(0[xX][0-9a-fA-F]{1,16}|0[bB][01]{1,64}|0[oO]?[0-7]{1,22}|[0-9]{1,20})$/.exec(text);
+  const match = /^([+-]?)(0[xX][0-9a-fA-F]{1,16}|0[bB][01]{1,64}|0[oO]?[0-7]{1,22}|0|[1-9][0-9]{0,19})$/.exec(text);
   if (match === null) return undefined;
   let digits = match[2] ?? '';
   if (/^0[0-7]+$/.test(digits)) digits = `0o${digits.slice(1)}`;

@@ -98,6 +98,9 @@ export const request = (verb: JobRequest['verb'], units: string, mode: JobReques
   by: 'a test',
 });
 
+/** A unit takes so many starts in all; time does not pass here by itself. */
+const START_LIMIT = 40;
+
 /** How a unit answers a start. `slow`: stays activating until {@link Fake.settle}. `oneshot`: runs and is inactive again. */
 export type Manner = 'ok' | 'slow' | 'fails' | 'oneshot' | 'condition' | 'assert' | 'deaf';
 
@@ -121,6 +124,7 @@ export class Fake {
   readonly #queue: Post[] = [];
   readonly #manners: Readonly<Record<string, Manner>>;
   readonly #deadlines = new Map<string, number>();
+  readonly #starts = new Map<string, number>();
 
   constructor(graph: JobGraph, manners: Readonly<Record<string, Manner>> = {}, active: Readonly<Record<string, ActiveState>> = {}) {
     Object.assign(this.states, active);
@@ -168,6 +172,18 @@ export class Fake {
       if (to === 'jobs') this.#stepJobs(event);
       else if (to.startsWith('job:')) this.#stepJob(to, event);
       else this.#tellUnit(to.slice('unit:'.length), event);
+    }
+  }
+
+  /** Let every unit that is on its way arrive, until none is. */
+  settle(arrivals: Readonly<Record<string, 'active' | 'failed'>> = {}): void {
+    for (let left = 1000; ; left -= 1) {
+      if (left === 0) throw new Error('units are on their way for ever');
+      const moving = Object.entries(this.states).filter(([, state]) => state === 'activating' || state === 'deactivating');
+      if (moving.length === 0) return;
+      for (const [unit, state] of moving.sort()) {
+        if (this.states[unit] === state) this.change(unit, state === 'deactivating' ? 'inactive' : (arrivals[unit] ?? 'active'));
+      }
     }
   }
 
@@ -256,6 +272,13 @@ export class Fake {
       for (const state of states) this.#move(unit, state);
     };
     if (manner === 'deaf') return;
+    if (event.type === 'start') {
+      const starts = (this.#starts.get(unit) ?? 0) + 1;
+      this.#starts.set(unit, starts);
+      if (starts > START_LIMIT && (now === 'inactive' || now === 'failed')) {
+        return this.post('jobs', { type: 'unit-refused', unit, verb: 'start', result: 'failed', why: 'start limit hit' });
+      }
+    }
     if (event.type === 'start' && (now === 'inactive' || now === 'failed')) {
       if (manner === 'condition' || manner === 'assert') {
         const result = manner === 'condition' ? 'done' : 'assert';
