@@ -57,6 +57,7 @@ export class NodeGroups implements CgroupPort {
   watch(path: string): void {
     let watched = this.#watched.get(path);
     if (watched === undefined && this.available) {
+      this.#at(path); // refuses what is no path below the root
       // The path is watched, not the group: it may not be there yet, or go and be made again.
       const made: Watched = {
         watch: new GroupWatch(this.#root, path, this.#inotify, () => this.#changed(path, made)),

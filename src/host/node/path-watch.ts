@@ -20,6 +20,8 @@ const FILE_MASK =
   IN.deleteSelf |
   IN.moveSelf;
 const DIRECTORY_MASK = IN.create | IN.movedTo | IN.movedFrom | IN.delete | IN.deleteSelf | IN.moveSelf | IN.onlyDir;
+/** The watch is no longer on what the path names, or nobody knows. */
+const MOVED = IN.ignored | IN.deleteSelf | IN.moveSelf | IN.overflow;
 /** EACCES: a directory that may not be watched is passed over, as is one that is none. */
 const PASSED = ['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP'];
 /** How often a walk starts anew because the tree changed under it. */
@@ -56,7 +58,10 @@ export class PathWatch {
   #arm(): void {
     for (let walk = 0; walk < WALKS_MAX; walk += 1) {
       this.#disarm();
-      this.#file = this.#subscribe(this.#path, FILE_MASK, () => this.#changed(true));
+      this.#file = this.#subscribe(this.#path, FILE_MASK, (mask) => {
+        if ((mask & MOVED) === 0) this.#tell();
+        else this.#changed(true);
+      });
       let below = this.#path;
       let missing = this.#file === undefined ? this.#path : undefined;
       while (below !== dirname(below)) {
