@@ -12,9 +12,15 @@ import { exitOfError } from './exit.ts';
 
 /** Longest answer that is taken, in characters; list-units of ten thousand units is a few MB. */
 const MAX_ANSWER = 256 << 20;
-/** How long a dead core is waited for. */
-export const RETRY_MS = 10_000;
+/** How long a core that refuses the first connection is waited for. */
+const PATIENCE_MS = 5000;
+/** And one that was there: what became of a change is worth waiting for, and init's delay between restarts grows. */
+const PATIENCE_AFTER_LOSS_MS = 30_000;
+/** And one that was told to end the system. */
+const PATIENCE_AFTER_FAREWELL_MS = 2000;
 const RETRY_EVERY_MS = 100;
+/** Connections that may be lost over one call. */
+const MAX_LOSSES = 10;
 
 export const DEFAULT_SOCKET = '/run/sysmaster/api.sock';
 
@@ -44,6 +50,9 @@ export class CallError extends CliError {
     return typeof this.parameters['why'] === 'string' ? this.parameters['why'] : this.message;
   }
 }
+
+/** Core was there and did not come back. */
+export class GoneError extends CliError {}
 
 /** The connection ended; worth another try. */
 class Lost extends Error {}
@@ -117,6 +126,8 @@ export interface Client {
   call<T>(method: string, parameters?: object): Promise<T>;
   /** As call, for what changes something: adds the request id. `onProgress` asks for progress. */
   change<T>(method: string, parameters: object, onProgress?: (reply: T) => void): Promise<T>;
+  /** As change, for what ends the system: a core that is gone afterwards has done it. */
+  farewell(method: string, parameters: object): Promise<void>;
   /** Several calls in one go, answered in order; an error takes the place of its answer. */
   calls<T>(method: string, each: readonly object[]): Promise<(T | CallError)[]>;
   /** A stream, until the caller stops. A stream that is cut off is opened anew, which `onAgain` is told. */
@@ -179,7 +190,9 @@ export function createClient(context: Context, path: string): Client {
       } catch (thrown) {
         const error = thrown as NodeJS.ErrnoException;
         const again = isRefused(error) || (wasThere && error.code === 'ENOENT');
-        if (!again || context.monotonicUs() / 1000 > deadline) throw noCore(path, error);
+        if (!again || context.monotonicUs() / 1000 > deadline) {
+          throw wasThere ? new GoneError(noCore(path, error).message, 1, error) : noCore(path, error);
+        }
         note();
         await context.pause(RETRY_EVERY_MS);
       }
@@ -193,18 +206,28 @@ export function createClient(context: Context, path: string): Client {
   };
 
   /** Do something over a connection; if it is lost, once more from the start. */
-  const lasting = async <T>(talk: (over: Connection) => Promise<T>): Promise<T> => {
-    for (let deadline = context.monotonicUs() / 1000 + RETRY_MS; ; ) {
+  const lasting = async <T>(
+    talk: (over: Connection) => Promise<T>,
+    patienceMs = PATIENCE_AFTER_LOSS_MS,
+  ): Promise<T> => {
+    let losses = 0;
+    for (let deadline = context.monotonicUs() / 1000 + PATIENCE_MS; ; ) {
       const over = await connected(deadline);
       try {
         return await talk(over);
       } catch (error) {
         if (!(error instanceof Lost)) throw error;
-        const now = context.monotonicUs() / 1000;
         drop();
         note();
-        // A connection that held for a while earns its successor the whole time again.
-        if (now > deadline) deadline = now + RETRY_MS;
+        losses += 1;
+        // A core that dies of what we ask is not asked for ever.
+        if (losses > MAX_LOSSES)
+          throw new CliError(
+            `The service manager at ${path} went away ${losses} times while it was asked; see its log`,
+            1,
+            error,
+          );
+        deadline = context.monotonicUs() / 1000 + patienceMs;
         await context.pause(RETRY_EVERY_MS);
       }
     }
@@ -237,6 +260,17 @@ export function createClient(context: Context, path: string): Client {
         }
       });
     },
+    farewell: async (method, parameters) => {
+      const whole = { method, parameters: { ...parameters, requestId: randomUUID() } };
+      try {
+        await lasting(async (over) => {
+          over.send(whole);
+          return answerOf(await over.next());
+        }, PATIENCE_AFTER_FAREWELL_MS);
+      } catch (error) {
+        if (!(error instanceof GoneError)) throw error;
+      }
+    },
     calls: async (method, each) => {
       const answers = [];
       // In portions, since core lets a bounded number of calls wait.
@@ -259,6 +293,7 @@ export function createClient(context: Context, path: string): Client {
     async *stream(method, parameters, onAgain) {
       const own = createClientConnection(context, path);
       try {
+        let losses = 0;
         for (let first = true; ; first = false) {
           const over = await own.open(!first);
           if (!first) onAgain?.();
@@ -266,6 +301,7 @@ export function createClient(context: Context, path: string): Client {
           try {
             for (let more = true; more; ) {
               const message = await over.next();
+              losses = 0;
               yield answerOf(message);
               more = message.continues === true;
             }
@@ -274,6 +310,14 @@ export function createClient(context: Context, path: string): Client {
             if (!(error instanceof Lost)) throw error;
             note();
             over.close();
+            losses += 1;
+            if (losses > MAX_LOSSES)
+              throw new CliError(
+                `The service manager at ${path} went away ${losses} times while it was asked; see its log`,
+                1,
+                error,
+              );
+            await context.pause(RETRY_EVERY_MS);
           }
         }
       } finally {
@@ -289,7 +333,7 @@ function createClientConnection(context: Context, path: string) {
   let connection: Connection | undefined;
   return {
     async open(again: boolean): Promise<Connection> {
-      for (const deadline = context.monotonicUs() / 1000 + RETRY_MS; ; ) {
+      for (const deadline = context.monotonicUs() / 1000 + (again ? PATIENCE_AFTER_LOSS_MS : PATIENCE_MS); ; ) {
         try {
           connection = await open(path);
           return connection;

@@ -13,6 +13,9 @@ _sctl() {
     _get_comp_words_by_ref -n := cur prev words cword
   else
     cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} words=("\${COMP_WORDS[@]}") cword=$COMP_CWORD
+    # Here an equals sign is a word: --type = so
+    if [[ $prev == = ]]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
+    if [[ $cur == = ]]; then cur=; fi
   fi
   COMPREPLY=()
   for ((i = 1; i < cword; i++)); do

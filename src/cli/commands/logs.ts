@@ -135,10 +135,11 @@ export async function run(call: Call): Promise<number> {
     throw new CliError(`Unknown output format '${form}': use one of ${FORMS.join(', ')}`);
   if (options.boot !== undefined && options.boot !== true && options.boot !== '0' && options.boot !== '-0')
     call.warn('-- logs of other boots are not kept apart; showing what there is --');
-  const { keep, sinceUs } = keeper(options, context.nowUs());
+  const { keep: fits, sinceUs } = keeper(options, context.nowUs());
   const limit = limitOf(options);
   const patterns = [...(options.unit ?? []), ...call.args].map((word) => unitPattern(word));
   const wanted = globber(patterns);
+  const keep = (entry: Entry): boolean => fits(entry) && (patterns.length === 0 || wanted(entry.u));
   const directories = await directoriesOf(call, options);
   const columns =
     context.terminal && options.full !== true && options.follow !== true ? context.columns : Number.POSITIVE_INFINITY;

@@ -12,7 +12,7 @@ export async function run(call: Call): Promise<number> {
     call.print({ verb: word, status, argument }, () => [`Would ${word} now.`]);
     return 0;
   }
-  await client.change('io.sysmaster.Manager.Shutdown', {
+  await client.farewell('io.sysmaster.Manager.Shutdown', {
     verb: word,
     force: Math.min(options.force ?? 0, 2),
     status,

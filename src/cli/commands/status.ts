@@ -22,7 +22,7 @@ async function logLines(call: Call, unit: Unit, directories: readonly string[]):
   const names = new Set(unit.names);
   const since = unit.inactiveExit?.realUs ?? Number.NEGATIVE_INFINITY;
   const files = await findFiles(directories, (name) => names.has(name));
-  const { entries } = await readLogs(files, limit, since, ({ t }) => t >= since);
+  const { entries } = await readLogs(files, limit, since, ({ t, u }) => t >= since && names.has(u));
   const form = ['short', 'cat'].includes(call.options.output ?? '') ? call.options.output! : 'short';
   return entries.map((entry) => formatEntry(entry, { form, style: call.style, columns: call.columns, hostname: true }));
 }

@@ -4,7 +4,7 @@
  *   {"t":1795316400000000,"m":3600000000,"p":6,"u":"web.service","i":"web","pid":42,"inv":"…","msg":"text"}
  *
  * `t` CLOCK_REALTIME and `m` CLOCK_MONOTONIC in µs, `p` priority (syslog(3)), `u` unit, `i` identifier, `inv`
- * invocation id; `b64` instead of `msg` where the bytes are not UTF-8.
+ * invocation id; `b64` instead of `msg` where the bytes are not UTF-8. Written by native/logd (src/record.rs).
  */
 
 export interface Entry {

@@ -18,6 +18,8 @@ export interface LogFile {
 }
 
 const NAME = /^(.+)\.log(?:\.(\d{1,4}))?$/;
+/** A name too long for a file is cut and hashed by the log keeper: only the entries tell the unit. */
+const HASHED = /^.{200}~[0-9a-f]{16}$/;
 
 /** Where logs may be; `extra` is what core says. */
 export function logDirectories({ env }: Context, extra: string | undefined): string[] {
@@ -29,7 +31,10 @@ export function logDirectories({ env }: Context, extra: string | undefined): str
 const isMissing = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-/** The log files in these directories, per unit oldest first. Directories that are not there are none. */
+/**
+ * The log files in these directories, per unit oldest first. Directories that are not there are none. Files of units
+ * with very long names are always among them, so callers look at the entries' units as well.
+ */
 export async function findFiles(directories: readonly string[], wanted: (unit: string) => boolean): Promise<LogFile[]> {
   const files: LogFile[] = [];
   for (const directory of directories) {
@@ -41,7 +46,7 @@ export async function findFiles(directories: readonly string[], wanted: (unit: s
     }
     for (const name of names) {
       const match = NAME.exec(name);
-      if (match !== null && wanted(match[1]!))
+      if (match !== null && (wanted(match[1]!) || HASHED.test(match[1]!)))
         files.push({ path: join(directory, name), unit: match[1]!, age: Number(match[2] ?? 0) });
     }
   }

@@ -81,6 +81,9 @@ export function directClient(manager: FakeManager, uid = 0): DirectClient {
     called,
     call: (method, parameters = {}) => call(method, parameters),
     change: (method, parameters) => call(method, { ...parameters, requestId: `r${next}` }),
+    farewell: async (method, parameters) => {
+      await call(method, { ...parameters, requestId: `r${next}` });
+    },
     calls: async (method, each) => {
       const answers = [];
       for (const parameters of each) {
