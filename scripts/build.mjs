@@ -75,7 +75,7 @@ function buildBundles() {
     const format = name.endsWith('.cjs') ? 'cjs' : 'esm';
     run('esbuild', [
       entry, '--bundle', '--platform=node', '--target=node24', `--format=${format}`, '--minify-syntax', '--legal-comments=none',
-      '--log-level=warning', `--outfile=${file}`, `--define:SYSMASTER_VERSION="${projectVersion()}"`, ...(format === 'esm' ? ["--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);"] : []),
+      '--log-level=warning', `--outfile=${file}`, `--define:SYSMASTER_VERSION="${projectVersion()}"`, ...(format === 'esm' ? ["--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);"] : ['--define:import.meta.dirname=__dirname']),
     ]);
   }
 }
