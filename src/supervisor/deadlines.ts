@@ -80,7 +80,9 @@ export class Deadlines {
     const due: Deadline[] = [];
     for (let next = this.next(); next !== undefined && next <= nowMs; next = this.next()) {
       const top = this.#pop();
-      if (top !== undefined) due.push(top);
+      const last = due.at(-1);
+      // Armed twice for the same time, it stands on the heap twice.
+      if (top !== undefined && (last === undefined || compare(last, top) !== 0)) due.push(top);
     }
     return due;
   }

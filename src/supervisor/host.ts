@@ -120,6 +120,8 @@ export class ActorHost {
     this.#ledger = ledger;
     this.#suspects = suspects;
     this.#supervision = new Supervision(this.#stage());
+    this.#queue.onUnsaveable = ({ to, event }) =>
+      this.#report('warning', 'event-not-saved', to, `${event.type} is not plain data: it is lost if core dies now`);
     this.#journal = new Journal({
       state: this.#host.state,
       compactBytes: options.compactBytes,
@@ -458,7 +460,7 @@ export class ActorHost {
 
   #image(): string {
     this.#queue.settle(); // all of it is in the image
-    return this.#ledger.image(this.#host.facts.bootId, this.#queue.posts());
+    return this.#ledger.image(this.#host.facts.bootId, this.#queue.texts());
   }
 
   #rest(): void {

@@ -165,9 +165,9 @@ export class Ledger {
   }
 
   /** The text of a commit; from here on these operations count as written. */
-  commit(queue: { readonly taken: number; readonly added: readonly Post[] }): string {
+  commit(queue: { readonly taken: number; readonly added: readonly string[] }): string {
     const ops = this.#ops;
-    if (queue.taken > 0 || queue.added.length > 0) ops.push(`["q",${queue.taken},${JSON.stringify(queue.added)}]`);
+    if (queue.taken > 0 || queue.added.length > 0) ops.push(`["q",${queue.taken},[${queue.added.join(',')}]]`);
     ops.push(`["i",${this.seq}]`);
     this.#ops = [];
     this.keys.settle();
@@ -175,7 +175,7 @@ export class Ledger {
   }
 
   /** The text of an image: the whole state between two turns, with `queued` for its queue. What was not committed yet is now. */
-  image(bootId: string, queued: readonly Post[]): string {
+  image(bootId: string, queued: readonly string[]): string {
     const ops: string[] = [];
     for (const [id, node] of this.nodes) ops.push(`["n",${text(id)},${JSON.stringify(node)}]`);
     for (const cell of this.actors.values()) {
@@ -190,7 +190,7 @@ export class Ledger {
     if (this.keys.lowWater > 0) ops.push(`["k","record:${this.keys.lowWater}"]`);
     for (const key of this.keys.recent()) ops.push(`["k",${text(key)}]`);
     for (const key of this.keys.kept()) ops.push(`["K",${text(key)}]`);
-    if (queued.length > 0) ops.push(`["q",0,${JSON.stringify(queued)}]`);
+    if (queued.length > 0) ops.push(`["q",0,[${queued.join(',')}]]`);
     for (const { id, actor, type, atMs, params, kindName, snapshot, saved } of this.pending) {
       const logic = this.kinds[kindName]?.logic;
       const form = saved?.form ?? logic?.save(snapshot) ?? null;

@@ -13,6 +13,8 @@ export type QueueEntry =
 export class EventQueue {
   #entries: QueueEntry[] = [];
   #head = 0;
+  /** Told of an event that is not plain data: it is delivered as long as core lives, and lost if it dies. */
+  onUnsaveable: (post: Post) => void = () => {};
   #durableTaken = 0;
 
   get length(): number {
@@ -35,23 +37,37 @@ export class EventQueue {
     return entry;
   }
 
-  /** For a commit: how many durable entries were taken since the last one, and which have come that are not durable yet. */
-  settle(): { readonly taken: number; readonly added: readonly Post[] } {
-    const added: Post[] = [];
+  /** For a commit: how many durable entries were taken since the last one, and the text of those that are not durable yet. */
+  settle(): { readonly taken: number; readonly added: readonly string[] } {
+    const added: string[] = [];
     for (let at = this.#entries.length - 1; at >= this.#head; at -= 1) {
       const entry = this.#entries[at] as QueueEntry;
       if (!('durable' in entry)) continue;
       if (entry.durable) break; // all before it are durable as well
+      const text = textOf(entry.post);
+      if (text === undefined) {
+        this.onUnsaveable(entry.post);
+        continue;
+      }
       entry.durable = true;
-      added.push(entry.post);
+      added.push(text);
     }
     const taken = this.#durableTaken;
     this.#durableTaken = 0;
     return { taken, added: added.reverse() };
   }
 
-  /** Everything queued, for an image. */
-  posts(): readonly Post[] {
-    return this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? [entry.post] : []));
+  /** The text of everything queued, for an image. */
+  texts(): readonly string[] {
+    return this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? (textOf(entry.post) ?? []) : []));
+  }
+}
+
+/** Undefined: it is not plain data. */
+function textOf(post: Post): string | undefined {
+  try {
+    return JSON.stringify(post);
+  } catch {
+    return undefined;
   }
 }

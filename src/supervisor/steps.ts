@@ -111,9 +111,8 @@ function checkBuiltin(kinds: ActorKinds, effect: BuiltinEffect): void {
 
 /** Posts go into the commit, so their text has to exist; those of a step that throws go nowhere. */
 export function checkPost(post: Post): void {
-  if (typeof post.to !== 'string' || typeof post.event?.type !== 'string') {
-    throw new Error(`not a post: ${stringify(post)}`);
-  }
+  const text = stringify(post);
+  if (typeof post.to !== 'string' || typeof post.event?.type !== 'string') throw new Error(`not a post: ${text}`);
 }
 
 /** Throws where a spec could not be started as it is. */
