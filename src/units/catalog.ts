@@ -62,7 +62,10 @@ export interface Catalog {
   has(name: string): boolean;
   /** Drop-ins of a unit with these names (main name first), in the order in which they are read. */
   dropIns(names: readonly string[]): string[];
-  links(names: readonly string[], suffix: DirectorySuffix): { readonly links: readonly DependencyLink[]; readonly findings: readonly Finding[] };
+  links(
+    names: readonly string[],
+    suffix: DirectorySuffix,
+  ): { readonly links: readonly DependencyLink[]; readonly findings: readonly Finding[] };
   /** Is there a link to the unit, by alias or dependency, in the configuration directories? */
   enabledBy(name: string, config: ConfigDirectories): 'persistent' | 'runtime' | undefined;
   /** Is there such a link to an instance of the template? */
@@ -89,7 +92,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       names = files.list(path) ?? [];
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
-      findings.push(about('warning', path, 'directory', `cannot be read: ${error.code}`, 'check its type and permissions'));
+      findings.push(
+        about('warning', path, 'directory', `cannot be read: ${error.code}`, 'check its type and permissions'),
+      );
     }
     listings.set(path, names);
     return names;
@@ -121,7 +126,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       }
       if (entries.has(name) || !isUnitName(name)) continue;
       if (entries.size >= ENTRIES_MAX) {
-        findings.push(about('error', place, 'directory', `the unit path has more than ${ENTRIES_MAX} unit files`, 'remove some'));
+        findings.push(
+          about('error', place, 'directory', `the unit path has more than ${ENTRIES_MAX} unit files`, 'remove some'),
+        );
         break;
       }
       const entry = examine(place, name);
@@ -155,7 +162,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
           at = target;
           if (files.lstat(target)?.kind === 'symlink') continue;
           const there = files.stat(target);
-          return there === undefined ? undefined : { name, path: target, kind: there.size === 0 ? 'masked' : 'file', target: '' };
+          return there === undefined
+            ? undefined
+            : { name, path: target, kind: there.size === 0 ? 'masked' : 'file', target: '' };
         }
         const fault = aliasFault(name, base);
         if (fault !== undefined) {
@@ -173,7 +182,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       }
       return { name, path, kind: there.kind === 'char' || there.size === 0 ? 'masked' : 'linked', target };
     }
-    findings.push(about('warning', path, 'link', `more than ${LINKS_MAX} links of links`, 'point it at the file itself'));
+    findings.push(
+      about('warning', path, 'link', `more than ${LINKS_MAX} links of links`, 'point it at the file itself'),
+    );
     return undefined;
   }
 
@@ -212,7 +223,15 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       }
       current = target;
     }
-    findings.push(about('error', entries.get(name)?.path ?? '', name, 'its aliases go round in a circle', 'remove one of the links'));
+    findings.push(
+      about(
+        'error',
+        entries.get(name)?.path ?? '',
+        name,
+        'its aliases go round in a circle',
+        'remove one of the links',
+      ),
+    );
     return { name, entry: undefined, names: [name] };
   }
 
@@ -222,10 +241,11 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     for (let next = waiting.pop(); next !== undefined && found.size < 1000; next = waiting.pop()) {
       const parsed = parseName(next);
       const template = templateOf(next);
-      for (const alias of aliases.get(next) ?? []) if (parsed?.kind !== 'template' && !found.has(alias)) {
-        found.add(alias);
-        waiting.push(alias);
-      }
+      for (const alias of aliases.get(next) ?? [])
+        if (parsed?.kind !== 'template' && !found.has(alias)) {
+          found.add(alias);
+          waiting.push(alias);
+        }
       for (const alias of template === undefined ? [] : (aliases.get(template) ?? [])) {
         const aliasParsed = parseName(alias);
         // An instance that links to a template is that one instance's name.
@@ -245,7 +265,8 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     const out = new Set<string>();
     const add = (keys: readonly string[]) => {
       const hits: { path: string; rank: number; order: number }[] = [];
-      for (const [order, key] of keys.entries()) for (const place of directories.get(key + suffix) ?? []) hits.push({ ...place, order });
+      for (const [order, key] of keys.entries())
+        for (const place of directories.get(key + suffix) ?? []) hits.push({ ...place, order });
       hits.sort((a, b) => a.rank - b.rank || a.order - b.order);
       for (const hit of hits) out.add(hit.path);
     };
@@ -277,7 +298,15 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
         if (out.has(name) || masked.has(name)) continue;
         const path = `${directory}/${name}`;
         if (!isUnitName(name)) {
-          faults.push(about('warning', path, 'dependency link', 'not named like a unit', 'remove it or name it like the unit it means'));
+          faults.push(
+            about(
+              'warning',
+              path,
+              'dependency link',
+              'not named like a unit',
+              'remove it or name it like the unit it means',
+            ),
+          );
           continue;
         }
         const target = files.readlink(path);
@@ -285,7 +314,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
           faults.push(about('warning', path, 'dependency', 'not a link', 'make it a link to the unit file'));
         } else if (target === '/dev/null') {
           masked.add(name);
-          faults.push(about('note', path, 'dependency link', 'points to /dev/null: the dependency is switched off', ''));
+          faults.push(
+            about('note', path, 'dependency link', 'points to /dev/null: the dependency is switched off', ''),
+          );
           continue;
         }
         out.set(name, { name, path });
@@ -302,7 +333,10 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     if (linked?.key !== key) {
       const by = new Map<string, 'persistent' | 'runtime'>();
       // Persistent ones last, since they win.
-      for (const [how, places] of [['runtime', config.runtimeConfig], ['persistent', config.persistentConfig]] as const) {
+      for (const [how, places] of [
+        ['runtime', config.runtimeConfig],
+        ['persistent', config.persistentConfig],
+      ] as const) {
         for (const place of places) {
           for (const entry of list(place)) {
             if (entry.endsWith('.wants') || entry.endsWith('.requires') || entry.endsWith('.upholds')) {
@@ -325,7 +359,8 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     findings,
     find,
     enabledBy: (name, config) => enablingLinks(config).get(name),
-    hasEnabledInstance: (template, config) => [...enablingLinks(config).keys()].some((name) => templateOf(name) === template),
+    hasEnabledInstance: (template, config) =>
+      [...enablingLinks(config).keys()].some((name) => templateOf(name) === template),
     has: (name) => {
       const found = find(name).entry;
       return found !== undefined && found.kind !== 'masked';

@@ -8,9 +8,9 @@
 import type { MachineFacts } from '../host/ports.ts';
 import { CAPABILITIES } from './directives/exec.ts';
 import { architectureName } from './specifiers.ts';
-import { parseBoolean, parseFraction, parseInteger } from './syntax/scalar.ts';
 import { parseCpuList } from './syntax/cpu-list.ts';
 import { matchesGlob } from './syntax/glob.ts';
+import { parseBoolean, parseFraction, parseInteger } from './syntax/scalar.ts';
 import { parseSize } from './syntax/size.ts';
 import { holds, holdsNumber, takeOperator } from './syntax/version.ts';
 import { splitWords } from './syntax/words.ts';
@@ -73,7 +73,11 @@ export function conditionChecks(unit: Pick<Unit, 'conditions'>, facts: MachineFa
  *
  * Without a `|` every condition must hold; of those with a `|` at least one must. Asserts likewise, apart.
  */
-export function evaluate(conditions: readonly Condition[], facts: MachineFacts, answers: readonly CheckAnswer[]): Verdict {
+export function evaluate(
+  conditions: readonly Condition[],
+  facts: MachineFacts,
+  answers: readonly CheckAnswer[],
+): Verdict {
   let at = 0;
   const each = conditions.map((condition) => {
     const test = testOf(condition, facts);
@@ -101,11 +105,15 @@ export function conditionText(condition: Condition): string {
 }
 
 const known = (value: boolean): Test => ({ checks: [], decide: () => value });
-const check = (kind: CheckKind, path: string): Test => ({ checks: [{ kind, path }], decide: ([answer]) => answer === true });
+const check = (kind: CheckKind, path: string): Test => ({
+  checks: [{ kind, path }],
+  decide: ([answer]) => answer === true,
+});
 /** Reads files, and decides from their texts; undefined for one that cannot be read. */
 const reading = (paths: readonly string[], decide: (...texts: readonly (string | undefined)[]) => boolean): Test => ({
   checks: paths.map((path) => ({ kind: 'read-text', path })),
-  decide: (answers) => decide(...paths.map((_, index) => (typeof answers[index] === 'string' ? (answers[index] as string) : undefined))),
+  decide: (answers) =>
+    decide(...paths.map((_, index) => (typeof answers[index] === 'string' ? (answers[index] as string) : undefined))),
 });
 
 /** Kinds that are one look at a path. */
@@ -138,9 +146,15 @@ function testOf(condition: Condition, facts: MachineFacts): Test {
     case 'Virtualization':
       return virtualization(argument, facts);
     case 'Host':
-      return known(sameId(argument, facts.machineId) || matchesGlob(argument.toLowerCase(), facts.hostname.toLowerCase()));
+      return known(
+        sameId(argument, facts.machineId) || matchesGlob(argument.toLowerCase(), facts.hostname.toLowerCase()),
+      );
     case 'KernelCommandLine':
-      return known(commandLineWords(facts.kernelCommandLine).some((word) => word === argument || (!argument.includes('=') && word.startsWith(`${argument}=`))));
+      return known(
+        commandLineWords(facts.kernelCommandLine).some(
+          (word) => word === argument || (!argument.includes('=') && word.startsWith(`${argument}=`)),
+        ),
+      );
     case 'KernelVersion':
       return known(expressionsHold(argument, facts.kernelRelease));
     case 'Credential':
@@ -173,9 +187,13 @@ function testOf(condition: Condition, facts: MachineFacts): Test {
     case 'Group':
       return known(argument === '0' || argument === 'root');
     case 'ControlGroupController':
-      return reading(['/sys/fs/cgroup/cgroup.controllers', '/proc/cgroups'], (unified, legacy) => hasControllers(argument, unified, legacy));
+      return reading(['/sys/fs/cgroup/cgroup.controllers', '/proc/cgroups'], (unified, legacy) =>
+        hasControllers(argument, unified, legacy),
+      );
     case 'OSRelease':
-      return reading(['/etc/os-release', '/usr/lib/os-release'], (own, vendor) => osReleaseHolds(argument, own ?? vendor ?? ''));
+      return reading(['/etc/os-release', '/usr/lib/os-release'], (own, vendor) =>
+        osReleaseHolds(argument, own ?? vendor ?? ''),
+      );
     case 'MemoryPressure':
       return pressure('memory', argument);
     case 'CPUPressure':
@@ -190,7 +208,9 @@ function testOf(condition: Condition, facts: MachineFacts): Test {
 /** Words of the kernel command line, quotes taken off. */
 export function commandLineWords(commandLine: string): string[] {
   const split = splitWords(commandLine, { quotes: true, escapes: false, relaxed: true });
-  return 'fault' in split ? commandLine.split(/\s+/).filter((word) => word !== '') : split.words.map((word) => word.text);
+  return 'fault' in split
+    ? commandLine.split(/\s+/).filter((word) => word !== '')
+    : split.words.map((word) => word.text);
 }
 
 /** A boolean option of the kernel command line; without a value it is true. Undefined: not there. */
@@ -258,7 +278,20 @@ function firmware(argument: string): Test {
   return known(false);
 }
 
-const CONTAINERS: ReadonlySet<string> = new Set(['openvz', 'lxc', 'lxc-libvirt', 'systemd-nspawn', 'docker', 'podman', 'rkt', 'wsl', 'proot', 'pouch', 'container-other', 'peer']);
+const CONTAINERS: ReadonlySet<string> = new Set([
+  'openvz',
+  'lxc',
+  'lxc-libvirt',
+  'systemd-nspawn',
+  'docker',
+  'podman',
+  'rkt',
+  'wsl',
+  'proot',
+  'pouch',
+  'container-other',
+  'peer',
+]);
 
 function virtualization(argument: string, facts: MachineFacts): Test {
   const kind = facts.virtualization === '' ? 'none' : facts.virtualization;
@@ -301,9 +334,15 @@ function numberHolds(argument: string, actual: number, parse: (word: string) => 
 }
 
 function credential(argument: string, facts: MachineFacts): Test {
-  const directories = [facts.environment.CREDENTIALS_DIRECTORY, facts.environment.ENCRYPTED_CREDENTIALS_DIRECTORY].filter((path) => path?.startsWith('/'));
+  const directories = [
+    facts.environment.CREDENTIALS_DIRECTORY,
+    facts.environment.ENCRYPTED_CREDENTIALS_DIRECTORY,
+  ].filter((path) => path?.startsWith('/'));
   if (directories.length === 0 || argument.includes('/') || argument === '.' || argument === '..') return known(false);
-  return { checks: directories.map((path) => ({ kind: 'exists', path: `${path}/${argument}` })), decide: (answers) => answers.includes(true) };
+  return {
+    checks: directories.map((path) => ({ kind: 'exists', path: `${path}/${argument}` })),
+    decide: (answers) => answers.includes(true),
+  };
 }
 
 function security(argument: string): Test {
@@ -322,7 +361,10 @@ function security(argument: string): Test {
       return check('exists', '/proc/self/loginuid');
     case 'uefi-secureboot':
       // Four bytes of attributes, then the value.
-      return reading(['/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c'], (text) => text?.charCodeAt(text.length - 1) === 1);
+      return reading(
+        ['/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c'],
+        (text) => text?.charCodeAt(text.length - 1) === 1,
+      );
     case 'tpm2':
       return check('directory-not-empty', '/sys/class/tpmrm');
     default:
@@ -337,7 +379,21 @@ function hasCapability(argument: string, status: string): boolean {
 }
 
 /** Mains supplies have no fixed names, and a helper cannot list; these are the ones drivers use. */
-const MAINS = ['AC', 'AC0', 'AC1', 'ACAD', 'ADP0', 'ADP1', 'ADP', 'ACPI0003:00', 'Mains', 'mains', 'ac', 'axp20x-ac', 'ucsi-source-psy-USBC000:001'];
+const MAINS = [
+  'AC',
+  'AC0',
+  'AC1',
+  'ACAD',
+  'ADP0',
+  'ADP1',
+  'ADP',
+  'ACPI0003:00',
+  'Mains',
+  'mains',
+  'ac',
+  'axp20x-ac',
+  'ucsi-source-psy-USBC000:001',
+];
 
 function acPower(argument: string): Test {
   const wanted = parseBoolean(argument);
@@ -403,12 +459,22 @@ function osReleaseHolds(argument: string, text: string): boolean {
   });
 }
 
-const WINDOWS: Readonly<Record<string, string>> = { '10sec': 'avg10', '10s': 'avg10', '1min': 'avg60', '60s': 'avg60', '5min': 'avg300', '300s': 'avg300' };
+const WINDOWS: Readonly<Record<string, string>> = {
+  '10sec': 'avg10',
+  '10s': 'avg10',
+  '1min': 'avg60',
+  '60s': 'avg60',
+  '5min': 'avg300',
+  '300s': 'avg300',
+};
 
 function pressure(resource: 'memory' | 'cpu' | 'io', argument: string): Test {
   const colon = argument.indexOf(':');
   const slice = colon < 0 ? '' : argument.slice(0, colon).trim();
-  const [limit, window = '5min'] = argument.slice(colon + 1).split('/').map((part) => part.trim());
+  const [limit, window = '5min'] = argument
+    .slice(colon + 1)
+    .split('/')
+    .map((part) => part.trim());
   const most = parseFraction(limit ?? '', 1);
   const field = WINDOWS[window];
   if (most === undefined || field === undefined) return known(false);
@@ -428,4 +494,3 @@ function slicePath(slice: string): string {
   const parts = name.split('-');
   return parts.map((_, index) => `${parts.slice(0, index + 1).join('-')}.slice`).join('/');
 }
-

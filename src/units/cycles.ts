@@ -21,7 +21,10 @@ export const RINGS_MAX = 16;
  * All cycles among the units of the graph, or among those of `within` alone (the units of one transaction).
  * Linear in units and edges, but for the rings.
  */
-export function orderingCycles(graph: Pick<Graph, 'units' | 'edges'>, within?: ReadonlySet<string>): readonly OrderingCycle[] {
+export function orderingCycles(
+  graph: Pick<Graph, 'units' | 'edges'>,
+  within?: ReadonlySet<string>,
+): readonly OrderingCycle[] {
   const names = (within === undefined ? graph.units().map((unit) => unit.name) : [...within]).sort();
   const inside = new Set(names);
   const next = (name: string): readonly Edge[] => graph.edges(name, 'After').filter((edge) => inside.has(edge.to));
@@ -83,13 +86,20 @@ function ringsOf(members: readonly string[], next: (name: string) => readonly Ed
     if (rings.size >= RINGS_MAX) break;
     const ring = shortestRing(start, inside, next);
     if (ring === undefined) continue;
-    const id = ring.map((edge) => edge.from).sort().join(' ');
+    const id = ring
+      .map((edge) => edge.from)
+      .sort()
+      .join(' ');
     if (!rings.has(id)) rings.set(id, ring);
   }
   return [...rings.values()].sort((a, b) => a.length - b.length || ((a[0]?.from ?? '') < (b[0]?.from ?? '') ? -1 : 1));
 }
 
-function shortestRing(start: string, inside: ReadonlySet<string>, next: (name: string) => readonly Edge[]): readonly Edge[] | undefined {
+function shortestRing(
+  start: string,
+  inside: ReadonlySet<string>,
+  next: (name: string) => readonly Edge[],
+): readonly Edge[] | undefined {
   const came = new Map<string, Edge>();
   const queue = [start];
   for (let at = 0; at < queue.length; at++) {

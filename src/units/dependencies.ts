@@ -93,11 +93,13 @@ function execEdges(exec: ExecSettings, add: Add, need: Need): void {
     ['LogsDirectory', '/var/log'],
     ['ConfigurationDirectory', '/etc'],
   ] as const;
-  for (const [key, root] of managed) for (const entry of exec[key]) need({ path: `${root}/${entry.split(':')[0] ?? ''}`, rule: `${key}=` });
+  for (const [key, root] of managed)
+    for (const entry of exec[key]) need({ path: `${root}/${entry.split(':')[0] ?? ''}`, rule: `${key}=` });
   if (exec.StateDirectory.length + exec.CacheDirectory.length + exec.LogsDirectory.length > 0)
     add('a directory below /var must be writable', 'systemd-remount-fs.service', 'After');
   const logs = (stream: string) => stream.startsWith('journal') || stream.startsWith('kmsg');
-  if (logs(exec.StandardOutput) || logs(exec.StandardError)) add('its output goes to the log', 'systemd-journald.socket', 'After');
+  if (logs(exec.StandardOutput) || logs(exec.StandardError))
+    add('its output goes to the log', 'systemd-journald.socket', 'After');
 }
 
 /** What PrivateTmp= and RootImage= imply; read from the settings as written, since they are not honoured otherwise yet. */
@@ -122,7 +124,10 @@ function socketEdges(name: UnitName, draft: Draft, defaults: boolean, add: Add, 
   const device = socket.options.BindToDevice;
   if (typeof device === 'string' && device !== '' && device !== 'lo')
     add('BindToDevice=', `sys-subsystem-net-devices-${escapeName(device)}.device`, 'BindsTo', 'After');
-  if (socket.ExecStartPre.length + socket.ExecStartPost.length + socket.ExecStopPre.length + socket.ExecStopPost.length > 0)
+  if (
+    socket.ExecStartPre.length + socket.ExecStartPost.length + socket.ExecStopPre.length + socket.ExecStopPost.length >
+    0
+  )
     execEdges(socket, add, need);
   if (!defaults) return;
   add('default dependency of sockets', 'sockets.target', 'Before');
@@ -157,21 +162,46 @@ function pathEdges(name: UnitName, draft: Draft, defaults: boolean, add: Add, ne
 }
 
 const NETWORK_FILE_SYSTEMS: ReadonlySet<string> = new Set([
-  'afs', 'ceph', 'cifs', 'gfs', 'gfs2', 'ncp', 'ncpfs', 'nfs', 'nfs4', 'ocfs2', 'orangefs', 'pvfs2', 'smb3', 'smbfs', 'davfs', 'glusterfs', 'lustre', 'sshfs',
-]); // biome-ignore format: a table
+  'afs',
+  'ceph',
+  'cifs',
+  'gfs',
+  'gfs2',
+  'ncp',
+  'ncpfs',
+  'nfs',
+  'nfs4',
+  'ocfs2',
+  'orangefs',
+  'pvfs2',
+  'smb3',
+  'smbfs',
+  'davfs',
+  'glusterfs',
+  'lustre',
+  'sshfs',
+]);
 
 function mountEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void {
   const mount = draft.mount;
   if (mount === undefined) return;
   const options = mount.Options.split(',').map((option) => option.trim());
-  if (mount.Where !== '/' && mount.Where !== '') need({ path: parentPath(mount.Where), rule: 'a mount needs what lies above it' });
+  if (mount.Where !== '/' && mount.Where !== '')
+    need({ path: parentPath(mount.Where), rule: 'a mount needs what lies above it' });
   const bind = options.includes('bind') || options.includes('rbind') || mount.Type === 'bind' || mount.Type === 'rbind';
   const loop = options.some((option) => option === 'loop' || option.startsWith('loop='));
-  if (mount.What.startsWith('/') && (bind || loop || !mount.What.startsWith('/dev/'))) need({ path: mount.What, rule: 'the source of a mount' });
+  if (mount.What.startsWith('/') && (bind || loop || !mount.What.startsWith('/dev/')))
+    need({ path: mount.What, rule: 'the source of a mount' });
   if (mount.What.startsWith('/dev/') && !bind && !loop) {
     const device = pathToName(mount.What, 'device');
     if (device !== undefined) {
-      add('a mount needs its device', device, 'After', options.includes('x-systemd.device-bound') ? 'BindsTo' : 'Requires', 'StopPropagatedFrom');
+      add(
+        'a mount needs its device',
+        device,
+        'After',
+        options.includes('x-systemd.device-bound') ? 'BindsTo' : 'Requires',
+        'StopPropagatedFrom',
+      );
       add('a mount needs its device', `blockdev@${escapeInstance(mount.What)}.target`, 'After');
     }
   }
@@ -194,7 +224,8 @@ function automountEdges(name: UnitName, draft: Draft, defaults: boolean, add: Ad
   const automount = draft.automount;
   if (automount === undefined) return;
   add('an automount triggers its mount', `${withoutType(name.name)}.mount`, 'Before', 'Triggers');
-  if (automount.Where !== '/' && automount.Where !== '') need({ path: parentPath(automount.Where), rule: 'an automount needs what lies above it' });
+  if (automount.Where !== '/' && automount.Where !== '')
+    need({ path: parentPath(automount.Where), rule: 'an automount needs what lies above it' });
   if (!defaults) return;
   add('default dependency of automounts', 'local-fs.target', 'Before');
   add('default dependency of automounts', 'local-fs-pre.target', 'After');
@@ -215,7 +246,9 @@ function swapEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void 
 /** Mounts the system stands on, or that are virtual: nothing orders them (systemd.mount(5), "Default Dependencies"). */
 function isExtrinsic(where: string): boolean {
   if (where === '/' || where === '/usr' || where === '/etc' || where === '/nix') return true;
-  return ['/proc', '/sys', '/dev', '/run/initramfs', '/run/host'].some((root) => where === root || where.startsWith(`${root}/`));
+  return ['/proc', '/sys', '/dev', '/run/initramfs', '/run/host'].some(
+    (root) => where === root || where.startsWith(`${root}/`),
+  );
 }
 
 function withoutType(name: string): string {

@@ -19,13 +19,7 @@ export function place(at: At): string {
 }
 
 /** A finding about a whole file, or about no file at all (`file` empty). */
-export function about(
-  severity: Finding['severity'],
-  file: string,
-  what: string,
-  why: string,
-  todo: string,
-): Finding {
+export function about(severity: Finding['severity'], file: string, what: string, why: string, todo: string): Finding {
   return { severity, at: file === '' ? undefined : { file, line: 0, column: 0 }, what, why, todo };
 }
 

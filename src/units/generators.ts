@@ -82,10 +82,17 @@ export function planGenerators(options: GeneratorOptions): GeneratorPlan {
       }
       if (!files.access(path, 'x')) continue; // readme files and the like
       if (chosen.size >= GENERATORS_MAX) {
-        findings.push(about('error', directory, 'generators', `more than ${GENERATORS_MAX}, the rest is not run`, 'remove some'));
+        findings.push(
+          about('error', directory, 'generators', `more than ${GENERATORS_MAX}, the rest is not run`, 'remove some'),
+        );
         break;
       }
-      chosen.set(name, { name, path, argv: [path, directories.normal, directories.early, directories.late], environment });
+      chosen.set(name, {
+        name,
+        path,
+        argv: [path, directories.normal, directories.early, directories.late],
+        environment,
+      });
     }
   }
   const spawns = [...chosen.values()].filter((spawn) => spawn !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -105,11 +112,24 @@ function generatorEnvironment(options: GeneratorOptions): readonly string[] {
   // A container's kind has `container:` in front, a virtual machine's `vm:`.
   const virtual = virtualizationClass(facts.virtualization);
   if (virtual !== undefined) out.push(`SYSTEMD_VIRTUALIZATION=${virtual}`);
-  if (facts.environment.CREDENTIALS_DIRECTORY !== undefined) out.push(`CREDENTIALS_DIRECTORY=${facts.environment.CREDENTIALS_DIRECTORY}`);
+  if (facts.environment.CREDENTIALS_DIRECTORY !== undefined)
+    out.push(`CREDENTIALS_DIRECTORY=${facts.environment.CREDENTIALS_DIRECTORY}`);
   return out;
 }
 
-const CONTAINERS: ReadonlySet<string> = new Set(['openvz', 'lxc', 'lxc-libvirt', 'systemd-nspawn', 'docker', 'podman', 'rkt', 'wsl', 'proot', 'pouch', 'container-other']);
+const CONTAINERS: ReadonlySet<string> = new Set([
+  'openvz',
+  'lxc',
+  'lxc-libvirt',
+  'systemd-nspawn',
+  'docker',
+  'podman',
+  'rkt',
+  'wsl',
+  'proot',
+  'pouch',
+  'container-other',
+]);
 
 function virtualizationClass(kind: string): string | undefined {
   if (kind === '' || kind === 'none') return undefined;

@@ -140,7 +140,11 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       fresh.push(unit);
       for (const edge of unit.edges) {
         const known = units.get(canonical(edge.to));
-        let other = known ?? (units.size + waiting.length >= UNITS_MAX ? emptyUnit(edge.to, typeOf(edge.to) ?? 'service', [edge.to], 'stub', []) : loader.load(edge.to));
+        let other =
+          known ??
+          (units.size + waiting.length >= UNITS_MAX
+            ? emptyUnit(edge.to, typeOf(edge.to) ?? 'service', [edge.to], 'stub', [])
+            : loader.load(edge.to));
         const here = units.get(other.name);
         if (here !== undefined) other = here;
         mainNames.set(edge.to, other.name);
@@ -154,7 +158,8 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   /** A target comes after what it pulls in, unless one of the two wants no default dependencies or the order is the other way. */
   function orderTargets(unit: Unit): void {
     if (unit.type === 'target') {
-      for (const kind of PULLS) for (const other of index.get(unit.name)?.get(kind)?.keys() ?? []) orderTarget(unit, other);
+      for (const kind of PULLS)
+        for (const other of index.get(unit.name)?.get(kind)?.keys() ?? []) orderTarget(unit, other);
     }
     for (const kind of PULLS) {
       for (const other of index.get(unit.name)?.get(INVERSES[kind])?.keys() ?? []) {
@@ -177,7 +182,9 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     const key = `${kind} ${main}`;
     const known = sorted.get(key);
     if (known !== undefined) return known;
-    const list = [...(index.get(main)?.get(kind)?.values() ?? [])].sort((a, b) => (a.to < b.to ? -1 : a.to > b.to ? 1 : 0));
+    const list = [...(index.get(main)?.get(kind)?.values() ?? [])].sort((a, b) =>
+      a.to < b.to ? -1 : a.to > b.to ? 1 : 0,
+    );
     sorted.set(key, list);
     return list;
   };

@@ -8,54 +8,13 @@
 import type { FilePort, MachineFacts } from '../host/ports.ts';
 import { resolveLink } from './catalog.ts';
 import { about } from './finding.ts';
+import type { InstallPlan, InstallRequest } from './install-plan.ts';
 import { createUnitLoader, type UnitLoader } from './load.ts';
 import type { UnitPaths } from './load-path.ts';
 import { aliasFault, isUnitName, parseName, templateOf, withInstance } from './names.ts';
 import { overlay } from './overlay.ts';
 import { presetDirectories, presetOf, readPresets } from './preset.ts';
 import type { Finding, Unit } from './types.ts';
-
-export type InstallVerb =
-  | 'enable'
-  | 'disable'
-  | 'reenable'
-  | 'preset'
-  | 'preset-all'
-  | 'mask'
-  | 'unmask'
-  | 'link'
-  | 'revert'
-  | 'add-wants'
-  | 'add-requires'
-  | 'set-default';
-
-export interface InstallRequest {
-  readonly verb: InstallVerb;
-  /** Names, or absolute paths for enable, link and mask; for add-wants and add-requires those that are wanted. */
-  readonly units: readonly string[];
-  /** The unit that gets the dependency (add-wants, add-requires). */
-  readonly target?: string;
-  /** Until the next boot only. */
-  readonly runtime?: boolean;
-  /** Replace links that point elsewhere. */
-  readonly force?: boolean;
-  /** preset and preset-all: only one half of it. */
-  readonly presetMode?: 'full' | 'enable-only' | 'disable-only';
-}
-
-/** One step, in order. Parents of links are made, directories left empty are removed. */
-export type Change =
-  | { readonly type: 'symlink'; readonly path: string; readonly target: string }
-  | { readonly type: 'remove'; readonly path: string };
-
-export interface InstallPlan {
-  readonly changes: readonly Change[];
-  /** Errors mean that (part of) the request cannot be done; `ok` is then false. */
-  readonly findings: readonly Finding[];
-  readonly ok: boolean;
-  /** False: none of the units says how it is to be enabled. */
-  readonly carriesInstallInfo: boolean;
-}
 
 export interface InstallOptions {
   readonly files: FilePort;
@@ -117,24 +76,6 @@ export function defaultTarget(loader: Pick<UnitLoader, 'catalog'>): string | und
   return found.entry === undefined || found.entry.kind === 'masked' ? undefined : found.name;
 }
 
-/** Carry out a plan. Idempotent: a link that is there already is left, one that is gone already is no error. */
-export function applyChanges(files: FilePort, changes: readonly Change[]): void {
-  for (const change of changes) {
-    const parent = change.path.slice(0, change.path.lastIndexOf('/'));
-    if (change.type === 'symlink') {
-      if (files.readlink(change.path) === change.target) continue;
-      files.mkdirs(parent, 0o755);
-      files.remove(change.path);
-      files.symlink(change.target, change.path);
-      continue;
-    }
-    if (files.lstat(change.path)?.kind === 'directory') files.removeTree(change.path);
-    else files.remove(change.path);
-    // Only directories that are made for links go with the last one of these.
-    if (/\.(wants|requires|upholds|d)$/.test(parent) && files.list(parent)?.length === 0) files.removeTree(parent);
-  }
-}
-
 /** One request being planned. */
 class Work {
   private readonly files: ReturnType<typeof overlay>;
@@ -187,7 +128,11 @@ class Work {
     const catalog = this.loader.catalog();
     const found = catalog.find(name);
     if (found.entry === undefined) {
-      this.fail(`${verb} ${name}`, 'there is no such unit file', 'check the spelling, or put the file into the unit path');
+      this.fail(
+        `${verb} ${name}`,
+        'there is no such unit file',
+        'check the spelling, or put the file into the unit path',
+      );
       return undefined;
     }
     if (found.entry.kind === 'masked') {
@@ -220,32 +165,58 @@ class Work {
   private enableOne(name: string, auxiliary: boolean): Unit | undefined {
     const found = this.loader.catalog().find(name);
     if (auxiliary && (found.entry === undefined || found.entry.kind === 'masked')) {
-      this.warn(`Also=${name}`, found.entry === undefined ? 'there is no such unit file' : 'the unit is masked', 'it is left as it is');
+      this.warn(
+        `Also=${name}`,
+        found.entry === undefined ? 'there is no such unit file' : 'the unit is masked',
+        'it is left as it is',
+      );
       return undefined;
     }
     const unit = this.unitFor(name, 'enable');
     if (unit === undefined) return undefined;
     if (unit.unitFileState === 'transient' || unit.unitFileState === 'generated') {
-      this.fail(`enable ${name}`, `the unit is ${unit.unitFileState}, so there is no file to enable`, 'enable what makes it');
+      this.fail(
+        `enable ${name}`,
+        `the unit is ${unit.unitFileState}, so there is no file to enable`,
+        'enable what makes it',
+      );
       return undefined;
     }
     const source = this.sourceOf(unit.fragmentPath);
     const parsed = parseName(unit.name);
     const { install } = unit;
-    if (install.Alias.length + install.WantedBy.length + install.RequiredBy.length + install.UpheldBy.length + install.Also.length > 0) this.carries = true;
+    if (
+      install.Alias.length +
+        install.WantedBy.length +
+        install.RequiredBy.length +
+        install.UpheldBy.length +
+        install.Also.length >
+      0
+    )
+      this.carries = true;
     else {
-      this.warn(`enable ${name}`, 'its [Install] section says nothing, so it is started only by what names it', 'give it a WantedBy=, or add it with sctl add-wants');
+      this.warn(
+        `enable ${name}`,
+        'its [Install] section says nothing, so it is started only by what names it',
+        'give it a WantedBy=, or add it with sctl add-wants',
+      );
       return unit;
     }
     for (const alias of install.Alias) {
-      const own = parseName(alias)?.kind === 'template' && parsed?.kind === 'instance' ? withInstance(alias, parsed.instance) : alias;
+      const own =
+        parseName(alias)?.kind === 'template' && parsed?.kind === 'instance'
+          ? withInstance(alias, parsed.instance)
+          : alias;
       if (own === unit.name) continue;
       const fault = aliasFault(own, unit.name);
       if (fault !== undefined) this.fail(`Alias=${alias} of ${unit.name}`, fault, 'mend the alias');
       else this.link(`${this.directory}/${own}`, source);
     }
     // A template is enabled as its default instance, or as itself where a template wants it.
-    const asInstance = parsed?.kind === 'template' && install.DefaultInstance !== '' ? withInstance(unit.name, install.DefaultInstance) : unit.name;
+    const asInstance =
+      parsed?.kind === 'template' && install.DefaultInstance !== ''
+        ? withInstance(unit.name, install.DefaultInstance)
+        : unit.name;
     const wanted = asInstance === unit.name ? install : this.loader.load(asInstance).install;
     for (const [suffix, list] of [
       ['.wants', wanted.WantedBy],
@@ -254,10 +225,15 @@ class Work {
     ] as const) {
       for (const target of list) {
         if (parseName(asInstance)?.kind === 'template' && parseName(target)?.kind !== 'template') {
-          this.fail(`enable ${unit.name}`, `${target} is no template, so it must be told which instance it gets`, `enable an instance: sctl enable ${withInstance(unit.name, 'NAME')}`);
+          this.fail(
+            `enable ${unit.name}`,
+            `${target} is no template, so it must be told which instance it gets`,
+            `enable an instance: sctl enable ${withInstance(unit.name, 'NAME')}`,
+          );
           continue;
         }
-        if (this.loader.catalog().find(target).entry === undefined) this.warn(`${unit.name} for ${target}`, 'there is no such unit yet', 'check the spelling');
+        if (this.loader.catalog().find(target).entry === undefined)
+          this.warn(`${unit.name} for ${target}`, 'there is no such unit yet', 'check the spelling');
         this.link(`${this.directory}/${target}${suffix}/${asInstance}`, source);
       }
     }
@@ -280,7 +256,11 @@ class Work {
     const there = this.files.lstat(path);
     if (there !== undefined && this.request.force !== true) {
       const existing = this.files.readlink(path);
-      this.fail(path, existing === undefined ? 'a file is in the way' : `a link to ${existing} is in the way`, 'remove it, or use --force');
+      this.fail(
+        path,
+        existing === undefined ? 'a file is in the way' : `a link to ${existing} is in the way`,
+        'remove it, or use --force',
+      );
       return;
     }
     if (there?.kind === 'directory') {
@@ -302,7 +282,10 @@ class Work {
   /** `alone`: Also= is not followed, as for presets, which speak of each unit by itself. */
   disable(names: readonly string[], alone = false): void {
     const marked = new Set<string>();
-    const waiting: { name: string; auxiliary: boolean }[] = names.map((name) => ({ name: name.slice(name.lastIndexOf('/') + 1), auxiliary: false }));
+    const waiting: { name: string; auxiliary: boolean }[] = names.map((name) => ({
+      name: name.slice(name.lastIndexOf('/') + 1),
+      auxiliary: false,
+    }));
     for (let at = 0; at < waiting.length && at < UNITS_MAX; at++) {
       const next = waiting[at];
       if (next === undefined || marked.has(next.name)) continue;
@@ -318,7 +301,15 @@ class Work {
       marked.add(next.name);
       if (found.entry !== undefined && found.entry.kind !== 'masked') {
         const unit = this.loader.loadTemplate(found.name);
-        if (unit.install.Alias.length + unit.install.WantedBy.length + unit.install.RequiredBy.length + unit.install.UpheldBy.length + unit.install.Also.length > 0) this.carries = true;
+        if (
+          unit.install.Alias.length +
+            unit.install.WantedBy.length +
+            unit.install.RequiredBy.length +
+            unit.install.UpheldBy.length +
+            unit.install.Also.length >
+          0
+        )
+          this.carries = true;
         if (found.name !== next.name) marked.add(found.name);
         if (!alone) for (const also of unit.install.Also) waiting.push({ name: also, auxiliary: true });
       }
@@ -330,7 +321,10 @@ class Work {
   /** A unit whose file is gone may still have links. */
   private isLinkedTo(name: string): boolean {
     return this.config.some((directory) =>
-      (this.files.list(directory) ?? []).some((entry) => /\.(wants|requires|upholds)$/.test(entry) && (this.files.list(`${directory}/${entry}`) ?? []).includes(name)),
+      (this.files.list(directory) ?? []).some(
+        (entry) =>
+          /\.(wants|requires|upholds)$/.test(entry) && (this.files.list(`${directory}/${entry}`) ?? []).includes(name),
+      ),
     );
   }
 
@@ -351,7 +345,11 @@ class Work {
         const whole = resolveLink(path, target);
         if (whole === '/dev/null') continue; // a mask is not undone by disable
         const template = templateOf(name);
-        const hit = marked.has(name) || (template !== undefined && marked.has(template)) || marked.has(whole) || marked.has(whole.slice(whole.lastIndexOf('/') + 1));
+        const hit =
+          marked.has(name) ||
+          (template !== undefined && marked.has(template)) ||
+          marked.has(whole) ||
+          marked.has(whole.slice(whole.lastIndexOf('/') + 1));
         if (!hit) continue;
         this.files.remove(path);
         if (!marked.has(path)) {
@@ -363,11 +361,17 @@ class Work {
   }
 
   allUnits(): readonly string[] {
-    return [...this.loader.catalog().entries.values()].filter((entry) => entry.kind === 'file' || entry.kind === 'linked').map((entry) => entry.name).sort();
+    return [...this.loader.catalog().entries.values()]
+      .filter((entry) => entry.kind === 'file' || entry.kind === 'linked')
+      .map((entry) => entry.name)
+      .sort();
   }
 
   preset(names: readonly string[], all: boolean): void {
-    const { rules, findings } = readPresets(this.files, this.options.presetDirectories ?? presetDirectories(this.options.facts.runDirectory));
+    const { rules, findings } = readPresets(
+      this.files,
+      this.options.presetDirectories ?? presetDirectories(this.options.facts.runDirectory),
+    );
     this.findings.push(...findings);
     const plus: string[] = [];
     const minus: string[] = [];
@@ -381,7 +385,8 @@ class Work {
       if (this.unitFor(name, 'preset') === undefined) continue;
       const answer = presetOf(name, rules);
       if (!answer.enable) minus.push(name);
-      else if (answer.instances.length > 0) plus.push(...answer.instances.map((instance) => withInstance(name, instance)));
+      else if (answer.instances.length > 0)
+        plus.push(...answer.instances.map((instance) => withInstance(name, instance)));
       else plus.push(name);
     }
     const mode = this.request.presetMode ?? 'full';
@@ -398,7 +403,8 @@ class Work {
       this.fail(`mask ${given}`, 'not the name of a unit', 'use a name such as foo.service');
       return;
     }
-    if (this.loader.catalog().find(name).entry === undefined) this.warn(`mask ${name}`, 'there is no such unit yet', 'check the spelling');
+    if (this.loader.catalog().find(name).entry === undefined)
+      this.warn(`mask ${name}`, 'there is no such unit yet', 'check the spelling');
     const path = `${this.directory}/${name}`;
     const existing = this.files.readlink(path);
     if (existing !== undefined && resolveLink(path, existing) === '/dev/null') return;
@@ -451,7 +457,8 @@ class Work {
     }
     for (const name of units) {
       const unit = this.unitFor(name, 'add');
-      if (unit !== undefined) this.link(`${this.directory}/${target}${suffix}/${unit.name}`, this.sourceOf(unit.fragmentPath));
+      if (unit !== undefined)
+        this.link(`${this.directory}/${target}${suffix}/${unit.name}`, this.sourceOf(unit.fragmentPath));
     }
     this.carries = true;
     this.changed();
@@ -476,10 +483,22 @@ class Work {
       return;
     }
     const { paths } = this.options;
-    const own = [...paths.persistentConfig, ...paths.runtimeConfig, paths.persistentControl, paths.runtimeControl, paths.transient];
-    const hasVendor = paths.search.some((directory) => !own.includes(directory) && !isGenerated(directory, paths) && this.files.lstat(`${directory}/${name}`) !== undefined);
+    const own = [
+      ...paths.persistentConfig,
+      ...paths.runtimeConfig,
+      paths.persistentControl,
+      paths.runtimeControl,
+      paths.transient,
+    ];
+    const hasVendor = paths.search.some(
+      (directory) =>
+        !own.includes(directory) &&
+        !isGenerated(directory, paths) &&
+        this.files.lstat(`${directory}/${name}`) !== undefined,
+    );
     for (const directory of own) {
-      if (this.files.lstat(`${directory}/${name}.d`)?.kind === 'directory') this.files.removeTree(`${directory}/${name}.d`);
+      if (this.files.lstat(`${directory}/${name}.d`)?.kind === 'directory')
+        this.files.removeTree(`${directory}/${name}.d`);
       const path = `${directory}/${name}`;
       const link = this.files.readlink(path);
       const masked = link !== undefined && resolveLink(path, link) === '/dev/null';

@@ -20,7 +20,10 @@ export interface UnitPaths {
 }
 
 /** The system manager's directories. */
-export function systemPaths(environment: Readonly<Record<string, string>> = {}, runDirectory = '/run/sysmaster'): UnitPaths {
+export function systemPaths(
+  environment: Readonly<Record<string, string>> = {},
+  runDirectory = '/run/sysmaster',
+): UnitPaths {
   const paths = {
     persistentConfig: ['/etc/sysmaster/system', '/etc/systemd/system'],
     runtimeConfig: [`${runDirectory}/system`, '/run/systemd/system'],
@@ -60,12 +63,18 @@ export function systemPaths(environment: Readonly<Record<string, string>> = {}, 
 function replacedPath(value: string, standard: readonly string[]): string[] {
   const parts = value.split(':');
   const append = parts[parts.length - 1] === '';
-  const own = parts.filter((part) => part.startsWith('/')).map((part) => (part.length > 1 ? part.replace(/\/+$/, '') : part));
+  const own = parts
+    .filter((part) => part.startsWith('/'))
+    .map((part) => (part.length > 1 ? part.replace(/\/+$/, '') : part));
   return [...new Set(append ? [...own, ...standard] : own)];
 }
 
 /** Only these directories, the first also for what enable writes: for tests and for trees that are not this machine's. */
-export function plainPaths(search: readonly string[], config = search[0] ?? '/etc/sysmaster/system', runtime = '/run/sysmaster/system'): UnitPaths {
+export function plainPaths(
+  search: readonly string[],
+  config = search[0] ?? '/etc/sysmaster/system',
+  runtime = '/run/sysmaster/system',
+): UnitPaths {
   return { ...systemPaths(), search, persistentConfig: [config], runtimeConfig: [runtime] };
 }
 

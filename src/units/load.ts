@@ -7,22 +7,29 @@
  * Source: systemd.unit(5).
  */
 import { type FilePort, HostError, type MachineFacts } from '../host/ports.ts';
+import { type Building, createBuilding } from './building.ts';
 import { type Catalog, createCatalog, type Found } from './catalog.ts';
-import { impliedEdges, namespaceEdges, type NeededPath, PERPETUAL } from './dependencies.ts';
-import { directive, isExtension, isSection, sectionsOf, suggestKey, suggestSection } from './directives.ts';
+import { impliedEdges, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
 import type { Context, Draft } from './directives/draft.ts';
-import { defaultAutomount, defaultMount, defaultPath, defaultScope, defaultSlice, defaultSwap, defaultTimer } from './directives/others.ts';
+import {
+  defaultAutomount,
+  defaultMount,
+  defaultPath,
+  defaultScope,
+  defaultSlice,
+  defaultSwap,
+  defaultTimer,
+} from './directives/others.ts';
 import { defaultService, finishService } from './directives/service.ts';
 import { defaultSocket, finishSocket } from './directives/socket.ts';
 import { defaultInstall, defaultUnit } from './directives/unit.ts';
-import { about, quoted } from './finding.ts';
+import { about } from './finding.ts';
 import { systemPaths, type UnitPaths } from './load-path.ts';
-import { parseName, pathToName, typeOf, type UnitName, withInstance } from './names.ts';
-import { type Assignment, FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
+import { parseName, pathToName, typeOf, type UnitName } from './names.ts';
+import { FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
 import { parseBoolean } from './syntax/scalar.ts';
-import { specifiersOf } from './specifiers.ts';
+import type { Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
 import { unitFileState } from './unit-file-state.ts';
-import type { Condition, DependencyKind, Edge, Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
 import { decodeUtf8 } from './utf8.ts';
 import { refusals } from './verify.ts';
 
@@ -49,8 +56,6 @@ export interface UnitLoader {
   refresh(): void;
 }
 
-/** Settings read from one unit's files at most. */
-const ASSIGNMENTS_MAX = 200_000;
 const FINDINGS_MAX = 1000;
 
 /** Types whose units may be there without a file. */
@@ -96,7 +101,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     const parsed = parseName(name);
     if (parsed === undefined || parsed.kind === 'template') {
       const why = parsed === undefined ? 'not the name of a unit' : 'a template has no unit of its own';
-      return emptyUnit(name, typeOf(name) ?? 'service', [name], 'error', [about('error', '', name, why, 'use a name such as foo.service or foo@bar.service')]);
+      return emptyUnit(name, typeOf(name) ?? 'service', [name], 'error', [
+        about('error', '', name, why, 'use a name such as foo.service or foo@bar.service'),
+      ]);
     }
     const found = theCatalog().find(name);
     const main = units.get(found.name);
@@ -108,11 +115,22 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
 
   function build(found: Found, given: { readonly text: string; readonly file: string } | undefined): Unit {
     const name = parseName(found.name);
-    if (name === undefined) return emptyUnit(found.name, 'service', found.names, 'error', [about('error', found.entry?.path ?? '', found.name, 'not the name of a unit', 'rename the file')]);
+    if (name === undefined)
+      return emptyUnit(found.name, 'service', found.names, 'error', [
+        about('error', found.entry?.path ?? '', found.name, 'not the name of a unit', 'rename the file'),
+      ]);
     const names = [name.name, ...found.names.filter((other) => other !== name.name)];
     const findings: Finding[] = [];
     const { entry } = found;
-    if (given === undefined && entry?.kind === 'masked') return emptyUnit(name.name, name.type, names, 'masked', [], unitFileState(theCatalog(), paths, name.name, undefined));
+    if (given === undefined && entry?.kind === 'masked')
+      return emptyUnit(
+        name.name,
+        name.type,
+        names,
+        'masked',
+        [],
+        unitFileState(theCatalog(), paths, name.name, undefined),
+      );
 
     let fragment: UnitText | undefined;
     let fragmentPath = given?.file ?? entry?.path ?? '';
@@ -120,17 +138,29 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     else if (entry !== undefined) {
       try {
         const text = read(entry.path);
-        if (text === 'masked') return emptyUnit(name.name, name.type, names, 'masked', [], unitFileState(theCatalog(), paths, name.name, undefined));
+        if (text === 'masked')
+          return emptyUnit(
+            name.name,
+            name.type,
+            names,
+            'masked',
+            [],
+            unitFileState(theCatalog(), paths, name.name, undefined),
+          );
         fragment = text;
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
-        return emptyUnit(name.name, name.type, names, 'error', [about('error', entry.path, 'unit file', `cannot be read: ${error.code}`, 'check its permissions')]);
+        return emptyUnit(name.name, name.type, names, 'error', [
+          about('error', entry.path, 'unit file', `cannot be read: ${error.code}`, 'check its permissions'),
+        ]);
       }
     }
-    if (fragment?.broken === true) return { ...emptyUnit(name.name, name.type, names, 'error', fragment.findings, 'bad'), fragmentPath };
+    if (fragment?.broken === true)
+      return { ...emptyUnit(name.name, name.type, names, 'error', fragment.findings, 'bad'), fragmentPath };
     if (fragment === undefined) {
       fragmentPath = '';
-      if (!FILE_IS_OPTIONAL.has(name.type) && !PERPETUAL.has(name.name)) return emptyUnit(name.name, name.type, names, 'not-found', []);
+      if (!FILE_IS_OPTIONAL.has(name.type) && !PERPETUAL.has(name.name))
+        return emptyUnit(name.name, name.type, names, 'not-found', []);
     }
 
     const draft = newDraft(name.type);
@@ -206,9 +236,14 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       const last = building.last(key);
       return last !== undefined && parseBoolean(last.value) === true;
     };
-    namespaceEdges(isOn('PrivateTmp'), (building.last('RootImage')?.value ?? '') !== '', (rule, to, ...kinds) => {
-      for (const kind of kinds) building.edge(kind, to, { rule });
-    }, need);
+    namespaceEdges(
+      isOn('PrivateTmp'),
+      (building.last('RootImage')?.value ?? '') !== '',
+      (rule, to, ...kinds) => {
+        for (const kind of kinds) building.edge(kind, to, { rule });
+      },
+      need,
+    );
     // Mount units below which a needed path lies: those that there are (systemd.unit(5), RequiresMountsFor=).
     const own = building.last('RequiresMountsFor');
     for (const { path, rule } of needed) {
@@ -229,7 +264,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   return {
     paths,
     load,
-    loadTemplate: (name) => (parseName(name)?.kind === 'template' ? build(theCatalog().find(name), undefined) : load(name)),
+    loadTemplate: (name) =>
+      parseName(name)?.kind === 'template' ? build(theCatalog().find(name), undefined) : load(name),
     canonical: (name) => theCatalog().find(name).name,
     catalog: theCatalog,
     loadText(name, text, file) {
@@ -315,7 +351,14 @@ function ownSection(draft: Draft): Partial<Unit> {
 }
 
 /** A unit of which nothing could be read: masked, not found, in error, or only named by others (a stub). */
-export function emptyUnit(name: string, type: UnitType, names: readonly string[], loadState: LoadState, findings: readonly Finding[], state = ''): Unit {
+export function emptyUnit(
+  name: string,
+  type: UnitType,
+  names: readonly string[],
+  loadState: LoadState,
+  findings: readonly Finding[],
+  state = '',
+): Unit {
   const draft = newDraft(type);
   draft.unit.Description = name;
   return {
@@ -334,154 +377,6 @@ export function emptyUnit(name: string, type: UnitType, names: readonly string[]
     findings,
     raw: {},
   };
-}
-
-interface Building {
-  refused: boolean;
-  readonly raw: Record<string, { section: string; key: string; value: string; at: { file: string; line: number; column: number } }[]>;
-  take(text: UnitText, dropIn: boolean): void;
-  edge(kind: DependencyKind, to: string, origin: Origin): void;
-  /** The last assignment of a key, in any section. */
-  last(key: string): Assignment | undefined;
-}
-
-/** Applies assignments to a draft. One for each unit being loaded. */
-function createBuilding(
-  name: UnitName,
-  draft: Draft,
-  findings: Finding[],
-  facts: MachineFacts,
-  machine: () => Context['capacity'],
-  fragmentPath: string,
-): Building {
-  const sections = sectionsOf(name.type);
-  const specifiers = specifiersOf(name, facts, fragmentPath);
-  const edgeKeys = new Set<string>();
-  const lastByKey = new Map<string, Assignment>();
-  const told = new Set<string>();
-  let count = 0;
-  let current: Assignment = { section: '', key: '', value: '', file: fragmentPath, line: 0, column: 0, segments: [] };
-
-  const tell = (severity: Finding['severity'], why: string, todo: string, offset?: number) => {
-    findings.push({ severity, at: placeOf(current, offset), what: quoted(current.key, current.value), why, todo });
-  };
-
-  const building: Building = {
-    refused: false,
-    raw: {},
-    last: (key) => lastByKey.get(key),
-    edge(kind, to, origin) {
-      const target = resolveTemplate(name, to);
-      if (target === undefined) {
-        findings.push({
-          severity: 'warning',
-          at: 'file' in origin ? { file: origin.file, line: origin.line, column: 1 } : undefined,
-          what: `${kind} ${to}`,
-          why: 'not the name of a unit that can be started',
-          todo: 'use a name such as foo.service or foo@bar.service',
-        });
-        return;
-      }
-      if (target === name.name) {
-        if ('file' in origin)
-          findings.push({ severity: 'warning', at: { file: origin.file, line: origin.line, column: 1 }, what: `${kind} ${to}`, why: 'a unit cannot depend on itself, the edge is dropped', todo: 'remove it' });
-        return;
-      }
-      const id = `${kind} ${target}`;
-      if (edgeKeys.has(id)) return;
-      edgeKeys.add(id);
-      (draft.edges as Edge[]).push({ from: name.name, kind, to: target, origin });
-    },
-    take(text, dropIn) {
-      for (const { name: section, at } of text.sections) {
-        if (sections.includes(section) || isExtension(section) || told.has(section)) continue;
-        told.add(section);
-        findings.push({
-          severity: 'warning',
-          at,
-          what: `[${section}]`,
-          why: isSection(section) ? `a .${name.type} has no such section, it is left out` : 'not a section, it is left out',
-          todo: suggestSection(name.type, section),
-        });
-      }
-      for (const assignment of text.assignments) {
-        count += 1;
-        if (count > ASSIGNMENTS_MAX) {
-          findings.push(about('error', assignment.file, name.name, `has more than ${ASSIGNMENTS_MAX} settings, the rest is left out`, 'split it'));
-          building.refused = true;
-          return;
-        }
-        apply(assignment, dropIn);
-      }
-    },
-  };
-
-  function apply(assignment: Assignment, dropIn: boolean): void {
-    const { section, key, value } = assignment;
-    if (!sections.includes(section) || isExtension(key)) return;
-    current = assignment;
-    lastByKey.set(key, assignment);
-    const raw = building.raw[key];
-    const written = { section, key, value, at: { file: assignment.file, line: assignment.line, column: assignment.column } };
-    if (raw === undefined) building.raw[key] = [written];
-    else raw.push(written);
-    const row = directive(section, key);
-    if (row === undefined) {
-      tell('warning', `not a setting of [${section}], it is left out`, suggestKey(name.type, section, key));
-      return;
-    }
-    if (dropIn && section === 'Install' && !told.has('install in a drop-in')) told.add('install in a drop-in');
-    if (row.renamedTo !== undefined) tell('note', 'an old name', `write ${row.renamedTo}=`);
-    row.apply(draft, value, ctx);
-    if (row.status === 'unsupported' && !told.has(`${section}.${key}`)) {
-      told.add(`${section}.${key}`);
-      tell('note', 'known but not honoured yet', 'the unit runs without it');
-    }
-  }
-
-  const ctx: Context = {
-    name,
-    facts,
-    get capacity() {
-      return machine();
-    },
-    tryExpand: (text) => specifiers.expand(text),
-    expand(text, offset) {
-      if (!text.includes('%')) return text;
-      const expanded = specifiers.expand(text);
-      if ('text' in expanded) return expanded.text;
-      tell('warning', expanded.fault, 'see "Specifiers" in systemd.unit(5); a plain % is written %%', offset);
-      return undefined;
-    },
-    fault: (why, todo, offset) => tell('warning', why, todo, offset),
-    warn: (why, todo, offset) => tell('warning', why, todo, offset),
-    note: (why, todo) => tell('note', why, todo),
-    refuse(why, todo, offset) {
-      building.refused = true;
-      tell('error', why, todo, offset);
-    },
-    edge: (kind, to) => building.edge(kind, to, { file: current.file, line: current.line }),
-    condition(kind, assert, value): Condition {
-      let at = 0;
-      const trigger = value[at] === '|';
-      if (trigger) at += 1;
-      while (value[at] === ' ' || value[at] === '\t') at += 1;
-      const negate = value[at] === '!';
-      if (negate) at += 1;
-      while (value[at] === ' ' || value[at] === '\t') at += 1;
-      return { kind, assert, negate, trigger, argument: value.slice(at), at: placeOf(current) };
-    },
-  };
-  return building;
-}
-
-/** A template as the other end of an edge gets the unit's instance, or its prefix if it has none. */
-function resolveTemplate(name: UnitName, to: string): string | undefined {
-  const parsed = parseName(to);
-  if (parsed === undefined) return undefined;
-  if (parsed.kind !== 'template') return to;
-  const whole = withInstance(to, name.kind === 'instance' ? name.instance : name.prefix);
-  return parseName(whole)?.kind === 'instance' ? whole : undefined;
 }
 
 /** A file as text; undefined: it is not there. Bytes that are not UTF-8 are U+FFFD. */

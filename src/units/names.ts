@@ -101,7 +101,14 @@ export function withInstance(name: string, instance: string): string {
 
 /** Types whose units may have other names by symlink (systemd.unit(5), Alias=). */
 export function mayAlias(type: UnitType): boolean {
-  return type === 'service' || type === 'socket' || type === 'target' || type === 'device' || type === 'timer' || type === 'path';
+  return (
+    type === 'service' ||
+    type === 'socket' ||
+    type === 'target' ||
+    type === 'device' ||
+    type === 'timer' ||
+    type === 'path'
+  );
 }
 
 /** Types that may be templates. */
@@ -177,7 +184,12 @@ function hexDigit(code: number): number {
 
 /** Drop duplicate and trailing slashes and `.` components; `..` stays. */
 export function simplifyPath(path: string): string {
-  if (!path.includes('//') && !path.includes('/.') && !path.startsWith('./') && (path.length < 2 || !path.endsWith('/')))
+  if (
+    !path.includes('//') &&
+    !path.includes('/.') &&
+    !path.startsWith('./') &&
+    (path.length < 2 || !path.endsWith('/'))
+  )
     return path;
   const absolute = path.startsWith('/');
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');

@@ -2,7 +2,7 @@
  * A file port with changes on top that are not written: links made and entries removed, remembered in order.
  */
 import { type FilePort, type FileStat, HostError } from '../host/ports.ts';
-import type { Change } from './install.ts';
+import type { Change } from './install-plan.ts';
 
 const LINK: FileStat = { kind: 'symlink', size: 0, mode: 0o777, uid: 0, gid: 0, mtimeMs: 0, dev: 0, ino: 0, rdev: 0 };
 const DIRECTORY: FileStat = { ...LINK, kind: 'directory', mode: 0o755 };

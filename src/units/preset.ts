@@ -43,10 +43,15 @@ export function presetDirectories(runDirectory = '/run/sysmaster'): readonly str
 const RULES_MAX = 100_000;
 
 /** All rules in the order in which they count. */
-export function readPresets(files: FilePort, directories: readonly string[]): { readonly rules: readonly PresetRule[]; readonly findings: readonly Finding[] } {
+export function readPresets(
+  files: FilePort,
+  directories: readonly string[],
+): { readonly rules: readonly PresetRule[]; readonly findings: readonly Finding[] } {
   const byName = new Map<string, string>();
   for (const directory of directories)
-    for (const name of files.list(directory) ?? []) if (name.endsWith('.preset') && !name.startsWith('.') && !byName.has(name)) byName.set(name, `${directory}/${name}`);
+    for (const name of files.list(directory) ?? [])
+      if (name.endsWith('.preset') && !name.startsWith('.') && !byName.has(name))
+        byName.set(name, `${directory}/${name}`);
   const rules: PresetRule[] = [];
   const findings: Finding[] = [];
   for (const name of [...byName.keys()].sort()) {
@@ -56,15 +61,26 @@ export function readPresets(files: FilePort, directories: readonly string[]): { 
       text = files.readText(path);
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
-      if (error.code !== 'ENOENT') findings.push(about('warning', path, 'preset file', `cannot be read: ${error.code}`, 'check its permissions'));
+      if (error.code !== 'ENOENT')
+        findings.push(about('warning', path, 'preset file', `cannot be read: ${error.code}`, 'check its permissions'));
     }
     for (const [index, line] of (text ?? '').split('\n').entries()) {
       const words = line.trim().split(/\s+/);
       const verb = words[0] ?? '';
       if (verb === '' || verb.startsWith('#') || verb.startsWith(';')) continue;
       const pattern = words[1];
-      if ((verb !== 'enable' && verb !== 'disable') || pattern === undefined || (words.length > 2 && (verb === 'disable' || parseName(pattern)?.kind !== 'template'))) {
-        findings.push({ severity: 'warning', at: { file: path, line: index + 1, column: 1 }, what: line.trim().slice(0, 100), why: 'not a preset rule', todo: 'write enable NAME or disable NAME' });
+      if (
+        (verb !== 'enable' && verb !== 'disable') ||
+        pattern === undefined ||
+        (words.length > 2 && (verb === 'disable' || parseName(pattern)?.kind !== 'template'))
+      ) {
+        findings.push({
+          severity: 'warning',
+          at: { file: path, line: index + 1, column: 1 },
+          what: line.trim().slice(0, 100),
+          why: 'not a preset rule',
+          todo: 'write enable NAME or disable NAME',
+        });
         continue;
       }
       if (rules.length >= RULES_MAX) return { rules, findings };
@@ -82,7 +98,11 @@ export function presetOf(name: string, rules: readonly PresetRule[]): PresetAnsw
       continue;
     }
     if (rule.pattern === name) return { enable: rule.enable, instances: rule.instances, rule };
-    if (templateOf(name) === rule.pattern && rule.instances.some((instance) => withInstance(rule.pattern, instance) === name)) return { enable: rule.enable, instances: [], rule };
+    if (
+      templateOf(name) === rule.pattern &&
+      rule.instances.some((instance) => withInstance(rule.pattern, instance) === name)
+    )
+      return { enable: rule.enable, instances: [], rule };
   }
   return { enable: true, instances: [], rule: undefined };
 }

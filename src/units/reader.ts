@@ -60,7 +60,14 @@ export function readUnitText(text: string, file: string): UnitText {
   const sections: { name: string; at: At }[] = [];
   const findings: Finding[] = [];
   let dropped = 0;
-  const report = (severity: Finding['severity'], line: number, column: number, what: string, why: string, todo: string) => {
+  const report = (
+    severity: Finding['severity'],
+    line: number,
+    column: number,
+    what: string,
+    why: string,
+    todo: string,
+  ) => {
     if (findings.length >= FINDINGS_MAX) dropped += 1;
     else findings.push({ severity, at: { file, line, column }, what, why, todo });
   };
@@ -94,29 +101,58 @@ export function readUnitText(text: string, file: string): UnitText {
     const at = locate(segments, start);
     if (logical.includes('\ufffd', start)) {
       const bad = locate(segments, logical.indexOf('\ufffd', start));
-      report('warning', bad.line, bad.column, quoted('line', logical.slice(start, end)), 'not valid UTF-8, the line is left out', 'save the file as UTF-8');
+      report(
+        'warning',
+        bad.line,
+        bad.column,
+        quoted('line', logical.slice(start, end)),
+        'not valid UTF-8, the line is left out',
+        'save the file as UTF-8',
+      );
       return;
     }
     if (logical[start] === '[') {
       if (logical[end - 1] !== ']') {
-        report('error', at.line, at.column, logical.slice(start, Math.min(end, start + 60)), 'a section header without its closing bracket', 'write [Name]');
+        report(
+          'error',
+          at.line,
+          at.column,
+          logical.slice(start, Math.min(end, start + 60)),
+          'a section header without its closing bracket',
+          'write [Name]',
+        );
         broken = true;
         return;
       }
       section = logical.slice(start + 1, end - 1);
       const name = section;
-      if (!sections.some((known) => known.name === name)) sections.push({ name, at: { file, line: at.line, column: at.column } });
+      if (!sections.some((known) => known.name === name))
+        sections.push({ name, at: { file, line: at.line, column: at.column } });
       return;
     }
     const equals = logical.indexOf('=', start);
     if (equals < 0 || equals >= end) {
-      report('error', at.line, at.column, quotedLine(logical.slice(start, end)), "neither a section, nor a comment, nor an assignment: there is no '='", 'write Key=value, or # for a comment');
+      report(
+        'error',
+        at.line,
+        at.column,
+        quotedLine(logical.slice(start, end)),
+        "neither a section, nor a comment, nor an assignment: there is no '='",
+        'write Key=value, or # for a comment',
+      );
       return;
     }
     let keyEnd = equals;
     while (keyEnd > start && isBlank(logical.charCodeAt(keyEnd - 1))) keyEnd -= 1;
     if (keyEnd === start) {
-      report('error', at.line, at.column, quotedLine(logical.slice(start, end)), "there is no key before the '='", 'write Key=value');
+      report(
+        'error',
+        at.line,
+        at.column,
+        quotedLine(logical.slice(start, end)),
+        "there is no key before the '='",
+        'write Key=value',
+      );
       return;
     }
     let valueStart = equals + 1;
@@ -125,10 +161,25 @@ export function readUnitText(text: string, file: string): UnitText {
     const key = logical.slice(start, keyEnd);
     const value = logical.slice(valueStart, end);
     if (section === undefined) {
-      report('warning', at.line, at.column, quoted(key, value), 'an assignment outside of any section is left out', 'put it below a [Section] line');
+      report(
+        'warning',
+        at.line,
+        at.column,
+        quoted(key, value),
+        'an assignment outside of any section is left out',
+        'put it below a [Section] line',
+      );
       return;
     }
-    assignments.push({ section, key, value, file, line: at.line, column: at.column, segments: shift(segments, valueStart) });
+    assignments.push({
+      section,
+      key,
+      value,
+      file,
+      line: at.line,
+      column: at.column,
+      segments: shift(segments, valueStart),
+    });
   };
 
   while (position < text.length) {
@@ -145,7 +196,14 @@ export function readUnitText(text: string, file: string): UnitText {
     if (end < text.length) {
       if (code === 0 && !sawNul) {
         sawNul = true;
-        report('warning', lineNumber, end - lineStart + 1, 'NUL byte', 'not allowed in a unit file; it ends the line', 'remove it');
+        report(
+          'warning',
+          lineNumber,
+          end - lineStart + 1,
+          'NUL byte',
+          'not allowed in a unit file; it ends the line',
+          'remove it',
+        );
       }
       const next = text.charCodeAt(position);
       if ((code === 13 && next === 10) || (code === 10 && next === 13)) position += 1;
@@ -158,7 +216,15 @@ export function readUnitText(text: string, file: string): UnitText {
 
     const length = (pending?.length ?? 0) + (end - lineStart);
     if (length > LINE_LENGTH_MAX) {
-      if (!skipping) report('error', lineNumber, 1, 'line', `longer than ${LINE_LENGTH_MAX} characters, left out`, 'split it into several assignments');
+      if (!skipping)
+        report(
+          'error',
+          lineNumber,
+          1,
+          'line',
+          `longer than ${LINE_LENGTH_MAX} characters, left out`,
+          'split it into several assignments',
+        );
       skipping = true;
       broken = true;
       pending = '';
@@ -188,11 +254,18 @@ export function readUnitText(text: string, file: string): UnitText {
   }
   if (pending !== undefined && !skipping) {
     const last = pieces[pieces.length - 1];
-    if (last !== undefined) report('warning', last.line, 1, 'continuation', 'the file ends after a backslash', 'remove the backslash');
+    if (last !== undefined)
+      report('warning', last.line, 1, 'continuation', 'the file ends after a backslash', 'remove the backslash');
     take(pending, pieces);
   }
   if (dropped > 0)
-    findings.push({ severity: 'warning', at: { file, line: 0, column: 0 }, what: 'unit file', why: `${dropped} more faults are not shown`, todo: 'mend the first ones' });
+    findings.push({
+      severity: 'warning',
+      at: { file, line: 0, column: 0 },
+      what: 'unit file',
+      why: `${dropped} more faults are not shown`,
+      todo: 'mend the first ones',
+    });
   return { assignments, sections, findings, broken };
 }
 

@@ -31,7 +31,12 @@ export function rootedFiles(files: FilePort, root: string): FilePort {
       if (resolveLink(at, link) === '/dev/null' && parts.length === 0) return '/dev/null';
       hops += 1;
       if (hops > LINKS_MAX) throw new HostError('ELOOP', path);
-      parts = [...resolveLink(at, link).split('/').filter((each) => each !== ''), ...parts];
+      parts = [
+        ...resolveLink(at, link)
+          .split('/')
+          .filter((each) => each !== ''),
+        ...parts,
+      ];
       at = '';
     }
     return base + (at === '' ? '/' : at);

@@ -3,7 +3,7 @@
  * Source: systemd.unit(5), "Specifiers", table 4 (system manager).
  */
 import type { MachineFacts } from '../host/ports.ts';
-import { unescapeName, unescapePath, type UnitName } from './names.ts';
+import { type UnitName, unescapeName, unescapePath } from './names.ts';
 
 /** Names of files in /etc/os-release and /etc/machine-info that specifiers show; both are part of the facts where known. */
 export type Expansion = { readonly text: string } | { readonly fault: string };

@@ -5,7 +5,18 @@
  * Settings carry systemd's own names, so that `sctl show` and a reader of the manual pages find them.
  */
 
-export type UnitType = 'service' | 'socket' | 'target' | 'slice' | 'scope' | 'mount' | 'automount' | 'swap' | 'timer' | 'path' | 'device';
+export type UnitType =
+  | 'service'
+  | 'socket'
+  | 'target'
+  | 'slice'
+  | 'scope'
+  | 'mount'
+  | 'automount'
+  | 'swap'
+  | 'timer'
+  | 'path'
+  | 'device';
 
 /** systemd's load states (systemctl(1), LOAD). */
 export type LoadState = 'stub' | 'loaded' | 'not-found' | 'bad-setting' | 'error' | 'merged' | 'masked';
@@ -341,7 +352,11 @@ export interface SwapSection extends ExecSettings {
 
 export interface SliceSection extends Pick<ExecSettings, 'Slice' | 'CgroupAttributes'> {}
 
-export interface ScopeSection extends Pick<ExecSettings, 'Slice' | 'CgroupAttributes' | 'KillMode' | 'KillSignal' | 'SendSIGKILL' | 'SendSIGHUP' | 'FinalKillSignal'> {
+export interface ScopeSection
+  extends Pick<
+    ExecSettings,
+    'Slice' | 'CgroupAttributes' | 'KillMode' | 'KillSignal' | 'SendSIGKILL' | 'SendSIGHUP' | 'FinalKillSignal'
+  > {
   readonly TimeoutStopSec: Span;
   readonly RuntimeMaxSec: Span;
 }
@@ -374,5 +389,10 @@ export interface Unit {
   /** All that is wrong or not honoured in its files. */
   readonly findings: readonly Finding[];
   /** Settings as written, by section and key, for `show` and `cat`. */
-  readonly raw: Readonly<Record<string, readonly { readonly section: string; readonly key: string; readonly value: string; readonly at: At }[]>>;
+  readonly raw: Readonly<
+    Record<
+      string,
+      readonly { readonly section: string; readonly key: string; readonly value: string; readonly at: At }[]
+    >
+  >;
 }

@@ -24,7 +24,12 @@ export type UnitFileState =
   | 'not-found';
 
 /** `install` is the unit's own section; undefined where it is masked or could not be read. Empty: there is no file. */
-export function unitFileState(catalog: Catalog, paths: UnitPaths, name: string, install: InstallSection | undefined): UnitFileState | '' {
+export function unitFileState(
+  catalog: Catalog,
+  paths: UnitPaths,
+  name: string,
+  install: InstallSection | undefined,
+): UnitFileState | '' {
   const parsed = parseName(name);
   const template = templateOf(name);
   const entry = catalog.entries.get(name) ?? (template === undefined ? undefined : catalog.entries.get(template));
@@ -33,20 +38,25 @@ export function unitFileState(catalog: Catalog, paths: UnitPaths, name: string, 
   const runtime = directory.startsWith('/run/');
   if (entry.kind === 'masked') return runtime ? 'masked-runtime' : 'masked';
   if (directory === paths.transient) return 'transient';
-  if (directory === paths.generator || directory === paths.generatorEarly || directory === paths.generatorLate) return 'generated';
+  if (directory === paths.generator || directory === paths.generatorEarly || directory === paths.generatorLate)
+    return 'generated';
   if (entry.kind === 'alias' && entry.name === name) return 'alias';
 
   const enabled = catalog.enabledBy(name, paths);
   if (enabled !== undefined) return enabled === 'persistent' ? 'enabled' : 'enabled-runtime';
   if (parsed.kind === 'template') {
     // Instances of it are enabled: the one it names itself counts as the template's own, others do not.
-    const own = install === undefined || install.DefaultInstance === '' ? undefined : catalog.enabledBy(withInstance(name, install.DefaultInstance), paths);
+    const own =
+      install === undefined || install.DefaultInstance === ''
+        ? undefined
+        : catalog.enabledBy(withInstance(name, install.DefaultInstance), paths);
     if (own !== undefined) return own === 'persistent' ? 'enabled' : 'enabled-runtime';
     if (catalog.hasEnabledInstance(name, paths)) return 'indirect';
   }
   if (entry.kind === 'linked') return runtime ? 'linked-runtime' : 'linked';
   if (install === undefined) return 'bad';
-  if (install.WantedBy.length + install.RequiredBy.length + install.UpheldBy.length + install.Alias.length > 0) return 'disabled';
+  if (install.WantedBy.length + install.RequiredBy.length + install.UpheldBy.length + install.Alias.length > 0)
+    return 'disabled';
   if (install.Also.length > 0) return 'indirect';
   return 'static';
 }

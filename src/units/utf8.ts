@@ -11,13 +11,7 @@ export function encodeUtf8(text: string): number[] {
     if (code < 0x80) out.push(code);
     else if (code < 0x800) out.push(0xc0 | (code >> 6), 0x80 | (code & 0x3f));
     else if (code < 0x10000) out.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
-    else
-      out.push(
-        0xf0 | (code >> 18),
-        0x80 | ((code >> 12) & 0x3f),
-        0x80 | ((code >> 6) & 0x3f),
-        0x80 | (code & 0x3f),
-      );
+    else out.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 0x3f), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
   }
   return out;
 }
@@ -46,7 +40,8 @@ export function decodeUtf8(bytes: ArrayLike<number>): { readonly text: string; r
 function sequenceAt(bytes: ArrayLike<number>, i: number): number | undefined {
   const first = bytes[i] ?? 0;
   if (first < 0x80) return first;
-  const length = first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+  const length =
+    first >= 0xf0 && first < 0xf8 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
   if (length === 0 || i + length > bytes.length) return undefined;
   let code = first & (0x7f >> length);
   for (let k = 1; k < length; k++) {

@@ -2,9 +2,10 @@
  * What systemd refuses to load although every line can be read, and what it warns of.
  * Source: the manual pages of the unit types; checked against `systemd-analyze verify`.
  */
-import { canAccept, listenPath } from './syntax/address.ts';
-import { nameToPath, pathToName } from './names.ts';
+
 import type { Draft } from './directives/draft.ts';
+import { nameToPath, pathToName } from './names.ts';
+import { canAccept, listenPath } from './syntax/address.ts';
 
 export interface Fault {
   readonly what: string;
@@ -25,47 +26,118 @@ export function refusals(name: string, draft: Draft): readonly Fault[] {
     const acts = draft.unit.SuccessAction !== 'none';
     const oneshot = service.Type === 'oneshot';
     if (!has && service.ExecStop.length === 0 && !acts)
-      refuse('ExecStart', 'service', 'it has neither ExecStart=, ExecStop= nor SuccessAction=', 'give it an ExecStart=');
-    else if (!has && !oneshot) refuse('ExecStart', `Type=${service.Type}`, 'only a Type=oneshot service may have no ExecStart=', 'give it an ExecStart= or use Type=oneshot');
+      refuse(
+        'ExecStart',
+        'service',
+        'it has neither ExecStart=, ExecStop= nor SuccessAction=',
+        'give it an ExecStart=',
+      );
+    else if (!has && !oneshot)
+      refuse(
+        'ExecStart',
+        `Type=${service.Type}`,
+        'only a Type=oneshot service may have no ExecStart=',
+        'give it an ExecStart= or use Type=oneshot',
+      );
     else if (!has && !service.RemainAfterExit && !acts)
-      refuse('RemainAfterExit', 'service', 'it has no ExecStart= and would not remain', 'give it an ExecStart=, or RemainAfterExit=yes');
+      refuse(
+        'RemainAfterExit',
+        'service',
+        'it has no ExecStart= and would not remain',
+        'give it an ExecStart=, or RemainAfterExit=yes',
+      );
     if (!oneshot && service.ExecStart.length > 1)
-      refuse('ExecStart', `Type=${service.Type}`, 'only a Type=oneshot service may have more than one ExecStart=', 'use Type=oneshot, or empty the list first with ExecStart=');
+      refuse(
+        'ExecStart',
+        `Type=${service.Type}`,
+        'only a Type=oneshot service may have more than one ExecStart=',
+        'use Type=oneshot, or empty the list first with ExecStart=',
+      );
     if (oneshot && (service.Restart === 'always' || service.Restart === 'on-success'))
-      refuse('Restart', `Restart=${service.Restart}`, 'a Type=oneshot service would run for ever', 'use no, on-failure, on-abnormal, on-watchdog or on-abort');
-    if (oneshot && (service.RestartForceExitStatus.statuses.length > 0 || service.RestartForceExitStatus.signals.length > 0))
+      refuse(
+        'Restart',
+        `Restart=${service.Restart}`,
+        'a Type=oneshot service would run for ever',
+        'use no, on-failure, on-abnormal, on-watchdog or on-abort',
+      );
+    if (
+      oneshot &&
+      (service.RestartForceExitStatus.statuses.length > 0 || service.RestartForceExitStatus.signals.length > 0)
+    )
       refuse('RestartForceExitStatus', 'RestartForceExitStatus=', 'not allowed for Type=oneshot', 'remove it');
-    if (oneshot && service.ExitType === 'cgroup') refuse('ExitType', 'ExitType=cgroup', 'not allowed for Type=oneshot', 'remove it');
-    if (service.Type === 'dbus' && service.BusName === '') refuse('Type', 'Type=dbus', 'there is no BusName=', 'give the name the service takes on the bus');
+    if (oneshot && service.ExitType === 'cgroup')
+      refuse('ExitType', 'ExitType=cgroup', 'not allowed for Type=oneshot', 'remove it');
+    if (service.Type === 'dbus' && service.BusName === '')
+      refuse('Type', 'Type=dbus', 'there is no BusName=', 'give the name the service takes on the bus');
   }
   if (socket !== undefined) {
-    if (socket.Listen.length === 0) refuse('Listen', 'socket', 'it listens on nothing', 'give it a ListenStream=, ListenDatagram=, ListenFIFO= …');
+    if (socket.Listen.length === 0)
+      refuse('Listen', 'socket', 'it listens on nothing', 'give it a ListenStream=, ListenDatagram=, ListenFIFO= …');
     const accepting = socket.Listen.every(canAccept);
     if (socket.Accept && socket.Listen.length > 0 && !accepting)
-      refuse('Accept', 'Accept=yes', 'some of its listeners cannot accept connections', 'use Accept=no, or only ListenStream= and ListenSequentialPacket=');
-    if (socket.Accept && socket.MaxConnections === 0) refuse('MaxConnections', 'MaxConnections=0', 'no connection could be accepted', 'use a number above 0');
-    if (socket.Accept && socket.Service !== '') refuse('Service', `Service=${socket.Service}`, 'a socket with Accept=yes starts instances of its own template', 'remove it, or use Accept=no');
+      refuse(
+        'Accept',
+        'Accept=yes',
+        'some of its listeners cannot accept connections',
+        'use Accept=no, or only ListenStream= and ListenSequentialPacket=',
+      );
+    if (socket.Accept && socket.MaxConnections === 0)
+      refuse('MaxConnections', 'MaxConnections=0', 'no connection could be accepted', 'use a number above 0');
+    if (socket.Accept && socket.Service !== '')
+      refuse(
+        'Service',
+        `Service=${socket.Service}`,
+        'a socket with Accept=yes starts instances of its own template',
+        'remove it, or use Accept=no',
+      );
     if (socket.Symlinks.length > 0 && socket.Listen.filter((listen) => listenPath(listen) !== undefined).length !== 1)
-      refuse('Symlinks', 'Symlinks=', 'there is not exactly one listener in the file system to link to', 'remove it or the other listeners');
+      refuse(
+        'Symlinks',
+        'Symlinks=',
+        'there is not exactly one listener in the file system to link to',
+        'remove it or the other listeners',
+      );
   }
-  if (timer !== undefined && timer.monotonic.length === 0 && timer.OnCalendar.length === 0 && !timer.OnClockChange && !timer.OnTimezoneChange)
+  if (
+    timer !== undefined &&
+    timer.monotonic.length === 0 &&
+    timer.OnCalendar.length === 0 &&
+    !timer.OnClockChange &&
+    !timer.OnTimezoneChange
+  )
     refuse('OnCalendar', 'timer', 'it never elapses', 'give it an OnCalendar=, OnBootSec= …');
-  if (path !== undefined && path.specs.length === 0) refuse('PathExists', 'path', 'it watches nothing', 'give it a PathExists=, PathChanged= …');
+  if (path !== undefined && path.specs.length === 0)
+    refuse('PathExists', 'path', 'it watches nothing', 'give it a PathExists=, PathChanged= …');
   if (mount !== undefined) {
     if (mount.Where === '') mount.Where = nameToPath(name) ?? '';
     if (pathToName(mount.Where, 'mount') !== name)
-      refuse('Where', `Where=${mount.Where}`, `the unit would have to be called ${pathToName(mount.Where, 'mount') ?? 'otherwise'}`, 'rename the file or mend Where=');
+      refuse(
+        'Where',
+        `Where=${mount.Where}`,
+        `the unit would have to be called ${pathToName(mount.Where, 'mount') ?? 'otherwise'}`,
+        'rename the file or mend Where=',
+      );
     if (mount.What === '') refuse('What', 'mount', 'it has no What=', 'say what is to be mounted');
   }
   if (automount !== undefined) {
     if (automount.Where === '') automount.Where = nameToPath(name) ?? '';
     if (pathToName(automount.Where, 'automount') !== name)
-      refuse('Where', `Where=${automount.Where}`, `the unit would have to be called ${pathToName(automount.Where, 'automount') ?? 'otherwise'}`, 'rename the file or mend Where=');
+      refuse(
+        'Where',
+        `Where=${automount.Where}`,
+        `the unit would have to be called ${pathToName(automount.Where, 'automount') ?? 'otherwise'}`,
+        'rename the file or mend Where=',
+      );
   }
   if (swap !== undefined) {
     if (swap.What === '') swap.What = nameToPath(name) ?? '';
     if (pathToName(swap.What, 'swap') !== name)
-      refuse('What', `What=${swap.What}`, `the unit would have to be called ${pathToName(swap.What, 'swap') ?? 'otherwise'}`, 'rename the file or mend What=');
+      refuse(
+        'What',
+        `What=${swap.What}`,
+        `the unit would have to be called ${pathToName(swap.What, 'swap') ?? 'otherwise'}`,
+        'rename the file or mend What=',
+      );
   }
   if (slice !== undefined) {
     const fault = sliceFault(name);
@@ -81,7 +153,9 @@ export function sliceFault(name: string): string | undefined {
   if (name === '-.slice') return undefined;
   const prefix = name.slice(0, name.lastIndexOf('.'));
   if (name.includes('@')) return 'slices have no instances';
-  return prefix.startsWith('-') || prefix.endsWith('-') || prefix.includes('--') ? 'a dash without a name on both of its sides' : undefined;
+  return prefix.startsWith('-') || prefix.endsWith('-') || prefix.includes('--')
+    ? 'a dash without a name on both of its sides'
+    : undefined;
 }
 
 /** a-b.slice -> a.slice -> -.slice; the root has none. */

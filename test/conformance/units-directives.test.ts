@@ -6,7 +6,10 @@ import { createGraph, createUnitLoader, DIRECTIVES, directive, systemdPaths } fr
 import { diskFiles, testFacts } from '../unit/units-support.ts';
 
 const manager = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'].find((path) => fs.existsSync(path));
-const items = manager === undefined ? '' : (spawnSync(manager, ['--dump-configuration-items'], { encoding: 'utf8', timeout: 20_000 }).stdout ?? '');
+const items =
+  manager === undefined
+    ? ''
+    : (spawnSync(manager, ['--dump-configuration-items'], { encoding: 'utf8', timeout: 20_000 }).stdout ?? '');
 
 describe.skipIf(items === '')('the table of directives', () => {
   test('has every key that systemd knows, in the same section', () => {
@@ -63,9 +66,14 @@ describe.skipIf(vendor === undefined)('the unit files of this machine', () => {
     for (const name of names) {
       const unit = graph.load(name);
       expect({ name, state: unit.loadState }).toEqual({ name, state: expect.stringMatching(/^(loaded|masked)$/) });
-      expect(unit.findings.filter((finding) => finding.severity === 'error').map((finding) => `${finding.at?.file}: ${finding.why}`)).toEqual([]);
+      expect(
+        unit.findings
+          .filter((finding) => finding.severity === 'error')
+          .map((finding) => `${finding.at?.file}: ${finding.why}`),
+      ).toEqual([]);
     }
-    for (const unit of graph.units()) for (const edge of graph.allEdges(unit.name)) expect(graph.get(edge.to)?.name).toBe(edge.to);
+    for (const unit of graph.units())
+      for (const edge of graph.allEdges(unit.name)) expect(graph.get(edge.to)?.name).toBe(edge.to);
   });
 
   test('loading twice gives the same units to the letter', () => {

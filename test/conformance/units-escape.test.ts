@@ -1,17 +1,58 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { escapeName, escapePath, isUnitName, mangleName, pathToName, unescapeName, unescapePath, withInstance } from '../../src/units/names.ts';
+import {
+  escapeName,
+  escapePath,
+  isUnitName,
+  mangleName,
+  pathToName,
+  unescapeName,
+  unescapePath,
+  withInstance,
+} from '../../src/units/names.ts';
 import { ask, has } from './units-oracle.ts';
 
 const there = has('systemd-escape');
 const text = fc
-  .string({ unit: fc.constantFrom('a', 'Z', '0', '-', '_', '.', ':', '/', '@', '\\', ' ', 'é', '日', '🎈', '%', '"', "'", '$', '\t', 'x', '2', 'd'), minLength: 1, maxLength: 24 })
+  .string({
+    unit: fc.constantFrom(
+      'a',
+      'Z',
+      '0',
+      '-',
+      '_',
+      '.',
+      ':',
+      '/',
+      '@',
+      '\\',
+      ' ',
+      'é',
+      '日',
+      '🎈',
+      '%',
+      '"',
+      "'",
+      '$',
+      '\t',
+      'x',
+      '2',
+      'd',
+    ),
+    minLength: 1,
+    maxLength: 24,
+  })
   .filter((word) => !word.includes('\n'));
 
 /** One answer a word; they come on one line each, or separated by spaces, none of which an escape contains. */
 function escaped(args: readonly string[], words: readonly string[]): string[] {
   const out: string[] = [];
-  for (let at = 0; at < words.length; at += 200) out.push(...ask('systemd-escape', [...args, '--', ...words.slice(at, at + 200)]).stdout.replace(/\n$/, '').split(' '));
+  for (let at = 0; at < words.length; at += 200)
+    out.push(
+      ...ask('systemd-escape', [...args, '--', ...words.slice(at, at + 200)])
+        .stdout.replace(/\n$/, '')
+        .split(' '),
+    );
   return out;
 }
 
@@ -22,8 +63,17 @@ describe.skipIf(!there)('escaping against systemd-escape', () => {
   });
 
   test('paths are escaped the same way, and what cannot be a path is refused', () => {
-    const parts = fc.array(fc.oneof(fc.constantFrom('', '.', 'home', 'a-b', 'ü', 'x.y', '.hidden', 'srv'), text.map((word) => word.replaceAll('/', '_'))), { maxLength: 5 });
-    const paths = fc.sample(parts, { numRuns: 300, seed: 2 }).map((list) => `/${list.join('/')}`).filter((path) => !path.split('/').includes('..'));
+    const parts = fc.array(
+      fc.oneof(
+        fc.constantFrom('', '.', 'home', 'a-b', 'ü', 'x.y', '.hidden', 'srv'),
+        text.map((word) => word.replaceAll('/', '_')),
+      ),
+      { maxLength: 5 },
+    );
+    const paths = fc
+      .sample(parts, { numRuns: 300, seed: 2 })
+      .map((list) => `/${list.join('/')}`)
+      .filter((path) => !path.split('/').includes('..'));
     expect(paths.map(escapePath)).toEqual(escaped(['--path'], paths));
     for (const bad of ['/a/../b', '/..', 'a/../b']) {
       expect(ask('systemd-escape', ['--path', bad]).status).not.toBe(0);
@@ -49,7 +99,9 @@ describe.skipIf(!there)('escaping against systemd-escape', () => {
 
   test('templates get the escaped string as their instance', () => {
     for (const word of ['tty1', '/dev/sda 1', 'a@b', 'x-y']) {
-      expect(withInstance('foo@.service', escapeName(word))).toBe(ask('systemd-escape', ['--template=foo@.service', '--', word]).stdout.trim());
+      expect(withInstance('foo@.service', escapeName(word))).toBe(
+        ask('systemd-escape', ['--template=foo@.service', '--', word]).stdout.trim(),
+      );
     }
   });
 
@@ -60,7 +112,21 @@ describe.skipIf(!there)('escaping against systemd-escape', () => {
   });
 
   test('mangling makes the same unit names', () => {
-    for (const word of ['foo', 'foo.service', '/home/x', '/dev/sda', 'a b', 'ä', 'foo.socket', 'foo@bar', 'foo@.service', 'a/b', 'x.target', '/', 'foo.bar']) {
+    for (const word of [
+      'foo',
+      'foo.service',
+      '/home/x',
+      '/dev/sda',
+      'a b',
+      'ä',
+      'foo.socket',
+      'foo@bar',
+      'foo@.service',
+      'a/b',
+      'x.target',
+      '/',
+      'foo.bar',
+    ]) {
       const answer = ask('systemd-escape', ['--mangle', '--', word]);
       expect(mangleName(word), word).toBe(answer.status === 0 ? answer.stdout.trim() : undefined);
     }

@@ -18,7 +18,13 @@ export function ask(program: string, args: readonly string[], env: Readonly<Reco
     encoding: 'utf8',
     timeout: 30_000,
     maxBuffer: 64 * 1024 * 1024,
-    env: { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C.UTF-8', SYSTEMD_COLORS: '0', SYSTEMD_LOG_TARGET: 'console', ...env },
+    env: {
+      PATH: process.env.PATH ?? '/usr/bin:/bin',
+      LC_ALL: 'C.UTF-8',
+      SYSTEMD_COLORS: '0',
+      SYSTEMD_LOG_TARGET: 'console',
+      ...env,
+    },
   });
   if (done.error !== undefined) throw done.error;
   return { status: done.status ?? -1, stdout: done.stdout, stderr: done.stderr };

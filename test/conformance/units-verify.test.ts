@@ -93,7 +93,11 @@ const UNITS: Readonly<Record<string, string>> = {
 const root = makeTree(Object.fromEntries(Object.entries(UNITS).map(([name, text]) => [`units/${name}`, text])));
 afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 const directory = `${root}/units`;
-const loader = createUnitLoader({ files: diskFiles(), facts: testFacts, paths: plainPaths([directory, '/usr/lib/systemd/system']) });
+const loader = createUnitLoader({
+  files: diskFiles(),
+  facts: testFacts,
+  paths: plainPaths([directory, '/usr/lib/systemd/system']),
+});
 
 interface Verdict {
   readonly refused: boolean;
@@ -104,19 +108,37 @@ interface Verdict {
 }
 
 function theirs(name: string): Verdict {
-  const answer = ask('systemd-analyze', ['verify', '--man=no', '--generators=no', '--recursive-errors=no', `${directory}/${name}`], { SYSTEMD_UNIT_PATH: `${directory}:/usr/lib/systemd/system` });
+  const answer = ask(
+    'systemd-analyze',
+    ['verify', '--man=no', '--generators=no', '--recursive-errors=no', `${directory}/${name}`],
+    { SYSTEMD_UNIT_PATH: `${directory}:/usr/lib/systemd/system` },
+  );
   const own = answer.stderr.split('\n').filter((line) => line.includes(name));
   return {
-    refused: own.some((line) => /bad unit file setting|has bad unit file|Refusing|is not valid/.test(line)) || /Unit .* has a bad unit file setting/.test(answer.stderr),
+    refused:
+      own.some((line) => /bad unit file setting|has bad unit file|Refusing|is not valid/.test(line)) ||
+      /Unit .* has a bad unit file setting/.test(answer.stderr),
     failed: /failed to load properly/.test(answer.stderr),
-    lines: [...new Set(own.flatMap((line) => [...line.matchAll(new RegExp(`${name.replaceAll('.', '\\.')}:(\\d+)`, 'g'))].map((match) => Number(match[1]))))].sort((a, b) => a - b),
+    lines: [
+      ...new Set(
+        own.flatMap((line) =>
+          [...line.matchAll(new RegExp(`${name.replaceAll('.', '\\.')}:(\\d+)`, 'g'))].map((match) => Number(match[1])),
+        ),
+      ),
+    ].sort((a, b) => a - b),
   };
 }
 
 /** What systemd would say too: errors and warnings, not our notes. */
 function ours(unit: Unit): Verdict {
-  const spoken = unit.findings.filter((finding) => finding.severity !== 'note' && finding.at !== undefined && finding.at.line > 0);
-  return { refused: unit.loadState === 'bad-setting', failed: unit.loadState === 'error', lines: [...new Set(spoken.map((finding) => finding.at?.line ?? 0))].sort((a, b) => a - b) };
+  const spoken = unit.findings.filter(
+    (finding) => finding.severity !== 'note' && finding.at !== undefined && finding.at.line > 0,
+  );
+  return {
+    refused: unit.loadState === 'bad-setting',
+    failed: unit.loadState === 'error',
+    lines: [...new Set(spoken.map((finding) => finding.at?.line ?? 0))].sort((a, b) => a - b),
+  };
 }
 
 /** Where our findings name other lines than systemd's, on purpose. */
@@ -129,7 +151,12 @@ describe.skipIf(!there)('refusals and warnings against systemd-analyze verify', 
   test.each(Object.keys(UNITS))('%s', (name) => {
     const unit = loader.load(name);
     const their = theirs(name);
-    expect({ name, refused: ours(unit).refused, failed: ours(unit).failed }).toEqual({ name, refused: their.refused, failed: their.failed });
-    if (OTHER_LINES[name] === undefined && !their.refused) expect({ name, lines: ours(unit).lines }).toEqual({ name, lines: their.lines });
+    expect({ name, refused: ours(unit).refused, failed: ours(unit).failed }).toEqual({
+      name,
+      refused: their.refused,
+      failed: their.failed,
+    });
+    if (OTHER_LINES[name] === undefined && !their.refused)
+      expect({ name, lines: ours(unit).lines }).toEqual({ name, lines: their.lines });
   });
 });

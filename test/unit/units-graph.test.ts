@@ -1,21 +1,43 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createGraph, createUnitLoader, DEPENDENCY_KINDS, type Graph, INVERSES, orderingCycles, plainPaths, ringText } from '../../src/units/index.ts';
 import { RINGS_MAX } from '../../src/units/cycles.ts';
+import {
+  createGraph,
+  createUnitLoader,
+  DEPENDENCY_KINDS,
+  type Graph,
+  INVERSES,
+  orderingCycles,
+  plainPaths,
+  ringText,
+} from '../../src/units/index.ts';
 import { memoryFiles, testFacts } from './units-support.ts';
 
 const U = '/u';
 const graphOf = (tree: Readonly<Record<string, string>>): Graph =>
-  createGraph(createUnitLoader({ files: memoryFiles(Object.fromEntries(Object.entries(tree).map(([name, text]) => [`${U}/${name}`, text]))), facts: testFacts, paths: plainPaths([U]) }));
+  createGraph(
+    createUnitLoader({
+      files: memoryFiles(Object.fromEntries(Object.entries(tree).map(([name, text]) => [`${U}/${name}`, text]))),
+      facts: testFacts,
+      paths: plainPaths([U]),
+    }),
+  );
 const service = (unit = '') => `[Unit]\nDefaultDependencies=no\n${unit}\n[Service]\nExecStart=/bin/true\n`;
 const target = (unit = '') => `[Unit]\n${unit}\n`;
 
 describe('the graph', () => {
   test('loads what a unit reaches', () => {
-    const graph = graphOf({ 'a.target': target('Wants=b.service'), 'b.service': service('After=c.service'), 'c.service': service(), 'd.service': service() });
+    const graph = graphOf({
+      'a.target': target('Wants=b.service'),
+      'b.service': service('After=c.service'),
+      'c.service': service(),
+      'd.service': service(),
+    });
     graph.load('a.target');
     const names = graph.units().map((unit) => unit.name);
-    expect(names).toEqual(expect.arrayContaining(['a.target', 'b.service', 'c.service', 'shutdown.target', 'system.slice', '-.slice']));
+    expect(names).toEqual(
+      expect.arrayContaining(['a.target', 'b.service', 'c.service', 'shutdown.target', 'system.slice', '-.slice']),
+    );
     expect(names).not.toContain('d.service');
     expect(graph.get('d.service')).toBeUndefined();
     expect([...names]).toEqual([...names].sort());
@@ -24,9 +46,16 @@ describe('the graph', () => {
   test('has the inverse of every edge, with the same origin', () => {
     const graph = graphOf({ 'a.service': service('Requires=b.service\nBefore=b.service'), 'b.service': service() });
     graph.load('a.service');
-    expect(graph.edges('b.service', 'RequiredBy')).toEqual([{ from: 'b.service', kind: 'RequiredBy', to: 'a.service', origin: { file: '/u/a.service', line: 3 } }]);
-    expect(graph.edges('b.service', 'After').find((edge) => edge.to === 'a.service')?.origin).toEqual({ file: '/u/a.service', line: 4 });
-    for (const unit of graph.units()) for (const edge of graph.allEdges(unit.name)) expect(graph.others(edge.to, INVERSES[edge.kind])).toContain(unit.name);
+    expect(graph.edges('b.service', 'RequiredBy')).toEqual([
+      { from: 'b.service', kind: 'RequiredBy', to: 'a.service', origin: { file: '/u/a.service', line: 3 } },
+    ]);
+    expect(graph.edges('b.service', 'After').find((edge) => edge.to === 'a.service')?.origin).toEqual({
+      file: '/u/a.service',
+      line: 4,
+    });
+    for (const unit of graph.units())
+      for (const edge of graph.allEdges(unit.name))
+        expect(graph.others(edge.to, INVERSES[edge.kind])).toContain(unit.name);
   });
 
   test('knows an inverse for every kind, which leads back', () => {
@@ -34,7 +63,12 @@ describe('the graph', () => {
   });
 
   test('treats a unit with two names as one', () => {
-    const graph = graphOf({ 'a.service': service('Wants=alias.service'), 'real.service': service(), 'alias.service': '-> real.service', 'b.service': service('After=real.service alias.service') });
+    const graph = graphOf({
+      'a.service': service('Wants=alias.service'),
+      'real.service': service(),
+      'alias.service': '-> real.service',
+      'b.service': service('After=real.service alias.service'),
+    });
     graph.load('a.service');
     graph.load('b.service');
     expect(graph.others('a.service', 'Wants')).toEqual(['real.service']);
@@ -65,7 +99,11 @@ describe('the graph', () => {
       'first.service': '[Unit]\nAfter=t.target\n[Service]\nExecStart=/bin/true\n',
       'lazy.target': target('DefaultDependencies=no\nWants=plain.service'),
     };
-    for (const order of [['t.target'], ['plain.service', 't.target'], ['first.service', 'needed.service', 't.target']]) {
+    for (const order of [
+      ['t.target'],
+      ['plain.service', 't.target'],
+      ['first.service', 'needed.service', 't.target'],
+    ]) {
       const graph = graphOf(tree);
       for (const name of order) graph.load(name);
       graph.load('lazy.target');
@@ -75,15 +113,25 @@ describe('the graph', () => {
   });
 
   test('is the same for every order of loading', () => {
-    const tree = { 'a.target': target('Wants=b.service c.service'), 'b.service': service('After=c.service\nWants=x.service'), 'c.service': '[Service]\nExecStart=/bin/true\n', 'x.service': '-> c.service', 'd.service': service('PartOf=a.target\nConflicts=b.service') };
+    const tree = {
+      'a.target': target('Wants=b.service c.service'),
+      'b.service': service('After=c.service\nWants=x.service'),
+      'c.service': '[Service]\nExecStart=/bin/true\n',
+      'x.service': '-> c.service',
+      'd.service': service('PartOf=a.target\nConflicts=b.service'),
+    };
     const picture = (names: readonly string[]) => {
       const graph = graphOf(tree);
       for (const name of names) graph.load(name);
-      return JSON.stringify(graph.units().map((unit) => [unit.name, graph.allEdges(unit.name).map((edge) => `${edge.kind} ${edge.to}`)]));
+      return JSON.stringify(
+        graph.units().map((unit) => [unit.name, graph.allEdges(unit.name).map((edge) => `${edge.kind} ${edge.to}`)]),
+      );
     };
     const names = ['a.target', 'b.service', 'c.service', 'd.service', 'x.service'];
     const expected = picture(names);
-    fc.assert(fc.property(fc.shuffledSubarray(names, { minLength: names.length }), (order) => picture(order) === expected));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(names, { minLength: names.length }), (order) => picture(order) === expected),
+    );
   });
 
   test('a unit can be put in, replaced and taken out', () => {
@@ -103,7 +151,14 @@ describe('the graph', () => {
   });
 
   test('ten thousand units in a chain load without overflowing anything', () => {
-    const graph = graphOf(Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`u${index}.service`, service(`Requires=u${index + 1}.service\nAfter=u${index + 1}.service`)])));
+    const graph = graphOf(
+      Object.fromEntries(
+        Array.from({ length: 10_000 }, (_, index) => [
+          `u${index}.service`,
+          service(`Requires=u${index + 1}.service\nAfter=u${index + 1}.service`),
+        ]),
+      ),
+    );
     graph.load('u0.service');
     expect(graph.get('u9999.service')?.loadState).toBe('loaded');
     expect(orderingCycles(graph)).toEqual([]);
@@ -122,9 +177,19 @@ describe('ordering cycles', () => {
     });
     for (const name of ['a.service', 'p.service', 'z.service']) graph.load(name);
     const cycles = orderingCycles(graph);
-    expect(cycles.map((cycle) => cycle.members)).toEqual([['a.service', 'b.service', 'c.service'], ['p.service', 'q.service']]);
-    expect(ringText(cycles[0]?.rings[0] ?? [])).toEqual(['a.service after b.service (/u/a.service:3)', 'b.service after c.service (/u/b.service:3)', 'c.service after a.service (/u/c.service:4)']);
-    expect(ringText(cycles[1]?.rings[0] ?? [])).toEqual(['p.service after q.service (/u/q.service:3)', 'q.service after p.service (/u/p.service:3)']);
+    expect(cycles.map((cycle) => cycle.members)).toEqual([
+      ['a.service', 'b.service', 'c.service'],
+      ['p.service', 'q.service'],
+    ]);
+    expect(ringText(cycles[0]?.rings[0] ?? [])).toEqual([
+      'a.service after b.service (/u/a.service:3)',
+      'b.service after c.service (/u/b.service:3)',
+      'c.service after a.service (/u/c.service:4)',
+    ]);
+    expect(ringText(cycles[1]?.rings[0] ?? [])).toEqual([
+      'p.service after q.service (/u/q.service:3)',
+      'q.service after p.service (/u/p.service:3)',
+    ]);
   });
 
   test('only among the units that are asked about', () => {
@@ -136,7 +201,11 @@ describe('ordering cycles', () => {
 
   test('a knot of many has few rings, and every ring is closed', () => {
     const names = Array.from({ length: 40 }, (_, index) => `k${index}.service`);
-    const graph = graphOf(Object.fromEntries(names.map((name) => [name, service(`After=${names.filter((other) => other !== name).join(' ')}`)])));
+    const graph = graphOf(
+      Object.fromEntries(
+        names.map((name) => [name, service(`After=${names.filter((other) => other !== name).join(' ')}`)]),
+      ),
+    );
     graph.load('k0.service');
     const [cycle, ...others] = orderingCycles(graph);
     expect(others).toEqual([]);

@@ -7,9 +7,14 @@ const ETC = '/etc/sysmaster/system';
 const LIB = '/usr/lib/systemd/system';
 const RUN = '[Service]\nExecStart=/bin/true\n';
 
-const loaderOf = (tree: Readonly<Record<string, string>>, paths = systemPaths()) => createUnitLoader({ files: memoryFiles(tree), facts: testFacts, paths });
+const loaderOf = (tree: Readonly<Record<string, string>>, paths = systemPaths()) =>
+  createUnitLoader({ files: memoryFiles(tree), facts: testFacts, paths });
 const only = (text: string, name = 'a.service'): Unit => loaderOf({ [`${LIB}/${name}`]: text }).load(name);
-const edges = (unit: Unit, kind: string) => unit.edges.filter((edge) => edge.kind === kind).map((edge) => edge.to).sort();
+const edges = (unit: Unit, kind: string) =>
+  unit.edges
+    .filter((edge) => edge.kind === kind)
+    .map((edge) => edge.to)
+    .sort();
 const said = (unit: Unit) => unit.findings.map(sentence);
 
 describe('finding a unit', () => {
@@ -33,7 +38,9 @@ describe('finding a unit', () => {
   });
 
   test('the first directory wins', () => {
-    const unit = loaderOf({ [`${ETC}/a.service`]: `[Unit]\nDescription=mine\n${RUN}`, [`${LIB}/a.service`]: RUN }).load('a.service');
+    const unit = loaderOf({ [`${ETC}/a.service`]: `[Unit]\nDescription=mine\n${RUN}`, [`${LIB}/a.service`]: RUN }).load(
+      'a.service',
+    );
     expect([unit.fragmentPath, unit.unit.Description]).toEqual([`${ETC}/a.service`, 'mine']);
   });
 
@@ -42,17 +49,36 @@ describe('finding a unit', () => {
   });
 
   test('a name that is none is an error, never a throw', () => {
-    for (const name of ['', 'a', 'a.nonsense', '@.service', 'a@.service', `${'x'.repeat(300)}.service`, 'a b.service', '../a.service']) expect(loaderOf({}).load(name).loadState).toBe('error');
+    for (const name of [
+      '',
+      'a',
+      'a.nonsense',
+      '@.service',
+      'a@.service',
+      `${'x'.repeat(300)}.service`,
+      'a b.service',
+      '../a.service',
+    ])
+      expect(loaderOf({}).load(name).loadState).toBe('error');
   });
 
   test('a link to /dev/null and an empty file are masks', () => {
-    const loader = loaderOf({ [`${ETC}/a.service`]: '-> /dev/null', [`${LIB}/a.service`]: RUN, [`${ETC}/b.service`]: '', [`${LIB}/b.service`]: RUN });
+    const loader = loaderOf({
+      [`${ETC}/a.service`]: '-> /dev/null',
+      [`${LIB}/a.service`]: RUN,
+      [`${ETC}/b.service`]: '',
+      [`${LIB}/b.service`]: RUN,
+    });
     expect(loader.load('a.service')).toMatchObject({ loadState: 'masked', fragmentPath: '', unitFileState: 'masked' });
     expect(loader.load('b.service').loadState).toBe('masked');
   });
 
   test('a link in the path is another name of the same unit', () => {
-    const loader = loaderOf({ [`${LIB}/a.service`]: RUN, [`${ETC}/b.service`]: `-> ${LIB}/a.service`, [`${ETC}/c.service`]: '-> b.service' });
+    const loader = loaderOf({
+      [`${LIB}/a.service`]: RUN,
+      [`${ETC}/b.service`]: `-> ${LIB}/a.service`,
+      [`${ETC}/c.service`]: '-> b.service',
+    });
     const unit = loader.load('c.service');
     expect([unit.name, unit.names]).toEqual(['a.service', ['a.service', 'b.service', 'c.service']]);
     expect(loader.load('a.service')).toBe(unit);
@@ -60,7 +86,11 @@ describe('finding a unit', () => {
   });
 
   test('an alias leads to the file that wins, not to the one it points to', () => {
-    const loader = loaderOf({ [`${LIB}/a.service`]: RUN, [`${ETC}/a.service`]: `[Unit]\nDescription=mine\n${RUN}`, [`${LIB}/b.service`]: '-> a.service' });
+    const loader = loaderOf({
+      [`${LIB}/a.service`]: RUN,
+      [`${ETC}/a.service`]: `[Unit]\nDescription=mine\n${RUN}`,
+      [`${LIB}/b.service`]: '-> a.service',
+    });
     expect(loader.load('b.service').unit.Description).toBe('mine');
   });
 
@@ -83,8 +113,15 @@ describe('finding a unit', () => {
   });
 
   test('a link out of the path is a unit of its own, read from where it points', () => {
-    const unit = loaderOf({ '/opt/x.service': `[Unit]\nDescription=opt\n${RUN}`, [`${ETC}/x.service`]: '-> /opt/x.service' }).load('x.service');
-    expect([unit.unit.Description, unit.fragmentPath, unit.unitFileState]).toEqual(['opt', `${ETC}/x.service`, 'linked']);
+    const unit = loaderOf({
+      '/opt/x.service': `[Unit]\nDescription=opt\n${RUN}`,
+      [`${ETC}/x.service`]: '-> /opt/x.service',
+    }).load('x.service');
+    expect([unit.unit.Description, unit.fragmentPath, unit.unitFileState]).toEqual([
+      'opt',
+      `${ETC}/x.service`,
+      'linked',
+    ]);
   });
 
   test('a link to the same name elsewhere in the path is that file', () => {
@@ -95,13 +132,22 @@ describe('finding a unit', () => {
 
 describe('templates', () => {
   test('an instance is made from its template, with its own name', () => {
-    const unit = loaderOf({ [`${LIB}/g@.service`]: '[Unit]\nDescription=%i of %p\n[Service]\nExecStart=/bin/echo %I %n\n' }).load('g@a-b.service');
-    expect([unit.name, unit.unit.Description, unit.service?.ExecStart[0]?.argv]).toEqual(['g@a-b.service', 'a-b of g', ['/bin/echo', 'a/b', 'g@a-b.service']]);
+    const unit = loaderOf({
+      [`${LIB}/g@.service`]: '[Unit]\nDescription=%i of %p\n[Service]\nExecStart=/bin/echo %I %n\n',
+    }).load('g@a-b.service');
+    expect([unit.name, unit.unit.Description, unit.service?.ExecStart[0]?.argv]).toEqual([
+      'g@a-b.service',
+      'a-b of g',
+      ['/bin/echo', 'a/b', 'g@a-b.service'],
+    ]);
   });
 
   test("an instance's own file comes before the template", () => {
     const loader = loaderOf({ [`${LIB}/g@.service`]: RUN, [`${LIB}/g@x.service`]: `[Unit]\nDescription=own\n${RUN}` });
-    expect([loader.load('g@x.service').unit.Description, loader.load('g@y.service').unit.Description]).toEqual(['own', 'g@y.service']);
+    expect([loader.load('g@x.service').unit.Description, loader.load('g@y.service').unit.Description]).toEqual([
+      'own',
+      'g@y.service',
+    ]);
   });
 
   test('a template that is another name of a template is so for each instance', () => {
@@ -116,13 +162,18 @@ describe('templates', () => {
   });
 
   test('a template as the other end of an edge gets the instance', () => {
-    const loader = loaderOf({ [`${LIB}/g@.service`]: '[Unit]\nAfter=k@.service\n[Service]\nExecStart=/bin/true\n', [`${LIB}/p.service`]: '[Unit]\nAfter=k@.service\n[Service]\nExecStart=/bin/true\n' });
+    const loader = loaderOf({
+      [`${LIB}/g@.service`]: '[Unit]\nAfter=k@.service\n[Service]\nExecStart=/bin/true\n',
+      [`${LIB}/p.service`]: '[Unit]\nAfter=k@.service\n[Service]\nExecStart=/bin/true\n',
+    });
     expect(edges(loader.load('g@x.service'), 'After')).toContain('k@x.service');
     expect(edges(loader.load('p.service'), 'After')).toContain('k@p.service');
   });
 
   test('instances lie in a slice of their template', () => {
-    expect(edges(loaderOf({ [`${LIB}/my-g@.service`]: RUN }).load('my-g@x.service'), 'InSlice')).toEqual(['system-my\\x2dg.slice']);
+    expect(edges(loaderOf({ [`${LIB}/my-g@.service`]: RUN }).load('my-g@x.service'), 'InSlice')).toEqual([
+      'system-my\\x2dg.slice',
+    ]);
   });
 });
 
@@ -138,7 +189,12 @@ describe('drop-ins', () => {
       [`${LIB}/service.d/60.conf`]: text('type'),
     }).load('a-b@x.service');
     expect(unit.unit.Documentation).toEqual(['man:dash(1)', 'man:template(1)', 'man:instance(1)', 'man:type(1)']);
-    expect(unit.dropInPaths.map((path) => path.slice(LIB.length + 1))).toEqual(['a-@.service.d/30.conf', 'a-b@.service.d/40.conf', 'a-b@x.service.d/50.conf', 'service.d/60.conf']);
+    expect(unit.dropInPaths.map((path) => path.slice(LIB.length + 1))).toEqual([
+      'a-@.service.d/30.conf',
+      'a-b@.service.d/40.conf',
+      'a-b@x.service.d/50.conf',
+      'service.d/60.conf',
+    ]);
   });
 
   test('the more important of two with one name hides the other', () => {
@@ -156,7 +212,11 @@ describe('drop-ins', () => {
   });
 
   test('of all names count', () => {
-    const unit = loaderOf({ [`${LIB}/a.service`]: RUN, [`${LIB}/b.service`]: '-> a.service', [`${LIB}/b.service.d/x.conf`]: text('alias') }).load('a.service');
+    const unit = loaderOf({
+      [`${LIB}/a.service`]: RUN,
+      [`${LIB}/b.service`]: '-> a.service',
+      [`${LIB}/b.service.d/x.conf`]: text('alias'),
+    }).load('a.service');
     expect(unit.unit.Description).toBe('alias');
   });
 
@@ -165,7 +225,11 @@ describe('drop-ins', () => {
       [`${LIB}/a.service`]: '[Service]\nExecStart=/bin/a\nEnvironment=A=1\nRestart=always\n',
       [`${ETC}/a.service.d/x.conf`]: '[Service]\nExecStart=\nExecStart=/bin/b\nEnvironment=B=2\nRestart=no\n',
     }).load('a.service');
-    expect([unit.service?.ExecStart.map((one) => one.path), unit.service?.Environment, unit.service?.Restart]).toEqual([['/bin/b'], ['A=1', 'B=2'], 'no']);
+    expect([unit.service?.ExecStart.map((one) => one.path), unit.service?.Environment, unit.service?.Restart]).toEqual([
+      ['/bin/b'],
+      ['A=1', 'B=2'],
+      'no',
+    ]);
   });
 
   test('do not make a unit that has no file of its own', () => {
@@ -173,11 +237,26 @@ describe('drop-ins', () => {
   });
 
   test('a unit split into drop-ins at any line loads the same', () => {
-    const lines = ['Type=oneshot', 'ExecStart=/bin/a', 'ExecStart=', 'ExecStart=/bin/b x', 'Environment=A=1', 'Environment=', 'Environment=B=2', 'RemainAfterExit=yes', 'LimitNOFILE=5:6', 'User=web', 'TimeoutStartSec=3min'];
+    const lines = [
+      'Type=oneshot',
+      'ExecStart=/bin/a',
+      'ExecStart=',
+      'ExecStart=/bin/b x',
+      'Environment=A=1',
+      'Environment=',
+      'Environment=B=2',
+      'RemainAfterExit=yes',
+      'LimitNOFILE=5:6',
+      'User=web',
+      'TimeoutStartSec=3min',
+    ];
     fc.assert(
       fc.property(fc.shuffledSubarray(lines), fc.nat(lines.length), (chosen, at) => {
         const whole = only(`[Service]\n${chosen.join('\n')}\n`);
-        const split = loaderOf({ [`${LIB}/a.service`]: `[Service]\n${chosen.slice(0, at).join('\n')}\n`, [`${LIB}/a.service.d/x.conf`]: `[Service]\n${chosen.slice(at).join('\n')}\n` }).load('a.service');
+        const split = loaderOf({
+          [`${LIB}/a.service`]: `[Service]\n${chosen.slice(0, at).join('\n')}\n`,
+          [`${LIB}/a.service.d/x.conf`]: `[Service]\n${chosen.slice(at).join('\n')}\n`,
+        }).load('a.service');
         expect([split.service, split.loadState, split.edges]).toEqual([whole.service, whole.loadState, whole.edges]);
       }),
     );
@@ -193,24 +272,41 @@ describe('dependency links', () => {
       [`${LIB}/t.target.requires/c.service`]: '-> ../c.service',
       [`${LIB}/t.target.upholds/d.service`]: '-> ../d.service',
     }).load('t.target');
-    expect([edges(unit, 'Wants'), edges(unit, 'Requires'), edges(unit, 'Upholds')]).toEqual([['a.service', 'b.service'], ['c.service'], ['d.service']]);
-    expect(unit.edges.find((edge) => edge.to === 'a.service')?.origin).toEqual({ link: `${ETC}/t.target.wants/a.service` });
+    expect([edges(unit, 'Wants'), edges(unit, 'Requires'), edges(unit, 'Upholds')]).toEqual([
+      ['a.service', 'b.service'],
+      ['c.service'],
+      ['d.service'],
+    ]);
+    expect(unit.edges.find((edge) => edge.to === 'a.service')?.origin).toEqual({
+      link: `${ETC}/t.target.wants/a.service`,
+    });
   });
 
   test('a link to /dev/null switches one off', () => {
-    const unit = loaderOf({ [`${LIB}/t.target`]: '[Unit]\n', [`${ETC}/t.target.wants/a.service`]: '-> /dev/null', [`${LIB}/t.target.wants/a.service`]: '-> ../a.service' }).load('t.target');
+    const unit = loaderOf({
+      [`${LIB}/t.target`]: '[Unit]\n',
+      [`${ETC}/t.target.wants/a.service`]: '-> /dev/null',
+      [`${LIB}/t.target.wants/a.service`]: '-> ../a.service',
+    }).load('t.target');
     expect(edges(unit, 'Wants')).toEqual([]);
   });
 
   test('what is not named like a unit is told', () => {
-    const unit = loaderOf({ [`${LIB}/t.target`]: '[Unit]\n', [`${LIB}/t.target.wants/nonsense`]: '-> ../a.service' }).load('t.target');
-    expect(said(unit)).toEqual([`${LIB}/t.target.wants/nonsense: dependency link: not named like a unit; remove it or name it like the unit it means`]);
+    const unit = loaderOf({
+      [`${LIB}/t.target`]: '[Unit]\n',
+      [`${LIB}/t.target.wants/nonsense`]: '-> ../a.service',
+    }).load('t.target');
+    expect(said(unit)).toEqual([
+      `${LIB}/t.target.wants/nonsense: dependency link: not named like a unit; remove it or name it like the unit it means`,
+    ]);
   });
 });
 
 describe('findings', () => {
   test('say where, what, why and what to do, for every fault of the file', () => {
-    const unit = only('[Service]\nExecStart=/bin/true\nRestart=sometimes\nTimeoutStartSec=5 parsecs\nExecStrat=/bin/x\nConditionPathExists=/x\n[Servce]\nA=b\n');
+    const unit = only(
+      '[Service]\nExecStart=/bin/true\nRestart=sometimes\nTimeoutStartSec=5 parsecs\nExecStrat=/bin/x\nConditionPathExists=/x\n[Servce]\nA=b\n',
+    );
     expect(said(unit)).toEqual([
       `${LIB}/a.service:7:1: [Servce]: not a section, it is left out; did you mean [Service]?`,
       `${LIB}/a.service:3:1: Restart=sometimes: not a restart policy; use no, on-success, on-failure, on-abnormal, on-watchdog, on-abort or always`,
@@ -230,7 +326,9 @@ describe('findings', () => {
   });
 
   test('a word in the middle of a value has its own column', () => {
-    expect(said(only('[Service]\nExecStart=/bin/true\nEnvironment=A=1 9B=2 C=3\n'))).toEqual([`${LIB}/a.service:3:17: Environment=A=1 9B=2 C=3: 9B=2: not NAME=value; quote the whole assignment if the value has spaces`]);
+    expect(said(only('[Service]\nExecStart=/bin/true\nEnvironment=A=1 9B=2 C=3\n'))).toEqual([
+      `${LIB}/a.service:3:17: Environment=A=1 9B=2 C=3: 9B=2: not NAME=value; quote the whole assignment if the value has spaces`,
+    ]);
   });
 
   test('keys and sections for others are not spoken of', () => {
@@ -238,28 +336,54 @@ describe('findings', () => {
   });
 
   test('a fault in a drop-in is told with the drop-in', () => {
-    const unit = loaderOf({ [`${LIB}/a.service`]: RUN, [`${ETC}/a.service.d/x.conf`]: '[Service]\nNice=99\n' }).load('a.service');
-    expect(said(unit)).toEqual([`${ETC}/a.service.d/x.conf:2:1: Nice=99: not a nice level from -20 to 19; use a number in that range`]);
+    const unit = loaderOf({ [`${LIB}/a.service`]: RUN, [`${ETC}/a.service.d/x.conf`]: '[Service]\nNice=99\n' }).load(
+      'a.service',
+    );
+    expect(said(unit)).toEqual([
+      `${ETC}/a.service.d/x.conf:2:1: Nice=99: not a nice level from -20 to 19; use a number in that range`,
+    ]);
   });
 
   test('an old name is told with the new one, and counts', () => {
     const unit = only('[Unit]\nStartLimitInterval=5\n[Service]\nExecStart=/bin/true\n');
     expect(unit.unit.StartLimitIntervalSec).toBe(5000);
-    expect(said(unit)).toEqual([`${LIB}/a.service:2:1: StartLimitInterval=5: an old name; write StartLimitIntervalSec=`]);
+    expect(said(unit)).toEqual([
+      `${LIB}/a.service:2:1: StartLimitInterval=5: an old name; write StartLimitIntervalSec=`,
+    ]);
   });
 
   test('a unit that systemd refuses is bad-setting, with the line that makes it so', () => {
     const unit = only('[Service]\nType=oneshot\nExecStart=/bin/true\nRestart=always\n');
     expect(unit.loadState).toBe('bad-setting');
-    expect(said(unit)).toEqual([`${LIB}/a.service:4:1: Restart=always: a Type=oneshot service would run for ever; use no, on-failure, on-abnormal, on-watchdog or on-abort`]);
+    expect(said(unit)).toEqual([
+      `${LIB}/a.service:4:1: Restart=always: a Type=oneshot service would run for ever; use no, on-failure, on-abnormal, on-watchdog or on-abort`,
+    ]);
   });
 });
 
 describe('settings', () => {
   test('have the defaults of the manual pages', () => {
     const unit = only(RUN);
-    expect(unit.service).toMatchObject({ Type: 'simple', Restart: 'no', RestartSec: 100, TimeoutStartSec: 90_000, TimeoutStopSec: 90_000, KillMode: 'control-group', KillSignal: 15, UMask: 0o022, NotifyAccess: 'none' });
-    expect(unit.unit).toMatchObject({ DefaultDependencies: true, StartLimitIntervalSec: 10_000, StartLimitBurst: 5, OnFailureJobMode: 'replace', OnSuccessJobMode: 'fail', JobTimeoutSec: 'infinity', Description: 'a.service' });
+    expect(unit.service).toMatchObject({
+      Type: 'simple',
+      Restart: 'no',
+      RestartSec: 100,
+      TimeoutStartSec: 90_000,
+      TimeoutStopSec: 90_000,
+      KillMode: 'control-group',
+      KillSignal: 15,
+      UMask: 0o022,
+      NotifyAccess: 'none',
+    });
+    expect(unit.unit).toMatchObject({
+      DefaultDependencies: true,
+      StartLimitIntervalSec: 10_000,
+      StartLimitBurst: 5,
+      OnFailureJobMode: 'replace',
+      OnSuccessJobMode: 'fail',
+      JobTimeoutSec: 'infinity',
+      Description: 'a.service',
+    });
   });
 
   test.each([
@@ -277,27 +401,60 @@ describe('settings', () => {
     ['EnvironmentFile=-/etc/default/%p', { EnvironmentFile: [{ path: '/etc/default/a', optional: true }] }],
     ['WorkingDirectory=-/srv/x', { WorkingDirectory: '/srv/x', WorkingDirectoryOptional: true }],
     ['CapabilityBoundingSet=CAP_CHOWN CAP_KILL', { CapabilityBoundingSet: ['CAP_CHOWN', 'CAP_KILL'] }],
-    ['CapabilityBoundingSet=CAP_CHOWN\nCapabilityBoundingSet=CAP_KILL', { CapabilityBoundingSet: ['CAP_CHOWN', 'CAP_KILL'] }],
+    [
+      'CapabilityBoundingSet=CAP_CHOWN\nCapabilityBoundingSet=CAP_KILL',
+      { CapabilityBoundingSet: ['CAP_CHOWN', 'CAP_KILL'] },
+    ],
     ['CapabilityBoundingSet=', { CapabilityBoundingSet: [] }],
     ['AmbientCapabilities=CAP_NET_BIND_SERVICE', { AmbientCapabilities: ['CAP_NET_BIND_SERVICE'] }],
-    ['LimitNOFILE=1024:infinity\nLimitCORE=1G', { Limits: { NOFILE: { soft: 1024, hard: null }, CORE: { soft: 2 ** 30, hard: 2 ** 30 } } }],
-    ['MemoryMax=1G\nTasksMax=10\nCPUQuota=20%\nCPUWeight=50', { CgroupAttributes: [['memory.max', '1073741824'], ['pids.max', '10'], ['cpu.max', '20000 100000'], ['cpu.weight', '50']] }],
+    [
+      'LimitNOFILE=1024:infinity\nLimitCORE=1G',
+      { Limits: { NOFILE: { soft: 1024, hard: null }, CORE: { soft: 2 ** 30, hard: 2 ** 30 } } },
+    ],
+    [
+      'MemoryMax=1G\nTasksMax=10\nCPUQuota=20%\nCPUWeight=50',
+      {
+        CgroupAttributes: [
+          ['memory.max', '1073741824'],
+          ['pids.max', '10'],
+          ['cpu.max', '20000 100000'],
+          ['cpu.weight', '50'],
+        ],
+      },
+    ],
     ['CPUQuotaPeriodSec=10ms\nCPUQuota=200%', { CgroupAttributes: [['cpu.max', '20000 10000']] }],
     ['MemoryMax=1G\nMemoryMax=infinity', { CgroupAttributes: [['memory.max', 'max']] }],
     ['StandardOutput=append:/var/log/%p.log', { StandardOutput: 'append:/var/log/a.log' }],
     ['StandardOutput=syslog', { StandardOutput: 'journal' }],
     ['RuntimeDirectory=a b/c:d', { RuntimeDirectory: ['a', 'b/c:d'] }],
-  ])('%s', (lines, settings) => expect(only(`[Service]\n${lines}\nExecStart=/bin/true\n`).service).toMatchObject(settings));
+  ])('%s', (lines, settings) =>
+    expect(only(`[Service]\n${lines}\nExecStart=/bin/true\n`).service).toMatchObject(settings),
+  );
 
   test('a share of memory is a share of the memory of this machine', () => {
-    const unit = loaderOf({ [`${LIB}/a.service`]: '[Service]\nExecStart=/bin/true\nMemoryMax=50%\nTasksMax=10%\n', '/proc/meminfo': 'MemTotal:        1000 kB\n', '/proc/sys/kernel/pid_max': '32768\n', '/proc/sys/kernel/threads-max': '1000\n' }).load('a.service');
-    expect(unit.service?.CgroupAttributes).toEqual([['memory.max', '512000'], ['pids.max', '100']]);
+    const unit = loaderOf({
+      [`${LIB}/a.service`]: '[Service]\nExecStart=/bin/true\nMemoryMax=50%\nTasksMax=10%\n',
+      '/proc/meminfo': 'MemTotal:        1000 kB\n',
+      '/proc/sys/kernel/pid_max': '32768\n',
+      '/proc/sys/kernel/threads-max': '1000\n',
+    }).load('a.service');
+    expect(unit.service?.CgroupAttributes).toEqual([
+      ['memory.max', '512000'],
+      ['pids.max', '100'],
+    ]);
   });
 
   test('of a socket are read in full', () => {
-    const unit = only('[Socket]\nListenStream=/run/a.sock\nListenDatagram=127.0.0.1:53\nListenFIFO=/run/f\nSocketMode=0600\nPassCredentials=yes\nReceiveBuffer=8M\nKeepAliveTimeSec=1min\nBacklog=7\n', 'a.socket');
+    const unit = only(
+      '[Socket]\nListenStream=/run/a.sock\nListenDatagram=127.0.0.1:53\nListenFIFO=/run/f\nSocketMode=0600\nPassCredentials=yes\nReceiveBuffer=8M\nKeepAliveTimeSec=1min\nBacklog=7\n',
+      'a.socket',
+    );
     expect(unit.socket).toMatchObject({
-      Listen: [{ kind: 'stream', address: '/run/a.sock' }, { kind: 'datagram', address: '127.0.0.1:53' }, { kind: 'fifo', address: '/run/f' }],
+      Listen: [
+        { kind: 'stream', address: '/run/a.sock' },
+        { kind: 'datagram', address: '127.0.0.1:53' },
+        { kind: 'fifo', address: '/run/f' },
+      ],
       SocketMode: 0o600,
       options: { PassCredentials: true, ReceiveBuffer: 8 * 1024 * 1024, KeepAliveTimeSec: 60 },
       Backlog: 7,
@@ -307,7 +464,9 @@ describe('settings', () => {
   });
 
   test('conditions keep their marks, in order, and an empty one drops all before it', () => {
-    const unit = only('[Unit]\nConditionPathExists=/x\nConditionPathExists=\nConditionPathExists=|!/a/%p\nAssertHost=box\n[Service]\nExecStart=/bin/true\n');
+    const unit = only(
+      '[Unit]\nConditionPathExists=/x\nConditionPathExists=\nConditionPathExists=|!/a/%p\nAssertHost=box\n[Service]\nExecStart=/bin/true\n',
+    );
     expect(unit.conditions).toMatchObject([
       { kind: 'PathExists', assert: false, negate: true, trigger: true, argument: '/a/a' },
       { kind: 'Host', assert: true, negate: false, trigger: false, argument: 'box' },
@@ -315,27 +474,63 @@ describe('settings', () => {
   });
 
   test('are kept as written too', () => {
-    expect(only('[Service]\nExecStart=/bin/echo %n\nExecStart=\nExecStart=/bin/true\n').raw['ExecStart']).toMatchObject([
-      { section: 'Service', value: '/bin/echo %n', at: { line: 2, column: 1 } },
-      { value: '' },
-      { value: '/bin/true' },
-    ]);
+    expect(only('[Service]\nExecStart=/bin/echo %n\nExecStart=\nExecStart=/bin/true\n').raw['ExecStart']).toMatchObject(
+      [
+        { section: 'Service', value: '/bin/echo %n', at: { line: 2, column: 1 } },
+        { value: '' },
+        { value: '/bin/true' },
+      ],
+    );
   });
 });
 
 describe('specifiers', () => {
   test.each([
-    ['%n', 'my-app@a-b\\x20c.service'], ['%N', 'my-app@a-b\\x20c'], ['%p', 'my-app'], ['%P', 'my/app'], ['%i', 'a-b\\x20c'], ['%I', 'a/b c'], ['%f', '/a/b c'], ['%j', 'app'], ['%J', 'app'],
-    ['%H', 'box.example.org'], ['%l', 'box'], ['%q', 'box'], ['%v', '6.1.0-18-amd64'], ['%m', testFacts.machineId], ['%b', '0123456789abcdef0123456789abcdef'], ['%a', 'x86-64'], ['%o', 'debian'], ['%w', '12'], ['%W', ''],
-    ['%t', '/run'], ['%S', '/var/lib'], ['%C', '/var/cache'], ['%L', '/var/log'], ['%E', '/etc'], ['%T', '/tmp'], ['%V', '/var/tmp'], ['%h', '/root'], ['%u %U %g %G', 'root 0 root 0'], ['%s', '/bin/sh'], ['%d', '/run/credentials/my-app@a-b\\x20c.service'],
-    ['%y', `${LIB}/my-app@.service`], ['%Y', LIB], ['100%% %- %', '100% %- %'],
+    ['%n', 'my-app@a-b\\x20c.service'],
+    ['%N', 'my-app@a-b\\x20c'],
+    ['%p', 'my-app'],
+    ['%P', 'my/app'],
+    ['%i', 'a-b\\x20c'],
+    ['%I', 'a/b c'],
+    ['%f', '/a/b c'],
+    ['%j', 'app'],
+    ['%J', 'app'],
+    ['%H', 'box.example.org'],
+    ['%l', 'box'],
+    ['%q', 'box'],
+    ['%v', '6.1.0-18-amd64'],
+    ['%m', testFacts.machineId],
+    ['%b', '0123456789abcdef0123456789abcdef'],
+    ['%a', 'x86-64'],
+    ['%o', 'debian'],
+    ['%w', '12'],
+    ['%W', ''],
+    ['%t', '/run'],
+    ['%S', '/var/lib'],
+    ['%C', '/var/cache'],
+    ['%L', '/var/log'],
+    ['%E', '/etc'],
+    ['%T', '/tmp'],
+    ['%V', '/var/tmp'],
+    ['%h', '/root'],
+    ['%u %U %g %G', 'root 0 root 0'],
+    ['%s', '/bin/sh'],
+    ['%d', '/run/credentials/my-app@a-b\\x20c.service'],
+    ['%y', `${LIB}/my-app@.service`],
+    ['%Y', LIB],
+    ['100%% %- %', '100% %- %'],
   ])('%s is %s', (text, value) => {
-    const unit = loaderOf({ [`${LIB}/my-app@.service`]: `[Unit]\nDescription=x${text}\n${RUN}` }).load('my-app@a-b\\x20c.service');
+    const unit = loaderOf({ [`${LIB}/my-app@.service`]: `[Unit]\nDescription=x${text}\n${RUN}` }).load(
+      'my-app@a-b\\x20c.service',
+    );
     expect(unit.unit.Description).toBe(`x${value}`);
   });
 
   test('one that is unknown costs the assignment, and in a command the unit', () => {
-    expect(only(`[Unit]\nDescription=%Z\n${RUN}`)).toMatchObject({ loadState: 'loaded', unit: { Description: 'a.service' } });
+    expect(only(`[Unit]\nDescription=%Z\n${RUN}`)).toMatchObject({
+      loadState: 'loaded',
+      unit: { Description: 'a.service' },
+    });
     expect(only('[Service]\nExecStart=/bin/echo %Z\n').loadState).toBe('bad-setting');
   });
 });
@@ -345,17 +540,39 @@ describe('implied edges', () => {
 
   test('of a service', () => {
     expect(triples(only(RUN))).toEqual([
-      'After basic.target', 'After sysinit.target', 'After system.slice', 'After systemd-journald.socket', 'Before shutdown.target', 'Conflicts shutdown.target', 'InSlice system.slice', 'Requires sysinit.target', 'Requires system.slice',
+      'After basic.target',
+      'After sysinit.target',
+      'After system.slice',
+      'After systemd-journald.socket',
+      'Before shutdown.target',
+      'Conflicts shutdown.target',
+      'InSlice system.slice',
+      'Requires sysinit.target',
+      'Requires system.slice',
     ]);
   });
 
   test('of a service without default dependencies', () => {
-    expect(triples(only(`[Unit]\nDefaultDependencies=no\n${RUN}`))).toEqual(['After system.slice', 'After systemd-journald.socket', 'InSlice system.slice', 'Requires system.slice']);
+    expect(triples(only(`[Unit]\nDefaultDependencies=no\n${RUN}`))).toEqual([
+      'After system.slice',
+      'After systemd-journald.socket',
+      'InSlice system.slice',
+      'Requires system.slice',
+    ]);
   });
 
   test('of a socket', () => {
     expect(triples(only('[Socket]\nListenStream=80\n', 'a.socket'))).toEqual([
-      'After sysinit.target', 'After system.slice', 'Before a.service', 'Before shutdown.target', 'Before sockets.target', 'Conflicts shutdown.target', 'InSlice system.slice', 'Requires sysinit.target', 'Requires system.slice', 'Triggers a.service',
+      'After sysinit.target',
+      'After system.slice',
+      'Before a.service',
+      'Before shutdown.target',
+      'Before sockets.target',
+      'Conflicts shutdown.target',
+      'InSlice system.slice',
+      'Requires sysinit.target',
+      'Requires system.slice',
+      'Triggers a.service',
     ]);
   });
 
@@ -364,14 +581,28 @@ describe('implied edges', () => {
   });
 
   test('of a slice, by its name', () => {
-    expect(triples(loaderOf({}).load('a-b.slice'))).toEqual(['After a.slice', 'Before shutdown.target', 'Conflicts shutdown.target', 'InSlice a.slice', 'Requires a.slice']);
+    expect(triples(loaderOf({}).load('a-b.slice'))).toEqual([
+      'After a.slice',
+      'Before shutdown.target',
+      'Conflicts shutdown.target',
+      'InSlice a.slice',
+      'Requires a.slice',
+    ]);
     expect(triples(loaderOf({}).load('-.slice'))).toEqual([]);
   });
 
   test('of a target, a timer, a path', () => {
     expect(triples(only('[Unit]\n', 'a.target'))).toEqual(['Before shutdown.target', 'Conflicts shutdown.target']);
     expect(triples(only('[Timer]\nOnCalendar=daily\n', 'a.timer'))).toEqual([
-      'After sysinit.target', 'After time-set.target', 'After time-sync.target', 'Before a.service', 'Before shutdown.target', 'Before timers.target', 'Conflicts shutdown.target', 'Requires sysinit.target', 'Triggers a.service',
+      'After sysinit.target',
+      'After time-set.target',
+      'After time-sync.target',
+      'Before a.service',
+      'Before shutdown.target',
+      'Before timers.target',
+      'Conflicts shutdown.target',
+      'Requires sysinit.target',
+      'Triggers a.service',
     ]);
     expect(triples(only('[Path]\nPathExists=/x\nUnit=b.target\n', 'a.path'))).toContain('Triggers b.target');
   });
@@ -384,22 +615,61 @@ describe('implied edges', () => {
     }).load('a.service');
     expect(edges(unit, 'Requires')).toEqual(['srv.mount', 'sysinit.target', 'system.slice', 'var-lib.mount']);
     expect(edges(unit, 'After')).toEqual(expect.arrayContaining(['-.mount', 'srv.mount', 'var-lib.mount']));
-    expect(unit.edges.find((edge) => edge.kind === 'Requires' && edge.to === 'srv.mount')?.origin).toEqual({ file: `${LIB}/a.service`, line: 2 });
+    expect(unit.edges.find((edge) => edge.kind === 'Requires' && edge.to === 'srv.mount')?.origin).toEqual({
+      file: `${LIB}/a.service`,
+      line: 2,
+    });
     expect(unit.unit.RequiresMountsFor).toEqual(['/srv/www', '/var/lib/x']);
   });
 
   test('an edge to the unit itself is dropped and told', () => {
     const unit = only(`[Unit]\nAfter=a.service b.service\n${RUN}`);
     expect(edges(unit, 'After')).not.toContain('a.service');
-    expect(said(unit)).toEqual([`${LIB}/a.service:2:1: After a.service: a unit cannot depend on itself, the edge is dropped; remove it`]);
+    expect(said(unit)).toEqual([
+      `${LIB}/a.service:2:1: After a.service: a unit cannot depend on itself, the edge is dropped; remove it`,
+    ]);
   });
 });
 
 describe('robustness', () => {
   test('no text makes loading throw', () => {
     const line = fc.oneof(
-      fc.constantFrom('[Unit]', '[Service]', '[Install]', '[Socket]', 'Type=oneshot', 'ExecStart=/bin/true', 'ExecStart=', 'Wants=a@.service %i', 'LimitNOFILE=1:2', 'Sockets=x.socket', 'Slice=-.slice', 'Delegate=cpu', 'MemoryMax=5%', 'Environment="A=%n" B', 'ConditionPathExists=|!', 'Alias=%p.service'),
-      fc.tuple(fc.constantFrom('ExecStart', 'Environment', 'After', 'RestartSec', 'User', 'CPUAffinity', 'StandardOutput', 'WorkingDirectory', 'SuccessExitStatus', 'CapabilityBoundingSet', 'CPUQuota'), fc.string({ unit: 'grapheme', maxLength: 20 })).map(([key, value]) => `${key}=${value}`),
+      fc.constantFrom(
+        '[Unit]',
+        '[Service]',
+        '[Install]',
+        '[Socket]',
+        'Type=oneshot',
+        'ExecStart=/bin/true',
+        'ExecStart=',
+        'Wants=a@.service %i',
+        'LimitNOFILE=1:2',
+        'Sockets=x.socket',
+        'Slice=-.slice',
+        'Delegate=cpu',
+        'MemoryMax=5%',
+        'Environment="A=%n" B',
+        'ConditionPathExists=|!',
+        'Alias=%p.service',
+      ),
+      fc
+        .tuple(
+          fc.constantFrom(
+            'ExecStart',
+            'Environment',
+            'After',
+            'RestartSec',
+            'User',
+            'CPUAffinity',
+            'StandardOutput',
+            'WorkingDirectory',
+            'SuccessExitStatus',
+            'CapabilityBoundingSet',
+            'CPUQuota',
+          ),
+          fc.string({ unit: 'grapheme', maxLength: 20 }),
+        )
+        .map(([key, value]) => `${key}=${value}`),
     );
     fc.assert(
       fc.property(fc.array(line, { maxLength: 30 }), (lines) => {
@@ -411,7 +681,13 @@ describe('robustness', () => {
   });
 
   test('a file with bytes that are no text loads, with the line left out', () => {
-    const files = memoryFiles({ [`${LIB}/a.service`]: new Uint8Array([...new TextEncoder().encode('[Service]\nExecStart=/bin/true\nUser=x'), 0xff, 0x0a]) });
+    const files = memoryFiles({
+      [`${LIB}/a.service`]: new Uint8Array([
+        ...new TextEncoder().encode('[Service]\nExecStart=/bin/true\nUser=x'),
+        0xff,
+        0x0a,
+      ]),
+    });
     const unit = createUnitLoader({ files, facts: testFacts, paths: plainPaths([LIB]) }).load('a.service');
     expect([unit.loadState, unit.service?.User]).toEqual(['loaded', '']);
     expect(said(unit)[0]).toContain(`${LIB}/a.service:3:7: line=User=x`);

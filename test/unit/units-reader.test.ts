@@ -5,11 +5,16 @@ import { decodeUtf8, encodeUtf8 } from '../../src/units/utf8.ts';
 
 const read = (text: string) => readUnitText(text, '/u/a.service');
 const pairs = (text: string) => read(text).assignments.map(({ section, key, value }) => `${section}.${key}=${value}`);
-const why = (text: string) => read(text).findings.map((finding) => `${finding.at?.line}:${finding.at?.column} ${finding.why}`);
+const why = (text: string) =>
+  read(text).findings.map((finding) => `${finding.at?.line}:${finding.at?.column} ${finding.why}`);
 
 describe('the reader', () => {
   test('gives assignments with section, key and value, white space around them gone', () => {
-    expect(pairs('[Unit]\nDescription = a b \n  After=c\n[Service]\nExecStart=/bin/x = y\n')).toEqual(['Unit.Description=a b', 'Unit.After=c', 'Service.ExecStart=/bin/x = y']);
+    expect(pairs('[Unit]\nDescription = a b \n  After=c\n[Service]\nExecStart=/bin/x = y\n')).toEqual([
+      'Unit.Description=a b',
+      'Unit.After=c',
+      'Service.ExecStart=/bin/x = y',
+    ]);
   });
 
   test('keeps repeated keys and empty values in order', () => {
@@ -80,7 +85,26 @@ describe('the reader', () => {
   });
 
   test('never throws, and every place it names is in the text', () => {
-    const piece = fc.oneof(fc.constantFrom('[', ']', '=', '\\', '\n', '\r', '\0', '#', ';', ' ', '\ufeff', '\ufffd', '[Unit]\n', 'A=1\n', '\\\n'), fc.string({ unit: 'binary', maxLength: 6 }));
+    const piece = fc.oneof(
+      fc.constantFrom(
+        '[',
+        ']',
+        '=',
+        '\\',
+        '\n',
+        '\r',
+        '\0',
+        '#',
+        ';',
+        ' ',
+        '\ufeff',
+        '\ufffd',
+        '[Unit]\n',
+        'A=1\n',
+        '\\\n',
+      ),
+      fc.string({ unit: 'binary', maxLength: 6 }),
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 60 }), (parts) => {
         const text = parts.join('');

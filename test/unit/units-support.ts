@@ -77,10 +77,16 @@ export function diskFiles(): FilePort {
   };
 }
 
-export type Node = { readonly text: string } | { readonly bytes: Uint8Array } | { readonly link: string } | { readonly directory: true };
+export type Node =
+  | { readonly text: string }
+  | { readonly bytes: Uint8Array }
+  | { readonly link: string }
+  | { readonly directory: true };
 
 /** A tree in memory. A string value is a file, `-> x` a link. Directories are made as needed. */
-export function memoryFiles(tree: Readonly<Record<string, string | Uint8Array>>): FilePort & { readonly nodes: Map<string, Node> } {
+export function memoryFiles(
+  tree: Readonly<Record<string, string | Uint8Array>>,
+): FilePort & { readonly nodes: Map<string, Node> } {
   const nodes = new Map<string, Node>([['/', { directory: true }]]);
   const parents = (path: string) => {
     for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
@@ -124,7 +130,8 @@ export function memoryFiles(tree: Readonly<Record<string, string | Uint8Array>>)
   };
   const sizeOf = (node: Node) => ('text' in node ? node.text.length : 'bytes' in node ? node.bytes.length : 0);
   const statOf = (path: string | undefined): FileStat | undefined => {
-    if (path === '/dev/null') return { kind: 'char', size: 0, mode: 0o666, uid: 0, gid: 0, mtimeMs: 0, dev: 0, ino: 0, rdev: 259 };
+    if (path === '/dev/null')
+      return { kind: 'char', size: 0, mode: 0o666, uid: 0, gid: 0, mtimeMs: 0, dev: 0, ino: 0, rdev: 259 };
     const node = path === undefined ? undefined : nodes.get(path);
     if (node === undefined) return undefined;
     const kind = 'link' in node ? 'symlink' : 'directory' in node ? 'directory' : 'file';
@@ -141,7 +148,11 @@ export function memoryFiles(tree: Readonly<Record<string, string | Uint8Array>>)
     readText(path) {
       const node = read(path);
       if (node === undefined) return undefined;
-      return 'text' in node ? node.text : 'bytes' in node ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(node.bytes) : undefined;
+      return 'text' in node
+        ? node.text
+        : 'bytes' in node
+          ? new TextDecoder('utf-8', { ignoreBOM: true }).decode(node.bytes)
+          : undefined;
     },
     readBytes(path, maxBytes) {
       const node = read(path);
@@ -155,7 +166,10 @@ export function memoryFiles(tree: Readonly<Record<string, string | Uint8Array>>)
       if (node === undefined || at === undefined) return undefined;
       if (!('directory' in node)) return undefined;
       const prefix = at === '/' ? '/' : `${at}/`;
-      return [...nodes.keys()].filter((key) => key.startsWith(prefix) && key !== prefix && !key.slice(prefix.length).includes('/')).map((key) => key.slice(prefix.length)).sort();
+      return [...nodes.keys()]
+        .filter((key) => key.startsWith(prefix) && key !== prefix && !key.slice(prefix.length).includes('/'))
+        .map((key) => key.slice(prefix.length))
+        .sort();
     },
     lstat: (path) => statOf(resolve(path, false)),
     stat: (path) => statOf(resolve(path, true)),

@@ -45,7 +45,11 @@ export function section<S extends object>(name: string, pick: (draft: Draft) => 
       };
     },
     /** `Key=` does what `apply` says. */
-    does(key: string, apply: (target: Mutable<S>, value: string, ctx: Parameters<Directive['apply']>[2], draft: Draft) => void, row: Row = {}): Directive {
+    does(
+      key: string,
+      apply: (target: Mutable<S>, value: string, ctx: Parameters<Directive['apply']>[2], draft: Draft) => void,
+      row: Row = {},
+    ): Directive {
       return {
         section: name,
         key,

@@ -1,9 +1,8 @@
 /** Settings of systemd.resource-control(5): what becomes a control-group attribute, and what is only known. */
 import { formatCpuList, parseCpuList } from '../syntax/cpu-list.ts';
-import { parseFraction, parseInteger } from '../syntax/scalar.ts';
+import { parseBoolean, parseFraction, parseInteger } from '../syntax/scalar.ts';
 import { parseSize } from '../syntax/size.ts';
 import { parseSpanUs } from '../syntax/timespan.ts';
-import { parseBoolean } from '../syntax/scalar.ts';
 import { plainWords } from '../syntax/words.ts';
 import { known, section } from './build.ts';
 import type { Checker, Context, Directive, Draft, Mutable } from './draft.ts';
@@ -77,7 +76,12 @@ const DEFAULT_PERIOD_US = 100_000;
 /** CPUQuota=: the share as a fraction; `cpu.max` holds quota and period, so either may come first. */
 function cpuMax(target: Mutable<Grouped>, share: number | undefined, periodUs: number): void {
   if (share === undefined && periodUs === DEFAULT_PERIOD_US) withAttribute(target, 'cpu.max', undefined);
-  else withAttribute(target, 'cpu.max', `${share === undefined ? 'max' : Math.max(1000, Math.round(share * periodUs))} ${periodUs}`);
+  else
+    withAttribute(
+      target,
+      'cpu.max',
+      `${share === undefined ? 'max' : Math.max(1000, Math.round(share * periodUs))} ${periodUs}`,
+    );
 }
 
 function cpuMaxNow(target: Grouped): { share: number | undefined; periodUs: number } {
@@ -137,7 +141,8 @@ export function cgroupDirectives(
       'CPUQuota',
       (target, value, ctx) => {
         const share = value === '' ? undefined : parseFraction(value, Number.MAX_SAFE_INTEGER);
-        if (value !== '' && (share === undefined || share === 0)) ctx.fault('not a percentage above 0', 'use for example 20% (of one CPU)');
+        if (value !== '' && (share === undefined || share === 0))
+          ctx.fault('not a percentage above 0', 'use for example 20% (of one CPU)');
         else cpuMax(target, share, cpuMaxNow(target).periodUs);
       },
       { form: 'PERCENT' },
@@ -151,7 +156,12 @@ export function cgroupDirectives(
       },
       { form: 'SECONDS' },
     ),
-    ...known(name, 'CPUAccounting MemoryAccounting TasksAccounting IOAccounting IPAccounting BlockIOAccounting', boolean, { status: 'accepted' }),
+    ...known(
+      name,
+      'CPUAccounting MemoryAccounting TasksAccounting IOAccounting IPAccounting BlockIOAccounting',
+      boolean,
+      { status: 'accepted' },
+    ),
     ...known(
       name,
       `StartupAllowedCPUs StartupAllowedMemoryNodes StartupCPUWeight DefaultMemoryMin DefaultMemoryLow DeviceAllow IODeviceWeight StartupIOWeight
@@ -163,7 +173,11 @@ export function cgroupDirectives(
     ...known(name, 'DevicePolicy', oneOf('a device policy', ['auto', 'closed', 'strict'])),
     ...known(name, 'ManagedOOMSwap ManagedOOMMemoryPressure', oneOf('auto or kill', ['auto', 'kill'])),
     ...known(name, 'ManagedOOMPreference', oneOf('a preference', ['none', 'avoid', 'omit'])),
-    ...known(name, 'DisableControllers', words((word) => (CONTROLLERS.includes(word) ? undefined : 'not a controller'))),
+    ...known(
+      name,
+      'DisableControllers',
+      words((word) => (CONTROLLERS.includes(word) ? undefined : 'not a controller')),
+    ),
     ...known(name, 'CPUShares', anything, { renamedTo: 'CPUWeight' }),
     ...known(name, 'StartupCPUShares', anything, { renamedTo: 'StartupCPUWeight' }),
     ...known(name, 'MemoryLimit', anything, { renamedTo: 'MemoryMax' }),
@@ -187,7 +201,8 @@ export function cgroupDirectives(
         if (truth !== undefined) target.Delegate = truth;
         else {
           const unknown = plainWords(value).filter((word) => !CONTROLLERS.includes(word.text));
-          for (const word of unknown) ctx.fault(`${word.text}: not a controller`, `use yes, no or ${CONTROLLERS.join(', ')}`, word.offset);
+          for (const word of unknown)
+            ctx.fault(`${word.text}: not a controller`, `use yes, no or ${CONTROLLERS.join(', ')}`, word.offset);
           target.Delegate = true;
         }
       },
@@ -197,4 +212,18 @@ export function cgroupDirectives(
   return rows;
 }
 
-const CONTROLLERS = ['cpu', 'cpuacct', 'cpuset', 'io', 'blkio', 'memory', 'devices', 'pids', 'bpf-firewall', 'bpf-devices', 'bpf-foreign', 'bpf-socket-bind', 'bpf-restrict-network-interfaces'];
+const CONTROLLERS = [
+  'cpu',
+  'cpuacct',
+  'cpuset',
+  'io',
+  'blkio',
+  'memory',
+  'devices',
+  'pids',
+  'bpf-firewall',
+  'bpf-devices',
+  'bpf-foreign',
+  'bpf-socket-bind',
+  'bpf-restrict-network-interfaces',
+];

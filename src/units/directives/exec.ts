@@ -96,28 +96,87 @@ export function defaultExec(): Mutable<ExecSettings> {
 
 const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
 const FACILITIES = [
-  'kern', 'user', 'mail', 'daemon', 'auth', 'syslog', 'lpr', 'news', 'uucp', 'cron', 'authpriv', 'ftp',
-  'local0', 'local1', 'local2', 'local3', 'local4', 'local5', 'local6', 'local7',
-]; // biome-ignore format: a table
+  'kern',
+  'user',
+  'mail',
+  'daemon',
+  'auth',
+  'syslog',
+  'lpr',
+  'news',
+  'uucp',
+  'cron',
+  'authpriv',
+  'ftp',
+  'local0',
+  'local1',
+  'local2',
+  'local3',
+  'local4',
+  'local5',
+  'local6',
+  'local7',
+];
 
 /** All capabilities of Linux 6.x by number (capabilities(7)). */
 export const CAPABILITIES: readonly string[] = [
-  'CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_KILL', 'CAP_SETGID', 'CAP_SETUID',
-  'CAP_SETPCAP', 'CAP_LINUX_IMMUTABLE', 'CAP_NET_BIND_SERVICE', 'CAP_NET_BROADCAST', 'CAP_NET_ADMIN', 'CAP_NET_RAW',
-  'CAP_IPC_LOCK', 'CAP_IPC_OWNER', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_SYS_CHROOT', 'CAP_SYS_PTRACE', 'CAP_SYS_PACCT',
-  'CAP_SYS_ADMIN', 'CAP_SYS_BOOT', 'CAP_SYS_NICE', 'CAP_SYS_RESOURCE', 'CAP_SYS_TIME', 'CAP_SYS_TTY_CONFIG', 'CAP_MKNOD',
-  'CAP_LEASE', 'CAP_AUDIT_WRITE', 'CAP_AUDIT_CONTROL', 'CAP_SETFCAP', 'CAP_MAC_OVERRIDE', 'CAP_MAC_ADMIN', 'CAP_SYSLOG',
-  'CAP_WAKE_ALARM', 'CAP_BLOCK_SUSPEND', 'CAP_AUDIT_READ', 'CAP_PERFMON', 'CAP_BPF', 'CAP_CHECKPOINT_RESTORE',
-]; // biome-ignore format: a table
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_DAC_READ_SEARCH',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_SETGID',
+  'CAP_SETUID',
+  'CAP_SETPCAP',
+  'CAP_LINUX_IMMUTABLE',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_NET_BROADCAST',
+  'CAP_NET_ADMIN',
+  'CAP_NET_RAW',
+  'CAP_IPC_LOCK',
+  'CAP_IPC_OWNER',
+  'CAP_SYS_MODULE',
+  'CAP_SYS_RAWIO',
+  'CAP_SYS_CHROOT',
+  'CAP_SYS_PTRACE',
+  'CAP_SYS_PACCT',
+  'CAP_SYS_ADMIN',
+  'CAP_SYS_BOOT',
+  'CAP_SYS_NICE',
+  'CAP_SYS_RESOURCE',
+  'CAP_SYS_TIME',
+  'CAP_SYS_TTY_CONFIG',
+  'CAP_MKNOD',
+  'CAP_LEASE',
+  'CAP_AUDIT_WRITE',
+  'CAP_AUDIT_CONTROL',
+  'CAP_SETFCAP',
+  'CAP_MAC_OVERRIDE',
+  'CAP_MAC_ADMIN',
+  'CAP_SYSLOG',
+  'CAP_WAKE_ALARM',
+  'CAP_BLOCK_SUSPEND',
+  'CAP_AUDIT_READ',
+  'CAP_PERFMON',
+  'CAP_BPF',
+  'CAP_CHECKPOINT_RESTORE',
+];
 
 /** Names in any case, merged by systemd's rule: a list is or-ed, `~` takes away, empty is none. */
-function capabilities(value: string, ctx: Context, current: readonly string[], all: readonly string[]): readonly string[] | undefined {
+function capabilities(
+  value: string,
+  ctx: Context,
+  current: readonly string[],
+  all: readonly string[],
+): readonly string[] | undefined {
   if (value === '') return [];
   const inverted = value.startsWith('~');
   const named = new Set<string>();
   for (const word of plainWords(inverted ? value.slice(1) : value)) {
     const name = word.text.toUpperCase();
-    if (!CAPABILITIES.includes(name)) ctx.fault(`${word.text}: not a capability`, 'use names of capabilities(7)', word.offset);
+    if (!CAPABILITIES.includes(name))
+      ctx.fault(`${word.text}: not a capability`, 'use names of capabilities(7)', word.offset);
     else named.add(name);
   }
   const base = new Set(current);
@@ -131,28 +190,61 @@ function capabilities(value: string, ctx: Context, current: readonly string[], a
   return CAPABILITIES.filter((name) => from.has(name) && !named.has(name));
 }
 
-const bounding: Parser<readonly string[] | undefined> = (value, ctx, current) => capabilities(value, ctx, current ?? CAPABILITIES, CAPABILITIES);
+const bounding: Parser<readonly string[] | undefined> = (value, ctx, current) =>
+  capabilities(value, ctx, current ?? CAPABILITIES, CAPABILITIES);
 const ambient: Parser<readonly string[]> = (value, ctx, current) => capabilities(value, ctx, current, CAPABILITIES);
 
 const output: Parser<string> = (value, ctx) => {
-  const plain = ['inherit', 'null', 'tty', 'journal', 'kmsg', 'journal+console', 'kmsg+console', 'socket', 'syslog', 'syslog+console'];
+  const plain = [
+    'inherit',
+    'null',
+    'tty',
+    'journal',
+    'kmsg',
+    'journal+console',
+    'kmsg+console',
+    'socket',
+    'syslog',
+    'syslog+console',
+  ];
   if (plain.includes(value)) {
     // Gone from systemd since 246; the journal takes them.
     if (value.startsWith('syslog')) {
-      ctx.note(`${value} is no longer there, ${value.replace('syslog', 'journal')} is used`, `write ${value.replace('syslog', 'journal')}`);
+      ctx.note(
+        `${value} is no longer there, ${value.replace('syslog', 'journal')} is used`,
+        `write ${value.replace('syslog', 'journal')}`,
+      );
       return value.replace('syslog', 'journal');
     }
     return value;
   }
-  return withPath(value, ctx, ['file:', 'append:', 'truncate:'], ['fd:'], `use ${plain.slice(0, 8).join(', ')}, file:PATH, append:PATH, truncate:PATH or fd:NAME`);
+  return withPath(
+    value,
+    ctx,
+    ['file:', 'append:', 'truncate:'],
+    ['fd:'],
+    `use ${plain.slice(0, 8).join(', ')}, file:PATH, append:PATH, truncate:PATH or fd:NAME`,
+  );
 };
 
 const input: Parser<string> = (value, ctx) => {
   if (['null', 'tty', 'tty-force', 'tty-fail', 'socket', 'data'].includes(value)) return value;
-  return withPath(value, ctx, ['file:'], ['fd:'], 'use null, tty, tty-force, tty-fail, socket, data, file:PATH or fd:NAME');
+  return withPath(
+    value,
+    ctx,
+    ['file:'],
+    ['fd:'],
+    'use null, tty, tty-force, tty-fail, socket, data, file:PATH or fd:NAME',
+  );
 };
 
-function withPath(value: string, ctx: Context, files: readonly string[], names: readonly string[], todo: string): string | undefined {
+function withPath(
+  value: string,
+  ctx: Context,
+  files: readonly string[],
+  names: readonly string[],
+  todo: string,
+): string | undefined {
   if (value === 'fd') return 'fd:';
   for (const prefix of names) if (value.startsWith(prefix)) return ctx.expand(value);
   for (const prefix of files) {
@@ -195,10 +287,13 @@ const ioClass: Parser<string> = (value, ctx, current) => {
   return oneOf('an I/O class', ['none', 'realtime', 'best-effort', 'idle'])(value, ctx, current as 'none');
 };
 
-const cpuPolicy: Parser<string> = (value, ctx, current) => oneOf('a CPU scheduling policy', ['other', 'batch', 'idle', 'fifo', 'rr'])(value, ctx, current as 'other');
+const cpuPolicy: Parser<string> = (value, ctx, current) =>
+  oneOf('a CPU scheduling policy', ['other', 'batch', 'idle', 'fifo', 'rr'])(value, ctx, current as 'other');
 
-const nice: Parser<number | undefined> = (value, ctx) => (value === '' ? undefined : integer(-20, 19, 'a nice level')(value, ctx, 0));
-const oomScore: Parser<number | undefined> = (value, ctx) => (value === '' ? undefined : integer(-1000, 1000, 'an OOM score')(value, ctx, 0));
+const nice: Parser<number | undefined> = (value, ctx) =>
+  value === '' ? undefined : integer(-20, 19, 'a nice level')(value, ctx, 0);
+const oomScore: Parser<number | undefined> = (value, ctx) =>
+  value === '' ? undefined : integer(-1000, 1000, 'an OOM score')(value, ctx, 0);
 
 type Target = (draft: Draft) => Mutable<ExecSettings> | undefined;
 
@@ -247,7 +342,9 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     exec.set('Nice', 'Nice', nice, { form: 'NICE' }),
     exec.set('OOMScoreAdjust', 'OOMScoreAdjust', oomScore, { form: 'INTEGER' }),
     exec.set('IOSchedulingClass', 'IOSchedulingClass', ioClass, { form: 'IOCLASS' }),
-    exec.set('IOSchedulingPriority', 'IOSchedulingPriority', optional(integer(0, 7, 'a priority')), { form: 'IOPRIORITY' }),
+    exec.set('IOSchedulingPriority', 'IOSchedulingPriority', optional(integer(0, 7, 'a priority')), {
+      form: 'IOPRIORITY',
+    }),
     exec.set('CPUSchedulingPolicy', 'CPUSchedulingPolicy', cpuPolicy, { form: 'CPUSCHEDPOLICY' }),
     exec.set('CPUSchedulingPriority', 'CPUSchedulingPriority', integer(0, 99, 'a priority'), { form: 'CPUSCHEDPRIO' }),
     exec.set('CPUSchedulingResetOnFork', 'CPUSchedulingResetOnFork', boolean),
@@ -276,7 +373,8 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
           const expanded = ctx.expand(value);
           if (expanded === undefined) return;
           const parsed = parseLimit(expanded, limit as LimitName);
-          if (parsed === undefined) ctx.fault('not a limit, or the soft one is above the hard one', 'use VALUE, SOFT:HARD or infinity');
+          if (parsed === undefined)
+            ctx.fault('not a limit, or the soft one is above the hard one', 'use VALUE, SOFT:HARD or infinity');
           else target.Limits = { ...target.Limits, [limit]: parsed };
         },
         { form: 'LIMIT' },
@@ -286,11 +384,30 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     exec.set('CapabilityBoundingSet', 'CapabilityBoundingSet', bounding, { form: 'CAPABILITY...' }),
     exec.set('AmbientCapabilities', 'AmbientCapabilities', ambient, { form: 'CAPABILITY...' }),
     exec.set('IgnoreSIGPIPE', 'IgnoreSIGPIPE', boolean),
-    exec.set('Personality', 'Personality', oneOf('a personality', ['x86', 'x86-64', 'ppc', 'ppc-le', 'ppc64', 'ppc64-le', 's390', 's390x', 'arm64', 'arm']) as Parser<string>),
+    exec.set(
+      'Personality',
+      'Personality',
+      oneOf('a personality', [
+        'x86',
+        'x86-64',
+        'ppc',
+        'ppc-le',
+        'ppc64',
+        'ppc64-le',
+        's390',
+        's390x',
+        'arm64',
+        'arm',
+      ]) as Parser<string>,
+    ),
     exec.set('UtmpIdentifier', 'UtmpIdentifier', text),
     exec.set('RuntimeDirectory', 'RuntimeDirectory', managedDirectories, { form: 'DIRECTORY...' }),
     exec.set('RuntimeDirectoryMode', 'RuntimeDirectoryMode', mode),
-    exec.set('RuntimeDirectoryPreserve', 'RuntimeDirectoryPreserve', oneOfOrBoolean('yes, no or restart', ['no', 'yes', 'restart'], 'yes', 'no')),
+    exec.set(
+      'RuntimeDirectoryPreserve',
+      'RuntimeDirectoryPreserve',
+      oneOfOrBoolean('yes, no or restart', ['no', 'yes', 'restart'], 'yes', 'no'),
+    ),
     exec.set('StateDirectory', 'StateDirectory', managedDirectories, { form: 'DIRECTORY...' }),
     exec.set('StateDirectoryMode', 'StateDirectoryMode', mode),
     exec.set('CacheDirectory', 'CacheDirectory', managedDirectories, { form: 'DIRECTORY...' }),
@@ -313,8 +430,22 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     ...known(name, 'ReadOnlyDirectories', paths('-+'), { renamedTo: 'ReadOnlyPaths', form: 'PATH...' }),
     ...known(name, 'InaccessibleDirectories', paths('-+'), { renamedTo: 'InaccessiblePaths', form: 'PATH...' }),
     ...unknownYet('ExtensionDirectories', paths('-+'), 'PATH...'),
-    ...unknownYet('ProtectSystem', checked((value) => (parseBoolean(value) !== undefined || ['full', 'strict'].includes(value) ? value : undefined), 'not a protection', 'use yes, no, full or strict')),
-    ...unknownYet('ProtectHome', checked((value) => (parseBoolean(value) !== undefined || ['read-only', 'tmpfs'].includes(value) ? value : undefined), 'not a protection', 'use yes, no, read-only or tmpfs')),
+    ...unknownYet(
+      'ProtectSystem',
+      checked(
+        (value) => (parseBoolean(value) !== undefined || ['full', 'strict'].includes(value) ? value : undefined),
+        'not a protection',
+        'use yes, no, full or strict',
+      ),
+    ),
+    ...unknownYet(
+      'ProtectHome',
+      checked(
+        (value) => (parseBoolean(value) !== undefined || ['read-only', 'tmpfs'].includes(value) ? value : undefined),
+        'not a protection',
+        'use yes, no, read-only or tmpfs',
+      ),
+    ),
     ...unknownYet('ProtectProc', oneOf('a protection', ['default', 'noaccess', 'invisible', 'ptraceable'])),
     ...unknownYet('ProcSubset', oneOf('a subset', ['all', 'pid'])),
     ...unknownYet('KeyringMode', oneOf('a keyring mode', ['inherit', 'private', 'shared'])),
@@ -324,8 +455,16 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     ...unknownYet('LogLevelMax', level, 'LEVEL'),
     ...unknownYet('LogRateLimitIntervalSec', span),
     ...unknownYet('LogRateLimitBurst TTYRows TTYColumns', unsigned),
-    ...unknownYet('TimerSlackNSec', checked((value) => parseSpanNs(value), 'not a time span', 'use for example 50us'), 'NANOSECONDS'),
-    ...unknownYet('SecureBits', words((word) => (SECURE_BITS.includes(word) ? undefined : 'not a secure bit')), 'BIT...'),
+    ...unknownYet(
+      'TimerSlackNSec',
+      checked((value) => parseSpanNs(value), 'not a time span', 'use for example 50us'),
+      'NANOSECONDS',
+    ),
+    ...unknownYet(
+      'SecureBits',
+      words((word) => (SECURE_BITS.includes(word) ? undefined : 'not a secure bit')),
+      'BIT...',
+    ),
     ...unknownYet('MountFlags', oneOf('a propagation', ['shared', 'slave', 'private', ''])),
     ...unknownYet(
       `RootImageOptions RootHash RootHashSignature ExtensionImages MountImages CoredumpFilter NUMAMask StandardInputText
@@ -339,12 +478,22 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
   ];
 }
 
-const SECURE_BITS = ['keep-caps', 'keep-caps-locked', 'no-setuid-fixup', 'no-setuid-fixup-locked', 'noroot', 'noroot-locked'];
+const SECURE_BITS = [
+  'keep-caps',
+  'keep-caps-locked',
+  'no-setuid-fixup',
+  'no-setuid-fixup-locked',
+  'noroot',
+  'noroot-locked',
+];
 
 type KillSettings = Pick<ExecSettings, 'KillMode' | 'KillSignal' | 'SendSIGHUP' | 'SendSIGKILL' | 'FinalKillSignal'>;
 
 /** The rows of systemd.kill(5) that scopes have too. */
-export function scopeKillDirectives(name: string, pick: (draft: Draft) => Mutable<KillSettings> | undefined): readonly Directive[] {
+export function scopeKillDirectives(
+  name: string,
+  pick: (draft: Draft) => Mutable<KillSettings> | undefined,
+): readonly Directive[] {
   const kill = section<KillSettings>(name, pick);
   return [
     kill.set('KillMode', 'KillMode', oneOf('a kill mode', ['control-group', 'mixed', 'process', 'none'])),

@@ -5,8 +5,9 @@
  * Timers, paths, mounts, automounts and swaps are read in full; their types are not run yet, and the status of their rows
  * says so. When a type gets its machine its rows turn to `honoured`, and nothing else changes here.
  */
-import { pathFault } from '../syntax/path.ts';
+
 import { simplifyPath } from '../names.ts';
+import { pathFault } from '../syntax/path.ts';
 import { parseInteger } from '../syntax/scalar.ts';
 import type {
   AutomountSection,
@@ -26,7 +27,19 @@ import { defaultExec, execDirectives, scopeKillDirectives } from './exec.ts';
 import { boolean, mode, oneOf, path, span, text, timeout, unitName, unsigned } from './parsers.ts';
 
 const NOT_YET = { status: 'unsupported' } as const;
-const TRIGGERED = ['service', 'socket', 'target', 'mount', 'automount', 'swap', 'slice', 'scope', 'path', 'timer', 'device'];
+const TRIGGERED = [
+  'service',
+  'socket',
+  'target',
+  'mount',
+  'automount',
+  'swap',
+  'slice',
+  'scope',
+  'path',
+  'timer',
+  'device',
+];
 
 export function defaultTimer(): Mutable<TimerSection> {
   return {
@@ -45,7 +58,13 @@ export function defaultTimer(): Mutable<TimerSection> {
 }
 
 const timer = section<TimerSection>('Timer', (draft) => draft.timer);
-const BASES: readonly TimerBase[] = ['OnActiveSec', 'OnBootSec', 'OnStartupSec', 'OnUnitActiveSec', 'OnUnitInactiveSec'];
+const BASES: readonly TimerBase[] = [
+  'OnActiveSec',
+  'OnBootSec',
+  'OnStartupSec',
+  'OnUnitActiveSec',
+  'OnUnitInactiveSec',
+];
 
 /** An empty assignment of any timer key empties all of them. */
 function emptyTimers(target: Mutable<TimerSection>): void {
@@ -93,11 +112,24 @@ export const timerDirectives: readonly Directive[] = [
 ];
 
 export function defaultPath(): Mutable<PathSection> {
-  return { specs: [], Unit: '', MakeDirectory: false, DirectoryMode: 0o755, TriggerLimitIntervalSec: 2000, TriggerLimitBurst: 200 };
+  return {
+    specs: [],
+    Unit: '',
+    MakeDirectory: false,
+    DirectoryMode: 0o755,
+    TriggerLimitIntervalSec: 2000,
+    TriggerLimitBurst: 200,
+  };
 }
 
 const pathUnit = section<PathSection>('Path', (draft) => draft.path);
-const PATH_KINDS: readonly PathKind[] = ['PathExists', 'PathExistsGlob', 'PathChanged', 'PathModified', 'DirectoryNotEmpty'];
+const PATH_KINDS: readonly PathKind[] = [
+  'PathExists',
+  'PathExistsGlob',
+  'PathChanged',
+  'PathModified',
+  'DirectoryNotEmpty',
+];
 
 export const pathDirectives: readonly Directive[] = [
   ...PATH_KINDS.map((kind) =>
@@ -154,7 +186,11 @@ export const mountDirectives: readonly Directive[] = [
   mount.set('DirectoryMode', 'DirectoryMode', mode, NOT_YET),
   mount.set('TimeoutSec', 'TimeoutSec', timeout, { ...NOT_YET, form: 'SECONDS' }),
   ...execDirectives('Mount', (draft) => draft.mount),
-  ...cgroupDirectives('Mount', (draft) => draft.mount, (draft) => draft.mount),
+  ...cgroupDirectives(
+    'Mount',
+    (draft) => draft.mount,
+    (draft) => draft.mount,
+  ),
 ];
 
 export function defaultAutomount(): Mutable<AutomountSection> {
@@ -188,7 +224,11 @@ export const swapDirectives: readonly Directive[] = [
   swap.set('Options', 'Options', text, NOT_YET),
   swap.set('TimeoutSec', 'TimeoutSec', timeout, { ...NOT_YET, form: 'SECONDS' }),
   ...execDirectives('Swap', (draft) => draft.swap),
-  ...cgroupDirectives('Swap', (draft) => draft.swap, (draft) => draft.swap),
+  ...cgroupDirectives(
+    'Swap',
+    (draft) => draft.swap,
+    (draft) => draft.swap,
+  ),
 ];
 
 export function defaultSlice(): Mutable<SliceSection> {

@@ -2,8 +2,8 @@
  * Parsers of directives: the value parsers of src/units/syntax, with specifiers, lists, resets and words for what is wrong.
  */
 import { isUnitName, mayTemplate, parseName, simplifyPath } from '../names.ts';
-import { parseCpuList } from '../syntax/cpu-list.ts';
 import { parseCommands } from '../syntax/command.ts';
+import { parseCpuList } from '../syntax/cpu-list.ts';
 import { isVariableAssignment, isVariableName, withVariable } from '../syntax/environment.ts';
 import { isRelativePath, pathFault } from '../syntax/path.ts';
 import { parseBoolean, parseInteger, parseMode } from '../syntax/scalar.ts';
@@ -36,9 +36,17 @@ export function optional<T>(parser: Parser<T>): Parser<T | undefined> {
 
 export const boolean: Parser<boolean> = checked(parseBoolean, 'not a boolean', 'use yes or no');
 export const mode: Parser<number> = checked(parseMode, 'not a file mode', 'use up to four octal digits, such as 0755');
-export const span: Parser<Span> = checked(parseSpan, 'not a time span', 'use for example 90, 1min 30s, 500ms or infinity');
+export const span: Parser<Span> = checked(
+  parseSpan,
+  'not a time span',
+  'use for example 90, 1min 30s, 500ms or infinity',
+);
 export const signal: Parser<number> = checked(parseSignal, 'not a signal', 'use a name such as SIGTERM, or a number');
-export const size: Parser<number> = checked((text) => parseSize(text), 'not a size', 'use bytes, or a number with K, M, G or T');
+export const size: Parser<number> = checked(
+  (text) => parseSize(text),
+  'not a size',
+  'use bytes, or a number with K, M, G or T',
+);
 
 /** A span where 0 means infinity, as for the time-outs of older units. */
 export const timeout: Parser<Span> = (value, ctx, current) => {
@@ -53,7 +61,11 @@ export const watchdog: Parser<number> = (value, ctx) => {
 };
 
 export function integer(least: number, most: number, what = 'a whole number'): Parser<number> {
-  return checked((text) => parseInteger(text, least, most), `not ${what} from ${least} to ${most}`, 'use a number in that range');
+  return checked(
+    (text) => parseInteger(text, least, most),
+    `not ${what} from ${least} to ${most}`,
+    'use a number in that range',
+  );
 }
 
 export const unsigned: Parser<number> = checked(
@@ -142,7 +154,9 @@ export function paths(prefixes = ''): Parser<readonly string[]> {
 /** Names of directories below a root, with `:` and symlinks; added. */
 export const managedDirectories: Parser<readonly string[]> = words((word) => {
   const parts = word.split(':');
-  return parts.length > 2 || parts.some((part) => !isRelativePath(part)) ? 'not a relative path without .. (or path:symlink)' : undefined;
+  return parts.length > 2 || parts.some((part) => !isRelativePath(part))
+    ? 'not a relative path without .. (or path:symlink)'
+    : undefined;
 });
 
 /** User or group: a name, a number or a specifier. */
@@ -162,7 +176,6 @@ export const principal: Parser<string> = (value, ctx) => {
 /** systemd's relaxed rule for names (User names, systemd.io/USER_NAMES). */
 export function isPrincipal(name: string): boolean {
   if (/^[0-9]+$/.test(name)) return name.length <= 10 && Number(name) < 4_294_967_295 && Number(name) !== 65_535;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   return name.length <= 255 && !/[\u0000-\u001f\u007f:/]|^[-\s]|\s$|^\.\.?$|^[0-9]+$/.test(name);
 }
 
@@ -207,7 +220,12 @@ export const exits: Parser<ExitSet> = (value, ctx, current) => {
   let out = current;
   for (const word of plainWords(value)) {
     const exit = parseExit(word.text);
-    if (exit === undefined) ctx.fault(`${word.text}: neither an exit status nor a signal`, 'use 0 to 255, a name such as TEMPFAIL, or SIGTERM', word.offset);
+    if (exit === undefined)
+      ctx.fault(
+        `${word.text}: neither an exit status nor a signal`,
+        'use 0 to 255, a name such as TEMPFAIL, or SIGTERM',
+        word.offset,
+      );
     else out = withExit(out, exit);
   }
   return out;
@@ -274,7 +292,8 @@ export const installNames: Parser<readonly string[]> = (value, ctx, current) => 
     const expanded = ctx.expand(word.text, word.offset);
     if (expanded === undefined) continue;
     if (isUnitName(expanded)) out.push(expanded);
-    else ctx.fault(`${expanded}: not the name of a unit`, 'use a name with its suffix, such as foo.service', word.offset);
+    else
+      ctx.fault(`${expanded}: not the name of a unit`, 'use a name with its suffix, such as foo.service', word.offset);
   }
   return out;
 };

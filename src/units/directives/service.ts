@@ -1,6 +1,7 @@
 /** [Service]. Source: systemd.service(5). */
-import { parseInteger } from '../syntax/scalar.ts';
+
 import { simplifyPath } from '../names.ts';
+import { parseInteger } from '../syntax/scalar.ts';
 import type { RestartPolicy, ServiceSection, ServiceType } from '../types.ts';
 import { known, section } from './build.ts';
 import { cgroupDirectives } from './cgroup.ts';
@@ -51,16 +52,40 @@ export function defaultService(): Mutable<ServiceSection> {
 
 /** Defaults that depend on other settings, once all files are read. */
 export function finishService(service: Mutable<ServiceSection>, given: ReadonlySet<string>): void {
-  if (!given.has('Type')) service.Type = service.BusName !== '' ? 'dbus' : service.ExecStart.length > 0 ? 'simple' : 'oneshot';
+  if (!given.has('Type'))
+    service.Type = service.BusName !== '' ? 'dbus' : service.ExecStart.length > 0 ? 'simple' : 'oneshot';
   if (service.Type === 'oneshot' && !given.has('TimeoutStartSec')) service.TimeoutStartSec = 'infinity';
   if (!given.has('TimeoutAbortSec')) service.TimeoutAbortSec = service.TimeoutStopSec;
-  if (service.NotifyAccess === 'none' && (service.Type === 'notify' || service.Type === 'notify-reload' || service.WatchdogSec > 0 || service.FileDescriptorStoreMax > 0))
+  if (
+    service.NotifyAccess === 'none' &&
+    (service.Type === 'notify' ||
+      service.Type === 'notify-reload' ||
+      service.WatchdogSec > 0 ||
+      service.FileDescriptorStoreMax > 0)
+  )
     service.NotifyAccess = 'main';
   if (!given.has('OOMPolicy') && service.Delegate) service.OOMPolicy = 'continue';
 }
 
-const TYPES: readonly ServiceType[] = ['simple', 'exec', 'forking', 'oneshot', 'dbus', 'notify', 'notify-reload', 'idle'];
-const RESTARTS: readonly RestartPolicy[] = ['no', 'on-success', 'on-failure', 'on-abnormal', 'on-watchdog', 'on-abort', 'always'];
+const TYPES: readonly ServiceType[] = [
+  'simple',
+  'exec',
+  'forking',
+  'oneshot',
+  'dbus',
+  'notify',
+  'notify-reload',
+  'idle',
+];
+const RESTARTS: readonly RestartPolicy[] = [
+  'no',
+  'on-success',
+  'on-failure',
+  'on-abnormal',
+  'on-watchdog',
+  'on-abort',
+  'always',
+];
 
 const pidFile: Parser<string> = (value, ctx) => {
   if (value === '') return '';
@@ -197,34 +222,48 @@ export const serviceDirectives: readonly Directive[] = [
     { since: 243 },
   ),
   // Settings of [Unit] that older units have here.
-  ...(['StartLimitInterval', 'StartLimitBurst', 'StartLimitAction', 'FailureAction', 'RebootArgument'] as const).map((key) =>
-    service.does(
-      key,
-      (_target, value, ctx, draft) => {
-        if (key === 'StartLimitInterval') {
-          const parsed = span(value, ctx, draft.unit.StartLimitIntervalSec);
-          if (parsed !== undefined) draft.unit.StartLimitIntervalSec = parsed;
-        } else if (key === 'StartLimitBurst') {
-          const parsed = parseInteger(value, 0, 4_294_967_295);
-          if (parsed === undefined) ctx.fault('not a whole number', 'use a number that is not negative');
-          else draft.unit.StartLimitBurst = parsed;
-        } else {
-          const parsed = key === 'RebootArgument' ? text(value, ctx, '') : emergencyAction(value, ctx, '');
-          if (parsed !== undefined) draft.unit[key] = parsed;
-        }
-      },
-      { renamedTo: key === 'StartLimitInterval' ? '[Unit] StartLimitIntervalSec' : `[Unit] ${key}` },
-    ),
+  ...(['StartLimitInterval', 'StartLimitBurst', 'StartLimitAction', 'FailureAction', 'RebootArgument'] as const).map(
+    (key) =>
+      service.does(
+        key,
+        (_target, value, ctx, draft) => {
+          if (key === 'StartLimitInterval') {
+            const parsed = span(value, ctx, draft.unit.StartLimitIntervalSec);
+            if (parsed !== undefined) draft.unit.StartLimitIntervalSec = parsed;
+          } else if (key === 'StartLimitBurst') {
+            const parsed = parseInteger(value, 0, 4_294_967_295);
+            if (parsed === undefined) ctx.fault('not a whole number', 'use a number that is not negative');
+            else draft.unit.StartLimitBurst = parsed;
+          } else {
+            const parsed = key === 'RebootArgument' ? text(value, ctx, '') : emergencyAction(value, ctx, '');
+            if (parsed !== undefined) draft.unit[key] = parsed;
+          }
+        },
+        { renamedTo: key === 'StartLimitInterval' ? '[Unit] StartLimitIntervalSec' : `[Unit] ${key}` },
+      ),
   ),
-  service.set('PermissionsStartOnly', 'RootDirectoryStartOnly', ((value, ctx, current) => {
-    // Old: only ExecStart= runs as User=; + in front of the other commands says it now.
-    const parsed = boolean(value, ctx, current);
-    if (parsed === true) ctx.fault('not honoured; all commands run as User=', 'put + in front of the commands that need full privileges');
-    return undefined;
-  }) as Parser<boolean>, { status: 'unsupported', form: 'BOOLEAN' }),
+  service.set(
+    'PermissionsStartOnly',
+    'RootDirectoryStartOnly',
+    ((value, ctx, current) => {
+      // Old: only ExecStart= runs as User=; + in front of the other commands says it now.
+      const parsed = boolean(value, ctx, current);
+      if (parsed === true)
+        ctx.fault(
+          'not honoured; all commands run as User=',
+          'put + in front of the commands that need full privileges',
+        );
+      return undefined;
+    }) as Parser<boolean>,
+    { status: 'unsupported', form: 'BOOLEAN' },
+  ),
   ...known('Service', 'RuntimeRandomizedExtraSec', span, { since: 250 }),
   ...known('Service', 'USBFunctionDescriptors USBFunctionStrings', path),
   ...known('Service', 'SysVStartPriority BusPolicy', undefined, { status: 'accepted' }),
   ...execDirectives('Service', (draft) => draft.service),
-  ...cgroupDirectives('Service', (draft) => draft.service, (draft) => draft.service),
+  ...cgroupDirectives(
+    'Service',
+    (draft) => draft.service,
+    (draft) => draft.service,
+  ),
 ];

@@ -9,7 +9,20 @@ import { known, section } from './build.ts';
 import { cgroupDirectives } from './cgroup.ts';
 import type { Checker, Context, Directive, Mutable, Parser } from './draft.ts';
 import { defaultExec, execDirectives } from './exec.ts';
-import { boolean, commands, mode, oneOf, oneOfOrBoolean, paths, principal, span, text, timeout, unitName, unsigned } from './parsers.ts';
+import {
+  boolean,
+  commands,
+  mode,
+  oneOf,
+  oneOfOrBoolean,
+  paths,
+  principal,
+  span,
+  text,
+  timeout,
+  unitName,
+  unsigned,
+} from './parsers.ts';
 
 export function defaultSocket(): Mutable<SocketSection> {
   return {
@@ -70,11 +83,13 @@ const bytes: Parser<Option> = (value, ctx) => {
   if (parsed === undefined) ctx.fault('not a size', 'use bytes, or a number with K, M or G');
   return parsed;
 };
-const whole = (least: number, most: number): Parser<Option> => (value, ctx) => {
-  const parsed = parseInteger(value, least, most);
-  if (parsed === undefined) ctx.fault(`not a whole number from ${least} to ${most}`, 'use a number in that range');
-  return parsed;
-};
+const whole =
+  (least: number, most: number): Parser<Option> =>
+  (value, ctx) => {
+    const parsed = parseInteger(value, least, most);
+    if (parsed === undefined) ctx.fault(`not a whole number from ${least} to ${most}`, 'use a number in that range');
+    return parsed;
+  };
 const TOS: Readonly<Record<string, number>> = { 'low-delay': 16, throughput: 8, reliability: 4, 'low-cost': 2 };
 const tos: Parser<Option> = (value, ctx, current) => TOS[value] ?? whole(0, 255)(value, ctx, current);
 const asOption = (parser: Checker) => parser as Parser<Option>;
@@ -104,7 +119,11 @@ const OPTIONS: readonly (readonly [key: string, parser: Parser<Option>, form: st
   ['PassCredentials', asOption(boolean), 'BOOLEAN'],
   ['PassSecurity', asOption(boolean), 'BOOLEAN'],
   ['PassPacketInfo', asOption(boolean), 'BOOLEAN'],
-  ['Timestamping', asOption(oneOfOrBoolean('a kind of time stamp', ['off', 'us', 'usec', 'ns', 'nsec'], 'us', 'off')), 'BOOLEAN'],
+  [
+    'Timestamping',
+    asOption(oneOfOrBoolean('a kind of time stamp', ['off', 'us', 'usec', 'ns', 'nsec'], 'us', 'off')),
+    'BOOLEAN',
+  ],
   ['TCPCongestion', asOption(text), 'STRING'],
   ['SocketProtocol', asOption(oneOf('a protocol', ['udplite', 'sctp', 'mptcp'])), 'PROTOCOL'],
   ['Writable', asOption(boolean), 'BOOLEAN'],
@@ -114,7 +133,6 @@ const descriptorName: Parser<string> = (value, ctx) => {
   if (value === '') return '';
   const name = ctx.expand(value);
   if (name === undefined) return undefined;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (name.length > 255 || /[\u0000-\u001f\u007f:]/.test(name) || !isFileName(name.replaceAll('/', '_'))) {
     ctx.fault('not a name for a descriptor', 'use up to 255 characters without colons');
     return undefined;
@@ -137,13 +155,16 @@ function listen(target: Mutable<SocketSection>, kind: Listen['kind'], value: str
 const socket = section<SocketSection>('Socket', (draft) => draft.socket);
 
 export const socketDirectives: readonly Directive[] = [
-  ...LISTENERS.map(([key, kind]) => socket.does(key, (target, value, ctx) => listen(target, kind, value, ctx), { form: 'ADDRESS' })),
+  ...LISTENERS.map(([key, kind]) =>
+    socket.does(key, (target, value, ctx) => listen(target, kind, value, ctx), { form: 'ADDRESS' }),
+  ),
   ...OPTIONS.map(([key, parser, form]) =>
     socket.does(
       key,
       (target, value, ctx) => {
         const parsed = value === '' ? undefined : parser(value, ctx, '');
-        if (value === '') target.options = Object.fromEntries(Object.entries(target.options).filter(([name]) => name !== key));
+        if (value === '')
+          target.options = Object.fromEntries(Object.entries(target.options).filter(([name]) => name !== key));
         else if (parsed !== undefined) target.options = { ...target.options, [key]: parsed };
       },
       { form },
@@ -172,5 +193,9 @@ export const socketDirectives: readonly Directive[] = [
   ...known('Socket', 'SELinuxContextFromNet', boolean),
   ...known('Socket', 'ListenUSBFunction SmackLabel SmackLabelIPIn SmackLabelIPOut'),
   ...execDirectives('Socket', (draft) => draft.socket),
-  ...cgroupDirectives('Socket', (draft) => draft.socket, (draft) => draft.socket),
+  ...cgroupDirectives(
+    'Socket',
+    (draft) => draft.socket,
+    (draft) => draft.socket,
+  ),
 ];

@@ -1,14 +1,25 @@
 /** [Unit] and [Install]. Source: systemd.unit(5). */
-import { simplifyPath } from '../names.ts';
+import { parseName, simplifyPath } from '../names.ts';
 import { pathFault } from '../syntax/path.ts';
 import { parseBoolean } from '../syntax/scalar.ts';
-
 import { plainWords, splitWords } from '../syntax/words.ts';
 import type { DependencyKind, InstallSection, UnitSection } from '../types.ts';
 import { section } from './build.ts';
 import type { Context, Directive, Mutable, Parser } from './draft.ts';
-import { boolean, checked, installNames, oneOf, optional, path, span, text, timeout, unitNames, unsigned, words } from './parsers.ts';
-import { parseName } from '../names.ts';
+import {
+  boolean,
+  checked,
+  installNames,
+  oneOf,
+  optional,
+  path,
+  span,
+  text,
+  timeout,
+  unitNames,
+  unsigned,
+  words,
+} from './parsers.ts';
 
 export function defaultUnit(): Mutable<UnitSection> {
   return {
@@ -154,14 +165,18 @@ const jobMode: Parser<string> = oneOf('a job mode', [
 ]);
 
 const documentation = words((word) =>
-  /^(https?:\/\/.|file:\/.|info:.|man:.)/.test(word) ? undefined : 'not a reference of http:, https:, file:, info: or man:',
+  /^(https?:\/\/.|file:\/.|info:.|man:.)/.test(word)
+    ? undefined
+    : 'not a reference of http:, https:, file:, info: or man:',
 );
 
-const exitStatus: Parser<number | undefined> = optional(checked(
-  (value) => (/^[0-9]{1,3}$/.test(value) && Number(value) <= 255 ? Number(value) : undefined),
-  'not an exit status',
-  'use 0 to 255',
-));
+const exitStatus: Parser<number | undefined> = optional(
+  checked(
+    (value) => (/^[0-9]{1,3}$/.test(value) && Number(value) <= 255 ? Number(value) : undefined),
+    'not an exit status',
+    'use 0 to 255',
+  ),
+);
 
 const mountPaths: Parser<readonly string[]> = (value, ctx, current) => {
   const split = splitWords(value, { quotes: true });
@@ -215,7 +230,10 @@ function conditionRow(kind: string, assert: boolean): Directive {
         ctx.fault('not a boolean', 'use yes or no');
         return;
       }
-      draft.conditions = [...draft.conditions, { ...condition, argument: PATH_CONDITIONS.has(kind) ? simplifyPath(expanded) : expanded }];
+      draft.conditions = [
+        ...draft.conditions,
+        { ...condition, argument: PATH_CONDITIONS.has(kind) ? simplifyPath(expanded) : expanded },
+      ];
     },
     { form: 'CONDITION' },
   );
@@ -225,7 +243,9 @@ export const unitDirectives: readonly Directive[] = [
   unit.set('Description', 'Description', text),
   unit.set('Documentation', 'Documentation', documentation, { form: 'URL...' }),
   unit.set('SourcePath', 'SourcePath', path),
-  ...EDGES.map(([key, kind, renamedTo]) => unit.does(key, edgeList(kind), { form: 'UNIT...', ...(renamedTo === undefined ? {} : { renamedTo }) })),
+  ...EDGES.map(([key, kind, renamedTo]) =>
+    unit.does(key, edgeList(kind), { form: 'UNIT...', ...(renamedTo === undefined ? {} : { renamedTo }) }),
+  ),
   unit.set('RequiresMountsFor', 'RequiresMountsFor', mountPaths, { form: 'PATH...' }),
   unit.set('StopWhenUnneeded', 'StopWhenUnneeded', boolean),
   unit.set('RefuseManualStart', 'RefuseManualStart', boolean),
@@ -293,4 +313,3 @@ export const installDirectives: readonly Directive[] = [
     { form: 'INSTANCE' },
   ),
 ];
-

@@ -4,8 +4,8 @@
  */
 import { simplifyPath } from '../names.ts';
 import type { Listen } from '../types.ts';
-import { parseInteger } from './scalar.ts';
 import { pathFault } from './path.ts';
+import { parseInteger } from './scalar.ts';
 
 /** sun_path without its NUL. */
 const UNIX_PATH_MAX = 107;
@@ -46,7 +46,8 @@ export function parseListen(kind: Listen['kind'], text: string): Listen | { read
       const family = words[0] ?? '';
       const group = words[1] ?? '0';
       const known = NETLINK_FAMILIES.has(family) || parseInteger(family, 0, 2 ** 31 - 1) !== undefined;
-      if (words.length > 2 || !known || parseInteger(group, 0, 2 ** 32 - 1) === undefined) return { fault: 'not a netlink family and group' };
+      if (words.length > 2 || !known || parseInteger(group, 0, 2 ** 32 - 1) === undefined)
+        return { fault: 'not a netlink family and group' };
       return { kind, address: words.length === 2 ? `${family} ${group}` : family };
     }
     default:
@@ -77,7 +78,8 @@ function socketAddress(kind: 'stream' | 'datagram' | 'seqpacket', text: string):
     return port(match[2] ?? '') ? { kind, address: text } : { fault: 'not a port from 1 to 65535' };
   }
   const match = /^([0-9.]+):([0-9]+)$/.exec(text);
-  if (match === null || !isIpv4(match[1] ?? '')) return { fault: 'not a path, @name, port, IPv4:port, [IPv6]:port or vsock:CID:port' };
+  if (match === null || !isIpv4(match[1] ?? ''))
+    return { fault: 'not a path, @name, port, IPv4:port, [IPv6]:port or vsock:CID:port' };
   return port(match[2] ?? '') ? { kind, address: text } : { fault: 'not a port from 1 to 65535' };
 }
 
@@ -120,5 +122,7 @@ export function canAccept(listen: Listen): boolean {
 
 /** The path a listener has in the file system; undefined: none. */
 export function listenPath(listen: Listen): string | undefined {
-  return listen.address.startsWith('/') && listen.kind !== 'message-queue' && listen.kind !== 'netlink' ? listen.address : undefined;
+  return listen.address.startsWith('/') && listen.kind !== 'message-queue' && listen.kind !== 'netlink'
+    ? listen.address
+    : undefined;
 }

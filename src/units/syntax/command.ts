@@ -26,7 +26,11 @@ const WORDS_MAX = 65_536;
 export function parseCommands(
   value: string,
   expand: (text: string) => { readonly text: string } | { readonly fault: string },
-): { readonly commands: readonly Command[]; readonly faults: readonly CommandFault[]; readonly warnings: readonly { readonly why: string; readonly offset: number }[] } {
+): {
+  readonly commands: readonly Command[];
+  readonly faults: readonly CommandFault[];
+  readonly warnings: readonly { readonly why: string; readonly offset: number }[];
+} {
   const warnings = unknownEscapes(value);
   const commands: Command[] = [];
   const faults: CommandFault[] = [];
@@ -36,7 +40,12 @@ export function parseCommands(
     const first = nextWord(value, at, rules);
     if (first === undefined) break;
     if ('fault' in first) {
-      faults.push({ why: first.fault, todo: 'mend the quoting (systemd.syntax(7))', offset: first.offset, ignorable: /^[-@:+!]*-/.test(value.slice(at).trimStart()) });
+      faults.push({
+        why: first.fault,
+        todo: 'mend the quoting (systemd.syntax(7))',
+        offset: first.offset,
+        ignorable: /^[-@:+!]*-/.test(value.slice(at).trimStart()),
+      });
       break;
     }
     at = first.end;
@@ -94,7 +103,10 @@ export function parseCommands(
       argv.push(text.text);
     }
     if (wantsArgv0) {
-      fail("'@' asks for argv[0] as the second word, and there is none", 'give the program and its argv[0], or drop the @');
+      fail(
+        "'@' asks for argv[0] as the second word, and there is none",
+        'give the program and its argv[0], or drop the @',
+      );
       bad = true;
     }
     if (!bad)
@@ -115,7 +127,8 @@ function unknownEscapes(value: string): { readonly why: string; readonly offset:
   for (let at = value.indexOf('\\'); at >= 0 && out.length < 10; ) {
     const known = escapeAt(value, at);
     const semicolon = value[at + 1] === ';' && isEnd(value, at + 2);
-    if (known === undefined && !semicolon) out.push({ why: `${value.slice(at, at + 2)} is not an escape and stays as it is`, offset: at });
+    if (known === undefined && !semicolon)
+      out.push({ why: `${value.slice(at, at + 2)} is not an escape and stays as it is`, offset: at });
     at = value.indexOf('\\', known?.end ?? at + 2);
   }
   return out;

@@ -11,8 +11,11 @@ export function isVariableName(text: string): boolean {
 /** `NAME=value` with a good name and no control characters but tab and newline in the value. */
 export function isVariableAssignment(text: string): boolean {
   const equals = text.indexOf('=');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  return equals > 0 && isVariableName(text.slice(0, equals)) && !/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text.slice(equals + 1));
+  return (
+    equals > 0 &&
+    isVariableName(text.slice(0, equals)) &&
+    !/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text.slice(equals + 1))
+  );
 }
 
 /** The list with one more assignment; a later one of the same name takes the place of the earlier. */

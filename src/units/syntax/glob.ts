@@ -8,11 +8,11 @@ export function matchesGlob(pattern: string, text: string): boolean {
   let starT = 0;
   while (t < text.length) {
     const step = p < pattern.length ? matchOne(pattern, p, text[t] ?? '') : undefined;
-    if (step !== undefined && step.star) {
+    if (step?.star) {
       starP = p;
       starT = t;
       p += 1;
-    } else if (step !== undefined && step.matches) {
+    } else if (step?.matches) {
       p = step.next;
       t += 1;
     } else if (starP >= 0) {
@@ -30,7 +30,11 @@ export function isGlob(text: string): boolean {
   return /[*?[]/.test(text);
 }
 
-function matchOne(pattern: string, at: number, char: string): { readonly matches: boolean; readonly next: number; readonly star: boolean } {
+function matchOne(
+  pattern: string,
+  at: number,
+  char: string,
+): { readonly matches: boolean; readonly next: number; readonly star: boolean } {
   const head = pattern[at];
   if (head === '*') return { matches: false, next: at + 1, star: true };
   if (head === '?') return { matches: true, next: at + 1, star: false };

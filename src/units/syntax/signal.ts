@@ -5,9 +5,38 @@
 import type { ExitSet } from '../types.ts';
 
 const NAMES = [
-  'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE', 'ALRM', 'TERM', 'STKFLT',
-  'CHLD', 'CONT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS',
-] as const; // biome-ignore format: a table
+  'HUP',
+  'INT',
+  'QUIT',
+  'ILL',
+  'TRAP',
+  'ABRT',
+  'BUS',
+  'FPE',
+  'KILL',
+  'USR1',
+  'SEGV',
+  'USR2',
+  'PIPE',
+  'ALRM',
+  'TERM',
+  'STKFLT',
+  'CHLD',
+  'CONT',
+  'STOP',
+  'TSTP',
+  'TTIN',
+  'TTOU',
+  'URG',
+  'XCPU',
+  'XFSZ',
+  'VTALRM',
+  'PROF',
+  'WINCH',
+  'IO',
+  'PWR',
+  'SYS',
+] as const;
 
 /** First and last real-time signal that glibc leaves to programs. */
 const RTMIN = 34;
@@ -45,7 +74,11 @@ export function signalName(number: number): string {
 }
 
 /** Exit statuses by name, with the class systemd-analyze(1) exit-status shows. */
-export const EXIT_STATUSES: readonly (readonly [name: string, status: number, set: 'libc' | 'systemd' | 'LSB' | 'BSD'])[] = [
+export const EXIT_STATUSES: readonly (readonly [
+  name: string,
+  status: number,
+  set: 'libc' | 'systemd' | 'LSB' | 'BSD',
+])[] = [
   ['SUCCESS', 0, 'libc'],
   ['FAILURE', 1, 'libc'],
   ['INVALIDARGUMENT', 2, 'LSB'],

@@ -55,7 +55,7 @@ const UNIT_START = /[a-zA-Zµμ]/;
 /** Digits after the point that count. */
 const FRACTION_DIGITS = 15;
 /** 2^64 - 1 µs is systemd's infinity; above it a span cannot be said. */
-const MAX_US = 18_446_744_073_709_551_615;
+const MAX_US = 2 ** 64;
 
 /** A span in milliseconds (microseconds kept as the fraction); a bare number is seconds. */
 export function parseSpan(text: string): Span | undefined {

@@ -5,8 +5,10 @@
 import { matchesGlob } from './glob.ts';
 
 const isDigit = (char: string | undefined) => char !== undefined && char >= '0' && char <= '9';
-const isLetter = (char: string | undefined) => char !== undefined && ((char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z'));
-const counts = (char: string | undefined) => isDigit(char) || isLetter(char) || (char !== undefined && '~-^.'.includes(char));
+const isLetter = (char: string | undefined) =>
+  char !== undefined && ((char >= 'a' && char <= 'z') || (char >= 'A' && char <= 'Z'));
+const counts = (char: string | undefined) =>
+  isDigit(char) || isLetter(char) || (char !== undefined && '~-^.'.includes(char));
 
 /** Negative: `left` is the older one; 0: the same; positive: the newer one. */
 export function compareVersions(left: string, right: string): number {
@@ -74,7 +76,17 @@ export function holds(actual: string, operator: Operator, wanted: string): boole
       return !matchesGlob(wanted, actual);
     default: {
       const order = compareVersions(actual, wanted);
-      return operator === '<' ? order < 0 : operator === '<=' ? order <= 0 : operator === '>' ? order > 0 : operator === '>=' ? order >= 0 : operator === '==' ? order === 0 : order !== 0;
+      return operator === '<'
+        ? order < 0
+        : operator === '<='
+          ? order <= 0
+          : operator === '>'
+            ? order > 0
+            : operator === '>='
+              ? order >= 0
+              : operator === '=='
+                ? order === 0
+                : order !== 0;
     }
   }
 }

@@ -178,7 +178,13 @@ function digits(value: string, at: number, length: number, base: 8 | 16): number
   for (let i = at; i < at + length; i++) {
     const code = value.charCodeAt(i);
     const digit =
-      code >= 48 && code <= 57 ? code - 48 : code >= 97 && code <= 102 ? code - 87 : code >= 65 && code <= 70 ? code - 55 : 99;
+      code >= 48 && code <= 57
+        ? code - 48
+        : code >= 97 && code <= 102
+          ? code - 87
+          : code >= 65 && code <= 70
+            ? code - 55
+            : 99;
     if (digit >= base) return undefined;
     number = number * base + digit;
   }
