@@ -3,30 +3,42 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import type { ActiveState, UnitChange } from '../jobs/types.ts';
+import { endedWell } from '../machines/ends.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, type View, view } from '../machines/view.ts';
 import { type ActorKind, machineLogic, type Post } from '../supervisor/index.ts';
-import { unitEffects, unitOf, type UnitTools } from './unit-effects.ts';
+import { type UnitTools, unitEffects, unitOf } from './unit-effects.ts';
 
-const seen = (snapshot: unknown): View | undefined => (snapshot === undefined ? undefined : view(snapshot as UnitSnapshot));
+const seen = (snapshot: unknown): View | undefined =>
+  snapshot === undefined ? undefined : view(snapshot as UnitSnapshot);
 
-/** What the job engine is told; undefined: nothing that concerns it. */
-function changeOf(unit: string, before: UnitSnapshot, after: UnitSnapshot): UnitChange | undefined {
+const isDown = (active: ActiveState) => active === 'inactive' || active === 'failed';
+
+/** What the job engine is told, in order; empty: nothing that concerns it. */
+function changesOf(unit: string, before: UnitSnapshot, after: UnitSnapshot): readonly UnitChange[] {
   const [was, is] = [view(before), view(after)];
-  const isDown = is.active === 'inactive' || is.active === 'failed';
-  const fellThrough = after.context.downs > before.context.downs && !isDown;
-  if (was.active === is.active && was.result === is.result && !fellThrough) return undefined;
+  const wentDown = is.downs > was.downs;
+  if (was.active === is.active && was.result === is.result && !wentDown) return [];
+  if (wentDown && was.active === 'inactive' && is.active === 'inactive') {
+    // A whole life in one step (a oneshot without commands): whoever waits for its start must see it pass.
+    return [
+      { unit, before: 'inactive', after: 'activating' },
+      { unit, before: 'activating', after: 'inactive', result: is.result },
+    ];
+  }
   const reloaded = was.active === 'reloading' && is.active !== 'reloading';
   const reload = (after.context as Partial<ServiceContext>).reloadResult === 'success' ? 'done' : 'failed';
-  const through: ActiveState = is.result === 'success' ? 'inactive' : 'failed';
-  return {
-    unit,
-    before: was.active,
-    after: is.active,
-    result: is.result,
-    ...(reloaded ? { reload } : {}),
-    ...(fellThrough ? { through } : {}),
-  };
+  const through: ActiveState = endedWell(is.result) ? 'inactive' : 'failed';
+  return [
+    {
+      unit,
+      before: was.active,
+      after: is.active,
+      result: is.result,
+      ...(reloaded ? { reload } : {}),
+      ...(wentDown && !isDown(is.active) ? { through } : {}),
+    },
+  ];
 }
 
 /** Everything that is told when a unit's view changes: jobs, subscribers, and the sockets of a service. */
@@ -35,27 +47,38 @@ function observe(tools: UnitTools) {
     const unit = unitOf(actor);
     const [was, is] = [seen(before), seen(after)];
     if (is === undefined || was === undefined) return [];
-    if (was.active === is.active && was.sub === is.sub && was.result === is.result) return [];
+    if (was.active === is.active && was.sub === is.sub && was.result === is.result && was.downs === is.downs) return [];
     const posts: Post[] = [];
-    const change = changeOf(unit, before as UnitSnapshot, after as UnitSnapshot);
-    if (change !== undefined) posts.push({ to: 'jobs', event: { type: 'unit-changed', ...change } });
+    for (const change of changesOf(unit, before as UnitSnapshot, after as UnitSnapshot)) {
+      posts.push({ to: 'jobs', event: { type: 'unit-changed', ...change } });
+    }
     if (unit.endsWith('.service')) posts.push(...socketPosts(tools, unit, is, false));
-    posts.push({ to: 'events', event: { type: 'tell', what: { unit, was: was.active, active: is.active, sub: is.sub, result: is.result } } });
+    posts.push({
+      to: 'events',
+      event: { type: 'tell', what: { unit, was: was.active, active: is.active, sub: is.sub, result: is.result } },
+    });
     return posts;
   };
 }
 
 /** The state of a service, for the socket units that trigger it. */
-export function socketPosts(tools: UnitTools, service: string, { active, sub, result }: View, pending: boolean): Post[] {
+export function socketPosts(tools: UnitTools, service: string, seen: View, pending: boolean): Post[] {
+  const { active, sub, result, startLimitHit } = seen;
   const loaded = tools.world.unit(service)?.loadState === 'loaded';
   return tools.world
     .socketsOf(service)
     .filter((socket) => tools.world.unit(socket)?.loadState === 'loaded')
-    .map((socket) => ({ to: `unit:${socket}`, event: { type: 'service-state', active, sub, result, pending, loaded } }));
+    .map((socket) => ({
+      to: `unit:${socket}`,
+      event: { type: 'service-state', active, sub, result, startLimitHit, pending, loaded },
+    }));
 }
 
 /** One kind for each machine, by its name. */
-export function unitKinds(tools: UnitTools, machines: Readonly<Record<string, AnyStateMachine>>): Record<string, ActorKind> {
+export function unitKinds(
+  tools: UnitTools,
+  machines: Readonly<Record<string, AnyStateMachine>>,
+): Record<string, ActorKind> {
   const effects = unitEffects(tools);
   const tell = observe(tools);
   return Object.fromEntries(

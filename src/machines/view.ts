@@ -42,6 +42,8 @@ export interface View {
   readonly since: Since;
   /** See {@link UnitContext}. */
   readonly downs: number;
+  /** Its last start was refused by the start limit; absent: it has none. */
+  readonly startLimitHit?: boolean;
 }
 
 export const never: Since = {
@@ -81,6 +83,7 @@ export function view(snapshot: UnitSnapshot): View {
     result: snapshot.context.result,
     since: snapshot.context.since,
     downs: snapshot.context.downs,
+    startLimitHit: (snapshot.context as { startLimitHit?: boolean }).startLimitHit === true,
   };
 }
 
