@@ -37,6 +37,9 @@ pub fn run(command: &[String]) -> Result<u8, String> {
     let role = early::role();
     early::mount_apis(role);
     if role == Role::Subreaper {
+        if !early::proc_is_ours() {
+            return Err("/proc: not of this pid namespace; mount it before init is started".to_owned());
+        }
         set_child_subreaper(Pid::from_raw(1)).map_err(|error| format!("cannot become a child subreaper: {error}"))?;
     }
     // The terminal's foreground group is the command's own, so that Ctrl-C reaches it once, and job control works in it.
@@ -45,7 +48,7 @@ pub fn run(command: &[String]) -> Result<u8, String> {
         Ok(child) => i32::try_from(child.id()).unwrap_or(0),
         Err(error) => return Err(format!("{}: cannot be started: {error}", command.join(" "))),
     };
-    let status = supervise(&signals, main, role);
+    let status = supervise(&signals, main);
     if isatty(stdin()) {
         // The terminal goes back to whoever had it; where it is closed by now nobody wants it.
         let _ = tcsetpgrp(stdin(), getpgrp());
@@ -55,7 +58,7 @@ pub fn run(command: &[String]) -> Result<u8, String> {
 }
 
 /// Pass signals on and reap until the command has ended; its status.
-fn supervise(signals: &Signals, main: i32, role: Role) -> u8 {
+fn supervise(signals: &Signals, main: i32) -> u8 {
     loop {
         wait_for_signal(signals, None);
         while let Ok(Some(signal)) = signals.next() {
@@ -77,7 +80,6 @@ fn supervise(signals: &Signals, main: i32, role: Role) -> u8 {
                 return status_of(zombie.ending);
             }
         }
-        let _ = role;
     }
 }
 

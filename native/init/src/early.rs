@@ -115,11 +115,17 @@ fn is_absent(api: &Api, role: Role) -> bool {
     match (api.path, role) {
         // A container's runtime chooses its devices and its control groups; missing ones are not ours to bring in.
         ("/dev" | "/dev/pts" | "/dev/shm" | "/sys/fs/cgroup" | "/sys", Role::Container) => false,
-        ("/proc", _) => fs::read_link("/proc/self").is_err(),
+        ("/proc", _) => !proc_is_ours(),
         ("/run", Role::Container) => !Path::new("/run").is_dir(),
         ("/dev", _) => !Path::new("/dev/null").exists() || !is_mount_point("/dev"),
         (path, _) => !is_mount_point(path),
     }
+}
+
+/// Whether /proc shows this pid namespace. One of another namespace has the same numbers for other processes.
+#[must_use]
+pub fn proc_is_ours() -> bool {
+    fs::read_link("/proc/self").is_ok_and(|own| own.to_str() == Some(std::process::id().to_string().as_str()))
 }
 
 fn is_mount_point(path: &str) -> bool {

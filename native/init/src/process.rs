@@ -30,6 +30,12 @@ pub fn start_time(pid: i32) -> u64 {
     stat(pid).map_or(0, |stat| stat.start_time)
 }
 
+/// The program a process runs; none if it is ending, or not ours to look at.
+#[must_use]
+pub fn program(pid: i32) -> Option<std::path::PathBuf> {
+    fs::read_link(format!("/proc/{pid}/exe")).ok()
+}
+
 /// The v2 control group of a process, relative to the root of the hierarchy, with a leading slash.
 #[must_use]
 pub fn cgroup(pid: i32) -> Option<String> {

@@ -7,7 +7,7 @@ use crate::core::{own_program, spec};
 use crate::link::{Link, Progress};
 use crate::say::say;
 use crate::spawn::Helper;
-use crate::state::{Kind, STATE_VERSION, State};
+use crate::state::{STATE_VERSION, State};
 use crate::step::Event;
 use crate::turn::{Init, errno, now_us};
 use nix::unistd::execve;
@@ -215,11 +215,8 @@ pub fn restore(number: RawFd) -> Result<Restored, String> {
     let helper = take("the exec helper", saved.helper).ok_or("no exec helper")?;
     let null = take("/dev/null", saved.null).ok_or("no /dev/null")?;
     let link = saved.link.and_then(|(number, progress)| Some(Link::restore(take("the link", number)?, progress)));
-    let mut state = saved.state;
-    // It was the one that has become us.
-    state.children.retain(|_, child| !(matches!(child.kind, Kind::Check { .. }) && child.pid == 0));
     Ok(Restored {
-        state,
+        state: saved.state,
         link,
         store: saved.store.into_iter().filter_map(|(name, fd)| take(&name, fd).map(|fd| (name, fd))).collect(),
         statuses: saved

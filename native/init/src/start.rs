@@ -33,6 +33,9 @@ pub fn start(arguments: &Arguments) -> Result<Init, String> {
     // Every signal is blocked before the first child can end and before the first wait.
     let signals = Signals::open().map_err(|error| format!("signals: {error}"))?;
     early::mount_apis(role);
+    if !early::proc_is_ours() {
+        return Err("/proc: not of this pid namespace; mount it before init is started".to_owned());
+    }
     std::panic::set_hook(Box::new(|info| say(2, &format!("fault: {info}"))));
     let (config, complaints) = Config::load(arguments, Path::new(&own_program()));
     if let Some(target) = config.log_target {

@@ -391,8 +391,7 @@ pub fn next_deadline(state: &State) -> Option<u64> {
         Phase::Stopping { deadline_us, .. } => Some(deadline_us),
         Phase::Ending { until_us, .. } => Some(until_us),
     };
-    let check = checking(state).map(|child| child.since_us.saturating_add(CHECK_US));
-    [core, phase, check].into_iter().flatten().min()
+    [core, phase, check_deadline(state)].into_iter().flatten().min()
 }
 
 /// The effect a frame is, if it is one.
@@ -480,6 +479,11 @@ fn is_group_path(path: &str) -> bool {
 
 fn checking(state: &State) -> Option<&Child> {
     state.children.values().find(|child| matches!(child.kind, Kind::Check { .. }))
+}
+
+/// When the new init that looks at the state has had its time; none: there is none, or it has been killed.
+fn check_deadline(state: &State) -> Option<u64> {
+    checking(state)?.since_us.checked_add(CHECK_US)
 }
 
 fn on_frame(turn: &mut Turn, state: &State, now_us: u64, frame: ToInit, fds: usize) {
@@ -758,8 +762,9 @@ fn on_signal(turn: &mut Turn, state: &State, now_us: u64, signal: i32, rtmin: i3
 
 fn on_tick(turn: &mut Turn, state: &State, now_us: u64) {
     if let Some(child) = checking(state).filter(|child| child.pid > 0)
-        && now_us >= child.since_us.saturating_add(CHECK_US)
+        && check_deadline(state).is_some_and(|at_us| now_us >= at_us)
     {
+        turn.change(Change::Overdue(child.serial));
         turn.act(Action::Kill { id: None, target: Target::Child { pid: child.pid }, signal: SIGKILL });
     }
     match &state.phase {
@@ -860,3 +865,6 @@ fn finish(turn: &mut Turn, state: &State, now_us: u64) {
         turn.act(Action::Finish { last: plan(state, order).last, argument: order.argument.clone() });
     }
 }
+
+#[cfg(test)]
+mod tests;

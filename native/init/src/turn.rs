@@ -427,28 +427,31 @@ impl Init {
         }
     }
 
-    /// Read a status pipe. At the end of the process, no word and no end of file means that it never got to its program.
+    /// Read a status pipe. Its end means that the program runs, or that the helper has died: the process itself tells which.
     fn take_status(&mut self, serial: u64, dead: bool) {
         let Some(status) = self.statuses.get(&serial) else { return };
         let mut buffer = [0; 2048];
         let event = match rustix::io::read(status, &mut buffer) {
-            Ok(0) if dead && self.died_as_helper(serial) => Event::ExecFailed { serial, report: died_early() },
-            Ok(0) => Event::Execed { serial },
+            Ok(0) if !self.is_helper(serial) => Event::Execed { serial },
+            Ok(0) | Err(_) if dead => Event::ExecFailed { serial, report: died_early() },
+            // A helper that is dying closes its files before it is a zombie: that is next.
+            Ok(0) | Err(_) => return,
             Ok(count) => {
                 let report = buffer.get(..count).and_then(StatusReport::from_bytes);
                 Event::ExecFailed { serial, report: report.unwrap_or_else(died_early) }
             }
-            Err(_) if dead => Event::ExecFailed { serial, report: died_early() },
-            Err(_) => return,
         };
         self.statuses.remove(&serial);
         self.handle(event, Vec::new());
     }
 
-    /// Whether a zombie still bears the helper's name, or the `(name)` the helper gives itself.
-    fn died_as_helper(&self, serial: u64) -> bool {
-        let stat = self.state.children.get(&serial).and_then(|child| process::stat(child.pid));
-        stat.is_some_and(|stat| stat.comm == self.helper.comm() || stat.comm.starts_with('('))
+    /// Whether a child has not become its program. One that is dying has no program any more, but keeps its name.
+    fn is_helper(&self, serial: u64) -> bool {
+        let pid = self.state.children.get(&serial).map_or(0, |child| child.pid);
+        match process::program(pid) {
+            Some(_) => false,
+            None => process::stat(pid).is_some_and(|stat| stat.comm == self.helper.comm()),
+        }
     }
 
     /// A watched process has ended. If it is ours, reaping says how; that comes first.

@@ -44,10 +44,10 @@ fn the_next_core_is_told_everything_the_killed_one_had_not_acknowledged() {
     assert_eq!(hello.records, 5);
     let mut numbers = Vec::new();
     for _ in 0..5 {
-        core.expect("a record", |frame| match frame {
-            FromInit::Record(record) => Some(numbers.push(record.number)),
+        numbers.push(core.expect("a record", |frame| match frame {
+            FromInit::Record(record) => Some(record.number),
             _ => None,
-        });
+        }));
     }
     assert_eq!(numbers, [3, 4, 5, 6, 7]);
     // Asked again for what is done, it is answered, and not done.

@@ -199,6 +199,14 @@ impl Core {
         })
     }
 
+    /// Wait until init has dealt with all it was sent, and with all that had happened before.
+    pub fn settle(&mut self) {
+        self.send(&ToInit::FetchFds { names: Vec::new() }, &[]);
+        self.expect("an empty answer", |frame| {
+            matches!(frame, FromInit::Fds { names, last: true } if names.is_empty()).then_some(())
+        });
+    }
+
     /// End the process, not the test's end of the link.
     pub fn exit(&mut self, status: u8) {
         self.control.write_all(&[status]).unwrap();
@@ -302,7 +310,9 @@ impl Rig {
         wait_for("init to end", || self.init.try_wait().unwrap())
     }
 
-    pub fn count_fds(&self) -> usize {
+    /// How many descriptors init has, once it has dealt with all it was sent.
+    pub fn count_fds(&self, core: &mut Core) -> usize {
+        core.settle();
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
