@@ -5,7 +5,6 @@
  * call is repeated. Reads may be repeated as they are; a change carries a `requestId`, and core answers a repeated id
  * with its first answer (law 5), so nothing is ever done twice.
  */
-import { randomUUID } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { CliError, type Context } from './context.ts';
 import { exitOfError } from './exit.ts';
@@ -248,7 +247,7 @@ export function createClient(context: Context, path: string): Client {
     change: (method, parameters, onProgress) => {
       const whole = {
         method,
-        parameters: { ...parameters, requestId: randomUUID() },
+        parameters: { ...parameters, requestId: crypto.randomUUID() },
         ...(onProgress === undefined ? {} : { more: true }),
       };
       return lasting(async (over) => {
@@ -261,7 +260,7 @@ export function createClient(context: Context, path: string): Client {
       });
     },
     farewell: async (method, parameters) => {
-      const whole = { method, parameters: { ...parameters, requestId: randomUUID() } };
+      const whole = { method, parameters: { ...parameters, requestId: crypto.randomUUID() } };
       try {
         await lasting(async (over) => {
           over.send(whole);

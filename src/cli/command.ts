@@ -41,5 +41,7 @@ export interface CommandSpec {
   readonly hidden?: boolean;
   /** Brings its own options instead of the table's (logs, escape …). */
   readonly own?: boolean;
+  /** Asked so often that it is run without the parser where there is nothing to parse. */
+  readonly quick?: boolean;
   readonly load: () => Promise<Module>;
 }

@@ -2,7 +2,9 @@
  * The options of systemctl's words, in one table: every command takes all of them, as systemctl does, and shows those
  * that mean something to it. Options may stand before the command's name as well as after it.
  */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** A value that an option does not take; the message says which ones it does. */
+export class BadValue extends Error {}
 
 /** Collects `a,b` and repeated options. */
 const list = (value: string, before: string[] | undefined): string[] => [
@@ -11,14 +13,14 @@ const list = (value: string, before: string[] | undefined): string[] => [
 ];
 
 function count(value: string): number {
-  if (!/^\d+$/.test(value)) throw new InvalidArgumentError('not a number');
+  if (!/^\d+$/.test(value)) throw new BadValue('not a number');
   return Number(value);
 }
 
 const OUTPUTS = ['text', 'json', 'json-pretty', 'short', 'cat'];
 
 function output(value: string): string {
-  if (!OUTPUTS.includes(value)) throw new InvalidArgumentError(`use one of ${OUTPUTS.join(', ')}`);
+  if (!OUTPUTS.includes(value)) throw new BadValue(`use one of ${OUTPUTS.join(', ')}`);
   return value;
 }
 
@@ -73,8 +75,10 @@ const TABLE = {
   rebootArgument: { flags: '--reboot-argument <argument>', help: 'for reboot(2)' },
 } as const;
 
-const SPECS: Readonly<Record<string, { readonly flags: string; readonly help: string; readonly parse?: unknown }>> =
-  TABLE;
+/** The table for those who read all of it: the parser and completion. */
+export const SPECS: Readonly<
+  Record<string, { readonly flags: string; readonly help: string; readonly parse?: unknown }>
+> = TABLE;
 
 export type OptionName = keyof typeof TABLE;
 
@@ -119,7 +123,7 @@ export interface Options {
 }
 
 /** Shown with every command. */
-const ALWAYS: ReadonlySet<string> = new Set(['output', 'quiet', 'socket']);
+export const ALWAYS: ReadonlySet<string> = new Set(['output', 'quiet', 'socket']);
 
 /** Options that take a value, by every way to write them; needed to find the command's name among them. */
 export const VALUED: ReadonlySet<string> = new Set(
@@ -127,18 +131,6 @@ export const VALUED: ReadonlySet<string> = new Set(
     .filter(({ flags }) => flags.includes('<'))
     .flatMap(({ flags }) => flags.replace(/ <.*/, '').split(', ')),
 );
-
-/** Give a command all options; those in `shown`, and the ones for every command, are in its help. */
-export function addOptions(command: Command, shown: readonly OptionName[]): Command {
-  for (const [name, { flags, help, parse }] of Object.entries(SPECS)) {
-    const option = new Option(flags, help);
-    if (name === 'force') option.argParser((_: string, before: number | undefined) => (before ?? 0) + 1);
-    else if (parse !== undefined) option.argParser(parse as (value: string, before: unknown) => unknown);
-    if (!ALWAYS.has(name) && !shown.includes(name as OptionName)) option.hideHelp();
-    command.addOption(option);
-  }
-  return command;
-}
 
 /** Long options that a command shows, for completion. */
 export function options(shown: readonly OptionName[]): { readonly long: string; readonly help: string }[] {

@@ -3,12 +3,11 @@
  * whatever comes out.
  */
 import { basename } from 'node:path';
-import { Command, CommanderError } from 'commander';
 import { type Client, createClient, socketPath } from './client.ts';
-import type { Call, CommandSpec, Module } from './command.ts';
+import type { Call, CommandSpec } from './command.ts';
 import { commands } from './commands/index.ts';
 import { CliError, type Context } from './context.ts';
-import { addOptions, type Options, VALUED } from './options.ts';
+import { type Options, VALUED } from './options.ts';
 import { styleOf } from './output/style.ts';
 
 /** Programs whose name is a command (systemctl(1), halt(8)). */
@@ -56,23 +55,15 @@ function overview(name: string, all: boolean): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** A command as commander sees it. */
-function commanderOf(name: string, word: string, spec: CommandSpec, context: Context): Command {
-  const command = new Command(`${name} ${word}`).description(spec.help);
-  for (const argument of spec.args.split(' ').filter((part) => part !== '')) command.argument(argument);
-  return command.exitOverride().configureOutput({ writeOut: context.out, writeErr: () => {} });
-}
-
-/** Files that bring their own options export this. */
-interface WithOptions extends Module {
-  readonly define?: (command: Command) => void;
-}
-
-function sentence(error: CommanderError): string {
-  const text = error.message.replace(/^error: /, '');
-  if (error.code === 'commander.missingArgument') return 'Too few arguments.';
-  if (error.code === 'commander.excessArguments') return 'Too many arguments.';
-  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+/** Scripts ask is-active often: without options but -q there is nothing to parse, and the parser is not even read. */
+function plainWords(
+  spec: CommandSpec,
+  rest: readonly string[],
+): { readonly args: readonly string[]; readonly options: Options } | undefined {
+  if (spec.quick !== true) return undefined;
+  const args = rest.filter((word) => word !== '-q' && word !== '--quiet');
+  if (args.length === 0 || args.some((word) => word.startsWith('-'))) return undefined;
+  return { args, options: { quiet: args.length < rest.length } };
 }
 
 /** `client` is for tests; else one is made from the options. */
@@ -84,18 +75,15 @@ async function runWord(
 ): Promise<number> {
   const spec = commands[word];
   if (spec === undefined) throw new CliError(`Unknown command verb ${word}.`);
-  const module: WithOptions = await spec.load();
-  const command = commanderOf(context.name, word, spec, context);
-  if (spec.own === true) module.define?.(command);
-  else addOptions(command, spec.options ?? []);
-  command.parse([...rest], { from: 'user' });
-  const options = command.opts() as Options;
+  const module = await spec.load();
+  const { args, options } =
+    plainWords(spec, rest) ?? (await import('./parse.ts')).parse(word, spec, module, rest, context);
   const json = options.output === 'json' || options.output === 'json-pretty';
   const quiet = options.quiet === true;
   const client = given ?? createClient(context, socketPath(context, options.socket));
   const call: Call = {
     word,
-    args: command.args,
+    args,
     options,
     context,
     style: styleOf(context),
@@ -147,13 +135,8 @@ export async function main(argv: readonly string[], context: Context, client?: C
     }
     return await runWord(word ?? 'list-units', rest, context, client);
   } catch (error) {
-    if (error instanceof CommanderError) {
-      if (error.exitCode === 0) return 0;
-      context.err(`${sentence(error)}\n`);
-      return 1;
-    }
     if (!(error instanceof CliError)) throw error;
-    context.err(`${error.message}\n`);
+    if (error.message !== '') context.err(`${error.message}\n`);
     return error.exitCode;
   }
 }

@@ -79,12 +79,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '<units...>',
     help: 'do they run? 0: at least one does',
     group: UNITS,
+    quick: true,
     load: () => import('./is.ts'),
   },
   'is-failed': {
     args: '<units...>',
     help: 'have they failed? 0: at least one has',
     group: UNITS,
+    quick: true,
     load: () => import('./is.ts'),
   },
   status: {
@@ -122,6 +124,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '<units...>',
     help: 'are they enabled? 0: at least one is',
     group: FILES,
+    quick: true,
     load: () => import('./is.ts'),
   },
   enable: file('let units start with the system, as their [Install] says', ['now', 'force']),

@@ -1,0 +1,64 @@
+/** Options and arguments, by commander: what is wrong with them is said as systemctl says it. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { CommandSpec, Module } from './command.ts';
+import { CliError, type Context } from './context.ts';
+import { ALWAYS, BadValue, type OptionName, type Options, SPECS } from './options.ts';
+
+/** Files that bring their own options export this. */
+interface WithOptions extends Module {
+  readonly define?: (command: Command) => void;
+}
+
+type Parser = (value: string, before: unknown) => unknown;
+
+/** Values that are refused, in commander's way. */
+const guarded =
+  (parser: Parser): Parser =>
+  (value, before) => {
+    try {
+      return parser(value, before);
+    } catch (error) {
+      if (error instanceof BadValue) throw new InvalidArgumentError(error.message);
+      throw error;
+    }
+  };
+
+/** Give a command all options of the table; those that it names, and the ones for every command, are in its help. */
+function addOptions(command: Command, shown: readonly OptionName[]): void {
+  for (const [name, { flags, help, parse: parser }] of Object.entries(SPECS)) {
+    const option = new Option(flags, help);
+    if (name === 'force') option.argParser((_: string, before: number | undefined) => (before ?? 0) + 1);
+    else if (parser !== undefined) option.argParser(guarded(parser as Parser));
+    if (!ALWAYS.has(name) && !shown.includes(name as OptionName)) option.hideHelp();
+    command.addOption(option);
+  }
+}
+
+function sentence(error: CommanderError): string {
+  if (error.code === 'commander.missingArgument') return 'Too few arguments.';
+  if (error.code === 'commander.excessArguments') return 'Too many arguments.';
+  const text = error.message.replace(/^error: /, '');
+  return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`;
+}
+
+/** Throws CliError; after --help has printed, one without a message and exit status 0. */
+export function parse(
+  word: string,
+  spec: CommandSpec,
+  module: WithOptions,
+  rest: readonly string[],
+  context: Context,
+): { readonly args: readonly string[]; readonly options: Options } {
+  const command = new Command(`${context.name} ${word}`).description(spec.help);
+  for (const argument of spec.args.split(' ').filter((part) => part !== '')) command.argument(argument);
+  command.exitOverride().configureOutput({ writeOut: context.out, writeErr: () => {} });
+  if (spec.own === true) module.define?.(command);
+  else addOptions(command, spec.options ?? []);
+  try {
+    command.parse([...rest], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new CliError(error.exitCode === 0 ? '' : sentence(error), error.exitCode === 0 ? 0 : 1, error);
+  }
+  return { args: command.args, options: command.opts() as Options };
+}
