@@ -6,9 +6,8 @@
  */
 import type { NotifyEvent } from './protocol.ts';
 import type { ServiceContext } from './service-context.ts';
+import { type AnyServiceEvent, follow, type ServiceTurn, serviceStep } from './service-processes.ts';
 import { mayNotify } from './service-rules.ts';
-import type { AnyServiceEvent } from './service-steps.ts';
-import { follow, type ServiceTurn, serviceStep } from './service-steps.ts';
 import { arm, step } from './turn.ts';
 
 /** What the current state listens to: news about the main process and readiness, and keep-alives. */

@@ -64,6 +64,17 @@ const noProcess = (context: ServiceContext) => context.main === null && context.
 
 const listensToLife: Listens = { life: true, watchdog: false };
 const listensToAll: Listens = { life: true, watchdog: true };
+/** Entering a state notes its ActiveState, which is also its tag. */
+const inactive = { type: 'enter', params: 'inactive' } as const;
+const activating = { type: 'enter', params: 'activating' } as const;
+const active = { type: 'enter', params: 'active' } as const;
+const reloading = { type: 'enter', params: 'reloading' } as const;
+const deactivating = { type: 'enter', params: 'deactivating' } as const;
+const failed = { type: 'enter', params: 'failed' } as const;
+/** What the killing states do first. */
+const terminate = { type: 'kill', params: 'terminate' } as const;
+const kill = { type: 'kill', params: 'kill' } as const;
+const abort = { type: 'kill', params: 'abort' } as const;
 const timeout = { type: 'fail', params: 'timeout' } as const;
 const watchdogFailed = { type: 'fail', params: 'watchdog' } as const;
 const oomKilled = { type: 'fail', params: 'oom-kill' } as const;
@@ -203,7 +214,7 @@ export const serviceMachine = setup({
   states: {
     dead: {
       tags: 'inactive',
-      entry: { type: 'enter', params: 'inactive' },
+      entry: inactive,
       on: {
         start,
         adopt: { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
@@ -226,27 +237,21 @@ export const serviceMachine = setup({
       exit: 'forgetPidFile',
       states: {
         condition: {
-          entry: [
-            { type: 'enter', params: 'activating' },
-            { type: 'run', params: 'ExecCondition' },
-          ],
+          entry: [activating, { type: 'run', params: 'ExecCondition' }],
           always: [
             { guard: 'hasFailed', target: '#service.stopping.stop-sigterm' },
             { guard: 'listIsDone', target: 'start-pre' },
           ],
         },
         'start-pre': {
-          entry: [
-            { type: 'enter', params: 'activating' },
-            { type: 'run', params: 'ExecStartPre' },
-          ],
+          entry: [activating, { type: 'run', params: 'ExecStartPre' }],
           always: [
             { guard: 'hasFailed', target: '#service.stopping.stop-sigterm' },
             { guard: 'listIsDone', target: 'start' },
           ],
         },
         start: {
-          entry: [{ type: 'enter', params: 'activating' }, 'startMain'],
+          entry: [activating, 'startMain'],
           always: [
             { guard: 'isIdling' }, // for the job queue
             { guard: 'watchdogIsTriggered', target: '#service.stopping.stop-watchdog', actions: watchdogFailed },
@@ -269,7 +274,7 @@ export const serviceMachine = setup({
           },
         },
         'start-post': {
-          entry: [{ type: 'enter', params: 'activating' }, 'expectKeepAlive', { type: 'run', params: 'ExecStartPost' }],
+          entry: [activating, 'expectKeepAlive', { type: 'run', params: 'ExecStartPost' }],
           always: [
             { guard: 'watchdogIsTriggered', target: '#service.stopping.stop-watchdog', actions: watchdogFailed },
             { guard: 'hasFailed', target: '#service.stopping.stop-sigterm' },
@@ -291,7 +296,7 @@ export const serviceMachine = setup({
     },
     running: {
       tags: 'active',
-      entry: [{ type: 'enter', params: 'active' }, 'limitRuntime'],
+      entry: [active, 'limitRuntime'],
       always: [
         { guard: 'watchdogIsTriggered', target: 'stopping.stop-watchdog', actions: watchdogFailed },
         { guard: 'hasCrashed', target: 'stopping.stop-sigterm' },
@@ -310,7 +315,7 @@ export const serviceMachine = setup({
     },
     exited: {
       tags: 'active',
-      entry: [{ type: 'enter', params: 'active' }, 'noDeadline', 'dropWatchdog', 'tidyGroup'],
+      entry: [active, 'noDeadline', 'dropWatchdog', 'tidyGroup'],
       on: {
         oom: lives.oom,
         stop: { target: 'stopping.stop', actions: 'noteStop' },
@@ -321,7 +326,7 @@ export const serviceMachine = setup({
     // ExecReload= runs, or the service has said that it reloads.
     reload: {
       tags: 'reloading',
-      entry: { type: 'enter', params: 'reloading' },
+      entry: reloading,
       always: [
         { guard: 'watchdogIsTriggered', target: 'stopping.stop-watchdog', actions: watchdogFailed },
         { guard: 'announcesReload', target: 'reload-notify' },
@@ -333,7 +338,7 @@ export const serviceMachine = setup({
     // Type=notify-reload has got its signal, and owes RELOADING=1.
     'reload-signal': {
       tags: 'reloading',
-      entry: { type: 'enter', params: 'reloading' },
+      entry: reloading,
       always: [
         { guard: 'watchdogIsTriggered', target: 'stopping.stop-watchdog', actions: watchdogFailed },
         { guard: 'reloadIsOver', target: 'running' },
@@ -344,7 +349,7 @@ export const serviceMachine = setup({
     // It has said so, and owes READY=1.
     'reload-notify': {
       tags: 'reloading',
-      entry: { type: 'enter', params: 'reloading' },
+      entry: reloading,
       always: [
         { guard: 'watchdogIsTriggered', target: 'stopping.stop-watchdog', actions: watchdogFailed },
         { guard: 'isReady', target: 'running' },
@@ -357,10 +362,7 @@ export const serviceMachine = setup({
       initial: 'stop',
       states: {
         stop: {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'run', params: 'ExecStop' },
-          ],
+          entry: [deactivating, { type: 'run', params: 'ExecStop' }],
           always: { guard: 'listIsDone', target: 'stop-sigterm' },
           on: {
             deadline: [
@@ -376,10 +378,7 @@ export const serviceMachine = setup({
           },
         },
         'stop-watchdog': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'abort' },
-          ],
+          entry: [deactivating, abort],
           always: [
             { guard: 'mayKill', target: 'stop-sigkill' },
             { guard: 'isStopped', target: 'stop-post' },
@@ -393,10 +392,7 @@ export const serviceMachine = setup({
           },
         },
         'stop-sigterm': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'terminate' },
-          ],
+          entry: [deactivating, terminate],
           always: [
             { guard: 'mayKill', target: 'stop-sigkill' },
             { guard: 'isStopped', target: 'stop-post' },
@@ -411,10 +407,7 @@ export const serviceMachine = setup({
           },
         },
         'stop-sigkill': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'kill' },
-          ],
+          entry: [deactivating, kill],
           always: { guard: 'isStopped', target: 'stop-post' },
           on: {
             // Not even SIGKILL ended it (a process in the kernel): go on without it.
@@ -423,10 +416,7 @@ export const serviceMachine = setup({
           },
         },
         'stop-post': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'run', params: 'ExecStopPost' },
-          ],
+          entry: [deactivating, { type: 'run', params: 'ExecStopPost' }],
           always: { guard: 'postIsDone', target: 'final-sigterm' },
           on: {
             deadline: [
@@ -439,10 +429,7 @@ export const serviceMachine = setup({
           },
         },
         'final-watchdog': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'abort' },
-          ],
+          entry: [deactivating, abort],
           always: [
             { guard: 'mayKill', target: 'final-sigkill' },
             { guard: 'isGone', target: 'ended' },
@@ -456,10 +443,7 @@ export const serviceMachine = setup({
           },
         },
         'final-sigterm': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'terminate' },
-          ],
+          entry: [deactivating, terminate],
           always: [
             { guard: 'mayKill', target: 'final-sigkill' },
             { guard: 'isGone', target: 'ended' },
@@ -474,10 +458,7 @@ export const serviceMachine = setup({
           },
         },
         'final-sigkill': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'kill' },
-          ],
+          entry: [deactivating, kill],
           always: { guard: 'isGone', target: 'ended' },
           on: {
             deadline: { guard: 'isDue', target: 'ended', actions: timeout },
@@ -510,7 +491,7 @@ export const serviceMachine = setup({
     },
     failed: {
       tags: 'failed',
-      entry: { type: 'enter', params: 'failed' },
+      entry: failed,
       on: {
         start,
         'reset-failed': { target: 'dead', actions: 'resetFailed' },

@@ -17,6 +17,15 @@ import { newSocket, type SocketContext, type SocketSettings } from './socket-con
 import { type AnySocketEvent, actions, triggerLimitOf } from './socket-steps.ts';
 import { effects } from './turn.ts';
 
+/** Entering a state notes its ActiveState, which is also its tag. */
+const inactive = { type: 'enter', params: 'inactive' } as const;
+const activating = { type: 'enter', params: 'activating' } as const;
+const active = { type: 'enter', params: 'active' } as const;
+const deactivating = { type: 'enter', params: 'deactivating' } as const;
+const failed = { type: 'enter', params: 'failed' } as const;
+/** What the killing states do first. */
+const terminate = { type: 'kill', params: 'terminate' } as const;
+const kill = { type: 'kill', params: 'kill' } as const;
 const timeout = { type: 'fail', params: 'timeout' } as const;
 
 const isDue = ({ context, event }: { context: SocketContext; event: { type: string; name?: string } }) =>
@@ -97,7 +106,7 @@ export const socketMachine = setup({
   states: {
     dead: {
       tags: 'inactive',
-      entry: { type: 'enter', params: 'inactive' },
+      entry: inactive,
       on: { start, empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] } },
     },
     starting: {
@@ -105,10 +114,7 @@ export const socketMachine = setup({
       initial: 'start-pre',
       states: {
         'start-pre': {
-          entry: [
-            { type: 'enter', params: 'activating' },
-            { type: 'run', params: 'ExecStartPre' },
-          ],
+          entry: [activating, { type: 'run', params: 'ExecStartPre' }],
           always: [
             { guard: 'hasFailed', target: '#socket.stopping.final-sigterm' },
             { guard: 'listIsDone', target: 'start-chown' },
@@ -119,7 +125,7 @@ export const socketMachine = setup({
           },
         },
         'start-chown': {
-          entry: [{ type: 'enter', params: 'activating' }, 'open'],
+          entry: [activating, 'open'],
           on: {
             'sockets-opened': 'start-post',
             'sockets-failed': { target: '#socket.stopping.stop-pre', actions: 'failOpen' },
@@ -128,10 +134,7 @@ export const socketMachine = setup({
           },
         },
         'start-post': {
-          entry: [
-            { type: 'enter', params: 'activating' },
-            { type: 'run', params: 'ExecStartPost' },
-          ],
+          entry: [activating, { type: 'run', params: 'ExecStartPost' }],
           always: [
             { guard: 'hasFailed', target: '#socket.stopping.stop-pre' },
             { guard: 'listIsDone', target: '#socket.listening' },
@@ -145,7 +148,7 @@ export const socketMachine = setup({
     },
     listening: {
       tags: 'active',
-      entry: [{ type: 'enter', params: 'active' }, 'listen'],
+      entry: [active, 'listen'],
       on: {
         ...up,
         readable: [
@@ -166,7 +169,7 @@ export const socketMachine = setup({
     },
     running: {
       tags: 'active',
-      entry: [{ type: 'enter', params: 'active' }, 'deafen'],
+      entry: [active, 'deafen'],
       on: {
         ...up,
         'service-state': [
@@ -181,15 +184,12 @@ export const socketMachine = setup({
       initial: 'stop-pre',
       states: {
         'stop-pre': {
-          entry: [{ type: 'enter', params: 'deactivating' }, 'deafen', { type: 'run', params: 'ExecStopPre' }],
+          entry: [deactivating, 'deafen', { type: 'run', params: 'ExecStopPre' }],
           always: { guard: 'listIsDone', target: 'stop-post' },
           on: { deadline: { guard: 'isDue', target: 'stop-pre-sigterm', actions: timeout } },
         },
         'stop-pre-sigterm': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'terminate' },
-          ],
+          entry: [deactivating, terminate],
           always: [
             { guard: 'mayKill', target: 'stop-pre-sigkill' },
             { guard: 'isStopped', target: 'stop-post' },
@@ -202,23 +202,17 @@ export const socketMachine = setup({
           },
         },
         'stop-pre-sigkill': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'kill' },
-          ],
+          entry: [deactivating, kill],
           always: { guard: 'isStopped', target: 'stop-post' },
           on: { deadline: { guard: 'isDue', target: 'stop-post', actions: timeout } },
         },
         'stop-post': {
-          entry: [{ type: 'enter', params: 'deactivating' }, 'close', { type: 'run', params: 'ExecStopPost' }],
+          entry: [deactivating, 'close', { type: 'run', params: 'ExecStopPost' }],
           always: { guard: 'listIsDone', target: 'final-sigterm' },
           on: { deadline: { guard: 'isDue', target: 'final-sigterm', actions: timeout } },
         },
         'final-sigterm': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'terminate' },
-          ],
+          entry: [deactivating, terminate],
           always: [
             { guard: 'mayKill', target: 'final-sigkill' },
             { guard: 'isGone', target: 'ended' },
@@ -231,10 +225,7 @@ export const socketMachine = setup({
           },
         },
         'final-sigkill': {
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'kill', params: 'kill' },
-          ],
+          entry: [deactivating, kill],
           always: { guard: 'isGone', target: 'ended' },
           on: { deadline: { guard: 'isDue', target: 'ended', actions: timeout } },
         },
@@ -249,7 +240,7 @@ export const socketMachine = setup({
     },
     failed: {
       tags: 'failed',
-      entry: { type: 'enter', params: 'failed' },
+      entry: failed,
       on: {
         start,
         'reset-failed': { target: 'dead', actions: 'resetFailed' },
