@@ -6,7 +6,7 @@
  * sent away, with the reason in `closed`.
  */
 import type { ApiPort } from '../ports.ts';
-import { addon, EPOLL } from './addon.ts';
+import { addon, codeOf, EPOLL } from './addon.ts';
 import { Framing } from './framing.ts';
 import type { Loop } from './loop.ts';
 
@@ -27,6 +27,10 @@ export const API_BOUNDS: ApiBounds = {
   sessionsPerUid: 16,
   readBytes: 64 * 1024,
 };
+
+/** No descriptors or no memory for another connection, and how long to wait then. */
+const EXHAUSTED = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'];
+const EXHAUSTED_MS = 1000;
 
 /** Connections taken in one round. */
 const ACCEPTS_MAX = 64;
@@ -56,7 +60,14 @@ export class NodeApi implements ApiPort {
   /** Serve this listener, which stays the caller's. */
   serve(listener: number): void {
     this.#loop.add(listener, EPOLL.in, () => {
-      for (let count = 0; count < ACCEPTS_MAX && this.#accept(listener); count += 1);
+      try {
+        for (let count = 0; count < ACCEPTS_MAX && this.#accept(listener); count += 1);
+      } catch (cause) {
+        if (!EXHAUSTED.includes(codeOf(cause) ?? '')) throw cause;
+        // Clients wait in the backlog until there are descriptors again; the listener stays ready all the while.
+        this.#loop.remove(listener);
+        setTimeout(() => this.serve(listener), EXHAUSTED_MS).unref();
+      }
     });
   }
 

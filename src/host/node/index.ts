@@ -7,7 +7,7 @@
 import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EffectId, Hello, Host, LogPort } from '../ports.ts';
-import { addon, EPOLL } from './addon.ts';
+import { addon, attempt, codeOf, EPOLL } from './addon.ts';
 import { NodeApi } from './api.ts';
 import { NodeClock } from './clock.ts';
 import { machineFacts } from './facts.ts';
@@ -56,10 +56,13 @@ const API_NAME = 'api';
 /** The name under which init looks for it (native/init/src/core.rs). */
 const BLACK_BOX_NAME = 'blackbox';
 
-/** Make the host. Throws HostError: ETIMEDOUT or EPIPE where init does not speak, others where the run directory is unusable. */
+/**
+ * Make the host. Throws HostError: ETIMEDOUT, EPIPE or ENOTSOCK where init does not speak, EAGAIN where another core has the run
+ * directory, others where that directory is unusable.
+ */
 export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const runDirectory = options.runDirectory ?? process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
-  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  attempt(runDirectory, () => mkdirSync(runDirectory, { recursive: true, mode: 0o755 }));
   const loop = new Loop();
   let log: NodeLog | undefined;
   const say: LogPort['log'] = (level, fields, message) => log?.log(level, fields, message);
@@ -83,6 +86,9 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const hello = link.hello(options.helloTimeoutMs ?? HELLO_MS);
   log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel);
 
+  loop.onFault = (cause) => say('error', { why: String(cause) }, 'a descriptor failed and is not watched any more');
+  const facts = machineFacts(hello, runDirectory);
+  const state = lockedState(runDirectory, facts.bootId, options.stateBytes ?? STATE_BYTES);
   const inotify = new Inotify(loop);
   const sockets = new NodeSockets({
     loop,
@@ -100,12 +106,6 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     link,
     groupPrefix(hello.cgroupRoot, readFileSync('/proc/self/mountinfo', 'utf8')),
   );
-  const facts = machineFacts(hello, runDirectory);
-  const state = new NodeState({
-    directory: join(runDirectory, 'state'),
-    bootId: facts.bootId,
-    bytes: options.stateBytes ?? STATE_BYTES,
-  });
   const api = new NodeApi(loop);
   sockets.listen(ownId(), API_NAME, {
     kind: 'stream',
@@ -156,6 +156,17 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
       log.flush();
     },
   };
+}
+
+/** Locked before anything in the run directory is touched; where it cannot be opened at all, its `load` will say so. */
+function lockedState(runDirectory: string, bootId: string, bytes: number): NodeState {
+  const state = new NodeState({ directory: join(runDirectory, 'state'), bootId, bytes });
+  try {
+    state.lock();
+  } catch (cause) {
+    if (codeOf(cause) === undefined || codeOf(cause) === 'EAGAIN') throw cause;
+  }
+  return state;
 }
 
 function defaultLog(hello: Hello, runDirectory: string): LogTarget {

@@ -5,7 +5,7 @@
  * Whatever else arrives while they wait becomes events in the order of arrival.
  */
 import { type EffectId, type Hello, type HelloChild, HostError, type InitRecord, type Report } from '../ports.ts';
-import { addon, EPOLL, type Frame } from './addon.ts';
+import { addon, attempt, codeOf, EPOLL, type Frame } from './addon.ts';
 import type { Loop } from './loop.ts';
 
 /** How many frames wait for a full link before a port call fails. */
@@ -66,7 +66,9 @@ export class Link {
     const fds: string[] = [];
     let head: FromInit['hello'];
     for (;;) {
-      const batch = addon.receiveFrames(this.#fd, BATCH);
+      const batch = attempt(`the link: descriptor ${this.#fd} is not connected to init, which starts core`, () =>
+        addon.receiveFrames(this.#fd, BATCH),
+      );
       for (const [at, frame] of batch.entries()) {
         if (frame.closed) throw new HostError('EPIPE', 'the link: init closed it before its hello was complete');
         if (frame.json === undefined) throw new HostError('EPROTO', `the link: a frame of the hello: ${frame.error}`);
@@ -147,9 +149,16 @@ export class Link {
   }
 
   #ready(events: number): void {
-    if ((events & EPOLL.out) !== 0) this.#flush();
-    if ((events & ~EPOLL.out) === 0) return;
-    for (const frame of addon.receiveFrames(this.#fd, BATCH)) this.#take(frame);
+    try {
+      if ((events & EPOLL.out) !== 0) this.#flush();
+      if ((events & ~EPOLL.out) === 0) return;
+      for (const frame of addon.receiveFrames(this.#fd, BATCH)) this.#take(frame);
+    } catch (cause) {
+      // A link that cannot be read is none: init starts another core with a new one.
+      if (codeOf(cause) === undefined) throw cause;
+      this.#owner.onTrouble(String(cause));
+      this.#take({ fds: [], closed: true });
+    }
   }
 
   #flush(): void {

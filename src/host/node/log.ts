@@ -55,39 +55,45 @@ export class NodeLog implements LogPort {
     else this.#dropped += 1;
   }
 
-  /** Load pino and write what waits. */
+  /** Load pino and write what waits; where it cannot be loaded, lines have the same form without it. */
   async open(): Promise<void> {
-    const { pino } = await import('pino');
-    const logger = pino(
-      {
-        base: null,
-        level: 'debug',
-        customLevels: { notice: LEVELS.notice, warning: LEVELS.warning },
-        formatters: { level: (label) => ({ level: label }) },
-        // The line's own time, which for early lines is not now.
-        timestamp: false,
-      },
-      this.#sink satisfies Sink,
-    );
-    this.#begin((level, fields, message, timeMs) =>
-      logger[level]({ time: new Date(timeMs).toISOString(), ...fields }, message),
-    );
+    try {
+      const { pino } = await import('pino');
+      const logger = pino(
+        {
+          base: null,
+          level: 'debug',
+          customLevels: { notice: LEVELS.notice, warning: LEVELS.warning },
+          formatters: { level: (label) => ({ level: label }) },
+          // The line's own time, which for early lines is not now.
+          timestamp: false,
+        },
+        this.#sink satisfies Sink,
+      );
+      this.#begin((level, fields, message, timeMs) => logger[level]({ time: stamp(timeMs), ...fields }, message));
+    } catch (cause) {
+      this.#begin(this.#plain);
+      this.log('error', { why: String(cause) }, 'pino cannot be loaded');
+    }
   }
 
   /** Write what still waits, in the same form but without pino: for leaving before it is loaded. */
   flush(): void {
     if (this.#write !== undefined) return;
-    this.#begin((level, fields, msg, timeMs) =>
-      this.#sink.write(`${JSON.stringify({ level, time: new Date(timeMs).toISOString(), ...fields, msg })}\n`),
-    );
+    this.#begin(this.#plain);
     this.#write = undefined;
   }
+
+  readonly #plain: Writer = (level, fields, msg, timeMs) =>
+    this.#sink.write(`${JSON.stringify({ level, time: stamp(timeMs), ...fields, msg })}\n`);
 
   #begin(write: Writer): void {
     this.#write = write;
     for (const line of this.#early.splice(0)) write(...line);
   }
 }
+
+const stamp = (timeMs: number): string => new Date(timeMs).toISOString();
 
 /** Where lines end up. */
 class LineSink implements Sink {

@@ -6,7 +6,7 @@
  * started by readiness of any registered descriptor, by `post`, or by `schedule`; an idle loop costs nothing.
  */
 import type { HostEvent } from '../ports.ts';
-import { addon } from './addon.ts';
+import { addon, codeOf } from './addon.ts';
 
 /** How many times in one round readiness is asked for, and how many events end the asking. */
 const SWEEPS_MAX = 16;
@@ -15,6 +15,10 @@ const EVENTS_MAX = 1024;
 type Handler = (events: number) => void;
 
 export class Loop {
+  /** Told of a handler that failed with an errno; its descriptor is not watched any more, lest it fail for ever. */
+  onFault: (cause: unknown) => void = (cause) => {
+    throw cause;
+  };
   readonly #poller = new addon.Poller();
   readonly #handlers = new Map<number, { readonly fd: number; readonly handler: Handler }>();
   readonly #tokens = new Map<number, number>();
@@ -103,7 +107,15 @@ export class Loop {
   #dispatch(ready: readonly number[]): void {
     for (let at = 0; at + 1 < ready.length; at += 2) {
       // A handler may have removed a descriptor that was ready in the same sweep.
-      this.#handlers.get(ready[at] as number)?.handler(ready[at + 1] as number);
+      const registered = this.#handlers.get(ready[at] as number);
+      if (registered === undefined) continue;
+      try {
+        registered.handler(ready[at + 1] as number);
+      } catch (cause) {
+        if (codeOf(cause) === undefined) throw cause; // a mistake of ours
+        if (this.#handlers.get(ready[at] as number) === registered) this.remove(registered.fd);
+        this.onFault(cause);
+      }
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * `append` writes behind the current file's last record. `replace` writes the image into the other file and makes that one
  * current by a header of a higher generation, written last. So at every instant a reader finds one whole image with the records
- * after it, or a note that says why there is none. Room is reserved before it is needed: a full disk cannot strike an append.
+ * after it, or a note that says why there is none. Room is reserved with the first image: a full disk cannot strike an append.
  * A lock that belongs to the open files, not to the process, keeps a second core out; it ends with the process.
  */
 import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
@@ -26,7 +26,7 @@ export interface StateOptions {
   readonly directory: string;
   /** As the kernel says it. A checkpoint of another boot is no state. */
   readonly bootId: string;
-  /** Room reserved for each file at first. */
+  /** Room reserved for each file with the first image. */
   readonly bytes: number;
 }
 
@@ -55,12 +55,20 @@ export class NodeState implements StatePort {
     return this.#end - this.#imageEnd;
   }
 
-  load(): {
-    readonly image: string | undefined;
-    readonly records: readonly string[];
-    readonly note: string | undefined;
-  } {
-    const slots = this.#open();
+  /** Open and lock the files. Throws HostError EAGAIN if another core has them, and what open(2) says. */
+  lock(): void {
+    this.#open();
+  }
+
+  load(): ReturnType<StatePort['load']> {
+    let slots: readonly [Slot, Slot];
+    try {
+      slots = this.#open();
+    } catch (cause) {
+      // Core runs on without a checkpoint on a disk that is read-only or broken, but never beside another core.
+      if (!(cause instanceof HostError) || cause.code === 'EAGAIN') throw cause;
+      return { image: undefined, records: [], note: cause.message };
+    }
     const nothing = (note: string | undefined) => ({ image: undefined, records: [], note });
     const headers = slots.map((slot) => decodeHeader(readAt(slot, 0, HEADER_BYTES)));
     const found = headers
@@ -110,6 +118,8 @@ export class NodeState implements StatePort {
     const generation = this.#generation + 1;
     const bytes = encodeRecord(image, generation, 0);
     const room = this.#reserve(slot, HEADER_BYTES + bytes.length);
+    // The other file's room as well, so that the next replacement cannot fail for want of it.
+    this.#reserve(slots[1 - at] as Slot, HEADER_BYTES + bytes.length);
     // The header goes first, so that no reader takes new records for those of the old generation, and comes back last.
     writeAt(slot, Buffer.alloc(HEADER_BYTES), 0);
     writeAt(slot, bytes, HEADER_BYTES);
@@ -123,9 +133,12 @@ export class NodeState implements StatePort {
   }
 
   makeVoid(): void {
-    // Both files: the older one is even less to be believed. The header's place is there since the file was reserved.
+    // Both files: the older one is even less to be believed. One that is empty holds nothing to be believed, and may have no room.
     const generation = this.#generation + 1;
-    for (const slot of this.#open()) writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
+    for (const slot of this.#open()) {
+      if (fstatSync(slot.fd).size > 0)
+        writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
+    }
     this.#generation = generation;
     this.#records = 0;
   }
@@ -161,7 +174,6 @@ export class NodeState implements StatePort {
       return attempt(path, () => {
         fchmodSync(fd, 0o600);
         if (!addon.lockFile(fd)) throw new HostError('EAGAIN', `${path}: another core has it; stop that one first`);
-        if (fstatSync(fd).size < this.#options.bytes) addon.allocate(fd, this.#options.bytes);
         return { path, fd };
       });
     } catch (cause) {

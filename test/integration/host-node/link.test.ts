@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -84,6 +84,23 @@ describe('the hello', () => {
     ).toThrow(/ETIMEDOUT.*connected to init/);
     addon.close(link);
     addon.close(other);
+  });
+
+  test('is asked for only where there is a link, and a person who starts core by hand is told so', () => {
+    const [read, write] = addon.pipe();
+    expect(() => createNodeHost({ link: read, runDirectory: mkdtempSync(join(tmpdir(), 'host-')) })).toThrow(
+      /ENOTSOCK.*init, which starts core/,
+    );
+    addon.close(read);
+    addon.close(write);
+  });
+
+  test('to a second core in the same run directory ends with a message, and the first is served on', async () => {
+    const one = rig();
+    one.host.state.load();
+    const socket = statSync(join(one.directory, 'api.sock')).ino;
+    expect(() => rig({ runDirectory: one.directory })).toThrow(/EAGAIN.*another core has it/);
+    expect(statSync(join(one.directory, 'api.sock')).ino).toBe(socket);
   });
 
   test.each([
@@ -270,6 +287,28 @@ describe('the loop', () => {
     expect(one.host.clock.nowMs()).toBeGreaterThanOrEqual(now + 5);
     await one.round();
     expect(one.count('wake')).toBe(1);
+  });
+
+  test('gives up a descriptor whose handler fails with an errno, says so, and goes on', async () => {
+    const loop = new Loop();
+    const faults: unknown[] = [];
+    loop.onFault = (cause) => faults.push(cause);
+    const [mine, theirs] = addon.socketPair('stream');
+    addon.sendMessage(theirs, 'x', []);
+    loop.add(mine, EPOLL.in, () => addon.close(-1));
+    let turns = 0;
+    loop.start(
+      () => undefined,
+      () => (turns += 1),
+    );
+    await until('a turn', () => turns > 0);
+    loop.schedule();
+    await until('another', () => turns > 1);
+    expect(faults).toEqual([expect.objectContaining({ code: 'EBADF' })]);
+    expect(loop.has(mine)).toBe(false);
+    loop.stop();
+    addon.close(mine);
+    addon.close(theirs);
   });
 
   test('goes on when a handler removes another descriptor that is ready', async () => {

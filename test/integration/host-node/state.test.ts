@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -7,6 +8,14 @@ import type { HostError } from '../../../src/host/ports.ts';
 
 const BYTES = 16 * 1024;
 const BOOT = '11111111-2222-3333-4444-555555555555';
+/** Run in a mount namespace where the directory is a tmpfs of two pages. */
+const FULL_DISK = `
+  const { NodeState } = await import(process.env.STATE);
+  const state = new NodeState({ directory: process.env.DIRECTORY, bootId: '1', bytes: 65536 });
+  state.load();
+  try { state.replace('image'); } catch (error) { console.log(error.code); }
+  state.makeVoid();
+`;
 let directory: string;
 let open: NodeState[];
 
@@ -172,18 +181,60 @@ describe('the checkpoint', () => {
     first.replace('i'.repeat(40_000));
     first.append('r'.repeat(30_000));
     expect(['a', 'b'].map((name) => statSync(join(directory, name)).size).sort((one, other) => one - other)).toEqual([
-      BYTES,
+      8 * BYTES,
       8 * BYTES,
     ]);
     expect(restarted().load()).toMatchObject({ image: 'i'.repeat(40_000), records: ['r'.repeat(30_000)] });
   });
 
-  test('reserves its room and lets nobody else read it', () => {
-    state().load();
-    const found = statSync(join(directory, 'a'));
-    expect([found.size, found.mode & 0o777, found.blocks * 512 >= BYTES]).toEqual([BYTES, 0o600, true]);
+  test('reserves the room of both files with the first image, and lets nobody else read them', () => {
+    const first = state();
+    first.load();
+    expect(statSync(join(directory, 'a')).size).toBe(0);
+    first.replace('image');
+    for (const name of ['a', 'b']) {
+      const found = statSync(join(directory, name));
+      expect([found.size, found.mode & 0o777, found.blocks * 512 >= BYTES]).toEqual([BYTES, 0o600, true]);
+    }
     expect(statSync(directory).mode & 0o777).toBe(0o700);
   });
+
+  test('that cannot even be opened is a note for the start and an error for each write', () => {
+    writeFileSync(directory, 'a file in its place');
+    const first = state();
+    expect(first.load()).toMatchObject({ image: undefined, records: [], note: expect.stringContaining(directory) });
+    expect(['EEXIST', 'ENOTDIR']).toContain(codeOf(() => first.replace('image')));
+  });
+
+  test.runIf(existsSync('/dev/full') && process.getuid?.() === 0)(
+    'on a full disk is an ENOSPC, and can still be made void',
+    () => {
+      mkdirSync(directory, { recursive: true });
+      const done = spawnSync(
+        'unshare',
+        [
+          '--mount',
+          'sh',
+          '-c',
+          `mount -t tmpfs -o size=8k none ${directory} && exec "$0" "$@"`,
+          process.execPath,
+          '--input-type=module',
+          '-e',
+          FULL_DISK,
+        ],
+        {
+          encoding: 'utf8',
+          env: {
+            ...process.env,
+            STATE: join(import.meta.dirname, '../../../src/host/node/state.ts'),
+            DIRECTORY: directory,
+          },
+        },
+      );
+      expect(done.stderr).toBe('');
+      expect(done.stdout.trim()).toBe('ENOSPC');
+    },
+  );
 
   test('is refused to a second core started by hand, in words that say what to do', () => {
     state().load();
