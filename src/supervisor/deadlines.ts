@@ -99,7 +99,8 @@ export class Deadlines {
   #push(entry: Deadline): void {
     // Deadlines that are armed again and again (watchdogs) leave stale entries: sweep when they are the majority.
     if (this.#heap.length > 2 * this.#finite + 64) {
-      this.#heap = this.#heap.filter((old) => this.#live(old)).sort(compare);
+      const live = this.#heap.filter((old) => this.#live(old)).sort(compare);
+      this.#heap = live.filter((one, at) => at === 0 || compare(live[at - 1] as Deadline, one) !== 0);
     }
     const heap = this.#heap;
     let at = heap.push(entry) - 1;

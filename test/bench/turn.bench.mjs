@@ -20,11 +20,14 @@ const machine = setup({
 const sim = createSim();
 let core;
 let ran = 0;
+const count = () => {
+  ran += 1;
+};
 sim.boot((host) => {
   core = new ActorHost({
     host,
     kinds: {
-      small: { logic: machineLogic(machine), effects: { act: { kind: 'idempotent', run: () => void (ran += 1) } } },
+      small: { logic: machineLogic(machine), effects: { act: { kind: 'idempotent', run: () => count() } } },
     },
     root: {
       id: 'core',
@@ -46,18 +49,20 @@ sim.boot((host) => {
   core.start();
 });
 sim.run(1);
-const start = performance.now();
+const start = process.cpuUsage();
 for (let n = 0; n < events; n += 1) {
   core.input({
     key: `record:${n + 1}`,
     events: [{ to: `unit:${(n * 7919) % actors}.service`, event: { type: 'go' } }],
   });
-  if (n % 512 === 511) core.turn();
+  if (n % 512 === 511) sim.run(1);
 }
 sim.run(1);
-const seconds = (performance.now() - start) / 1000;
+// Time on the processor, not on the wall: other work on the machine does not count.
+const used = process.cpuUsage(start);
+const seconds = (used.user + used.system) / 1e6;
 const records = sim.state.records.reduce((sum, record) => sum + record.length, 0);
-console.log(`${events} events, ${ran} effects, ${actors} actors: ${Math.round(events / seconds)} events/s`);
+console.log(`${events} events, ${ran} effects, ${actors} actors: ${Math.round(events / seconds)} events/s of processor time`);
 console.log(`${Math.round(records / Math.max(1, events))} bytes of journal an event since the last image`);
 const before = performance.now();
 sim.killCore();
