@@ -9,6 +9,12 @@ import { Loop } from '../../../src/host/node/loop.ts';
 import { Rig, until } from './rig.ts';
 
 let rigs: Rig[] = [];
+let directories: string[] = [];
+const scratch = () => {
+  const made = mkdtempSync(join(tmpdir(), 'host-node-'));
+  directories.push(made);
+  return made;
+};
 const rig = (...options: ConstructorParameters<typeof Rig>) => {
   const made = new Rig(...options);
   rigs.push(made);
@@ -18,6 +24,8 @@ const rig = (...options: ConstructorParameters<typeof Rig>) => {
 afterEach(async () => {
   for (const one of rigs) await one.end();
   rigs = [];
+  for (const one of directories) rmSync(one, { recursive: true, force: true });
+  directories = [];
 });
 
 /** How many of our descriptors are this open file (or the other end of this pipe). */
@@ -79,18 +87,16 @@ describe('the hello', () => {
 
   test('that does not come ends the waiting with a message that says where to look', () => {
     const [link, other] = addon.socketPair('seqpacket');
-    expect(() =>
-      createNodeHost({ link, helloTimeoutMs: 20, runDirectory: mkdtempSync(join(tmpdir(), 'host-')) }),
-    ).toThrow(/ETIMEDOUT.*connected to init/);
+    expect(() => createNodeHost({ link, helloTimeoutMs: 20, runDirectory: scratch() })).toThrow(
+      /ETIMEDOUT.*connected to init/,
+    );
     addon.close(link);
     addon.close(other);
   });
 
   test('is asked for only where there is a link, and a person who starts core by hand is told so', () => {
     const [read, write] = addon.pipe();
-    expect(() => createNodeHost({ link: read, runDirectory: mkdtempSync(join(tmpdir(), 'host-')) })).toThrow(
-      /ENOTSOCK.*init, which starts core/,
-    );
+    expect(() => createNodeHost({ link: read, runDirectory: scratch() })).toThrow(/ENOTSOCK.*init, which starts core/);
     addon.close(read);
     addon.close(write);
   });
@@ -219,7 +225,7 @@ describe('frames to init', () => {
 
 describe('the end of the link', () => {
   test('makes core leave with a line that says why', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'host-node-'));
+    const directory = scratch();
     const one = new Rig({
       runDirectory: directory,
       log: { file: join(directory, 'core.log'), maxBytes: 1 << 20 },
@@ -229,7 +235,6 @@ describe('the end of the link', () => {
     expect(one.left).toBe(1);
     one.host.dispose();
     expect(readFileSync(join(directory, 'core.log'), 'utf8')).toContain('init is gone');
-    rmSync(directory, { recursive: true });
   });
 });
 

@@ -44,14 +44,19 @@ export class Rig {
       this.left = status;
       return undefined as never;
     };
-    this.host = createNodeHost({
-      link: this.init.link,
-      log: 'none',
-      stateBytes: 64 * 1024,
-      ...host,
-      runDirectory: this.directory,
-      leave,
-    });
+    try {
+      this.host = createNodeHost({
+        link: this.init.link,
+        log: 'none',
+        stateBytes: 64 * 1024,
+        ...host,
+        runDirectory: this.directory,
+        leave,
+      });
+    } catch (cause) {
+      void this.init.end();
+      throw cause;
+    }
   }
 
   /** Begin; `onEvent` sees each event before the test does. */
