@@ -51,6 +51,12 @@ interface KnownDirectory {
 export interface ConfigDirectories {
   readonly persistentConfig: readonly string[];
   readonly runtimeConfig: readonly string[];
+  /** Other directories whose links count for this boot: those of generators, of control and of transient units. */
+  readonly generatorEarly: string;
+  readonly generator: string;
+  readonly generatorLate: string;
+  readonly runtimeControl: string;
+  readonly transient: string;
 }
 
 export interface Catalog {
@@ -329,12 +335,20 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
 
   /** All units that links in the configuration directories name, made once for each set of directories. */
   function enablingLinks(config: ConfigDirectories) {
-    const key = [...config.persistentConfig, '', ...config.runtimeConfig].join(':');
+    const runtime = [
+      ...config.runtimeConfig,
+      config.generatorEarly,
+      config.generator,
+      config.generatorLate,
+      config.runtimeControl,
+      config.transient,
+    ];
+    const key = [...config.persistentConfig, '', ...runtime].join(':');
     if (linked?.key !== key) {
       const by = new Map<string, 'persistent' | 'runtime'>();
       // Persistent ones last, since they win.
       for (const [how, places] of [
-        ['runtime', config.runtimeConfig],
+        ['runtime', runtime],
         ['persistent', config.persistentConfig],
       ] as const) {
         for (const place of places) {
@@ -371,20 +385,25 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
   };
 }
 
-/** The name, its template, and what is left after cutting at dashes: foo-bar.service, foo-.service. */
+/**
+ * Names whose directories count for a unit, most important first: its own, its template's with what is left of that after
+ * cutting at dashes (foo-bar@.service, foo-.service), then the same cuts with the instance (foo-@x.service, foo-@.service).
+ * The order between these is that of a live systemd 252.
+ */
 function specific(name: string): string[] {
-  const out = [name];
   const parsed = parseName(name);
-  if (parsed === undefined) return out;
-  if (parsed.kind === 'instance') out.push(`${parsed.prefix}@.${parsed.type}`);
-  const tail = parsed.kind === 'plain' ? `.${parsed.type}` : `@.${parsed.type}`;
-  let prefix = parsed.prefix;
-  for (;;) {
-    const dash = prefix.endsWith('-') ? prefix.lastIndexOf('-', prefix.length - 2) : prefix.lastIndexOf('-');
-    if (dash <= 0) return out;
-    prefix = prefix.slice(0, dash + 1);
-    out.push(prefix + tail);
+  if (parsed === undefined) return [name];
+  const out = [name];
+  if (parsed.kind === 'instance') out.push(...specific(`${parsed.prefix}@.${parsed.type}`));
+  const { prefix } = parsed;
+  const dash = prefix.endsWith('-') ? prefix.lastIndexOf('-', prefix.length - 2) : prefix.lastIndexOf('-');
+  if (dash > 0) {
+    const cut = prefix.slice(0, dash + 1);
+    out.push(
+      ...specific(parsed.kind === 'instance' ? `${cut}@${parsed.instance}.${parsed.type}` : `${cut}.${parsed.type}`),
+    );
   }
+  return [...new Set(out)];
 }
 
 /** Where a link leads, without following further ones. */

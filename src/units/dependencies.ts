@@ -67,13 +67,15 @@ export function sliceOf(name: UnitName, draft: Draft): string {
   if (name.type === 'slice') return parentSlice(name.name);
   const grouped = draft.service ?? draft.socket ?? draft.mount ?? draft.swap ?? draft.scope;
   if (grouped === undefined) return '';
-  return grouped.Slice !== '' ? grouped.Slice : defaultSlice(name);
+  if (grouped.Slice !== '') return grouped.Slice;
+  // Mounts of the kernel's own file systems are there before any slice.
+  return draft.mount !== undefined && isExtrinsic(draft.mount.Where) ? '-.slice' : defaultSlice(name);
 }
 
 function serviceEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void {
   const service = draft.service;
   if (service === undefined) return;
-  if (service.BusName !== '') add('BusName= needs the bus', 'dbus.socket', 'Requires', 'After');
+  if (service.Type === 'dbus') add('Type=dbus needs the bus', 'dbus.socket', 'Requires', 'After');
   execEdges(service, add, need);
   if (!defaults) return;
   add('default dependency of services', 'sysinit.target', 'Requires', 'After');
@@ -139,7 +141,7 @@ function timerEdges(name: UnitName, draft: Draft, defaults: boolean, add: Add, n
   const timer = draft.timer;
   if (timer === undefined) return;
   add('a timer triggers its unit', timer.Unit || `${withoutType(name.name)}.service`, 'Before', 'Triggers');
-  if (timer.Persistent) need({ path: `/var/lib/systemd/timers/stamp-${name.name}`, rule: 'Persistent=' });
+  if (timer.Persistent) need({ path: '/var/lib/systemd/timers', rule: 'Persistent=' });
   if (!defaults) return;
   add('default dependency of timers', 'timers.target', 'Before');
   add('default dependency of timers', 'sysinit.target', 'Requires', 'After');
@@ -185,6 +187,7 @@ const NETWORK_FILE_SYSTEMS: ReadonlySet<string> = new Set([
 function mountEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void {
   const mount = draft.mount;
   if (mount === undefined) return;
+  execEdges(mount, add, need);
   const options = mount.Options.split(',').map((option) => option.trim());
   if (mount.Where !== '/' && mount.Where !== '')
     need({ path: parentPath(mount.Where), rule: 'a mount needs what lies above it' });
@@ -235,6 +238,7 @@ function automountEdges(name: UnitName, draft: Draft, defaults: boolean, add: Ad
 function swapEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void {
   const swap = draft.swap;
   if (swap === undefined) return;
+  execEdges(swap, add, need);
   const device = swap.What.startsWith('/dev/') ? pathToName(swap.What, 'device') : undefined;
   if (device !== undefined) {
     add('a swap needs its device', device, 'BindsTo', 'After');

@@ -197,6 +197,17 @@ describe('drop-ins', () => {
     ]);
   });
 
+  test('of an instance: its own, its template, plain prefixes, then prefixes with the instance', () => {
+    const order = ['a-b-c@x', 'a-b-c@', 'a-b-', 'a-', 'a-b-@x', 'a-b-@', 'a-@x', 'a-@'];
+    for (const [index, name] of order.entries()) {
+      const files = Object.fromEntries(
+        order.slice(index).map((each) => [`${LIB}/${each}.service.d/1.conf`, text(each)]),
+      );
+      const unit = loaderOf({ [`${LIB}/a-b-c@.service`]: RUN, ...files }).load('a-b-c@x.service');
+      expect(unit.unit.Description).toBe(name);
+    }
+  });
+
   test('the more important of two with one name hides the other', () => {
     const unit = loaderOf({
       [`${LIB}/a-b.service`]: RUN,
@@ -425,6 +436,8 @@ describe('settings', () => {
     ['CPUQuotaPeriodSec=10ms\nCPUQuota=200%', { CgroupAttributes: [['cpu.max', '20000 10000']] }],
     ['MemoryMax=1G\nMemoryMax=infinity', { CgroupAttributes: [['memory.max', 'max']] }],
     ['StandardOutput=append:/var/log/%p.log', { StandardOutput: 'append:/var/log/a.log' }],
+    ['StandardInput=tty', { StandardInput: 'tty', StandardOutput: 'inherit', StandardError: 'inherit' }],
+    ['StandardInput=null', { StandardOutput: 'journal' }],
     ['StandardOutput=syslog', { StandardOutput: 'journal' }],
     ['RuntimeDirectory=a b/c:d', { RuntimeDirectory: ['a', 'b/c:d'] }],
   ])('%s', (lines, settings) =>

@@ -16,6 +16,7 @@ const DEFAULT_TIMEOUT_MS = 90_000;
 export function defaultService(): Mutable<ServiceSection> {
   return {
     ...defaultExec(),
+    StandardOutput: 'inherit', // settled by finishService
     Type: 'simple',
     ExitType: 'main',
     RemainAfterExit: false,
@@ -64,6 +65,9 @@ export function finishService(service: Mutable<ServiceSection>, given: ReadonlyS
       service.FileDescriptorStoreMax > 0)
   )
     service.NotifyAccess = 'main';
+  // A terminal or socket is good for both ways; anything else on input leaves output to the log.
+  const bothWays = /^(tty|tty-force|tty-fail|socket)$|^fd:/.test(service.StandardInput);
+  if (!bothWays && service.StandardOutput === 'inherit') service.StandardOutput = 'journal';
   if (!given.has('OOMPolicy') && service.Delegate) service.OOMPolicy = 'continue';
 }
 

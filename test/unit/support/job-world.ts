@@ -166,7 +166,7 @@ export class Fake {
   }
 
   run(): void {
-    for (let left = 200_000; this.#queue.length > 0; left -= 1) {
+    for (let left = 20_000; this.#queue.length > 0; left -= 1) {
       if (left === 0) throw new Error('the world does not come to rest');
       const { to, event } = this.#queue.shift() as Post;
       if (to === 'jobs') this.#stepJobs(event);
