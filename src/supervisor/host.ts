@@ -9,22 +9,13 @@
  * The parts: steps.ts prepares a step (all that can throw), ledger.ts is the durable state, supervision.ts the tree,
  * recovery.ts the way back. This file owns the turn, and the order of things within it.
  */
-import type { Hello, Host, HostEvent } from '../host/ports.ts';
-import type {
-  ActorEvent,
-  ActorId,
-  ActorKinds,
-  BuiltinEffect,
-  HostReport,
-  Input,
-  Json,
-  Post,
-  SupervisorSpec,
-} from './actor.ts';
+import type { Host } from '../host/ports.ts';
+import type { ActorEvent, ActorId, BuiltinEffect, HostReport, Input, Json, Post } from './actor.ts';
 import { blackBoxName } from './actor.ts';
 import type { DueAt } from './deadlines.ts';
 import { Journal } from './journal.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
+import { type ActorHostOptions, type RecoveryView, type TreeView, treeOf } from './options.ts';
 import { EventQueue } from './queue.ts';
 import { PHASE, type Recovered, recover, type Suspects } from './recovery.ts';
 import { type Prepared, prepare } from './steps.ts';
@@ -42,49 +33,6 @@ const LATE_TURNS = 64;
 const ALONE_TURNS = 2048;
 /** … and not before this many, so that inputs that come a little later are still handled under it. */
 const ALONE_TURNS_LEAST = 16;
-
-/** What the layer above sees when it has to bring the state and the world together. */
-export interface RecoveryView {
-  /** `fresh`: no state was restored and the epoch is new; live children in `hello` are to be adopted by their tags. */
-  readonly mode: 'restored' | 'fresh';
-  readonly why: string;
-  readonly hello: Hello;
-  read(actor: ActorId): unknown;
-  list(prefix: string): readonly ActorId[];
-}
-
-export interface ActorHostOptions {
-  readonly host: Host;
-  readonly kinds: ActorKinds;
-  /** The static tree; its permanent children are started where they are missing. */
-  readonly root: SupervisorSpec;
-  /** Turn a host event into {@link ActorHost.input}s. Every init record must become one, if with no events. */
-  onEvent(event: HostEvent): void;
-  /** What init's hello means for the restored actors, as posts; they are part of the first commit. Pure: it may be asked again. */
-  reconcile?(view: RecoveryView): readonly Post[];
-  /** Default: the log port. */
-  onReport?(report: HostReport): void;
-  /** The root supervisor has given up. Default: it is reported, and core goes on without the quarantined: dying would not bring them back. */
-  onRootGaveUp?(why: string): void;
-  /** Longest time between two beats, in ms; default 2,500; Infinity: beat after turns only (the simulator). */
-  readonly beatEveryMs?: number;
-  /** For tests: smaller turns, earlier compaction. */
-  readonly turnEvents?: number;
-  readonly compactBytes?: number;
-}
-
-/** A node of {@link ActorHost.tree}, for display. */
-export interface TreeView {
-  readonly id: ActorId;
-  readonly phase: 'running' | 'stopping' | 'quarantined';
-  /** Of an actor: its kind. */
-  readonly kind?: string;
-  /** Of a supervisor. */
-  readonly strategy?: string;
-  /** Restarts within the period, of a supervisor. */
-  readonly restarts?: number;
-  readonly children: readonly TreeView[];
-}
 
 export class ActorHost {
   readonly #options: ActorHostOptions;
@@ -545,16 +493,7 @@ export class ActorHost {
 
   /** The supervision tree, or the part below `id`; undefined: there is no such node. */
   tree(id: ActorId = this.#options.root.id): TreeView | undefined {
-    const node = this.#ledger.nodes.get(id);
-    if (node === undefined) return undefined;
-    if (!isSupervisor(node)) return { id, phase: node.phase, kind: node.spec.kind, children: [] };
-    return {
-      id,
-      phase: node.takedown?.restart === null ? 'stopping' : 'running',
-      strategy: node.spec.strategy,
-      restarts: node.history.length,
-      children: this.#ledger.childrenOf(id).flatMap((child) => this.tree(child) ?? []),
-    };
+    return treeOf(this.#ledger, id);
   }
 
   #report(level: HostReport['level'], what: string, actor: ActorId | undefined, why: string, detail?: Json): void {

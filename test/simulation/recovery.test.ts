@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Host } from '../../src/host/ports.ts';
 import type { Sim } from '../../src/host/sim/index.ts';
+import { randomStream } from '../../src/host/sim/kernel.ts';
 import type { ActorHost, Post } from '../../src/supervisor/index.ts';
-import { crashEverywhere, play, type Scenario } from './crash.ts';
+import { crashEverywhere, play, type Scenario, setAsideByLaw } from './crash.ts';
 import { smallCore } from './small.ts';
 
 const daemons = { web: '/bin/web', flaky: '/bin/flaky', stubborn: '/bin/stubborn', broken: '/bin/broken' };
@@ -119,3 +120,26 @@ test('a second crash during or soon after recovery changes nothing', () => {
   const { runs, lawful } = crashEverywhere(scenario(), [1, 2, 3, 5, 8]);
   expect(lawful).toBeLessThan(runs / 4);
 });
+
+test('the same inputs give the same journal, byte for byte, in every run', () => {
+  const [one, two] = [play(scenario(), []), play(scenario(), [])];
+  expect(two.sim.state.image).toBe(one.sim.state.image);
+  expect(two.sim.state.records).toEqual(one.sim.state.records);
+  expect(two.sim.callNames).toEqual(one.sim.callNames);
+});
+
+test.each(Array.from({ length: 30 }, (_, n) => n + 1))(
+  'inputs in batches of random size and three crashes anywhere change nothing (seed %i)',
+  (seed) => {
+    const random = randomStream(seed);
+    const shuffled = { ...scenario(), sim: () => ({ ...scenario().sim(), seed, faults: { splitBatches: true } }) };
+    const calm = play(scenario(), []);
+    const crashes = Array.from({ length: 3 }, () => ({
+      at: 1 + Math.floor(random() * calm.sim.calls),
+      when: random() < 0.5 ? ('before' as const) : ('after' as const),
+    }));
+    const { sim, end } = play(shuffled, crashes);
+    expect(sim.deaths).toBeGreaterThan(0);
+    if (!setAsideByLaw(sim)) expect(end).toEqual(calm.end);
+  },
+);

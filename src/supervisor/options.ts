@@ -1,0 +1,64 @@
+/**
+ * What an actor host is given, and what it shows.
+ */
+import type { Hello, Host, HostEvent } from '../host/ports.ts';
+import type { ActorId, ActorKinds, HostReport, Post, SupervisorSpec } from './actor.ts';
+import type { ActorHost } from './host.ts';
+import { isSupervisor, type Ledger } from './ledger.ts';
+
+/** What the layer above sees when it has to bring the state and the world together. */
+export interface RecoveryView {
+  /** `fresh`: no state was restored and the epoch is new; live children in `hello` are to be adopted by their tags. */
+  readonly mode: 'restored' | 'fresh';
+  readonly why: string;
+  readonly hello: Hello;
+  read(actor: ActorId): unknown;
+  list(prefix: string): readonly ActorId[];
+}
+
+export interface ActorHostOptions {
+  readonly host: Host;
+  readonly kinds: ActorKinds;
+  /** The static tree; its permanent children are started where they are missing. */
+  readonly root: SupervisorSpec;
+  /** Turn a host event into {@link ActorHost.input}s. Every init record must become one, if with no events. */
+  onEvent(event: HostEvent): void;
+  /** What init's hello means for the restored actors, as posts; they are part of the first commit. Pure: it may be asked again. */
+  reconcile?(view: RecoveryView): readonly Post[];
+  /** Default: the log port. */
+  onReport?(report: HostReport): void;
+  /** The root supervisor has given up. Default: it is reported, and core goes on without the quarantined: dying would not bring them back. */
+  onRootGaveUp?(why: string): void;
+  /** Longest time between two beats, in ms; default 2,500; Infinity: beat after turns only (the simulator). */
+  readonly beatEveryMs?: number;
+  /** For tests: smaller turns, earlier compaction. */
+  readonly turnEvents?: number;
+  readonly compactBytes?: number;
+}
+
+/** A node of {@link ActorHost.tree}, for display. */
+export interface TreeView {
+  readonly id: ActorId;
+  readonly phase: 'running' | 'stopping' | 'quarantined';
+  /** Of an actor: its kind. */
+  readonly kind?: string;
+  /** Of a supervisor. */
+  readonly strategy?: string;
+  /** Restarts within the period, of a supervisor. */
+  readonly restarts?: number;
+  readonly children: readonly TreeView[];
+}
+
+/** The part of the tree below `id`; undefined: there is no such node. */
+export function treeOf(ledger: Ledger, id: ActorId): TreeView | undefined {
+  const node = ledger.nodes.get(id);
+  if (node === undefined) return undefined;
+  if (!isSupervisor(node)) return { id, phase: node.phase, kind: node.spec.kind, children: [] };
+  return {
+    id,
+    phase: node.takedown?.restart === null ? 'stopping' : 'running',
+    strategy: node.spec.strategy,
+    restarts: node.history.length,
+    children: ledger.childrenOf(id).flatMap((child) => treeOf(ledger, child) ?? []),
+  };
+}
