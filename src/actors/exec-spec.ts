@@ -19,6 +19,8 @@ export interface Moment {
   readonly ended: { readonly result: string; readonly code: string; readonly status: string } | undefined;
   /** Stored descriptors to pass, with their names for LISTEN_FDNAMES. */
   readonly listen: readonly { readonly name: string; readonly as: string }[];
+  /** How many of them, at the end, are the service's own (FDSTORE=1). */
+  readonly stored: number;
   /** WATCHDOG_USEC, for the main process of a service with WatchdogSec=. */
   readonly watchdogUsec: number;
   /** NOTIFY_SOCKET is set. */
@@ -133,7 +135,6 @@ export function execSpec(
   const stdin = input(settings.StandardInput, tty);
   const stdout = output(settings.StandardOutput, stdin === 'null' ? { fd: 0 } : stdin, 0, tty);
   const full = command.privilege === 'full';
-  const user = asRoot(command) ? '' : settings.User;
   const spec: ExecSpec = {
     version: 1,
     unit: unit.name,
@@ -149,9 +150,14 @@ export function execSpec(
     stderr: output(settings.StandardError, stdout, 0, tty),
     listenFds: moment.listen.map((_, index) => index + 1),
     listenNames: moment.listen.map(({ as }) => as),
-    user,
-    group: asRoot(command) ? '' : settings.Group,
-    supplementaryGroups: asRoot(command) ? [] : settings.SupplementaryGroups,
+    // The user counts even where the command keeps its privileges: directories are made for the user.
+    user: settings.User,
+    group: settings.Group,
+    supplementaryGroups: settings.SupplementaryGroups,
+    keepCredentials: asRoot(command),
+    storedFds: moment.stored,
+    nonBlocking: unit.service?.NonBlocking ?? false,
+    delegate: settings.Delegate,
     rootDirectory: full ? '' : settings.RootDirectory,
     workingDirectory: settings.WorkingDirectory,
     workingDirectoryOptional: settings.WorkingDirectoryOptional,

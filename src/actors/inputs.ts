@@ -113,8 +113,8 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
   ];
 }
 
-/** The unit that a control group belongs to: its last component. */
-const unitOfGroup = (path: string) => path.slice(path.lastIndexOf('/') + 1);
+/** The unit that a control group belongs to: its last component; init's root is the root slice. */
+const unitOfGroup = (path: string) => path.slice(path.lastIndexOf('/') + 1) || '-.slice';
 
 /** PIDFile= of units that wait for it, by path. */
 function pidFilePosts(tools: UnitTools, path: string, waiting: Iterable<Unit>): Post[] {

@@ -4,6 +4,8 @@
  * Made in this one place, so that recovery, which has only the names, can read them back.
  */
 
+import type { EffectId } from '../host/ports.ts';
+
 /** Which of a unit's processes: the service itself, or a command of its life cycle. */
 export type Role = 'main' | 'control';
 
@@ -77,3 +79,9 @@ export function invocationId(bootId: string, unit: string, invocation: number): 
   }
   return id;
 }
+
+/** Effects of one event number their parts from here, so that the n-th call on init made by one effect has an id of its own. */
+const PARTS = 0x10000;
+
+/** The id of the n-th part of an effect, from 1; init answers each id once, so two calls must not share one. */
+export const part = (id: EffectId, n: number): EffectId => ({ ...id, index: id.index + PARTS * n });

@@ -16,6 +16,7 @@ import {
   logPipe,
   notifyPath,
   notifySocket,
+  part,
   storedFd,
   tagOf,
   unitGroup,
@@ -106,6 +107,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
       mainPid: params.mainPid,
       ended: endedWords(params.result),
       listen,
+      stored: fds.length,
       watchdogUsec: params.watchdogUsec,
       notify: speaks(unit),
     },
@@ -162,9 +164,9 @@ const prepare: Run<'prepare'> = (tools, unit, call) => {
     for (const [attribute, value] of execlessAttributes(unit)) writeAttribute(tools, unit, group, attribute, value);
     host.groups.watch(group);
   }
-  host.sockets.pipe(call.id, logPipe(unit.name));
+  host.sockets.pipe(part(call.id, 1), logPipe(unit.name));
   offerLog(tools, unit);
-  if (speaks(unit)) host.sockets.notify(call.id, notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
+  if (speaks(unit)) host.sockets.notify(part(call.id, 2), notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
 };
 
 /** systemd.resource-control(5) settings, as attributes to write. */
@@ -229,7 +231,7 @@ const openSockets: Run<'openSockets'> = (tools, unit, call) => {
   const { sockets, files } = tools.host;
   const lines = unit.socket?.Listen ?? [];
   try {
-    for (const [index, line] of lines.entries()) sockets.listen(call.id, listener(unit.name, index), listenSpec(unit, line));
+    for (const [index, line] of lines.entries()) sockets.listen(part(call.id, index + 1), listener(unit.name, index), listenSpec(unit, line));
     const target = lines.find(({ address }) => address.startsWith('/'))?.address;
     for (const link of target === undefined ? [] : (unit.socket?.Symlinks ?? [])) {
       files.remove(link);

@@ -2,7 +2,8 @@
 import type { Change, ChangeAnswer, UnitFileStep } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { sentence } from '../units/finding.ts';
-import { applyChanges, planInstall } from '../units/install.ts';
+import { applyChanges } from '../units/install-plan.ts';
+import { planInstall } from '../units/install.ts';
 import type { Registry } from './registry.ts';
 
 export function carryOutUnitFiles(

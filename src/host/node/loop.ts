@@ -7,6 +7,7 @@
  */
 import type { HostEvent } from '../ports.ts';
 import { addon, codeOf } from './addon.ts';
+import { inOrder } from './order.ts';
 
 /** How many times in one round readiness is asked for, and how many events end the asking. */
 const SWEEPS_MAX = 16;
@@ -134,7 +135,7 @@ export class Loop {
       }
       const batch = this.#queue;
       this.#queue = [];
-      for (const event of batch) this.#onEvent(event);
+      for (const event of inOrder(batch)) this.#onEvent(event);
       this.#turn();
     } finally {
       this.#inRound = false;
