@@ -15,6 +15,7 @@ import { parseSize } from './syntax/size.ts';
 import { holds, holdsNumber, takeOperator } from './syntax/version.ts';
 import { splitWords } from './syntax/words.ts';
 import type { Condition, Unit } from './types.ts';
+import { isContainer } from './virtualization.ts';
 
 export type CheckKind =
   | 'exists'
@@ -278,29 +279,14 @@ function firmware(argument: string): Test {
   return known(false);
 }
 
-const CONTAINERS: ReadonlySet<string> = new Set([
-  'openvz',
-  'lxc',
-  'lxc-libvirt',
-  'systemd-nspawn',
-  'docker',
-  'podman',
-  'rkt',
-  'wsl',
-  'proot',
-  'pouch',
-  'container-other',
-  'peer',
-]);
-
 function virtualization(argument: string, facts: MachineFacts): Test {
   const kind = facts.virtualization === '' ? 'none' : facts.virtualization;
   if (argument === 'private-users')
     return reading(['/proc/self/uid_map'], (map) => map !== undefined && !/^\s*0\s+0\s+4294967295\s*$/.test(map));
   const truth = parseBoolean(argument);
   if (truth !== undefined) return known(truth === (kind !== 'none'));
-  if (argument === 'container') return known(CONTAINERS.has(kind));
-  if (argument === 'vm') return known(kind !== 'none' && !CONTAINERS.has(kind));
+  if (argument === 'container') return known(isContainer(kind));
+  if (argument === 'vm') return known(kind !== 'none' && !isContainer(kind));
   return known(kind !== 'none' && argument === kind);
 }
 

@@ -35,8 +35,18 @@ export function defaultSlice(name: UnitName): string {
   return `system-${escapeName(name.prefix)}.slice`;
 }
 
-/** Edges a unit has by its type and settings. Paths that must be mounted are told by `needPath`. */
-export function impliedEdges(name: UnitName, draft: Draft, needPath: (needed: NeededPath) => void): readonly Implied[] {
+/**
+ * Edges a unit has by its type and settings.
+ *
+ * @param devices device units work here; without them nothing can wait for one (as in containers)
+ * @param needPath is told the paths that must be mounted
+ */
+export function impliedEdges(
+  name: UnitName,
+  draft: Draft,
+  devices: boolean,
+  needPath: (needed: NeededPath) => void,
+): readonly Implied[] {
   const edges: Implied[] = [];
   const add = (rule: string, to: string, ...kinds: readonly DependencyKind[]) => {
     for (const kind of kinds) edges.push({ kind, to, rule });
@@ -46,12 +56,12 @@ export function impliedEdges(name: UnitName, draft: Draft, needPath: (needed: Ne
   if (slice !== '') add(`slice of ${name.name}`, slice, 'InSlice', 'Requires', 'After');
 
   if (draft.service !== undefined) serviceEdges(draft, defaults, add, needPath);
-  if (draft.socket !== undefined) socketEdges(name, draft, defaults, add, needPath);
+  if (draft.socket !== undefined) socketEdges(name, draft, defaults, devices, add, needPath);
   if (draft.timer !== undefined) timerEdges(name, draft, defaults, add, needPath);
   if (draft.path !== undefined) pathEdges(name, draft, defaults, add, needPath);
-  if (draft.mount !== undefined) mountEdges(draft, defaults, add, needPath);
+  if (draft.mount !== undefined) mountEdges(draft, defaults, devices, add, needPath);
   if (draft.automount !== undefined) automountEdges(name, draft, defaults, add, needPath);
-  if (draft.swap !== undefined) swapEdges(draft, defaults, add, needPath);
+  if (draft.swap !== undefined) swapEdges(draft, defaults, devices, add, needPath);
   if (defaults && name.type === 'slice') add('default dependency of slices', 'shutdown.target', 'Before', 'Conflicts');
   if (defaults && name.type === 'scope') add('default dependency of scopes', 'shutdown.target', 'Before', 'Conflicts');
   if (defaults && name.type === 'target' && name.name !== 'shutdown.target')
@@ -105,16 +115,19 @@ function execEdges(exec: ExecSettings, add: Add, need: Need): void {
 }
 
 /** What PrivateTmp= and RootImage= imply; read from the settings as written, since they are not honoured otherwise yet. */
-export function namespaceEdges(privateTmp: boolean, rootImage: boolean, add: Add, need: Need): void {
+export function namespaceEdges(privateTmp: boolean, rootImage: string, add: Add, need: Need): void {
   if (privateTmp) {
     add('PrivateTmp=', 'tmp.mount', 'After', 'Wants');
     need({ path: '/var/tmp', rule: 'PrivateTmp=' });
     add('PrivateTmp=', 'systemd-tmpfiles-setup.service', 'After');
   }
-  if (rootImage) add('RootImage=', 'systemd-udevd.service', 'After');
+  if (rootImage !== '') {
+    need({ path: rootImage, rule: 'RootImage=' });
+    add('RootImage=', 'systemd-udevd.service', 'After');
+  }
 }
 
-function socketEdges(name: UnitName, draft: Draft, defaults: boolean, add: Add, need: Need): void {
+function socketEdges(name: UnitName, draft: Draft, defaults: boolean, devices: boolean, add: Add, need: Need): void {
   const socket = draft.socket;
   if (socket === undefined) return;
   if (!socket.Accept || !socket.Listen.every(canAccept))
@@ -124,7 +137,7 @@ function socketEdges(name: UnitName, draft: Draft, defaults: boolean, add: Add, 
     if (path !== undefined) need({ path, rule: 'a listener in the file system' });
   }
   const device = socket.options.BindToDevice;
-  if (typeof device === 'string' && device !== '' && device !== 'lo')
+  if (devices && typeof device === 'string' && device !== '' && device !== 'lo')
     add('BindToDevice=', `sys-subsystem-net-devices-${escapeName(device)}.device`, 'BindsTo', 'After');
   if (
     socket.ExecStartPre.length + socket.ExecStartPost.length + socket.ExecStopPre.length + socket.ExecStopPost.length >
@@ -184,7 +197,7 @@ const NETWORK_FILE_SYSTEMS: ReadonlySet<string> = new Set([
   'sshfs',
 ]);
 
-function mountEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void {
+function mountEdges(draft: Draft, defaults: boolean, devices: boolean, add: Add, need: Need): void {
   const mount = draft.mount;
   if (mount === undefined) return;
   execEdges(mount, add, need);
@@ -193,23 +206,17 @@ function mountEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void
     need({ path: parentPath(mount.Where), rule: 'a mount needs what lies above it' });
   const bind = options.includes('bind') || options.includes('rbind') || mount.Type === 'bind' || mount.Type === 'rbind';
   const loop = options.some((option) => option === 'loop' || option.startsWith('loop='));
-  if (mount.What.startsWith('/') && (bind || loop || !mount.What.startsWith('/dev/')))
+  const network = options.includes('_netdev') || NETWORK_FILE_SYSTEMS.has(mount.Type.replace(/^fuse\./, ''));
+  if (mount.What.startsWith('/') && (bind || loop || !network))
     need({ path: mount.What, rule: 'the source of a mount' });
-  if (mount.What.startsWith('/dev/') && !bind && !loop) {
-    const device = pathToName(mount.What, 'device');
-    if (device !== undefined) {
-      add(
-        'a mount needs its device',
-        device,
-        'After',
-        options.includes('x-systemd.device-bound') ? 'BindsTo' : 'Requires',
-        'StopPropagatedFrom',
-      );
-      add('a mount needs its device', `blockdev@${escapeInstance(mount.What)}.target`, 'After');
-    }
+  const device =
+    devices && !bind && !loop && mount.What.startsWith('/dev/') ? pathToName(mount.What, 'device') : undefined;
+  if (device !== undefined) {
+    const bound = options.includes('x-systemd.device-bound') ? 'BindsTo' : 'Requires';
+    add('a mount needs its device', device, 'After', bound, 'StopPropagatedFrom');
+    add('a mount needs its device', `blockdev@${escapeInstance(mount.What)}.target`, 'After');
   }
   if (!defaults || isExtrinsic(mount.Where)) return;
-  const network = options.includes('_netdev') || NETWORK_FILE_SYSTEMS.has(mount.Type.replace(/^fuse\./, ''));
   if (network) {
     add('default dependency of network mounts', 'remote-fs-pre.target', 'After');
     add('default dependency of network mounts', 'network.target', 'After');
@@ -235,15 +242,17 @@ function automountEdges(name: UnitName, draft: Draft, defaults: boolean, add: Ad
   add('default dependency of automounts', 'umount.target', 'Before', 'Conflicts');
 }
 
-function swapEdges(draft: Draft, defaults: boolean, add: Add, need: Need): void {
+function swapEdges(draft: Draft, defaults: boolean, devices: boolean, add: Add, need: Need): void {
   const swap = draft.swap;
   if (swap === undefined) return;
   execEdges(swap, add, need);
-  const device = swap.What.startsWith('/dev/') ? pathToName(swap.What, 'device') : undefined;
+  if (swap.What !== '') need({ path: swap.What, rule: 'the source of a swap' });
+  if (!swap.What.startsWith('/dev/')) add('a swap file must be writable', 'systemd-remount-fs.service', 'After');
+  const device = devices && swap.What.startsWith('/dev/') ? pathToName(swap.What, 'device') : undefined;
   if (device !== undefined) {
     add('a swap needs its device', device, 'BindsTo', 'After');
     add('a swap needs its device', `blockdev@${escapeInstance(swap.What)}.target`, 'After');
-  } else if (swap.What !== '') need({ path: swap.What, rule: 'a swap file' });
+  }
   if (defaults) add('default dependency of swaps', 'umount.target', 'Before', 'Conflicts');
 }
 

@@ -8,6 +8,7 @@ import { about } from './finding.ts';
 import type { UnitPaths } from './load-path.ts';
 import { architectureName } from './specifiers.ts';
 import type { Finding } from './types.ts';
+import { virtualizationClass } from './virtualization.ts';
 
 /** One program to run; all run at the same time, none waits for another. */
 export interface GeneratorSpawn {
@@ -115,23 +116,4 @@ function generatorEnvironment(options: GeneratorOptions): readonly string[] {
   if (facts.environment.CREDENTIALS_DIRECTORY !== undefined)
     out.push(`CREDENTIALS_DIRECTORY=${facts.environment.CREDENTIALS_DIRECTORY}`);
   return out;
-}
-
-const CONTAINERS: ReadonlySet<string> = new Set([
-  'openvz',
-  'lxc',
-  'lxc-libvirt',
-  'systemd-nspawn',
-  'docker',
-  'podman',
-  'rkt',
-  'wsl',
-  'proot',
-  'pouch',
-  'container-other',
-]);
-
-function virtualizationClass(kind: string): string | undefined {
-  if (kind === '' || kind === 'none') return undefined;
-  return `${CONTAINERS.has(kind) ? 'container' : 'vm'}:${kind}`;
 }

@@ -27,17 +27,21 @@ import { about } from './finding.ts';
 import { systemPaths, type UnitPaths } from './load-path.ts';
 import { parseName, pathToName, typeOf, type UnitName } from './names.ts';
 import { FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
+import { specifiersOf } from './specifiers.ts';
 import { parseBoolean } from './syntax/scalar.ts';
 import type { Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
 import { unitFileState } from './unit-file-state.ts';
 import { decodeUtf8 } from './utf8.ts';
 import { refusals } from './verify.ts';
+import { isContainer } from './virtualization.ts';
 
 export interface UnitLoaderOptions {
   readonly files: FilePort;
   readonly facts: MachineFacts;
   /** Default: the system manager's, with SYSMASTER_UNIT_PATH of the facts' environment. */
   readonly paths?: UnitPaths;
+  /** Device units work here (something like udev reports them). Default: not in containers. */
+  readonly devices?: boolean;
 }
 
 export interface UnitLoader {
@@ -71,6 +75,7 @@ const DESCRIPTIONS: Readonly<Record<string, string>> = {
 export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   const { files, facts } = options;
   const paths = options.paths ?? systemPaths(facts.environment, facts.runDirectory);
+  const devices = options.devices ?? !isContainer(facts.virtualization);
   let catalog: Catalog | undefined;
   let units = new Map<string, Unit>();
   let texts = new Map<string, UnitText | 'masked' | undefined>();
@@ -231,14 +236,16 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   function implied(name: UnitName, draft: Draft, building: Building): void {
     const needed: NeededPath[] = draft.unit.RequiresMountsFor.map((path) => ({ path, rule: '' }));
     const need = (each: NeededPath) => needed.push(each);
-    for (const { kind, to, rule } of impliedEdges(name, draft, need)) building.edge(kind, to, { rule });
+    for (const { kind, to, rule } of impliedEdges(name, draft, devices, need)) building.edge(kind, to, { rule });
+    const image = specifiersOf(name, facts, '').expand(building.last('RootImage')?.value ?? '');
+    const rootImage = 'text' in image && image.text.startsWith('/') ? image.text : '';
     const isOn = (key: string) => {
       const last = building.last(key);
       return last !== undefined && parseBoolean(last.value) === true;
     };
     namespaceEdges(
       isOn('PrivateTmp'),
-      (building.last('RootImage')?.value ?? '') !== '',
+      rootImage,
       (rule, to, ...kinds) => {
         for (const kind of kinds) building.edge(kind, to, { rule });
       },

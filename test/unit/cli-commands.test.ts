@@ -49,6 +49,10 @@ describe('exit statuses are those of systemctl', () => {
     ['show nowhere', 0],
     ['cancel 12', 0],
     ['cancel twelve', 1],
+    ['cancel 999', 1],
+    ['plan start web', 0],
+    ['plan start', 1],
+    ['start --dry-run web', 0],
     ['kill -s SIGNOT web', 1],
     ['exit 300', 1],
     ['unheard-of', 1],
@@ -75,6 +79,7 @@ describe('error sentences', () => {
     ['is-enabled nowhere', 'Failed to get unit file state for nowhere.service: No such file or directory\n'],
     ['cat nowhere', 'No files found for nowhere.service.\n'],
     ['status nowhere', 'Unit nowhere.service could not be found.\n'],
+    ['cancel 999', 'Failed to cancel job 999: Job 999 does not exist.\n'],
     ['unheard-of', 'Unknown command verb unheard-of.\n'],
     ['start', 'Too few arguments.\n'],
     ['kill -s SIGNOT web', 'Failed to parse signal string "SIGNOT".\n'],
@@ -173,6 +178,15 @@ describe('what is asked of core', () => {
     const world = sctl();
     await world.run('restart w*');
     expect(change(world)).toMatchObject({ requests: [{ units: ['web.service'] }, { units: ['web.socket'] }] });
+  });
+
+  test('a plan says what would be done and why, and nothing is done', async () => {
+    const world = sctl();
+    expect((await world.run('start --dry-run web')).out).toBe(
+      'start    web.service\n           asked for: start\n\n1 jobs.\n',
+    );
+    expect((await world.run('plan start web')).out).toBe((await world.run('start --dry-run web')).out);
+    expect(world.manager.changes).toEqual([]);
   });
 
   test('--dry-run of a shutdown changes nothing', async () => {
@@ -351,7 +365,7 @@ describe('lists', () => {
 
   test('list-jobs says what a job waits for when asked', async () => {
     expect((await sctl().run('list-jobs --after')).out).toContain(
-      '12  idle.service start waiting\n    waits for After= of basic.target\n',
+      '12  idle.service start waiting\n    start idle.service waits for job 11 (start basic.target)\n',
     );
   });
 
@@ -418,7 +432,7 @@ describe('data instead of text', () => {
     'list-units', 'list-unit-files', 'list-jobs', 'list-dependencies', 'list-sockets', 'status web', 'status', 'show web', 'show', 'cat web',
     'is-active web', 'is-failed web', 'is-enabled web', 'is-system-running', 'get-default', 'set-default basic', 'start idle', 'stop idle', 'restart web',
     'kill web', 'enable idle', 'disable idle', 'mask idle', 'unmask gone', 'preset idle', 'daemon-reload', 'daemon-reexec', 'init-reexec', 'reset-failed',
-    'cancel', 'isolate basic.target', 'poweroff', 'reboot', 'halt', 'exit', 'tree', 'machine web', 'findings', 'version', 'show-environment',
+    'cancel', 'plan start web', 'isolate basic.target', 'poweroff', 'reboot', 'halt', 'exit', 'tree', 'machine web', 'findings', 'version', 'show-environment',
     'set-environment A=b', 'escape a/b',
   ])('%s --output=json is one line of JSON and nothing else', async (words) => {
     const { run, client } = sctl();

@@ -79,7 +79,15 @@ const job: JobView = {
   by: 'uid 0, pid 41',
   created: NOON,
   started: undefined,
-  waits: [{ why: 'After= of basic.target', job: 11, unit: 'basic.target', pid: undefined, sinceUs: 5 }],
+  waits: [
+    {
+      why: 'start idle.service waits for job 11 (start basic.target)',
+      job: 11,
+      unit: 'basic.target',
+      pid: undefined,
+      sinceUs: 5,
+    },
+  ],
 };
 
 const chart = chartOf({
@@ -166,7 +174,7 @@ export function fakeManager(): FakeManager {
           ),
         };
       case 'cancel':
-        return { what: 'cancel', canceled: change.jobs === 'all' ? [12] : change.jobs };
+        return { what: 'cancel', canceled: change.jobs === 'all' ? [12] : change.jobs.filter((id) => id === 12) };
       case 'kill':
         return { what: 'kill', signalled: 1 };
       case 'reset-failed':
