@@ -154,7 +154,7 @@ export interface UnitFileText {
 
 /** What a job waits for, for people and for walking the graph. */
 export interface Wait {
-  /** One clause: `After= of a.target: start of b.service (job 12)`. */
+  /** One sentence: `start a.service waits for job 12 (start b.service): a.service After b.service, from …`. */
   readonly why: string;
   readonly job: number | undefined;
   readonly unit: string | undefined;

@@ -19,7 +19,7 @@ const job = (help: string, more: CommandSpec['options'] = []): CommandSpec => ({
   args: '<units...>',
   help,
   group: UNITS,
-  options: ['jobMode', 'block', 'showTransaction', ...more!],
+  options: ['jobMode', 'block', 'showTransaction', 'dryRun', ...more!],
   load: jobs,
 });
 const file = (help: string, more: CommandSpec['options'] = [], args = '<units...>'): CommandSpec => ({
@@ -147,6 +147,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     group: JOBS,
     options: ['after', 'before', 'legend'],
     load: () => import('./list-jobs.ts'),
+  },
+  plan: {
+    args: '<verb> <units...>',
+    help: 'what a request would do, and why; nothing is done',
+    group: JOBS,
+    options: ['jobMode'],
+    load: () => import('./plan.ts'),
   },
   cancel: {
     args: '[jobs...]',

@@ -4,7 +4,8 @@ import { CliError } from '../context.ts';
 import { exitOfError, exits } from '../exit.ts';
 import { expand } from '../names.ts';
 import { untilEnded } from '../wait.ts';
-import type { Outcome, Unit } from '../wire.ts';
+import type { Outcome, Refusal, Unit } from '../wire.ts';
+import { showPlan } from './plan.ts';
 
 const VERBS: Readonly<Record<string, string>> = { condrestart: 'try-restart', 'force-reload': 'reload-or-restart' };
 
@@ -85,18 +86,32 @@ async function warnOfReload(call: Call, units: readonly string[]): Promise<void>
   }
 }
 
-/** What is said of a refusal: systemctl's sentence, then what to do. */
-function refused(
-  call: Call,
-  verb: string,
-  unit: string,
-  { error, why, todo }: NonNullable<Outcome['refusal']>,
-): string {
-  const lines = [`Failed to ${verb} ${unit}: ${why}`];
+/** systemctl's sentences for refusals that it knows too; else core's own. */
+function refusalWords(verb: string, { error, unit, why }: Refusal): string {
+  switch (error) {
+    case 'NoSuchUnit':
+      return `Unit ${unit} not ${verb === 'stop' ? 'loaded' : 'found'}.`;
+    case 'UnitMasked':
+      return `Unit ${unit} is masked.`;
+    case 'JobTypeNotApplicable':
+      return `Job type ${verb} is not applicable for unit ${unit}.`;
+    case 'NoIsolation':
+      return 'Operation refused, unit may not be isolated.';
+    case 'OnlyByDependency':
+      return `Operation refused, unit ${unit} may be requested by dependency only (it is configured to refuse manual start/stop).`;
+    default:
+      return why;
+  }
+}
+
+/** What is said of a refusal: the sentence, then where to look or what to do. */
+function refused(call: Call, verb: string, asked: string, refusal: Refusal): string {
+  const { error, unit, todo } = refusal;
+  const lines = [`Failed to ${verb} ${asked}: ${refusalWords(verb, refusal)}`];
+  const known = ['NoSuchUnit', 'UnitMasked', 'JobTypeNotApplicable'].includes(error);
   const see = ['OnlyByDependency', 'NoIsolation', 'LoadFailed', 'BadUnitSetting'].includes(error);
-  if (see) lines.push(`See '${call.context.name} status ${unit}' for details.`);
-  else if (todo !== '' && !['NoSuchUnit', 'UnitMasked', 'JobTypeNotApplicable'].includes(error))
-    lines.push(`${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}.`);
+  if (see) lines.push(`See '${call.context.name} status ${unit || asked}' for details.`);
+  else if (todo !== '' && !known) lines.push(`${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}.`);
   return lines.join('\n');
 }
 
@@ -157,6 +172,7 @@ export async function run(call: Call): Promise<number> {
       throw new CliError(`No units in memory match ${args.join(' ')}; globs cannot start what is not loaded`);
     return exits.ok;
   }
+  if (options.dryRun === true) return await showPlan(call, verb, units);
   const ended = options.wait === true ? await untilEnded(call, units) : undefined;
   try {
     if (verb !== 'stop' && !call.quiet) await warnOfReload(call, units);

@@ -27,7 +27,7 @@ async function list(call: Call): Promise<number> {
         // Below each job: what it waits for (--after), and the jobs that wait for it (--before).
         const first = header === undefined ? 0 : 1;
         for (const [index, job] of [...jobs.entries()].reverse()) {
-          const waits = options.after === true ? job.waits.map(({ why }) => `    waits for ${why}`) : [];
+          const waits = options.after === true ? job.waits.map(({ why }) => `    ${why}`) : [];
           const blocks =
             options.before === true
               ? all
@@ -47,19 +47,23 @@ async function cancel(call: Call): Promise<number> {
   const { client, args, context } = call;
   const canceled: number[] = [];
   let status = 0;
-  const change = async (jobs: readonly number[] | undefined): Promise<void> => {
+  const change = async (jobs: readonly number[] | undefined): Promise<number[]> => {
     const answer = await client.change<{ canceled: number[] }>('io.sysmaster.Jobs.Cancel', { jobs });
     canceled.push(...answer.canceled);
+    return answer.canceled;
+  };
+  const fail = (word: string, why: string): void => {
+    context.err(`Failed to cancel job ${word}: ${why}\n`);
+    status = 1;
   };
   if (args.length === 0) await change(undefined);
   for (const word of args) {
     if (!/^\d+$/.test(word)) throw new CliError(`Failed to parse job id "${word}": Invalid argument`);
     try {
-      await change([Number(word)]);
+      if ((await change([Number(word)])).length === 0) fail(word, `Job ${word} does not exist.`);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      context.err(`Failed to cancel job ${word}: ${error.why}\n`);
-      status = 1;
+      fail(word, error.why);
     }
   }
   call.print({ canceled }, () => []);

@@ -64,7 +64,7 @@ export async function changeFiles(
     if (!(error instanceof CallError) || error.short === 'AccessDenied') throw error;
     const todo = error.parameters['todo'];
     throw new CliError(
-      `Failed to ${NOUN[verb] ?? `${verb} unit`}: ${error.why}${typeof todo === 'string' && todo !== '' ? `\n${todo}` : ''}`,
+      `Failed to ${NOUN[verb] ?? `${verb} unit`}: ${error.why}${typeof todo === 'string' && todo !== '' ? `; ${todo}` : ''}`,
     );
   }
   // systemctl tells of links on standard error, so that scripts see nothing on standard output.

@@ -9,13 +9,13 @@ const MAX_PROCESSES = 256;
 export function groupLines(group: Group, columns: number): string[] {
   const lines: string[] = [];
   const walk = ({ processes, children }: Group, indent: string): void => {
-    const shown = [...processes].sort((a, b) => a.pid - b.pid).slice(0, MAX_PROCESSES);
+    // Pid 0: a process outside core's pid namespace.
+    const known = processes.filter(({ pid }) => pid > 0);
+    const shown = [...known].sort((a, b) => a.pid - b.pid).slice(0, MAX_PROCESSES);
     const width = Math.max(0, ...shown.map(({ pid }) => String(pid).length));
     const rows: { readonly text: string; readonly below: Group | undefined }[] = [
       ...shown.map(({ pid, command }) => ({ text: `${String(pid).padStart(width)} ${command}`, below: undefined })),
-      ...(processes.length > shown.length
-        ? [{ text: `… and ${processes.length - shown.length} more`, below: undefined }]
-        : []),
+      ...(known.length > shown.length ? [{ text: `… and ${known.length - shown.length} more`, below: undefined }] : []),
       ...[...children]
         .sort((a, b) => (a.path < b.path ? -1 : 1))
         .map((child) => ({ text: child.path.slice(child.path.lastIndexOf('/') + 1), below: child })),
