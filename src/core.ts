@@ -99,7 +99,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     version: options.version,
     logDirectory: logDirectory(host),
   });
-  const sessions = createSessions({ manager, port: host.api, log: host.log, coreUid: host.facts.privileged ? 0 : 0 });
+  const sessions = createSessions({ manager, port: host.api, log: host.log, coreUid: host.files.stat('/proc/self')?.uid ?? 0 });
   const tell = teller({ host, manager, jobs, publish: (event) => sessions.publish(event) });
 
   const managerTools: ManagerTools = {
