@@ -38,9 +38,10 @@ export function ensureInstalled() {
   const lock = readFileSync(join(root, 'package-lock.json'), 'utf8');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   console.log('installing npm packages …');
-  const done = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+  // Not `npm ci`: it refuses where a registry lacks optional packages of other platforms. The lock file counts all the same.
+  const done = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
   if (done.status !== 0) {
-    console.error('npm ci: failed: see above; is a package registry reachable?');
+    console.error('npm install: failed: see above; is a package registry reachable?');
     process.exit(1);
   }
   writeFileSync(stamp, lock);
