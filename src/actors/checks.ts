@@ -41,7 +41,8 @@ export class Checks {
       return;
     }
     this.#count += 1;
-    const key = `check:${this.#count}:${unit.name}`;
+    // The count begins again with every core; how many cores there were before this one does not.
+    const key = `check:${this.#host.hello.cores}.${this.#count}:${unit.name}`;
     this.#asked.set(key, unit);
     this.#host.helper.checkPaths(key, JSON.stringify({ checks }), CHECK_MS);
   }

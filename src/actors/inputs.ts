@@ -12,17 +12,16 @@ import { parseNotify } from './notify.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
 import { groupOf, type UnitTools } from './unit-effects.ts';
 
-/** Events with no source to consume from need a key of their own; it is never seen again. */
-let unkeyed = 0;
-const loose = (events: readonly Post[], what: string): Input => {
-  unkeyed += 1;
-  return { key: `${what}#${unkeyed}`, events };
-};
+/** A hint without an identity of its own: it has no key, since a counter would begin again with the next core. */
+const loose = (events: readonly Post[]): Input => ({ events });
 
 const toUnit = (unit: string, event: ActorEvent): Post => ({ to: `unit:${unit}`, event });
 
 /** Is anything left in the unit's control group, and what would be its main process now? */
-function afterExit(tools: UnitTools, unit: Unit | undefined): { populated: boolean; candidate?: { pid: number; startTime: number } } {
+function afterExit(
+  tools: UnitTools,
+  unit: Unit | undefined,
+): { populated: boolean; candidate?: { pid: number; startTime: number } } {
   if (unit === undefined || !tools.host.groups.available) return { populated: false };
   const group = groupOf(unit);
   const populated = tools.host.groups.populated(group);
@@ -63,7 +62,9 @@ function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
       return [toUnit(whose.unit, { ...fields, ...run, ...afterExit(tools, unit) })];
     case 'spawn-failed': {
       const step = tools.host.execSteps[(report as unknown as { step: number }).step];
-      return [toUnit(whose.unit, { ...fields, ...run, exitCode: step?.exitCode ?? 1, stepName: step?.name ?? 'SPAWN' })];
+      return [
+        toUnit(whose.unit, { ...fields, ...run, exitCode: step?.exitCode ?? 1, stepName: step?.name ?? 'SPAWN' }),
+      ];
     }
     default:
       return [toUnit(whose.unit, { ...fields, ...run })];
@@ -86,13 +87,24 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
   const unit = name === undefined ? undefined : world.unit(name);
   if (unit === undefined) return [];
   const { message, unknown } = parseNotify(datagram.text);
-  if (unknown.length > 0) host.log.log('debug', { unit: unit.name, unknown }, 'notify message with lines that mean nothing');
+  if (unknown.length > 0)
+    host.log.log('debug', { unit: unit.name, unknown }, 'notify message with lines that mean nothing');
   const group = groupOf(unit);
   const memberOf = (pid: number) => {
     const sender = host.process.inspect(pid);
     return sender === undefined || !host.groups.available || within(sender.group, group);
   };
-  const { ready, reloading, stopping, mainPid, fdstore, fdstoreremove, notifyAccess: _access, barrier: _barrier, ...rest } = message;
+  const {
+    ready,
+    reloading,
+    stopping,
+    mainPid,
+    fdstore,
+    fdstoreremove,
+    notifyAccess: _access,
+    barrier: _barrier,
+    ...rest
+  } = message;
   const main = mainPid === undefined ? undefined : fitProcess(host, mainPid);
   const last = [...datagram.text.matchAll(/^(READY|RELOADING|STOPPING)=1$/gm)].at(-1)?.[1];
   const state = last === undefined ? undefined : (last.toLowerCase() as 'ready' | 'reloading' | 'stopping');
@@ -106,7 +118,9 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
       ...rest,
       ...(state === undefined || (!ready && !reloading && !stopping) ? {} : { state }),
       ...(reloading ? { reloading: true } : {}),
-      ...(main === undefined ? {} : { mainPid: { pid: main.pid, startTime: main.startTime, member: memberOf(main.pid) } }),
+      ...(main === undefined
+        ? {}
+        : { mainPid: { pid: main.pid, startTime: main.startTime, member: memberOf(main.pid) } }),
       ...(fdstore && datagram.fds > 0 ? { fds: datagram.fds, datagram: datagramKey(datagram) } : {}),
       ...(fdstoreremove ? { fdstoreremove: true } : {}),
     }),
@@ -156,13 +170,13 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
     }
     case 'readable': {
       const unit = unitOfName(event.name);
-      return unit === undefined ? undefined : loose([toUnit(unit, { type: 'readable', name: event.name })], 'readable');
+      return unit === undefined ? undefined : loose([toUnit(unit, { type: 'readable', name: event.name })]);
     }
     case 'group':
-      return loose([toUnit(unitOfGroup(event.path), { type: event.populated ? 'populated' : 'empty' })], 'group');
+      return loose([toUnit(unitOfGroup(event.path), { type: event.populated ? 'populated' : 'empty' })]);
     case 'path': {
       const posts = pidFilePosts(tools, event.path, units());
-      return posts.length === 0 ? undefined : loose(posts, 'path');
+      return posts.length === 0 ? undefined : loose(posts);
     }
     case 'mounts':
     case 'clock-changed':

@@ -50,8 +50,8 @@ export interface ManagerParts {
 }
 
 /** A request without an id of the client's gets one of its own, which nobody can repeat. */
-const requestKey = (caller: Caller, requestId: string | undefined, epoch: number) =>
-  requestId === undefined ? `request:${epoch}/${caller.session}/${caller.ticket}` : `request:${caller.uid}/${requestId}`;
+const requestKey = (caller: Caller, requestId: string | undefined, life: string) =>
+  requestId === undefined ? `request:${life}/${caller.session}/${caller.ticket}` : `request:${caller.uid}/${requestId}`;
 
 export function createManager(parts: ManagerParts): Manager {
   const { host, registry, jobs } = parts;
@@ -217,13 +217,15 @@ export function createManager(parts: ManagerParts): Manager {
     },
     supervisors: () => supervisorView(parts.actors().tree()!),
     change(caller: Caller, requestId: string | undefined, change: Change) {
-      const key = requestKey(caller, requestId, parts.actors().epoch);
+      // Sessions are counted anew by every core, and committed keys outlive it.
+      const life = `${parts.actors().epoch}.${host.hello.cores}`;
+      const key = requestKey(caller, requestId, life);
       const asker = { session: caller.session, ticket: caller.ticket };
       const by = `uid ${caller.uid}, pid ${caller.pid}`;
       // A repeated id is no repeated input: it must reach the machine, which knows the first answer.
       const repeats = requestId !== undefined && parts.actors().seen(key);
       parts.actors().input({
-        key: repeats ? `${key}/again/${caller.session}/${caller.ticket}` : key,
+        key: repeats ? `${key}/again/${life}/${caller.session}/${caller.ticket}` : key,
         keep: true,
         events: [{ to: 'manager', event: { type: 'change', key, asker, by, change } }],
       });

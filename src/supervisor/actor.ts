@@ -168,10 +168,11 @@ export type BuiltinEffect =
  *
  * `key` identifies it over crashes: `record:41` for init's record 41 (kept as a low-water mark, acknowledged by the host itself),
  * a datagram's (socket, pid, stamp, hash), a client's request id. A key that is committed already is not processed again, but
- * consumed again.
+ * consumed again. What has no identity of its own (a hint that a level may have changed) has no key: it is never taken for a
+ * repetition. A counter is no identity: it begins again with every core, while committed keys are remembered.
  */
 export interface Input {
-  readonly key: string;
+  readonly key?: string;
   readonly events: readonly Post[];
   /** Take it from its source. Idempotent. Called after the commit and the effects; not for inputs that have no source. */
   readonly consume?: () => void;

@@ -49,8 +49,10 @@ export class ActorHost {
   #index = 0;
   /** Inputs that came since the last commit; those of the last commit; consumptions of such that were committed before. */
   #received = new Map<string, Input>();
-  #committed: readonly Input[] = [];
+  #committed: (() => void)[] = [];
   #again: (() => void)[] = [];
+  /** Consumptions of inputs without a key. */
+  #unnamed: (() => void)[] = [];
   #ackedThrough = 0;
   /** Turns since a late deadline was first held back; -1: none is. */
   #lateTurns = -1;
@@ -132,12 +134,15 @@ export class ActorHost {
   /** Hand over one input. It is processed in a coming turn, and consumed after that turn's commit. */
   input(input: Input): void {
     this.#host.schedule();
-    if (this.#received.has(input.key)) return; // offered again before its turn came
-    if (this.#ledger.keys.has(input.key)) {
-      if (input.consume !== undefined) this.#again.push(input.consume);
+    const { key, consume } = input;
+    if (key === undefined) {
+      if (consume !== undefined) this.#unnamed.push(consume);
+    } else if (this.#received.has(key))
+      return; // offered again before its turn came
+    else if (this.#ledger.keys.has(key)) {
+      if (consume !== undefined) this.#again.push(consume);
       return;
-    }
-    this.#received.set(input.key, input);
+    } else this.#received.set(key, input);
     const nowMs = this.#host.clock.nowMs();
     for (const { to, event } of input.events) {
       this.#queue.push({ post: { to, event: stamped(event, nowMs) }, durable: false });
@@ -333,11 +338,16 @@ export class ActorHost {
 
   #commit(): void {
     const ledger = this.#ledger;
-    this.#committed = [...this.#received.values()];
+    this.#committed = this.#unnamed;
+    for (const [key, { keep, consume }] of this.#received) {
+      ledger.takeKey(key, keep === true);
+      if (consume !== undefined) this.#committed.push(consume);
+    }
+    this.#unnamed = [];
     this.#received = new Map();
-    for (const { key, keep } of this.#committed) ledger.takeKey(key, keep === true);
-    if (!ledger.dirty) return;
-    const record = ledger.commit(this.#queue.settle());
+    const queue = this.#queue.settle();
+    if (!ledger.dirty && queue.taken === 0 && queue.added.length === 0) return;
+    const record = ledger.commit(queue);
     this.#journal.append(record, () => this.#image(), this.#nowMs);
   }
 
@@ -379,8 +389,7 @@ export class ActorHost {
   #consume(): void {
     const again = this.#again;
     this.#again = [];
-    for (const { key, consume } of this.#committed) if (consume !== undefined) this.#take(key, consume);
-    for (const consume of again) this.#take('consumed again', consume);
+    for (const consume of [...this.#committed, ...again]) this.#take(consume);
     this.#committed = [];
     const { lowWater } = this.#ledger.keys;
     if (lowWater > this.#ackedThrough) {
@@ -389,11 +398,11 @@ export class ActorHost {
     }
   }
 
-  #take(key: string, consume: () => void): void {
+  #take(consume: () => void): void {
     try {
       consume();
     } catch (error) {
-      this.#report('error', 'consume-failed', undefined, `${key}: ${messageOf(error)}`);
+      this.#report('error', 'consume-failed', undefined, messageOf(error));
     }
   }
 

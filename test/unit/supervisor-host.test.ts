@@ -74,6 +74,28 @@ test('an input that is offered again is not processed again, but consumed again'
   expect(consumed).toEqual(['x', 'x']);
 });
 
+test('inputs without a key are never taken for one another, and consumed after their commit', () => {
+  const { core, sim, heard } = bench(root);
+  let consumed = 0;
+  const offer = (type: string) =>
+    core().input({
+      events: [{ to: 'a', event: { type } }],
+      consume: () => {
+        consumed += 1;
+      },
+    });
+  offer('x');
+  offer('x');
+  expect(consumed).toBe(0);
+  sim.run(1);
+  sim.killCore();
+  sim.run(10);
+  offer('x');
+  sim.run(1);
+  expect(heard('a')).toEqual(['x', 'x', 'x']);
+  expect(consumed).toBe(3);
+});
+
 test('init records are acknowledged only after their commit, as a low-water mark', () => {
   const { core, sim } = bench(root, { onEvent: ({ type }) => expect(type).toBe('record') });
   sim.init.signal(40);
