@@ -101,7 +101,7 @@ export class NodeApi implements ApiPort {
       addon.writeSome(
         fd,
         Buffer.from(
-          `${JSON.stringify({ error: 'io.sysmaster.Manager.TooManySessions', parameters: { why: refusal } })}\0`,
+          `${JSON.stringify({ error: 'io.sysmaster.Manager.Busy', parameters: { unit: '', why: refusal, todo: 'close some, or try again later' } })}\0`,
         ),
         0,
       );

@@ -145,7 +145,7 @@ describe('the number of clients', () => {
     await until('two sessions', () => events.length === 2);
     const third = await open();
     const answer = (await read(third, 10)).toString();
-    expect(JSON.parse(answer.slice(0, -1))).toMatchObject({ error: 'io.sysmaster.Manager.TooManySessions' });
+    expect(JSON.parse(answer.slice(0, -1))).toMatchObject({ error: 'io.sysmaster.Manager.Busy' });
     expect(events).toHaveLength(2);
     sockets[0]?.destroy();
     sockets[1]?.destroy();
