@@ -139,6 +139,10 @@ export function isGood(context: ServiceContext): boolean {
   return context.populated;
 }
 
+/** Does the service itself say when it is ready? */
+export const tellsReadiness = ({ Type }: Pick<ServiceSettings, 'Type'>): boolean =>
+  Type === 'notify' || Type === 'notify-reload';
+
 /** Is the start over, by Type=? Asked in state `start` only, where nothing has failed yet. */
 export function isStarted(context: ServiceContext): boolean {
   const { settings, main, control } = context;

@@ -16,7 +16,8 @@
  *
  * Known differences from systemd 252, all deliberate: a `start` during auto-restart starts at once instead of waiting for RestartSec=;
  * the last killing states wait for the whole control group where they have signalled it; a reload that times out while the service
- * says RELOADING=1 is over; WATCHDOG=trigger is obeyed only while there is something to watch.
+ * says RELOADING=1 is over; WATCHDOG=trigger is obeyed only while there is something to watch;
+ * a PID file that nobody is left to write fails the start at once (`protocol`), not when its time is over.
  */
 import { setup } from 'xstate';
 import { endedWell, startsTooOften } from './ends.ts';
@@ -142,7 +143,11 @@ export const serviceMachine = setup({
     idleIsOver: ({ context, event }) => event.type === 'deadline' && event.name === 'idle' && context.idling,
     isStarted: when(rules.isStarted),
     isHopeless: when(rules.isHopeless),
-    hasEnded: when((context) => noProcess(context) && context.mainKnown && !rules.isGood(context)),
+    hasEnded: when(
+      // Type=notify is waited for: its word may come from others, or isHopeless.
+      (context) =>
+        !rules.tellsReadiness(context.settings) && noProcess(context) && context.mainKnown && !rules.isGood(context),
+    ),
     lacksPidFile: when((context) => rules.needsPidFile(context) && !context.awaitsPidFile),
     lacksMain: when((context) => rules.lacksMain(context) && !context.awaitsPidFile),
     waitsForPidFile: when(rules.lacksMain),

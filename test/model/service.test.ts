@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { AnyMachineSnapshot } from 'xstate';
 import { serviceMachine } from '../../src/machines/service.ts';
 import type { ServiceContext } from '../../src/machines/service-context.ts';
-import { shallRestart } from '../../src/machines/service-rules.ts';
+import { shallRestart, tellsReadiness } from '../../src/machines/service-rules.ts';
 import {
   declaredStates,
   type Event,
@@ -162,7 +162,7 @@ function key(snapshot: AnyMachineSnapshot): unknown {
     context.stopAsked,
     context.restarting && context.settings.RestartKillSignal !== undefined,
     (context.startLimit?.starts ?? 0) >= context.settings.StartLimitBurst,
-    live && (tellsReadiness(context) || context.notifyState !== 'ready') ? context.notifyState : 'unknown',
+    live && (tellsReadiness(context.settings) || context.notifyState !== 'ready') ? context.notifyState : 'unknown',
     live && context.watchdogTriggered,
     context.deadline?.name ?? null,
     context.watchdogDueMs !== null,

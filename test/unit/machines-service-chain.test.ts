@@ -97,7 +97,7 @@ describe('ExecCondition=', () => {
     expect(service.result).toBe(result);
   });
 
-  test('a binary that is not there fails it by the exit code of the step, 203, as any status below 255 would skip it', () => {
+  test('a binary that is not there ends it with status 203, which skips the unit as systemd 252 does', () => {
     const service = new ServiceDriver({ ...change, Restart: 'no' });
     service.send({ type: 'start' });
     service.forked('control');
@@ -106,8 +106,8 @@ describe('ExecCondition=', () => {
     service.send({ type: 'spawn-failed', role: 'control', run, serial: run + 100, ...failed });
     service.exited('control', { exited: 203 });
     service.ran('control');
-    expect(service.result).toBe('exit-code');
-    expect(service.state).toBe('failed/failed');
+    expect(service.result).toBe('exec-condition');
+    expect(service.state).toBe('inactive/dead');
   });
 
   test('that takes too long fails with the result timeout', () => {
