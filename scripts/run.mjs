@@ -40,7 +40,7 @@ const steps = {
   check() {
     run('tsc', ['-p', '.']);
     run('biome', ['ci', '--error-on-warnings', '.']);
-    run(node, ['node_modules/dependency-cruiser/bin/dependency-cruise.mjs', '--config', '.dependency-cruiser.cjs', 'src']);
+    run(node, ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', 'src']);
     run('cargo', ['fmt', '--all', '--check']);
     run('cargo', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']);
   },
