@@ -170,13 +170,14 @@ const open = (path: string): Promise<Connection> =>
 const isRefused = (error: unknown): boolean =>
   ['ECONNREFUSED', 'ECONNRESET', 'EAGAIN'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-export function createClient(context: Context, path: string): Client {
+/** `quiet`: no note when core is being restarted. */
+export function createClient(context: Context, path: string, quiet = false): Client {
   let connection: Connection | undefined;
   let wasThere = false;
   let noted = false;
 
   const note = (): void => {
-    if (!noted && !context.env['SYSMASTER_QUIET']) context.err('Core is being restarted; trying again …\n');
+    if (!noted && !quiet) context.err('Core is being restarted; trying again …\n');
     noted = true;
   };
 

@@ -23,6 +23,8 @@ export interface Call {
   readonly warn: (line: string) => void;
   /** Columns for tables: those of the terminal, or without end for pipes and --full. */
   readonly columns: number;
+  /** Every command there is, for completion. */
+  readonly commands: Readonly<Record<string, CommandSpec>>;
 }
 
 /** Returns the exit status; throws CliError. */

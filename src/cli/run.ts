@@ -80,7 +80,7 @@ async function runWord(
     plainWords(spec, rest) ?? (await import('./parse.ts')).parse(word, spec, module, rest, context);
   const json = options.output === 'json' || options.output === 'json-pretty';
   const quiet = options.quiet === true;
-  const client = given ?? createClient(context, socketPath(context, options.socket));
+  const client = given ?? createClient(context, socketPath(context, options.socket), quiet);
   const call: Call = {
     word,
     args,
@@ -90,6 +90,7 @@ async function runWord(
     client,
     quiet,
     json,
+    commands,
     columns: options.full === true || !context.terminal ? Number.POSITIVE_INFINITY : context.columns,
     print: (data, text) => {
       if (json) context.out(`${JSON.stringify(data, undefined, options.output === 'json-pretty' ? 2 : undefined)}\n`);

@@ -4,7 +4,6 @@ import { CliError } from '../context.ts';
 import { options as optionTable } from '../options.ts';
 import { signalNames } from '../output/exit-words.ts';
 import type { Job, Summary, UnitFile } from '../wire.ts';
-import { commands } from './index.ts';
 
 type Source = (call: Call) => Promise<string[]>;
 
@@ -119,11 +118,11 @@ export async function run(call: Call): Promise<number> {
   const [what = '', about = ''] = call.args;
   let words: readonly string[] = [];
   if (what === 'commands') {
-    words = Object.entries(commands)
+    words = Object.entries(call.commands)
       .filter(([, { hidden }]) => hidden !== true)
       .map(([word, { help }]) => `${word}\t${help}`);
   } else if (what === 'options')
-    words = optionTable(commands[about]?.options ?? []).map(({ long, help }) => `${long}\t${help}`);
+    words = optionTable(call.commands[about]?.options ?? []).map(({ long, help }) => `${long}\t${help}`);
   else if (what === 'values') words = VALUES[about] ?? [];
   else {
     try {

@@ -1,14 +1,8 @@
 /** findings: everything that is wrong or not honoured in unit files, with the place and what to do. */
 import type { Call } from '../command.ts';
 import { unitName } from '../names.ts';
-import type { Style } from '../output/style.ts';
+import { findingLine } from '../output/finding.ts';
 import type { Finding } from '../wire.ts';
-
-/** `file:line: what: why; what to do`. */
-export function findingLine({ severity, file, line, what, why, todo }: Finding, style: Style): string {
-  const colour = severity === 'error' ? style.red : severity === 'warning' ? style.yellow : style.grey;
-  return `${file === '' ? '' : `${file}:${line}: `}${colour(what)}: ${why}${todo === '' ? '' : `; ${todo}`}`;
-}
 
 export async function run(call: Call): Promise<number> {
   const { client, args, style } = call;

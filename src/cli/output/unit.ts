@@ -1,9 +1,9 @@
 /** The block of `status` for one unit. Labels end at the twelfth column, as in systemctl. */
 
-import { findingLine } from '../commands/findings.ts';
 import type { CommandRecord, Group, Unit } from '../wire.ts';
 import { bytesText } from './bytes.ts';
 import { exitText } from './exit-words.ts';
+import { findingLine } from './finding.ts';
 import { groupLines } from './group.ts';
 import { glyph, isBadLoad, type Style, stateColour } from './style.ts';
 import { agoText, dateText, spanText } from './time.ts';
