@@ -36,6 +36,8 @@ const DRAIN_MAX: usize = 65_536;
 /// Events that one event may bring about.
 const FOLLOW_MAX: usize = 1024;
 
+/// How long after something has happened its text is dropped.
+const LET_GO_US: u64 = 10_000_000;
 /// Turns in a row that inputs can put off a deadline.
 const BUSY_MAX: u32 = 256;
 
@@ -74,6 +76,7 @@ pub struct Init {
     panics: u32,
     busy: u32,
     dirty: bool,
+    let_go_at_us: Option<u64>,
 }
 
 /// CLOCK_MONOTONIC in microseconds.
@@ -115,6 +118,7 @@ impl Init {
             panics: 0,
             busy: 0,
             dirty: true,
+            let_go_at_us: Some(now_us().saturating_add(LET_GO_US)),
         })
     }
 
@@ -178,8 +182,8 @@ impl Init {
     /// Wait until something is ready or due; the tokens of what is ready.
     fn wait(&mut self, at_once: bool) -> Vec<u64> {
         self.follow_link();
-        let timeout =
-            if at_once { Some(0) } else { next_deadline(&self.state).map(|at_us| at_us.saturating_sub(now_us())) };
+        let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).min();
+        let timeout = if at_once { Some(0) } else { until_us.map(|at_us| at_us.saturating_sub(now_us())) };
         let timeout = timeout.map(|us| Timespec {
             tv_sec: i64::try_from(us / 1_000_000).unwrap_or(i64::MAX),
             tv_nsec: i64::try_from(us % 1_000_000).unwrap_or(0) * 1000,
@@ -187,7 +191,23 @@ impl Init {
         let mut events = Vec::<epoll::Event>::with_capacity(128);
         // EINTR and the like: whatever is ready is ready in the next turn as well.
         let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
+        self.let_go(!events.is_empty());
         events.iter().map(|event| event.data.u64()).collect()
+    }
+
+    /// A while after something has happened the mappings of the program's text are dropped, so that what stays is what init
+    /// uses now, and not what a boot or a storm of exits once needed.
+    fn let_go(&mut self, busy: bool) {
+        match self.let_go_at_us {
+            Some(at_us) if at_us <= now_us() => {
+                self.let_go_at_us = None;
+                if let Err(error) = sysmaster_sys::memory::let_go_of_text() {
+                    say(6, &format!("memory cannot be given back: {error}"));
+                }
+            }
+            None if busy => self.let_go_at_us = Some(now_us().saturating_add(LET_GO_US)),
+            _ => {}
+        }
     }
 
     /// Ask epoll for what the link is waiting for: no frame is read while an answer is due.

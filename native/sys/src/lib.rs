@@ -4,6 +4,7 @@ pub mod descriptor;
 pub mod exec_calls;
 pub mod fatal;
 pub mod machine;
+pub mod memory;
 pub mod signal;
 pub mod stdio;
 pub mod wait;
