@@ -250,6 +250,41 @@ test('an event that kills core is set aside with its actor after the second time
   deadly = false;
 });
 
+test('a deadly event is found even if inputs come in another order after each death', () => {
+  const offered: string[] = [];
+  const { sim, core, heard, whats } = bench(
+    root,
+    {
+      onEvent(event) {
+        if (event.type !== 'record' || !('signal' in event.record.what)) return;
+        offered.push(`signal ${event.record.what.signal.signal}`);
+        if (offered.length < 5) return;
+        const lives = sim.deaths;
+        const turned = [...offered.slice(lives), ...offered.slice(0, lives)];
+        offered.length = 0;
+        for (const type of turned)
+          core().input({ key: type, events: [{ to: type === 'signal 43' ? 'b' : 'a', event: { type } }] });
+      },
+    },
+    {},
+    () => {},
+    {
+      logic: {
+        ...puppetLogic,
+        step(snapshot, event) {
+          if (event.type === 'signal 43') sim.crash({ killed: 11 });
+          return puppetLogic.step(snapshot, event);
+        },
+      },
+    },
+  );
+  for (let n = 40; n < 45; n += 1) sim.init.signal(n);
+  sim.run(1_000);
+  expect(sim.deaths).toBe(2);
+  expect(whats()).toContain('event-set-aside b');
+  expect(heard('a')?.toSorted()).toEqual(['signal 40', 'signal 41', 'signal 42', 'signal 44']);
+});
+
 test('an effect that kills core is set aside after the second time, the others of its commit are carried out', () => {
   const { sim, send, core, done, whats } = bench(root, {}, {}, (_, params) => {
     if (params === 'poison') sim.crash({ dumped: 6 });
