@@ -46,6 +46,10 @@ interface Session {
   closing: boolean;
 }
 
+/** An error of io.sysmaster.Manager, as a message. */
+const errorMessage = (name: string, why: string, todo: string): Buffer =>
+  Buffer.from(`${JSON.stringify({ error: `io.sysmaster.Manager.${name}`, parameters: { unit: '', why, todo } })}\0`);
+
 export class NodeApi implements ApiPort {
   readonly #loop: Loop;
   readonly #bounds: ApiBounds;
@@ -98,13 +102,7 @@ export class NodeApi implements ApiPort {
     const refusal = this.#refusal(peer.uid);
     if (refusal !== undefined) {
       // Not a session: core need not know, and the client is told in its own language.
-      addon.writeSome(
-        fd,
-        Buffer.from(
-          `${JSON.stringify({ error: 'io.sysmaster.Manager.Busy', parameters: { unit: '', why: refusal, todo: 'close some, or try again later' } })}\0`,
-        ),
-        0,
-      );
+      addon.writeSome(fd, errorMessage('Busy', refusal, 'close some, or try again later'), 0);
       addon.close(fd);
       return true;
     }
@@ -150,8 +148,15 @@ export class NodeApi implements ApiPort {
     }
     const messages = session.framing.take(bytes);
     for (const message of messages ?? []) this.#loop.post({ type: 'client', session: number, what: { message } });
-    if (messages === undefined)
-      this.#end(number, session, `it sent more than ${this.#bounds.messageBytes} bytes without an end of message`);
+    if (messages === undefined) this.#sendAway(number, session);
+  }
+
+  /** Told why in its own language, as far as it reads: only where no answer is half written. */
+  #sendAway(number: number, session: Session): void {
+    const why = `it sent more than ${this.#bounds.messageBytes} bytes without an end of message`;
+    if (session.outbox.length === 0)
+      addon.writeSome(session.fd, errorMessage('BadMessage', why, 'end messages with NUL'), 0);
+    this.#end(number, session, why);
   }
 
   #write(number: number, session: Session): void {

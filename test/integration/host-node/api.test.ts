@@ -91,6 +91,13 @@ describe('a client of the API socket', () => {
     await until('a message of the other', () => said(1).some((what) => 'message' in what));
   });
 
+  test('that sends one byte too many is told why', async () => {
+    const socket = await client();
+    socket.write(Buffer.alloc(API_BOUNDS.messageBytes + 1, 'g'));
+    const answer = (await read(socket, 10)).toString();
+    expect(JSON.parse(answer.slice(0, -1))).toMatchObject({ error: 'io.sysmaster.Manager.BadMessage' });
+  });
+
   test('that does not read its answers is sent away, and costs no more than the bound', async () => {
     const socket = await client();
     await until('the session', () => said(1).length === 1);
