@@ -62,7 +62,9 @@ sim.run(1);
 const used = process.cpuUsage(start);
 const seconds = (used.user + used.system) / 1e6;
 const records = sim.state.records.reduce((sum, record) => sum + record.length, 0);
-console.log(`${events} events, ${ran} effects, ${actors} actors: ${Math.round(events / seconds)} events/s of processor time`);
+console.log(
+  `${events} events, ${ran} effects, ${actors} actors: ${Math.round(events / seconds)} events/s of processor time`,
+);
 console.log(`${Math.round(records / Math.max(1, events))} bytes of journal an event since the last image`);
 const before = performance.now();
 sim.killCore();
