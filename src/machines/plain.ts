@@ -9,7 +9,7 @@
  */
 import { setup } from 'xstate';
 import type { ActiveState, PlainEvent, SettingsEvent, StaticEvent } from './protocol.ts';
-import { effects, step, type Turn } from './turn.ts';
+import { step, type Turn, withEffects } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
 
 interface SliceContext extends UnitContext {
@@ -31,7 +31,7 @@ const end = step<UnitContext, PlainEvent>(goDown);
 /** Targets: systemd.target(5). */
 export const targetMachine = setup({
   types: {} as { context: UnitContext; events: PlainEvent | SettingsEvent; tags: ActiveState },
-  actions: { ...effects, enter, end },
+  actions: withEffects({ enter, end }),
 }).createMachine({
   id: 'target',
   context: newUnit,
@@ -59,7 +59,7 @@ const endSlice = step<SliceContext, PlainEvent>((turn) => {
 /** Slices: systemd.slice(5). */
 export const sliceMachine = setup({
   types: {} as { context: SliceContext; events: PlainEvent | SettingsEvent; tags: ActiveState },
-  actions: { ...effects, enter, beginSlice, endSlice },
+  actions: withEffects({ enter, beginSlice, endSlice }),
 }).createMachine({
   id: 'slice',
   context: { ...newUnit, invocation: 0 },
@@ -87,7 +87,7 @@ interface StaticContext extends UnitContext {
   readonly settings: StaticSettings;
 }
 
-const refuse = step<StaticContext, StaticEvent, 'start' | 'stop'>((turn, verb) => {
+const refuseVerb = step<StaticContext, StaticEvent, 'start' | 'stop'>((turn, verb) => {
   const { type } = turn.context.settings;
   turn.ask('refuse', {
     verb,
@@ -111,7 +111,7 @@ const present = {
   entry: { type: 'enter', params: 'active' },
   on: {
     absent: { target: 'dead', actions: 'end' },
-    stop: { actions: { type: 'refuse', params: 'stop' } },
+    stop: { actions: { type: 'refuseVerb', params: 'stop' } },
   },
 } as const;
 
@@ -123,7 +123,7 @@ export const staticMachine = setup({
     input: { readonly settings: StaticSettings };
     tags: ActiveState;
   },
-  actions: { ...effects, enter, end, refuse, takeSettings },
+  actions: withEffects({ enter, end, refuseVerb, takeSettings }),
   guards: { isMount: isOf('mount'), isSwap: isOf('swap'), isDevice: isOf('device') },
 }).createMachine({
   id: 'static',
@@ -135,7 +135,7 @@ export const staticMachine = setup({
       tags: 'inactive',
       entry: { type: 'enter', params: 'inactive' },
       on: {
-        start: { actions: { type: 'refuse', params: 'start' } },
+        start: { actions: { type: 'refuseVerb', params: 'start' } },
         present: [
           { guard: 'isMount', target: 'mounted' },
           { guard: 'isDevice', target: 'plugged' },

@@ -12,7 +12,7 @@ import { type EndSettings, endedWell, endSettings, pick, settle } from './ends.t
 import type { ActiveState, Result, ScopeEvent, SettingsEvent, StartEvent } from './protocol.ts';
 import type { Killing, KillOperation } from './service-context.ts';
 import { killPlan, SIGCONT, SIGHUP } from './service-rules.ts';
-import { arm, type Deadline, disarm, effects, step, type Turn } from './turn.ts';
+import { arm, type Deadline, disarm, step, type Turn, withEffects } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
 
 const scopeKeys = [
@@ -106,7 +106,7 @@ export const scopeMachine = setup({
     input: { readonly settings: ScopeSettings };
     tags: ActiveState;
   },
-  actions: { ...effects, ...actions },
+  actions: withEffects(actions),
   guards: {
     hasLived: ({ context }) => context.invocation > 0,
     isDue,

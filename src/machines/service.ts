@@ -26,7 +26,7 @@ import { newService, type ServiceContext, type ServiceSettings } from './service
 import { dropWatchdog, expectKeepAlive, hear, type Listens } from './service-notify.ts';
 import * as rules from './service-rules.ts';
 import * as steps from './service-steps.ts';
-import { effects } from './turn.ts';
+import { withEffects } from './turn.ts';
 
 /** A guard on the facts alone. */
 const when =
@@ -128,7 +128,7 @@ export const serviceMachine = setup({
     input: { readonly settings: ServiceSettings };
     tags: ActiveState;
   },
-  actions: { ...effects, ...steps.actions, dropWatchdog, expectKeepAlive, hear },
+  actions: withEffects({ ...steps.actions, dropWatchdog, expectKeepAlive, hear }),
   guards: {
     startsTooOften,
     hasLeftovers: when(

@@ -15,7 +15,7 @@ import { admit, endedWell, startsTooOften } from './ends.ts';
 import type { ActiveState, ServiceStateEvent } from './protocol.ts';
 import { newSocket, type SocketContext, type SocketSettings } from './socket-context.ts';
 import { type AnySocketEvent, actions, triggerLimitOf } from './socket-steps.ts';
-import { effects } from './turn.ts';
+import { withEffects } from './turn.ts';
 
 /** Entering a state notes its ActiveState, which is also its tag. */
 const inactive = { type: 'enter', params: 'inactive' } as const;
@@ -62,7 +62,7 @@ export const socketMachine = setup({
     input: { readonly settings: SocketSettings };
     tags: ActiveState;
   },
-  actions: { ...effects, ...actions },
+  actions: withEffects(actions),
   guards: {
     accepts: ({ context }) => context.settings.Accept,
     // The listeners belong to the socket: a service that has opened its own would be in the way.

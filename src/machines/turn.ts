@@ -94,7 +94,15 @@ export function step<Context extends UnitContext, Event extends { type: string; 
   return action as unknown as Action<Params>;
 }
 
-/** Every effect by name, as an action that does nothing here: the host collects it, src/actors says how it is done. */
-export const effects = Object.fromEntries(Object.keys(effectKinds).map((name) => [name, () => {}])) as unknown as {
+const effects = Object.fromEntries(Object.keys(effectKinds).map((name) => [name, () => {}])) as unknown as {
   readonly [Name in EffectName]: Action<EffectParams[Name]>;
 };
+
+/**
+ * The actions of a chart: its own steps, and every effect by name, which does nothing here: the host collects it, src/actors says
+ * how it is done. A step must not bear the name of an effect: asking for that effect would run the step again.
+ */
+export const withEffects = <Actions extends object>(actions: Actions & { readonly [Name in EffectName]?: never }) => ({
+  ...effects,
+  ...(actions as Actions),
+});

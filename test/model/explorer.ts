@@ -62,6 +62,10 @@ export interface Explored {
 export function stepper(machine: AnyStateMachine) {
   const logic = machineLogic(machine);
   return {
+    /** The node as it is after a crash: its snapshot written as text and read back. */
+    restored({ snapshot, world }: Node): Node {
+      return { snapshot: logic.load(JSON.parse(JSON.stringify(logic.save(snapshot))), logic.version), world };
+    },
     start(input: unknown): Node {
       const { snapshot, effects } = logic.initial(input as never);
       return { snapshot, world: believe(emptyWorld, { type: 'init', atMs: 0 }, snapshot, effects as UnitEffect[]) };

@@ -140,9 +140,6 @@ function notifications(context: ServiceContext): Record<string, unknown>[] {
   ];
 }
 
-const tellsReadiness = ({ settings }: ServiceContext) =>
-  settings.Type === 'notify' || settings.Type === 'notify-reload';
-
 /** What the future depends on, without what only counts up or is for people to look at. */
 function key(snapshot: AnyMachineSnapshot): unknown {
   const context = snapshot.context as ServiceContext;
@@ -351,7 +348,7 @@ function stubbornness(node: Node): Event | undefined {
 
 describe.each(Object.entries(profiles))('%s', (_name, change) => {
   const settings = serviceWith(change);
-  const { step } = stepper(serviceMachine);
+  const { step, restored } = stepper(serviceMachine);
   const model: Model = {
     machine: serviceMachine,
     input: { settings },
@@ -373,8 +370,13 @@ describe.each(Object.entries(profiles))('%s', (_name, change) => {
     if (process.env['MODEL_SIZES']) console.log(nodes.length, edges);
   });
 
-  test('a stop leads down from every state, when processes obey', () => {
-    for (const node of all().nodes) drain(node, step, true);
+  test('a stop leads down from every state, when processes obey, also after a crash', () => {
+    for (const node of all().nodes) {
+      const end = drain(node, step, true);
+      const other = drain(restored(node), step, true);
+      if (show(end) !== show(other))
+        throw new Error(`${show(end)}\nafter a crash: ${show(other)}\nfrom: ${show(node)}`);
+    }
   });
 
   test('a stop leads down from every state by time alone, unless the unit waits for ever', () => {

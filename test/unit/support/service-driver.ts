@@ -39,6 +39,10 @@ export class ServiceDriver {
     return this.#snapshot.context as ServiceContext;
   }
 
+  get snapshot(): UnitSnapshot {
+    return this.#snapshot as UnitSnapshot;
+  }
+
   /** `active/sub`, as systemctl shows it. */
   get state(): string {
     const { active, sub } = view(this.#snapshot as UnitSnapshot);
