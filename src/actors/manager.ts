@@ -19,12 +19,13 @@ import {
   type UnitSummary,
   type UnitView,
 } from '../api/manager.ts';
-import type { Host } from '../host/ports.ts';
+import type { BlackBox, Host } from '../host/ports.ts';
 import type { JobRequest, JobType, Plan, Refusal } from '../jobs/types.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import { type UnitSnapshot, view } from '../machines/view.ts';
 import type { ActorHost, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
+import { signalName } from '../units/syntax/signal.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
 import { groupOf } from './unit-effects.ts';
@@ -139,7 +140,7 @@ export function createManager(parts: ManagerParts): Manager {
         safeMode: hello.safeMode,
         deaths: hello.deaths.map((death) => ({
           atUs: death.atUs,
-          how: death.hung ? 'hung' : JSON.stringify(death.ended),
+          how: endedWords(death),
           at: death.actor,
         })),
         checkpointFault: parts.actors().checkpointVoid ? 'the checkpoint cannot be written; state is in memory only' : '',
@@ -234,4 +235,12 @@ export function createManager(parts: ManagerParts): Manager {
       // Changes go on; their answers are dropped by the sessions.
     },
   };
+}
+
+/** How a core ended, in words. */
+function endedWords({ hung, ended }: BlackBox): string {
+  if (hung) return 'a hang';
+  if (ended === null) return 'an end that nobody saw';
+  if ('exited' in ended) return `exit status ${ended.exited}`;
+  return 'killed' in ended ? signalName(ended.killed) : `${signalName(ended.dumped)}, with a core dump`;
 }

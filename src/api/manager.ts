@@ -222,7 +222,7 @@ export interface ManagerView {
   readonly kernel: string;
   readonly epoch: number;
   readonly safeMode: boolean;
-  /** How the cores before this one ended; newest last. */
+  /** How the cores before this one ended; newest last. `how` in words: `SIGKILL`, `a hang`; `at`: what it was doing. */
   readonly deaths: readonly { readonly atUs: number; readonly how: string; readonly at: string }[];
   /** Empty: the checkpoint is good. */
   readonly checkpointFault: string;
