@@ -18,9 +18,9 @@
  * Source: systemd.unit(5), "[Unit] Section Options"; systemctl(1), "--job-mode=".
  */
 import type { DependencyKind, Edge } from '../units/types.ts';
+import { loadRefusal } from './refusals.ts';
 import type { JobMode, JobType, PlanWorld, Reason, Refusal } from './types.ts';
 import { collapse, isApplicable, isDown, type LooseType } from './verbs.ts';
-import { loadRefusal } from './refusals.ts';
 import { edgeWords } from './words.ts';
 
 /** One job of one type of one unit, in the making. */

@@ -6,7 +6,7 @@
  */
 import type { Edge } from '../units/types.ts';
 import { orderingsOf, representative, waiter } from './order.ts';
-import { jobOf, type JobTable, listJobs, viewOf } from './table.ts';
+import { type JobTable, jobOf, listJobs, viewOf } from './table.ts';
 import type { ActiveState, InstalledJob, JobGraph, UnitStates } from './types.ts';
 import { edgeWords, jobWords } from './words.ts';
 
@@ -27,7 +27,11 @@ export function waits(table: JobTable, graph: JobGraph, states: UnitStates, job:
   return [{ on: 'unit', unit: job.unit, state, why: `${job.unit} ${what} ${state}` }];
 }
 
-function* blockers(table: JobTable, graph: JobGraph, job: InstalledJob): Generator<{ edge: Edge; other: InstalledJob }> {
+function* blockers(
+  table: JobTable,
+  graph: JobGraph,
+  job: InstalledJob,
+): Generator<{ edge: Edge; other: InstalledJob }> {
   const view = viewOf(table);
   for (const ordering of orderingsOf(graph, job.unit)) {
     const { later, earlier } = ordering;

@@ -23,20 +23,14 @@
  *
  * Effects, besides the host's own: {@link JobsEffect}.
  */
-import { level, triggered, triggeredByJob, touched, unexpected } from './react.ts';
+
 import { type Stall, stall } from './explain.ts';
+import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
-import type { Paged, PagedDiff } from './paged.ts';
 import { isRefusal, plan } from './plan.ts';
-import {
-  EMPTY_TABLE,
-  fromParts,
-  type JobTable,
-  listJobs,
-  type TableChange,
-  viewOf,
-  Work,
-} from './table.ts';
+import { level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
+import { diff, type JobsState, load, patch, save } from './saved.ts';
+import { EMPTY_TABLE, type TableChange, viewOf, Work } from './table.ts';
 import type {
   ActiveState,
   Cut,
@@ -61,6 +55,8 @@ const RULES_OF = 'rules of ';
 /** An answer tells at most so many notes. */
 const MAX_NOTES = 100;
 
+export { type JobsState, jobsOf } from './saved.ts';
+
 /** Read only; must not change while a step runs. */
 export interface JobsWorld {
   graph(): JobGraph;
@@ -72,14 +68,6 @@ export interface JobsOptions {
   readonly self: string;
   /** Supervisor of the jobs' actors. */
   readonly supervisor: string;
-}
-
-export interface JobsState {
-  readonly table: JobTable;
-  /** ActiveState by unit, as told. */
-  readonly seen: Paged<ActiveState>;
-  /** How often the level-triggered rules have acted on a unit lately. */
-  readonly limits: Paged<{ readonly fromMs: number; readonly count: number }>;
 }
 
 /** What a client is told of its request. */
@@ -97,9 +85,15 @@ export type RequestAnswer =
 /** Effects of this actor's own; all idempotent. */
 export type JobsEffect =
   | { readonly type: 'answer'; readonly params: { readonly client: unknown; readonly answer: RequestAnswer } }
-  | { readonly type: 'answerCancel'; readonly params: { readonly client: unknown; readonly canceled: readonly number[] } }
+  | {
+      readonly type: 'answerCancel';
+      readonly params: { readonly client: unknown; readonly canceled: readonly number[] };
+    }
   | { readonly type: 'jobNew' | 'jobChanged'; readonly params: { readonly job: InstalledJob } }
-  | { readonly type: 'jobRemoved'; readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string } }
+  | {
+      readonly type: 'jobRemoved';
+      readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string };
+    }
   /** An ordering edge is not honoured. */
   | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
   /** Jobs wait, and nothing can move them any more. Told once, when it comes about. */
@@ -111,7 +105,10 @@ export type JobsEffect =
     }
   /** The last job is over: units of Type=idle need wait no longer. */
   | { readonly type: 'allJobsOver'; readonly params: undefined }
-  | { readonly type: 'log'; readonly params: { readonly level: 'info' | 'warning'; readonly unit?: string; readonly message: string } };
+  | {
+      readonly type: 'log';
+      readonly params: { readonly level: 'info' | 'warning'; readonly unit?: string; readonly message: string };
+    };
 
 /** What a job's actor is started with; see src/machines/job.ts. */
 export interface JobInput {
@@ -216,23 +213,32 @@ class Turn {
     const event = this.#event;
     switch (event.type) {
       case 'request':
-        return this.#request(event['request'] as JobRequest, event['client']);
+        this.#request(event['request'] as JobRequest, event['client']);
+        break;
       case 'unit-changed':
-        return this.#unitChanged(event as unknown as UnitChange);
+        this.#unitChanged(event as unknown as UnitChange);
+        break;
       case 'unit-refused':
-        return this.#unitRefused(event as unknown as { unit: string; verb: string; result: JobResult; why: string });
+        this.#unitRefused(event as unknown as { unit: string; verb: string; result: JobResult; why: string });
+        break;
       case 'job-finished':
-        return this.#work.finish(event['id'] as number, event['result'] as JobResult, (event['why'] as string) ?? '');
+        this.#work.finish(event['id'] as number, event['result'] as JobResult, (event['why'] as string) ?? '');
+        break;
       case 'cancel':
-        return this.#cancel(event['ids'] as readonly number[], event['by'] as string, event['client']);
+        this.#cancel(event['ids'] as readonly number[], event['by'] as string, event['client']);
+        break;
       case 'unit-request':
-        return this.#unitRequest(event as unknown as UnitRequest);
+        this.#unitRequest(event as unknown as UnitRequest);
+        break;
       case 'propagate-reload':
-        return this.#propagateReload(event['unit'] as string);
+        this.#propagateReload(event['unit'] as string);
+        break;
       case 'units-loaded':
-        return this.#unitsLoaded();
+        this.#unitsLoaded();
+        break;
       case 'deadline':
-        return void this.#touched.add((event['name'] as string).slice(RULES_OF.length));
+        this.#touched.add((event['name'] as string).slice(RULES_OF.length));
+        break;
       // `unit-ended` tells nothing that `through` of a `unit-changed` has not told; nothing can be done about the host's
       // `shutdown` and `effect-failed`.
       default:
@@ -255,7 +261,8 @@ class Turn {
     }
     const ids = this.#work.install(planned);
     for (const cut of planned.cuts) this.#effect({ type: 'orderingCut', params: { cut } });
-    for (const message of planned.notes.slice(0, MAX_NOTES)) this.#effect({ type: 'log', params: { level: 'info', message } });
+    for (const message of planned.notes.slice(0, MAX_NOTES))
+      this.#effect({ type: 'log', params: { level: 'info', message } });
     return accepted(planned, request, ids, this.#graph);
   }
 
@@ -372,8 +379,8 @@ class Turn {
     const wanted = level(this.#reactWorld(), unit);
     if (wanted === undefined) return;
     const waitMs = this.#admit(unit);
-    if (waitMs === 0) return this.#requestAll([wanted]);
-    this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: waitMs } });
+    if (waitMs === 0) this.#requestAll([wanted]);
+    else this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: waitMs } });
   }
 
   /** Two units may be each other's OnFailure=: the rules are not to chase each other for ever. */
@@ -422,7 +429,12 @@ class Turn {
 
 export const actorOf = (id: number): string => `job:${id}`;
 
-function accepted(planned: Plan, request: JobRequest, ids: ReadonlyMap<string, number>, graph: JobGraph): RequestAnswer {
+function accepted(
+  planned: Plan,
+  request: JobRequest,
+  ids: ReadonlyMap<string, number>,
+  graph: JobGraph,
+): RequestAnswer {
   const units = request.units.map((unit) => graph.facts(unit)?.name ?? unit);
   const own = units.flatMap((unit): [string, number][] => {
     const id = ids.get(unit);
@@ -435,59 +447,3 @@ function accepted(planned: Plan, request: JobRequest, ids: ReadonlyMap<string, n
     cuts: planned.cuts.slice(0, MAX_NOTES),
   };
 }
-
-interface Saved {
-  readonly nextId: number;
-  readonly jobs: Readonly<Record<string, InstalledJob>>;
-  readonly cuts: Readonly<Record<string, Cut>>;
-  readonly seen: Readonly<Record<string, ActiveState>>;
-  readonly limits: Readonly<Record<string, { readonly fromMs: number; readonly count: number }>>;
-}
-
-const PARTS = ['jobs', 'cuts', 'seen', 'limits'] as const;
-type Parts = { readonly [Part in (typeof PARTS)[number]]: Paged<unknown> };
-const partsOf = ({ table, seen, limits }: JobsState): Parts => ({ jobs: table.jobs, cuts: table.cuts, seen, limits });
-
-// biome-ignore lint/suspicious/noExplicitAny: plain JSON; see AnyEffect.
-function save(state: JobsState): any {
-  const parts = partsOf(state);
-  return {
-    nextId: state.table.nextId,
-    ...Object.fromEntries(PARTS.map((part) => [part, Object.fromEntries(paged.entries<unknown>(parts[part]))])),
-  };
-}
-
-function load(saved: unknown, version: number): JobsState {
-  if (version !== 1) throw new Error(`jobs saved as version ${version}, this is version 1`);
-  const { nextId, jobs, cuts, seen, limits } = saved as Saved;
-  if (!Number.isSafeInteger(nextId)) throw new Error('jobs saved without a next id');
-  return {
-    table: fromParts(nextId, Object.values(jobs), Object.entries(cuts)),
-    seen: paged.fromEntries(Object.entries(seen)),
-    limits: paged.fromEntries(Object.entries(limits)),
-  };
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: plain JSON; see AnyEffect.
-function diff(before: JobsState, after: JobsState): any {
-  const [was, is] = [partsOf(before), partsOf(after)];
-  const changes = PARTS.flatMap((part) => {
-    const change = paged.diff<unknown>(was[part], is[part]);
-    return change === undefined ? [] : [[part, change] as const];
-  });
-  return { nextId: after.table.nextId, ...Object.fromEntries(changes) };
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: plain JSON; see AnyEffect.
-function patch(saved: any, change: any): any {
-  const parts = PARTS.map((part) => {
-    const { set, gone } = (change[part] ?? { set: {}, gone: [] }) as PagedDiff<unknown>;
-    const next: Record<string, unknown> = { ...saved[part], ...set };
-    for (const key of gone) delete next[key];
-    return [part, next] as const;
-  });
-  return { nextId: change.nextId, ...Object.fromEntries(parts) };
-}
-
-/** For list-jobs. */
-export const jobsOf = (state: JobsState): readonly InstalledJob[] => listJobs(state.table);

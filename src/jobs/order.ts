@@ -25,9 +25,9 @@
  * Among equals the one that sorts last is cut. No job is ever dropped.
  */
 import type { Edge } from '../units/types.ts';
-import type { Cut, JobGraph, JobType, Refusal } from './types.ts';
 import { refusal } from './refusals.ts';
 import { TopologicalOrder } from './topological.ts';
+import type { Cut, JobGraph, JobType, Refusal } from './types.ts';
 import { goesDown } from './verbs.ts';
 import { edgeWords, originWords } from './words.ts';
 
@@ -241,7 +241,12 @@ class Phases {
       const units = this.#ringWords(ring);
       if (strength === 4 && essentials === 'refuse') {
         const text = `ordering cycle of essential units: ${[...units, units[0]].join(' waits for ')}`;
-        return refusal('TransactionOrderIsCyclic', constraint.later, text, `remove one of these orderings, such as ${edgeWords(edge)}`);
+        return refusal(
+          'TransactionOrderIsCyclic',
+          constraint.later,
+          text,
+          `remove one of these orderings, such as ${edgeWords(edge)}`,
+        );
       }
       constraint.cut = true;
       cuts.push({ edge, ring: units, why: STRENGTHS[strength] as string });
@@ -266,7 +271,7 @@ class Phases {
     const units = path.toReversed().map((node) => (this.#jobs[node >> 1] as Orderly).unit);
     const ring = units.filter((unit, at) => at === 0 || unit !== units[at - 1]);
     if (ring.length > 1 && ring[0] === ring[ring.length - 1]) ring.pop();
-    const start = ring.indexOf(ring.reduce((a, b) => (a < b ? a : b)));
+    const start = ring.indexOf(ring.toSorted()[0] as string);
     return [...ring.slice(start), ...ring.slice(0, start)];
   }
 
@@ -300,7 +305,9 @@ class Phases {
     for (const [index, job] of this.#jobs.entries()) {
       if (counts[index] !== true) continue;
       const first = this.#first(index);
-      const after = (this.#waits[first] as Wait[]).filter(holds).map(({ node }) => (this.#jobs[node >> 1] as Orderly).unit);
+      const after = (this.#waits[first] as Wait[])
+        .filter(holds)
+        .map(({ node }) => (this.#jobs[node >> 1] as Orderly).unit);
       places.set(job.unit, { wave: level[first] as number, after: [...new Set(after)].sort() });
     }
     return places;
@@ -356,7 +363,10 @@ function judge(graph: JobGraph, ordering: Ordering): { strength: number; edge: E
   if ('rule' in edge.origin) return { strength: 0, edge };
   const linked = (kinds: readonly Edge['kind'][]) =>
     kinds.some((kind) =>
-      [graph.edges(later, kind).some((e) => e.to === earlier), graph.edges(earlier, kind).some((e) => e.to === later)].includes(true),
+      [
+        graph.edges(later, kind).some((e) => e.to === earlier),
+        graph.edges(earlier, kind).some((e) => e.to === later),
+      ].includes(true),
     );
   if (linked(['Requires', 'Requisite', 'BindsTo', 'PartOf'])) return { strength: 3, edge };
   return { strength: linked(['Wants', 'Upholds']) ? 2 : 1, edge };

@@ -51,20 +51,26 @@ function addStops(request: JobRequest, expansion: Expansion): void {
   }
 }
 
-function order(world: PlanWorld, request: JobRequest, nodes: readonly Node[], notes: readonly string[]): Plan | Refusal {
+function order(
+  world: PlanWorld,
+  request: JobRequest,
+  nodes: readonly Node[],
+  notes: readonly string[],
+): Plan | Refusal {
   const planned = new Set(nodes.map((node) => node.unit));
   const replaces = replaced(world, request, nodes, planned);
-  const canceled = new Set(replaces.filter((one) => one.canceled).map((one) => one.job));
+  const canceled = new Set(replaces.filter((one) => one.canceled).map((one) => one.unit));
   const others = (unit: string): Orderly | undefined => {
     const job = world.installed.of(unit);
-    if (job === undefined || canceled.has(job.id)) return undefined;
+    if (job === undefined || canceled.has(unit)) return undefined;
     return { unit, type: job.type, ignoreOrder: job.ignoreOrder, going: job.state === 'running' };
   };
   const arranged = arrange(
     world.graph,
     nodes.map((node) => afterMerging(world, node)),
     others,
-    (later, earlier) => world.installed.isCut(later, earlier),
+    // A cut lasts as long as the two jobs it is between.
+    (later, earlier) => !canceled.has(later) && !canceled.has(earlier) && world.installed.isCut(later, earlier),
   );
   if ('refused' in arranged) return arranged;
   const reasons = reasonsOf(nodes, request);
@@ -112,7 +118,12 @@ interface Replaced {
   readonly canceled: boolean;
 }
 
-function replaced(world: PlanWorld, request: JobRequest, nodes: readonly Node[], planned: ReadonlySet<string>): Replaced[] {
+function replaced(
+  world: PlanWorld,
+  request: JobRequest,
+  nodes: readonly Node[],
+  planned: ReadonlySet<string>,
+): Replaced[] {
   const found: Replaced[] = [];
   for (const node of nodes) {
     const job = world.installed.of(node.unit);

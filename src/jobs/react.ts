@@ -79,7 +79,13 @@ function onFailure(graph: JobGraph, unit: string, why: string): JobRequest[] {
   return along(graph, unit, 'OnFailure', graph.facts(unit)?.unit.OnFailureJobMode, `${why} (OnFailure=)`);
 }
 
-function along(graph: JobGraph, unit: string, kind: DependencyKind, mode: string | undefined, by: string): JobRequest[] {
+function along(
+  graph: JobGraph,
+  unit: string,
+  kind: DependencyKind,
+  mode: string | undefined,
+  by: string,
+): JobRequest[] {
   const known = mode !== undefined && MODES.has(mode) ? (mode as JobMode) : 'replace';
   return targets(graph, unit, [kind]).map(([to]) => request('start', to, known, by));
 }
@@ -107,7 +113,9 @@ export function level(world: ReactWorld, unit: string): JobRequest | undefined {
 
 function bound({ graph, states, hasJob }: ReactWorld, unit: string): JobRequest | undefined {
   const gone = graph.edges(unit, 'BindsTo').find(({ to }) => !hasJob(to) && isDown(states.active(to)));
-  return gone === undefined ? undefined : request('stop', unit, 'replace', `bound to ${gone.to}, which is down (BindsTo=)`);
+  return gone === undefined
+    ? undefined
+    : request('stop', unit, 'replace', `bound to ${gone.to}, which is down (BindsTo=)`);
 }
 
 function unneeded(world: ReactWorld, unit: string): JobRequest | undefined {

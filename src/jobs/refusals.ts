@@ -17,9 +17,19 @@ export function loadRefusal(unit: string, facts: UnitFacts | undefined, type: Jo
     case 'masked':
       return refusal('UnitMasked', unit, `${unit} is masked`, `unmask it first: sctl unmask ${unit}`);
     case 'bad-setting':
-      return refusal('BadUnitSetting', unit, `${unit} has a bad setting`, `see sctl status ${unit}, mend it, then sctl daemon-reload`);
+      return refusal(
+        'BadUnitSetting',
+        unit,
+        `${unit} has a bad setting`,
+        `see sctl status ${unit}, mend it, then sctl daemon-reload`,
+      );
     case 'error':
-      return refusal('LoadFailed', unit, `${unit} failed to load`, `see sctl status ${unit}, mend it, then sctl daemon-reload`);
+      return refusal(
+        'LoadFailed',
+        unit,
+        `${unit} failed to load`,
+        `see sctl status ${unit}, mend it, then sctl daemon-reload`,
+      );
     case 'stub':
     case 'merged':
       return refusal('LoadFailed', unit, `${unit} is not loaded properly (${state})`, 'sctl daemon-reload');

@@ -14,11 +14,12 @@
  *
  * Every walk is over units sorted by name, so ties are always broken alike. Source: systemctl(1), "--job-mode=".
  */
-import { edgeWords, jobWords } from './words.ts';
+
 import type { Expansion, Link, Node } from './expand.ts';
 import { refusal } from './refusals.ts';
 import type { JobMode, PlanWorld, Refusal } from './types.ts';
 import { collapse, conflicts, isRedundant, isUpOrComing, type MergedType, merge } from './verbs.ts';
+import { edgeWords, jobWords } from './words.ts';
 
 export interface Settled {
   /** One node for each unit, sorted by unit. */
@@ -260,7 +261,12 @@ function contradicting(a: Node, b: Node): Refusal {
   const text =
     `${a.type} ${a.unit}, wanted by ${wanter(a)}, and ${b.type} ${b.unit}, wanted by ${wanter(b)}, ` +
     'contradict each other';
-  return refusal('TransactionJobsConflicting', a.unit, text, 'remove one of the two dependencies, or ask for them one after the other');
+  return refusal(
+    'TransactionJobsConflicting',
+    a.unit,
+    text,
+    'remove one of the two dependencies, or ask for them one after the other',
+  );
 }
 
 function wanter(node: Node): string {

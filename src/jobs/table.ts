@@ -13,9 +13,11 @@
  *
  * A table never changes: {@link Work} is one in the making, used for the length of one step.
  */
+
+import { type Ask, attempt } from './attempt.ts';
 import { arrange, type Order, orderingsOf, waiter } from './order.ts';
-import * as paged from './paged.ts';
 import type { Paged } from './paged.ts';
+import * as paged from './paged.ts';
 import type {
   Cut,
   InstalledJob,
@@ -28,7 +30,6 @@ import type {
   PlannedJob,
   UnitStates,
 } from './types.ts';
-import { attempt, type Ask } from './attempt.ts';
 import { collapse, conflicts, contains, isUp, judge, merge } from './verbs.ts';
 
 /** Plain JSON, shared between versions. */
@@ -69,7 +70,11 @@ export type TableChange =
     };
 
 /** A table of what was saved of one; the rest follows from it. */
-export function fromParts(nextId: number, jobs: readonly InstalledJob[], cuts: readonly (readonly [string, Cut])[]): JobTable {
+export function fromParts(
+  nextId: number,
+  jobs: readonly InstalledJob[],
+  cuts: readonly (readonly [string, Cut])[],
+): JobTable {
   return {
     nextId,
     jobs: paged.fromEntries(jobs.map((job) => [String(job.id), job])),
@@ -81,7 +86,10 @@ export function fromParts(nextId: number, jobs: readonly InstalledJob[], cuts: r
 
 /** By id, sorted. */
 export function listJobs(table: JobTable): readonly InstalledJob[] {
-  return paged.entries(table.jobs).map(([, job]) => job).sort((a, b) => a.id - b.id);
+  return paged
+    .entries(table.jobs)
+    .map(([, job]) => job)
+    .sort((a, b) => a.id - b.id);
 }
 
 export function jobOf(table: JobTable, unit: string): InstalledJob | undefined {
@@ -221,8 +229,7 @@ export class Work {
   /** A job that runs goes on if it does already what is asked; a reload never does, it may have read the old configuration. */
   #mergeInto(installed: InstalledJob, planned: PlannedJob, by: string): void {
     const type = collapse(merge(installed.type, planned.type) ?? planned.type, this.#states.active(installed.unit));
-    const goesOn =
-      installed.state === 'running' && planned.type !== 'reload' && contains(installed.type, planned.type);
+    const goesOn = installed.state === 'running' && planned.type !== 'reload' && contains(installed.type, planned.type);
     const merged: InstalledJob = {
       ...installed,
       type: goesOn ? installed.type : type,
@@ -335,10 +342,19 @@ export class Work {
    * A ring of essential units is cut like any other here: its jobs have been accepted.
    */
   relink(): readonly Cut[] {
-    const jobs = this.#jobs.entries().map(([, job]) => job).sort((a, b) => a.id - b.id);
+    const jobs = this.#jobs
+      .entries()
+      .map(([, job]) => job)
+      .sort((a, b) => a.id - b.id);
     for (const [key] of this.#cuts.entries()) this.#cuts.delete(key);
     const orderly = jobs.map((job) => ({ ...job, going: job.state === 'running' }));
-    const { cuts } = arrange(this.#graph, orderly, () => undefined, () => false, 'cut all') as Order;
+    const { cuts } = arrange(
+      this.#graph,
+      orderly,
+      () => undefined,
+      () => false,
+      'cut all',
+    ) as Order;
     for (const cut of cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
     for (const job of jobs) {
       let blockers = 0;

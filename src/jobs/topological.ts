@@ -59,7 +59,11 @@ export class TopologicalOrder {
   }
 
   /** Nodes reached from `start` within the stretch, each with the node it was reached from. */
-  #reach(start: number, edges: Map<number, Map<number, number>>, within: (place: number) => boolean): Map<number, number> {
+  #reach(
+    start: number,
+    edges: Map<number, Map<number, number>>,
+    within: (place: number) => boolean,
+  ): Map<number, number> {
     const reached = new Map([[start, start]]);
     for (const node of reached.keys()) {
       for (const next of edges.get(node)?.keys() ?? []) {

@@ -36,7 +36,14 @@ export type JobResult =
   | 'collected'
   | 'once';
 
-export type ActiveState = 'active' | 'reloading' | 'inactive' | 'failed' | 'activating' | 'deactivating' | 'maintenance';
+export type ActiveState =
+  | 'active'
+  | 'reloading'
+  | 'inactive'
+  | 'failed'
+  | 'activating'
+  | 'deactivating'
+  | 'maintenance';
 
 /** What the engine asks of a unit's settings; a loaded unit's `unit` section fits as it is. */
 export type JobSettings = Pick<

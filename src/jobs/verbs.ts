@@ -98,12 +98,12 @@ export function isApplicable(type: LooseType, facts: UnitFacts | undefined): boo
       return !facts?.perpetual;
     case 'restart':
     case 'try-restart':
-      return facts !== undefined && facts.canStart && facts.canStop && !facts.perpetual;
+      return facts?.canStart === true && facts.canStop && !facts.perpetual;
     case 'reload':
     case 'try-reload':
-      return facts !== undefined && facts.canReload;
+      return facts?.canReload === true;
     case 'reload-or-start':
-      return facts !== undefined && facts.canReload && facts.canStart;
+      return facts?.canReload === true && facts.canStart;
   }
 }
 

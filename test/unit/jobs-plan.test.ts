@@ -49,11 +49,25 @@ describe('a plan', () => {
 
   test('leaves out what is there already, and what only that would have pulled in', () => {
     const units = { 'a.service': { Requires: 'b.service' }, 'b.service': { Requires: 'c.service' } };
-    expect(jobs(planned(units, request('start', 'a.service'), { 'b.service': 'active' }))).toEqual(['0 start a.service']);
+    expect(jobs(planned(units, request('start', 'a.service'), { 'b.service': 'active' }))).toEqual([
+      '0 start a.service',
+    ]);
   });
 
   test('keeps the job that was asked for, even if it has nothing to do', () => {
-    expect(jobs(planned({ 'a.service': {} }, request('start', 'a.service'), { 'a.service': 'active' }))).toHaveLength(1);
+    expect(jobs(planned({ 'a.service': {} }, request('start', 'a.service'), { 'a.service': 'active' }))).toHaveLength(
+      1,
+    );
+  });
+
+  test('merges the jobs of a unit into the one that does it all', () => {
+    const units = {
+      'r.target': { Requisite: 'd.service', Wants: 'w.service' },
+      'w.service': { Requires: 'd.service' },
+    };
+    const answer = planned(units, request('start', 'r.target'));
+    expect(jobs(answer)).toEqual(['0 start d.service', '0 start r.target', '0 start w.service']);
+    expect(answer.notes).toEqual(['d.service: start and verify-active merged into start']);
   });
 
   test('stops in the reverse order of starting', () => {
@@ -73,9 +87,20 @@ describe('a plan', () => {
       'p.service': { PartOf: 'w.service' },
       'q.service': { PartOf: 'w.service' },
     };
-    const active: States = { 'a.service': 'active', 'b.service': 'active', 'w.service': 'active', 'p.service': 'active' };
-    expect(jobs(planned(units, request('reload', 'a.service'), active))).toEqual(['0 reload a.service', '0 reload b.service']);
-    expect(jobs(planned(units, request('restart', 'w.service'), active))).toEqual(['0 restart p.service', '0 restart w.service']);
+    const active: States = {
+      'a.service': 'active',
+      'b.service': 'active',
+      'w.service': 'active',
+      'p.service': 'active',
+    };
+    expect(jobs(planned(units, request('reload', 'a.service'), active))).toEqual([
+      '0 reload a.service',
+      '0 reload b.service',
+    ]);
+    expect(jobs(planned(units, request('restart', 'w.service'), active))).toEqual([
+      '0 restart p.service',
+      '0 restart w.service',
+    ]);
   });
 
   test('of ignore-dependencies and ignore-requirements has the one job', () => {
@@ -88,7 +113,10 @@ describe('a plan', () => {
 
   test('of triggering stops what would start the unit again', () => {
     const units = { 's.socket': { Triggers: 's.service' }, 't.timer': { Triggers: 's.service' } };
-    const answer = planned(units, request('stop', 's.service', 'triggering'), { 's.service': 'active', 's.socket': 'active' });
+    const answer = planned(units, request('stop', 's.service', 'triggering'), {
+      's.service': 'active',
+      's.socket': 'active',
+    });
     expect(jobs(answer)).toEqual(['0 stop s.service', '0 stop s.socket']);
     expect(answer.jobs[1]?.reasons[0]).toEqual({ triggers: 's.service' });
   });
@@ -134,7 +162,10 @@ describe('a plan', () => {
   test('finds a unit by its alias', () => {
     const graph = graphOf({ 'a.service': {} });
     const aliased: JobGraph = { ...graph, facts: (unit) => graph.facts(unit === 'alias.service' ? 'a.service' : unit) };
-    const answer = plan({ graph: aliased, states: statesOf({}), installed: NO_JOBS }, request('start', 'alias.service'));
+    const answer = plan(
+      { graph: aliased, states: statesOf({}), installed: NO_JOBS },
+      request('start', 'alias.service'),
+    );
     expect(answer).toMatchObject({ jobs: [{ unit: 'a.service' }] });
   });
 });
@@ -147,7 +178,10 @@ describe('a request is refused', () => {
     ['error', 'LoadFailed'],
     ['stub', 'LoadFailed'],
   ] as const)('for a unit that is %s, with %s', (loadState, error) => {
-    expect(make({ 'a.service': { loadState } }, request('start', 'a.service'))).toMatchObject({ error, unit: 'a.service' });
+    expect(make({ 'a.service': { loadState } }, request('start', 'a.service'))).toMatchObject({
+      error,
+      unit: 'a.service',
+    });
   });
 
   test('for a unit nobody has heard of, also a stop', () => {
@@ -156,15 +190,23 @@ describe('a request is refused', () => {
   });
 
   test('but not the stop of one that runs, though its file is gone', () => {
-    const answer = make({ 'a.service': { loadState: 'not-found' } }, request('stop', 'a.service'), { 'a.service': 'active' });
+    const answer = make({ 'a.service': { loadState: 'not-found' } }, request('stop', 'a.service'), {
+      'a.service': 'active',
+    });
     expect(answer).toMatchObject({ jobs: [{ type: 'stop' }] });
   });
 
   test('for a verb that makes no sense', () => {
     expect(make({ 'a.target': {} }, request('reload', 'a.target'))).toMatchObject({ error: 'JobTypeNotApplicable' });
-    expect(make({ '-.slice': { perpetual: true } }, request('stop', '-.slice'))).toMatchObject({ error: 'JobTypeNotApplicable' });
-    expect(make({ 'a.target': { AllowIsolate: true } }, request('stop', 'a.target', 'isolate'))).toMatchObject({ error: 'InvalidArgs' });
-    expect(make({ 'a.service': {} }, request('start', 'a.service', 'triggering'))).toMatchObject({ error: 'InvalidArgs' });
+    expect(make({ '-.slice': { perpetual: true } }, request('stop', '-.slice'))).toMatchObject({
+      error: 'JobTypeNotApplicable',
+    });
+    expect(make({ 'a.target': { AllowIsolate: true } }, request('stop', 'a.target', 'isolate'))).toMatchObject({
+      error: 'InvalidArgs',
+    });
+    expect(make({ 'a.service': {} }, request('start', 'a.service', 'triggering'))).toMatchObject({
+      error: 'InvalidArgs',
+    });
   });
 
   test('with the whole chain where something further down is missing', () => {
@@ -205,7 +247,9 @@ describe('beside jobs in the table, a plan', () => {
 
   test('of flush cancels everything else', () => {
     const world = tableWith(graph, request('start', 'a.service'));
-    expect(plan(world, request('start', 'b.service', 'flush'))).toMatchObject({ replaces: [{ job: 1, unit: 'a.service' }] });
+    expect(plan(world, request('start', 'b.service', 'flush'))).toMatchObject({
+      replaces: [{ job: 1, unit: 'a.service' }],
+    });
   });
 
   test('that does the same is merged', () => {
@@ -220,11 +264,18 @@ describe('beside jobs in the table, a plan', () => {
 describe('an ordering cycle', () => {
   const ring = { Requires: 'a.service b.service c.service' };
   const cutsOf = (units: Readonly<Record<string, Declared>>) =>
-    planned({ 't.target': ring, ...units }, request('start', 't.target')).cuts.map((cut) => `${cut.edge.from} ${cut.edge.to}`);
+    planned({ 't.target': ring, ...units }, request('start', 't.target')).cuts.map(
+      (cut) => `${cut.edge.from} ${cut.edge.to}`,
+    );
 
   test('loses no job, and is shown as a ring with the edge that was cut', () => {
     const answer = planned(
-      { 't.target': ring, 'a.service': { After: 'b.service' }, 'b.service': { After: 'c.service' }, 'c.service': { After: 'a.service' } },
+      {
+        't.target': ring,
+        'a.service': { After: 'b.service' },
+        'b.service': { After: 'c.service' },
+        'c.service': { After: 'a.service' },
+      },
       request('start', 't.target'),
     );
     expect(answer.jobs).toHaveLength(4);
@@ -236,7 +287,11 @@ describe('an ordering cycle', () => {
 
   test('is cut at what only a rule implies, before anything written down', () => {
     expect(
-      cutsOf({ 'a.service': { implied: { After: 'b.service' } }, 'b.service': { After: 'c.service' }, 'c.service': { After: 'a.service' } }),
+      cutsOf({
+        'a.service': { implied: { After: 'b.service' } },
+        'b.service': { After: 'c.service' },
+        'c.service': { After: 'a.service' },
+      }),
     ).toEqual(['a.service b.service']);
   });
 
@@ -299,7 +354,10 @@ describe('a large plan', () => {
   const count = 5000;
   const name = (at: number) => `u${String(at).padStart(5, '0')}.service`;
   const chain = Object.fromEntries(
-    Array.from({ length: count }, (_, at) => [name(at), at + 1 < count ? { Requires: name(at + 1), After: name(at + 1) } : {}]),
+    Array.from({ length: count }, (_, at) => [
+      name(at),
+      at + 1 < count ? { Requires: name(at + 1), After: name(at + 1) } : {},
+    ]),
   );
 
   test('of a chain of thousands overflows no stack', () => {

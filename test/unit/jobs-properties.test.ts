@@ -35,8 +35,26 @@ const KINDS: readonly DependencyKind[] = [
   'OnFailure',
   'OnSuccess',
 ];
-const VERBS: readonly RequestVerb[] = ['start', 'start', 'start', 'start', 'stop', 'restart', 'reload', 'try-restart', 'reload-or-restart'];
-const MODES: readonly JobMode[] = ['replace', 'fail', 'isolate', 'flush', 'ignore-dependencies', 'triggering', 'restart-dependencies'];
+const VERBS: readonly RequestVerb[] = [
+  'start',
+  'start',
+  'start',
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'try-restart',
+  'reload-or-restart',
+];
+const MODES: readonly JobMode[] = [
+  'replace',
+  'fail',
+  'isolate',
+  'flush',
+  'ignore-dependencies',
+  'triggering',
+  'restart-dependencies',
+];
 
 const name = fc.constantFrom(...NAMES);
 const edge = fc.tuple(name, fc.constantFrom(...KINDS), name, fc.boolean());
@@ -50,18 +68,38 @@ const flags = fc.record({
     { weight: 1, arbitrary: fc.constantFrom('not-found' as const, 'masked' as const) },
   ),
 });
-const units = fc.tuple(fc.array(edge, { minLength: 4, maxLength: 28, size: 'max' }), fc.array(flags, { minLength: 8, maxLength: 8 })).map(declare);
+const units = fc
+  .tuple(fc.array(edge, { minLength: 4, maxLength: 28, size: 'max' }), fc.array(flags, { minLength: 8, maxLength: 8 }))
+  .map(declare);
 const states = fc
   .array(fc.constantFrom<ActiveState>('inactive', 'inactive', 'active', 'failed'), { minLength: 8, maxLength: 8 })
   .map((list) => Object.fromEntries(NAMES.map((unit, at) => [unit, list[at] as ActiveState])));
 const asked: fc.Arbitrary<JobRequest> = fc.record({
   verb: fc.constantFrom(...VERBS),
   units: fc.uniqueArray(name, { minLength: 1, maxLength: 5, size: 'max' }),
-  mode: fc.oneof({ weight: 8, arbitrary: fc.constant<JobMode>('replace') }, { weight: 1, arbitrary: fc.constantFrom(...MODES) }),
+  mode: fc.oneof(
+    { weight: 8, arbitrary: fc.constant<JobMode>('replace') },
+    { weight: 1, arbitrary: fc.constantFrom(...MODES) },
+  ),
   by: fc.constant('a test'),
 });
 const manners = fc
-  .array(fc.constantFrom<Manner>('ok', 'ok', 'ok', 'slow', 'slow', 'slow', 'slow', 'fails', 'oneshot', 'condition', 'assert'), { minLength: 8, maxLength: 8 })
+  .array(
+    fc.constantFrom<Manner>(
+      'ok',
+      'ok',
+      'ok',
+      'slow',
+      'slow',
+      'slow',
+      'slow',
+      'fails',
+      'oneshot',
+      'condition',
+      'assert',
+    ),
+    { minLength: 8, maxLength: 8 },
+  )
   .map((list) => Object.fromEntries(NAMES.map((unit, at) => [unit, list[at] as Manner])));
 
 type Units = Readonly<Record<string, Declared>>;
@@ -71,7 +109,10 @@ function declare([edges, settings]: [[string, DependencyKind, string, boolean][]
   for (const [at, unit] of NAMES.entries()) declared[unit] = { ...settings[at], AllowIsolate: true, implied: {} };
   for (const [from, kind, to, implied] of edges) {
     const unit = declared[from] as Record<string, unknown>;
-    const lists = (implied && (kind === 'After' || kind === 'Before') ? unit['implied'] : unit) as Record<string, string>;
+    const lists = (implied && (kind === 'After' || kind === 'Before') ? unit['implied'] : unit) as Record<
+      string,
+      string
+    >;
     lists[kind] = [...new Set([...(lists[kind] ?? '').split(' '), to])].join(' ').trim();
   }
   return declared as Units;
@@ -168,12 +209,17 @@ describe('a plan', () => {
         const graph = graphOf(declared);
         const answer = plan({ graph, states: statesOf(active), installed: NO_JOBS }, wanted);
         if (isRefusal(answer)) return;
-        for (const { edge: { from, to }, ring } of answer.cuts) {
+        for (const {
+          edge: { from, to },
+          ring,
+        } of answer.cuts) {
           expect(ring).toContain(from);
           expect(ring).toContain(to);
           for (const [at, unit] of ring.entries()) {
             const next = ring[(at + 1) % ring.length] as string;
-            const ordered = [...orderingsOf(graph, unit)].some(({ later, earlier }) => later === next || earlier === next);
+            const ordered = [...orderingsOf(graph, unit)].some(
+              ({ later, earlier }) => later === next || earlier === next,
+            );
             expect(ordered, `${unit} and ${next}`).toBe(true);
           }
         }
@@ -186,23 +232,28 @@ describe('a plan', () => {
 describe('the engine, on units that are slow, fail, or are over at once', () => {
   test('brings every job to an end, counts right at every step, and never stalls', () => {
     fc.assert(
-      fc.property(units, manners, fc.array(asked, { minLength: 2, maxLength: 6, size: 'max' }), (declared, how, requests) => {
-        const graph = graphOf(declared);
-        const fake = new Fake(graph, how);
-        for (const wanted of requests) {
-          fake.ask(wanted);
-          expect(counted(fake)).toEqual(recount(fake, graph));
-          expect(stall(fake.state.table, graph, statesOf(fake.states))).toBeUndefined();
-          for (const job of listJobs(fake.state.table)) {
-            expect(waits(fake.state.table, graph, statesOf(fake.states), job).length).toBeGreaterThan(0);
+      fc.property(
+        units,
+        manners,
+        fc.array(asked, { minLength: 2, maxLength: 6, size: 'max' }),
+        (declared, how, requests) => {
+          const graph = graphOf(declared);
+          const fake = new Fake(graph, how);
+          for (const wanted of requests) {
+            fake.ask(wanted);
+            expect(counted(fake)).toEqual(recount(fake, graph));
+            expect(stall(fake.state.table, graph, statesOf(fake.states))).toBeUndefined();
+            for (const job of listJobs(fake.state.table)) {
+              expect(waits(fake.state.table, graph, statesOf(fake.states), job).length).toBeGreaterThan(0);
+            }
           }
-        }
-        fake.settle();
-        expect(fake.jobs()).toEqual([]);
-        expect(fake.actors()).toEqual([]);
-        expect(fake.state.table.running).toBe(0);
-        expect(fake.effects.some(({ type }) => type === 'stalled')).toBe(false);
-      }),
+          fake.settle();
+          expect(fake.jobs()).toEqual([]);
+          expect(fake.actors()).toEqual([]);
+          expect(fake.state.table.running).toBe(0);
+          expect(fake.effects.some(({ type }) => type === 'stalled')).toBe(false);
+        },
+      ),
       { numRuns: 400 },
     );
   });
@@ -226,7 +277,10 @@ describe('the engine, on units that are slow, fail, or are over at once', () => 
     fc.assert(
       fc.property(units, name, (declared, unit) => {
         const quiet = Object.fromEntries(
-          Object.entries(declared).map(([key, one]) => [key, { ...one, Conflicts: '', Upholds: '', StopWhenUnneeded: false } as Declared]),
+          Object.entries(declared).map(([key, one]) => [
+            key,
+            { ...one, Conflicts: '', Upholds: '', StopWhenUnneeded: false } as Declared,
+          ]),
         );
         const fake = new Fake(graphOf(quiet));
         const wanted: JobRequest = { verb: 'start', units: [unit], mode: 'replace', by: 'a test' };

@@ -10,7 +10,9 @@ const active = (fake: Fake) =>
 
 describe('a dependency that does not exist', () => {
   test.each(['Requires', 'Requisite', 'BindsTo'] as const)('makes a start with %s= fail', (kind) => {
-    const fake = new Fake(graphOf({ 'a.service': { [kind]: 'gone.service' }, 'gone.service': { loadState: 'not-found' } }));
+    const fake = new Fake(
+      graphOf({ 'a.service': { [kind]: 'gone.service' }, 'gone.service': { loadState: 'not-found' } }),
+    );
     const answer = fake.ask(request('start', 'a.service'));
     expect(answer).toMatchObject({ refused: { error: 'NoSuchUnit', unit: 'gone.service' } });
     expect(JSON.stringify(answer)).toContain('/etc/a.service:1');
@@ -18,7 +20,9 @@ describe('a dependency that does not exist', () => {
   });
 
   test.each(['Wants', 'PartOf', 'Upholds'] as const)('does not matter to a start with %s=', (kind) => {
-    const fake = new Fake(graphOf({ 'a.service': { [kind]: 'gone.service' }, 'gone.service': { loadState: 'not-found' } }));
+    const fake = new Fake(
+      graphOf({ 'a.service': { [kind]: 'gone.service' }, 'gone.service': { loadState: 'not-found' } }),
+    );
     fake.ask(request('start', 'a.service'));
     expect(active(fake)).toEqual(['a.service']);
   });
@@ -33,7 +37,9 @@ describe('a dependency that does not exist', () => {
     );
     const answer = fake.ask(request('start', 'a.service'));
     expect(active(fake)).toEqual(['a.service']);
-    expect(answer).toMatchObject({ notes: [expect.stringContaining('start b.service left out: b.service needs gone.service')] });
+    expect(answer).toMatchObject({
+      notes: [expect.stringContaining('start b.service left out: b.service needs gone.service')],
+    });
   });
 });
 
@@ -43,7 +49,12 @@ describe('Requires=', () => {
   test('starts the other first', () => {
     const fake = new Fake(graphOf(units));
     fake.ask(request('start', 'a.service'));
-    expect(fake.log).toEqual(['start dep.service', 'done start dep.service', 'start a.service', 'done start a.service']);
+    expect(fake.log).toEqual([
+      'start dep.service',
+      'done start dep.service',
+      'start a.service',
+      'done start a.service',
+    ]);
   });
 
   test('a stop of the other stops the dependent first', () => {
@@ -79,7 +90,9 @@ describe('Requires=', () => {
   });
 
   test.each([{ After: 'dep.service' }, {}])('a condition that fails in the other does not matter (%o)', (after) => {
-    const fake = new Fake(graphOf({ 'a.service': { Requires: 'dep.service', ...after } }), { 'dep.service': 'condition' });
+    const fake = new Fake(graphOf({ 'a.service': { Requires: 'dep.service', ...after } }), {
+      'dep.service': 'condition',
+    });
     fake.ask(request('start', 'a.service'));
     expect(active(fake)).toEqual(['a.service']);
     expect(fake.result('start', 'dep.service')).toBe('done');
@@ -131,7 +144,9 @@ describe('Requisite=', () => {
   });
 
   test('a start of the other that ends inactive counts as failure', () => {
-    const fake = new Fake(graphOf({ 'both.target': { Wants: 'a.service dep.service' }, ...units }), { 'dep.service': 'oneshot' });
+    const fake = new Fake(graphOf({ 'both.target': { Wants: 'a.service dep.service' }, ...units }), {
+      'dep.service': 'oneshot',
+    });
     fake.ask(request('start', 'both.target'));
     expect(fake.result('start', 'a.service')).toBe('dependency');
   });
@@ -164,14 +179,20 @@ describe('BindsTo=', () => {
 
 describe('Wants=', () => {
   test('neither a stop nor a failure of the other matters', () => {
-    const fake = new Fake(graphOf({ 'a.service': { Wants: 'dep.service', After: 'dep.service' } }), { 'dep.service': 'fails' });
+    const fake = new Fake(graphOf({ 'a.service': { Wants: 'dep.service', After: 'dep.service' } }), {
+      'dep.service': 'fails',
+    });
     fake.ask(request('start', 'a.service'));
     expect(active(fake)).toEqual(['a.service']);
     expect(fake.result('start', 'dep.service')).toBe('failed');
   });
 
   test('a restart of the other leaves the dependent running', () => {
-    const fake = new Fake(graphOf({ 'a.service': { Wants: 'dep.service' } }), {}, { 'a.service': 'active', 'dep.service': 'active' });
+    const fake = new Fake(
+      graphOf({ 'a.service': { Wants: 'dep.service' } }),
+      {},
+      { 'a.service': 'active', 'dep.service': 'active' },
+    );
     fake.ask(request('restart', 'dep.service'));
     expect(fake.log).not.toContain('stop a.service');
   });
@@ -212,7 +233,11 @@ describe('Conflicts=', () => {
   });
 
   test('in either order of After=, the stop comes first', () => {
-    const fake = new Fake(graphOf({ 'a.service': { Conflicts: 'b.service', Before: 'b.service' } }), {}, { 'b.service': 'active' });
+    const fake = new Fake(
+      graphOf({ 'a.service': { Conflicts: 'b.service', Before: 'b.service' } }),
+      {},
+      { 'b.service': 'active' },
+    );
     fake.ask(request('start', 'a.service'));
     expect(fake.log).toEqual(['stop b.service', 'done stop b.service', 'start a.service', 'done start a.service']);
   });
@@ -227,7 +252,10 @@ describe('Conflicts=', () => {
 describe('OnFailure= and OnSuccess=', () => {
   test('a failure starts every unit that is named, a missing one aside', () => {
     const fake = new Fake(
-      graphOf({ 'a.service': { OnFailure: 'b.service gone.service c.service' }, 'gone.service': { loadState: 'not-found' } }),
+      graphOf({
+        'a.service': { OnFailure: 'b.service gone.service c.service' },
+        'gone.service': { loadState: 'not-found' },
+      }),
       { 'a.service': 'fails' },
     );
     fake.ask(request('start', 'a.service'));
@@ -284,7 +312,9 @@ describe('ordering', () => {
   });
 
   test('a unit after itself, and two after each other, still start', () => {
-    const fake = new Fake(graphOf({ 'a.service': { After: 'a.service b.service' }, 'b.service': { After: 'a.service' } }));
+    const fake = new Fake(
+      graphOf({ 'a.service': { After: 'a.service b.service' }, 'b.service': { After: 'a.service' } }),
+    );
     const answer = fake.ask(request('start', 'a.service b.service'));
     expect(active(fake)).toEqual(['a.service', 'b.service']);
     expect(answer).toMatchObject({ cuts: [{ ring: ['a.service', 'b.service'] }] });
@@ -381,7 +411,11 @@ describe('StopWhenUnneeded= and Upholds=', () => {
   });
 
   test('an upheld unit that went down is started again, sixteen times in ten seconds at most', () => {
-    const fake = new Fake(graphOf({ 'a.service': { Upholds: 'u.service' } }), { 'u.service': 'fails' }, { 'a.service': 'active' });
+    const fake = new Fake(
+      graphOf({ 'a.service': { Upholds: 'u.service' } }),
+      { 'u.service': 'fails' },
+      { 'a.service': 'active' },
+    );
     fake.change('u.service', 'inactive', { result: 'success' });
     const starts = () => fake.log.filter((line) => line === 'start u.service').length;
     const first = starts();
@@ -434,7 +468,9 @@ describe('a job', () => {
   });
 
   test('that is canceled fails those that need it', () => {
-    const fake = new Fake(graphOf({ 'a.service': { Requires: 'b.service', After: 'b.service' } }), { 'b.service': 'slow' });
+    const fake = new Fake(graphOf({ 'a.service': { Requires: 'b.service', After: 'b.service' } }), {
+      'b.service': 'slow',
+    });
     fake.ask(request('start', 'a.service'));
     fake.post('jobs', { type: 'cancel', ids: [fake.job('b.service')?.id], by: 'a test' });
     fake.run();
@@ -444,7 +480,9 @@ describe('a job', () => {
   });
 
   test('of a device waits for it and asks nobody', () => {
-    const fake = new Fake(graphOf({ 'm.service': { Requires: 'd.device', After: 'd.device' }, 'd.device': { canStart: false } }));
+    const fake = new Fake(
+      graphOf({ 'm.service': { Requires: 'd.device', After: 'd.device' }, 'd.device': { canStart: false } }),
+    );
     fake.ask(request('start', 'm.service'));
     expect(fake.log).toEqual([]);
     fake.change('d.device', 'active');
@@ -460,7 +498,11 @@ describe('a job', () => {
   });
 
   test('takes no older news for its answer', () => {
-    const fake = new Fake(graphOf({ 'a.service': { canReload: true } }), { 'a.service': 'deaf' }, { 'a.service': 'active' });
+    const fake = new Fake(
+      graphOf({ 'a.service': { canReload: true } }),
+      { 'a.service': 'deaf' },
+      { 'a.service': 'active' },
+    );
     fake.ask(request('reload', 'a.service'));
     fake.change('a.service', 'active');
     expect(fake.job('a.service')).toMatchObject({ type: 'reload', state: 'running' });
@@ -470,7 +512,11 @@ describe('a job', () => {
   });
 
   test('a second reload runs after the first, which may have read the old configuration', () => {
-    const fake = new Fake(graphOf({ 'a.service': { canReload: true } }), { 'a.service': 'deaf' }, { 'a.service': 'active' });
+    const fake = new Fake(
+      graphOf({ 'a.service': { canReload: true } }),
+      { 'a.service': 'deaf' },
+      { 'a.service': 'active' },
+    );
     fake.ask(request('reload', 'a.service'));
     fake.change('a.service', 'reloading');
     fake.ask(request('reload', 'a.service'));

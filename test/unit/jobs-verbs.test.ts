@@ -1,12 +1,31 @@
 /** The algebra of job types: merging, collapsing, and what a unit's change means for its job. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { passages, collapse, conflicts, contains, isApplicable, isRedundant, judge, type MergedType, merge, typeOfVerb } from '../../src/jobs/verbs.ts';
 import type { ActiveState, JobType, Passage } from '../../src/jobs/types.ts';
+import {
+  collapse,
+  conflicts,
+  contains,
+  isApplicable,
+  isRedundant,
+  judge,
+  type MergedType,
+  merge,
+  passages,
+  typeOfVerb,
+} from '../../src/jobs/verbs.ts';
 import { graphOf } from './support/job-world.ts';
 
 const TYPES: readonly MergedType[] = ['nop', 'verify-active', 'start', 'reload', 'reload-or-start', 'restart', 'stop'];
-const STATES: readonly ActiveState[] = ['active', 'reloading', 'inactive', 'failed', 'activating', 'deactivating', 'maintenance'];
+const STATES: readonly ActiveState[] = [
+  'active',
+  'reloading',
+  'inactive',
+  'failed',
+  'activating',
+  'deactivating',
+  'maintenance',
+];
 const type = fc.constantFrom(...TYPES);
 /** Merging where a contradiction stays one. */
 const join = (a: MergedType | undefined, b: MergedType | undefined) =>
@@ -79,9 +98,16 @@ test('only jobs that would change nothing are redundant', () => {
 });
 
 test('a perpetual unit takes no stop, a device no restart, a target no reload', () => {
-  const graph = graphOf({ '-.slice': { perpetual: true }, 'd.device': { canStart: false }, 'a.target': {}, 'r.service': { canReload: true } });
+  const graph = graphOf({
+    '-.slice': { perpetual: true },
+    'd.device': { canStart: false },
+    'a.target': {},
+    'r.service': { canReload: true },
+  });
   const may = (unit: string) =>
-    (['start', 'stop', 'restart', 'reload', 'reload-or-start'] as const).filter((t) => isApplicable(t, graph.facts(unit)));
+    (['start', 'stop', 'restart', 'reload', 'reload-or-start'] as const).filter((t) =>
+      isApplicable(t, graph.facts(unit)),
+    );
   expect(may('-.slice')).toEqual(['start']);
   expect(may('d.device')).toEqual(['start', 'stop']);
   expect(may('a.target')).toEqual(['start', 'stop', 'restart']);
@@ -96,7 +122,8 @@ describe('a change of the unit', () => {
     restarting: false,
     ...more,
   });
-  const ends = (type: JobType, running: boolean, ...args: Parameters<typeof change>) => judge(type, running, change(...args)).ends;
+  const ends = (type: JobType, running: boolean, ...args: Parameters<typeof change>) =>
+    judge(type, running, change(...args)).ends;
 
   test('to active ends a start as done, running or not', () => {
     expect(ends('start', true, 'activating', 'active')).toBe('done');
@@ -139,7 +166,13 @@ describe('a change of the unit', () => {
   });
 
   test('that passed through a down state counts as two', () => {
-    const [down, up] = passages({ unit: 'a.service', before: 'active', after: 'activating', through: 'failed', result: 'signal' });
+    const [down, up] = passages({
+      unit: 'a.service',
+      before: 'active',
+      after: 'activating',
+      through: 'failed',
+      result: 'signal',
+    });
     expect(down).toMatchObject({ before: 'active', after: 'failed', result: 'signal', restarting: true });
     expect(up).toEqual({ unit: 'a.service', before: 'failed', after: 'activating', restarting: false });
   });

@@ -15,6 +15,7 @@ import type {
   UnitFacts,
   UnitStates,
 } from '../../../src/jobs/types.ts';
+import { isDown } from '../../../src/jobs/verbs.ts';
 import { type JobContext, jobDown, jobMachine } from '../../../src/machines/job.ts';
 import { machineLogic } from '../../../src/supervisor/logic.ts';
 import { INVERSES } from '../../../src/units/graph.ts';
@@ -43,7 +44,10 @@ export type Declared = Partial<Record<DependencyKind, string>> &
   };
 
 /** A graph of declared units; units only named by others are loaded and plain, unless declared `not-found`. */
-export function graphOf(declared: Readonly<Record<string, Declared>>, shuffle: <T>(list: T[]) => T[] = (list) => list): JobGraph {
+export function graphOf(
+  declared: Readonly<Record<string, Declared>>,
+  shuffle: <T>(list: T[]) => T[] = (list) => list,
+): JobGraph {
   const edges = new Map<string, Edge[]>();
   const facts = new Map<string, UnitFacts>();
   const note = (edge: Edge) => {
@@ -104,6 +108,17 @@ const START_LIMIT = 40;
 /** How a unit answers a start. `slow`: stays activating until {@link Fake.settle}. `oneshot`: runs and is inactive again. */
 export type Manner = 'ok' | 'slow' | 'fails' | 'oneshot' | 'condition' | 'assert' | 'deaf';
 
+/** The states a start leads through. */
+const STARTING: Readonly<Record<Manner, readonly ActiveState[]>> = {
+  ok: ['activating', 'active'],
+  slow: ['activating'],
+  fails: ['activating', 'failed'],
+  oneshot: ['activating', 'inactive'],
+  condition: [],
+  assert: [],
+  deaf: [],
+};
+
 interface Post {
   readonly to: string;
   readonly event: { readonly type: string; readonly [field: string]: unknown };
@@ -126,7 +141,11 @@ export class Fake {
   readonly #deadlines = new Map<string, number>();
   readonly #starts = new Map<string, number>();
 
-  constructor(graph: JobGraph, manners: Readonly<Record<string, Manner>> = {}, active: Readonly<Record<string, ActiveState>> = {}) {
+  constructor(
+    graph: JobGraph,
+    manners: Readonly<Record<string, Manner>> = {},
+    active: Readonly<Record<string, ActiveState>> = {},
+  ) {
     Object.assign(this.states, active);
     this.#manners = manners;
     this.#logic = createJobsLogic({ graph: () => graph, states: statesOf(this.states) });
@@ -179,10 +198,13 @@ export class Fake {
   settle(arrivals: Readonly<Record<string, 'active' | 'failed'>> = {}): void {
     for (let left = 1000; ; left -= 1) {
       if (left === 0) throw new Error('units are on their way for ever');
-      const moving = Object.entries(this.states).filter(([, state]) => state === 'activating' || state === 'deactivating');
+      const moving = Object.entries(this.states).filter(
+        ([, state]) => state === 'activating' || state === 'deactivating',
+      );
       if (moving.length === 0) return;
       for (const [unit, state] of moving.sort()) {
-        if (this.states[unit] === state) this.change(unit, state === 'deactivating' ? 'inactive' : (arrivals[unit] ?? 'active'));
+        if (this.states[unit] === state)
+          this.change(unit, state === 'deactivating' ? 'inactive' : (arrivals[unit] ?? 'active'));
       }
     }
   }
@@ -215,7 +237,10 @@ export class Fake {
   /** What is saved is what is there, and a diff tells all of the difference. */
   #checkSaved(before: JobsState, after: JobsState): void {
     const saved = JSON.parse(JSON.stringify(this.#logic.save(after)));
-    const patched = this.#logic.patch(this.#logic.save(before), JSON.parse(JSON.stringify(this.#logic.diff(before, after))));
+    const patched = this.#logic.patch(
+      this.#logic.save(before),
+      JSON.parse(JSON.stringify(this.#logic.diff(before, after))),
+    );
     const sorted = (value: unknown) => JSON.stringify(this.#logic.save(this.#logic.load(value, 1)));
     if (sorted(saved) !== sorted(patched)) throw new Error('the diff does not tell the difference');
     if (sorted(saved) !== JSON.stringify(saved)) throw new Error('what was loaded is not what was saved');
@@ -241,25 +266,31 @@ export class Fake {
   #carryOut(actor: string, { type, params }: { type: string; params?: any }): void {
     switch (type) {
       case 'post':
-        return this.post(params.to, params.event);
+        this.post(params.to, params.event);
+        break;
       case 'startChild': {
         const first = this.#jobs.initial(params.spec.input);
         this.#actors.set(params.spec.id, first.snapshot);
-        return this.#jobEffects(params.spec.id, first);
+        this.#jobEffects(params.spec.id, first);
+        break;
       }
       case 'armDeadline':
         if (params.ms !== 'infinity') this.#deadlines.set(`${actor}|${params.name}`, this.nowMs + params.ms);
-        return;
+        break;
       case 'disarmDeadline':
-        return void this.#deadlines.delete(`${actor}|${params.name}`);
+        this.#deadlines.delete(`${actor}|${params.name}`);
+        break;
       case 'askUnit':
         this.log.push(`${params.verb} ${params.unit}`);
-        return this.post(`unit:${params.unit}`, { type: params.verb });
+        this.post(`unit:${params.unit}`, { type: params.verb });
+        break;
       case 'answer':
-        return void this.answers.push(params.answer);
+        this.answers.push(params.answer);
+        break;
       case 'jobRemoved':
         this.log.push(`${params.result} ${params.job.type} ${params.job.unit}`);
-        return void this.effects.push({ type, params });
+        this.effects.push({ type, params });
+        break;
       default:
         this.effects.push({ type, params });
     }
@@ -268,30 +299,30 @@ export class Fake {
   #tellUnit(unit: string, event: { type: string }): void {
     const now = this.states[unit] ?? 'inactive';
     const manner = this.#manners[unit] ?? 'ok';
-    const passThrough = (...states: ActiveState[]) => {
-      for (const state of states) this.#move(unit, state);
-    };
+    const down = now === 'inactive' || now === 'failed';
     if (manner === 'deaf') return;
     if (event.type === 'start') {
-      const starts = (this.#starts.get(unit) ?? 0) + 1;
-      this.#starts.set(unit, starts);
-      if (starts > START_LIMIT && (now === 'inactive' || now === 'failed')) {
-        return this.post('jobs', { type: 'unit-refused', unit, verb: 'start', result: 'failed', why: 'start limit hit' });
-      }
+      const refusal = this.#refusal(unit, manner);
+      if (refusal !== undefined) this.post('jobs', { type: 'unit-refused', unit, verb: 'start', ...refusal });
+      else if (down) for (const state of STARTING[manner]) this.#move(unit, state);
     }
-    if (event.type === 'start' && (now === 'inactive' || now === 'failed')) {
-      if (manner === 'condition' || manner === 'assert') {
-        const result = manner === 'condition' ? 'done' : 'assert';
-        return this.post('jobs', { type: 'unit-refused', unit, verb: 'start', result, why: `${manner} not met` });
-      }
-      if (manner === 'fails') return passThrough('activating', 'failed');
-      if (manner === 'oneshot') return passThrough('activating', 'inactive');
-      return manner === 'slow' ? passThrough('activating') : passThrough('activating', 'active');
+    if (event.type === 'stop' && !down) {
+      this.#move(unit, 'deactivating');
+      if (manner !== 'slow') this.#move(unit, 'inactive');
     }
-    if (event.type === 'stop' && now !== 'inactive' && now !== 'failed') {
-      return manner === 'slow' ? passThrough('deactivating') : passThrough('deactivating', 'inactive');
+    if (event.type === 'reload' && now === 'active') {
+      this.#move(unit, 'reloading');
+      this.#move(unit, 'active');
     }
-    if (event.type === 'reload' && now === 'active') passThrough('reloading', 'active');
+  }
+
+  #refusal(unit: string, manner: Manner): { result: JobResult; why: string } | undefined {
+    if (!isDown(this.states[unit] ?? 'inactive')) return undefined;
+    const starts = (this.#starts.get(unit) ?? 0) + 1;
+    this.#starts.set(unit, starts);
+    if (starts > START_LIMIT) return { result: 'failed', why: 'start limit hit' };
+    if (manner === 'condition') return { result: 'done', why: 'condition not met' };
+    return manner === 'assert' ? { result: 'assert', why: 'assertion not met' } : undefined;
   }
 
   #move(unit: string, after: ActiveState): void {
