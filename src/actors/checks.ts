@@ -19,7 +19,7 @@ type Outcome = Pick<UnitState, 'condition' | 'assertion'>;
 export class Checks {
   readonly #host: Host;
   readonly #tell: (key: string, posts: readonly Post[]) => void;
-  readonly #asked = new Map<string, Unit>();
+  readonly #asked = new Map<string, { readonly unit: Unit; readonly wanted: () => boolean }>();
   readonly #last = new Map<string, Outcome>();
   #count = 0;
 
@@ -29,8 +29,13 @@ export class Checks {
     this.#tell = tell;
   }
 
-  /** Start a unit if its conditions hold; `post` is used where the answer is there at once. */
-  start(unit: Unit, post: (post: Post) => void): void {
+  /**
+   * Start a unit if its conditions hold; `post` is used where the answer is there at once. Asked twice, it answers once.
+   *
+   * @param wanted whether the job that asks is still there, asked when the answer has come
+   */
+  start(unit: Unit, wanted: () => boolean, post: (post: Post) => void): void {
+    if ([...this.#asked.values()].some((asked) => asked.unit.name === unit.name && asked.wanted())) return;
     if (unit.conditions.length === 0) {
       post(startPost(unit));
       return;
@@ -43,15 +48,17 @@ export class Checks {
     this.#count += 1;
     // The count begins again with every core; how many cores there were before this one does not.
     const key = `check:${this.#host.hello.cores}.${this.#count}:${unit.name}`;
-    this.#asked.set(key, unit);
+    this.#asked.set(key, { unit, wanted });
     this.#host.helper.checkPaths(key, JSON.stringify({ checks }), CHECK_MS);
   }
 
   /** The helper has answered; true if it was asked by us. */
   answered(key: string, answer: Answer): boolean {
-    const unit = this.#asked.get(key);
-    if (unit === undefined) return false;
+    const asked = this.#asked.get(key);
+    if (asked === undefined) return false;
     this.#asked.delete(key);
+    const { unit, wanted } = asked;
+    if (!wanted()) return true;
     if ('error' in answer) {
       this.#host.log.log('warning', { unit: unit.name, ...answer.error }, 'conditions could not be looked at; their paths count as missing');
     }

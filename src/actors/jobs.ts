@@ -93,13 +93,16 @@ export function jobKind(tools: JobsTools): ActorKind {
     down: jobDown('jobs'),
     effects: {
       askUnit: idempotent((call, { unit, verb, restarting }: { unit: string; verb: 'start' | 'stop' | 'reload'; restarting: boolean }) => {
+        // A job may have ended in the turn that asked, or while its unit's conditions are looked at: then nobody asks any more.
+        const wanted = () => tools.actors().read(call.actor) !== undefined;
+        if (!wanted()) return;
         const snapshot = tools.actors().read<UnitSnapshot>(`unit:${unit}`);
         const loaded = tools.world.unit(unit);
         if (snapshot === undefined || loaded === undefined) {
           call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
         } else if (verb === 'start') {
           if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);
-          if (readiness(snapshot, 'start') === 'now') tools.checks.start(loaded, ({ to, event }) => call.post(to, event));
+          if (readiness(snapshot, 'start') === 'now') tools.checks.start(loaded, wanted, ({ to, event }) => call.post(to, event));
         } else call.post(`unit:${unit}`, verb === 'stop' ? { type: 'stop', restarting } : { type: verb });
       }),
     },

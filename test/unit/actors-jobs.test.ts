@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { jobKind, type JobsTools } from '../../src/actors/jobs.ts';
+import type { EffectCall, Post } from '../../src/supervisor/actor.ts';
+
+/** Carry out askUnit for a job of a unit that is down. */
+function ask(jobIsThere: boolean): Post[] {
+  const posts: Post[] = [];
+  const down = { value: 'dead', context: { active: 'inactive' } };
+  const tools = {
+    actors: () => ({ read: (id: string) => (id === 'unit:a.service' ? down : jobIsThere ? {} : undefined) }),
+    world: { unit: () => ({ name: 'a.service' }) },
+    checks: { start: (_unit: unknown, _wanted: unknown, post: (post: Post) => void) => post({ to: 'unit:a.service', event: { type: 'start' } }) },
+  } as unknown as JobsTools;
+  const call = { actor: 'job:7', post: (to: string, event: Post['event']) => void posts.push({ to, event }) } as EffectCall;
+  jobKind(tools).effects['askUnit']?.run(call, { unit: 'a.service', job: 7, verb: 'start', restarting: false } as never);
+  return posts;
+}
+
+test('a job asks its unit', () => {
+  expect(ask(true)).toEqual([{ to: 'unit:a.service', event: { type: 'start' } }]);
+});
+
+test('a job that ended in the turn in which it was to ask once more does not start its unit a second time', () => {
+  expect(ask(false)).toEqual([]);
+});
