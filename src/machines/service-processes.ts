@@ -65,7 +65,8 @@ function spawn(turn: ServiceTurn, role: 'main' | 'control', list: ServiceList, i
     command,
     ...(role === 'control' && context.main?.pid ? { mainPid: context.main.pid } : {}),
     ...(list === 'ExecStart' ? { fds: context.storedFds } : {}),
-    watchdogUsec: (context.watchdogMs ?? context.settings.WatchdogSec) * 1_000,
+    // Only what may be expected to report is told how often (sd_watchdog_enabled(3)).
+    watchdogUsec: list === 'ExecStart' ? (context.watchdogMs ?? context.settings.WatchdogSec) * 1_000 : 0,
     ...(stopping ? { result: { service: context.result, ended: context.mainEnded } } : {}),
   });
 }

@@ -277,6 +277,13 @@ describe('WatchdogSec=', () => {
     expect(service.all('disarmDeadline')).toContainEqual({ name: 'WatchdogSec' });
   });
 
+  test('is told to the service, and to no other command', () => {
+    const service = new ServiceDriver({ ...change, ExecStartPre: ['/pre'] });
+    service.send({ type: 'start' });
+    service.ran('control');
+    expect(service.all('spawn').map(({ watchdogUsec }) => watchdogUsec)).toEqual([0, 2_000_000]);
+  });
+
   test('is over with the stop', () => {
     const service = ready();
     service.send({ type: 'stop' });
