@@ -212,6 +212,8 @@ export function managerKind(tools: ManagerTools): ActorKind {
         );
       }, 'once'),
       startUp: effect((call) => {
+        // What programs look for to know that sockets are passed and READY=1 is heard (sd_booted(3)).
+        if (host.hello.role !== 'subreaper') host.files.mkdirs('/run/systemd/system', 0o755);
         tools.beforeLoading();
         bringIn(tools, call, [...tools.boot.first, tools.boot.defaultTarget]);
         unitsRead(host.clock.realMs());

@@ -264,6 +264,7 @@ export interface FilePort {
   lstat(path: string): FileStat | undefined;
   /** Symlinks followed. */
   stat(path: string): FileStat | undefined;
+  /** Undefined: it is not there, or no link. */
   readlink(path: string): string | undefined;
   /** Written whole or not at all (temporary file and rename). */
   writeText(path: string, text: string, mode: number): void;

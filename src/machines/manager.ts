@@ -67,6 +67,7 @@ export type ManagerEvent =
   | (At & { readonly type: 'job-over'; readonly job: number; readonly unit: string; readonly result: JobResult })
   | (At & { readonly type: 'progress'; readonly key: string; readonly progress: unknown })
   | (At & { readonly type: 'carried-out'; readonly key: string; readonly answer: unknown })
+  | (At & { readonly type: 'effect-failed'; readonly effect: string })
   /** No job is left in the table. */
   | (At & { readonly type: 'idle' })
   /** Load units anew: SIGHUP, or a client's change that needs it. */
@@ -342,6 +343,8 @@ export const managerMachine = setup({
     listing: {
       entry: 'listGenerators',
       on: {
+        // A fault in the directories of generators must not keep the machine from booting; it has been reported.
+        'effect-failed': 'running',
         generators: [
           { guard: 'noGenerators', target: 'running' },
           { target: 'generating', actions: { type: 'takeGenerators', params: ({ event }) => event.generators } },

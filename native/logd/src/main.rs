@@ -74,10 +74,10 @@ fn serve(options: &Options) -> Result<(), Trouble> {
         }
     };
     let dev_log = match &options.dev_log {
-        Some(path) => {
-            let opened = devlog::DevLog::open(path, Some(options.forward.as_path()));
-            Some(during(path.display().to_string(), opened)?)
-        }
+        // Another program may be the system's syslog (journald's socket, say): the services' own output is kept all the same.
+        Some(path) => during(path.display().to_string(), devlog::DevLog::open(path, Some(options.forward.as_path())))
+            .inspect_err(|fault| eprintln!("sysmaster-logd: {}: {}; going on without it", fault.what, fault.error))
+            .ok(),
         None => None,
     };
     let mut server = during("event loop", server::Server::new(listener, dev_log, store))?;

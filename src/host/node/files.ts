@@ -97,7 +97,7 @@ export class NodeFiles implements FilePort {
   }
 
   readlink(path: string): string | undefined {
-    return unless(MISSING, path, () => readlinkSync(path));
+    return unless([...MISSING, 'EINVAL'], path, () => readlinkSync(path)); // EINVAL: it is no link
   }
 
   writeText(path: string, text: string, mode: number): void {

@@ -20,6 +20,8 @@ interface Service {
   readonly verb: 'reload' | 'restart';
   /** What its unit file's Restart= makes of a SIGKILL. */
   readonly afterKill: 'recovers' | 'fails';
+  /** Result= after a kill that it does not recover from; `signal` where nothing is said. */
+  readonly result?: string;
 }
 
 const services: readonly Service[] = [
@@ -28,9 +30,9 @@ const services: readonly Service[] = [
   { unit: 'cron.service', ask: 'echo "* * * * * true" | crontab - && crontab -l && kill -0 $(cat /run/crond.pid)', answer: /\* true/, verb: 'restart', afterKill: 'recovers' },
   { unit: 'dbus.service', ask: 'busctl --system list', answer: /org\.freedesktop\.DBus/, verb: 'reload', afterKill: 'fails' },
   { unit: 'rsyslog.service', ask: 'logger -u /run/systemd/journal/syslog hello-from-logger; sleep 0.3; cat /var/log/syslog', answer: /hello-from-logger/, verb: 'restart', afterKill: 'recovers' },
-  { unit: 'memcached.service', ask: 'printf "version\\r\\nquit\\r\\n" | nc -w 5 127.0.0.1 11211', answer: /VERSION 1\./, verb: 'restart', afterKill: 'fails' },
+  { unit: 'memcached.service', ask: 'printf "version\\r\\nquit\\r\\n" | nc -w 5 127.0.0.1 11211', answer: /VERSION 1\./, verb: 'restart', afterKill: 'recovers' },
   { unit: 'ssh.service', ask: 'ssh-keyscan -T 5 127.0.0.1', answer: /ssh-ed25519|ssh-rsa/, verb: 'reload', afterKill: 'recovers' },
-  { unit: 'postgresql.service', works: 'postgresql@15-main.service', ask: 'su postgres -c "psql -Atc \'select 40 + 2\'"', answer: /^42$/m, verb: 'reload', afterKill: 'fails' },
+  { unit: 'postgresql.service', works: 'postgresql@15-main.service', ask: 'su postgres -c "psql -Atc \'select 40 + 2\'"', answer: /^42$/m, verb: 'reload', afterKill: 'fails', result: 'exit-code' },
   { unit: 'haproxy.service', ask: 'echo "show info" | nc -U -w 5 /run/haproxy/admin.sock', answer: /Name: HAProxy/, verb: 'reload', afterKill: 'recovers' },
   { unit: 'mosquitto.service', ask: 'mosquitto_pub -h 127.0.0.1 -t t -m word -r && mosquitto_sub -h 127.0.0.1 -t t -C 1 -W 5', answer: /word/, verb: 'reload', afterKill: 'recovers' },
 ];
@@ -80,7 +82,7 @@ describe.skipIf(missing !== undefined)(`Debian services${missing === undefined ?
       await eventually(`${service.unit} answers again`, () => answers(service), 30);
     } else {
       await eventually(`${works} is failed`, () => isActive(works) === 'failed', 60);
-      expect(property(works, 'Result')).toBe('signal');
+      expect(property(works, 'Result')).toBe(service.result ?? 'signal'); // its ExecStart=- excuses postgresql's main process
       const again = system.sctl('start', works);
       expect(again, again.stderr).toMatchObject({ status: 0 });
       await eventually(`${service.unit} answers when started again`, () => answers(service), 30);
