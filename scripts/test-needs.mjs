@@ -9,7 +9,7 @@ const needs = {
   systemd: ['systemd-analyze', '--version'],
   'bash-completion': ['test', '-e', '/usr/share/bash-completion/bash_completion'],
   cpio: ['cpio', '--version'],
-  lz4: ['lz4', '--version'],
+  binutils: ['strip', '--version'],
 };
 
 export function ensureTestNeeds() {
@@ -24,7 +24,10 @@ export function ensureTestNeeds() {
   }
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   spawnSync('apt-get', ['update', '-q'], { stdio: 'inherit', env });
-  const done = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], { stdio: 'inherit', env });
+  const done = spawnSync('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...missing], {
+    stdio: 'inherit',
+    env,
+  });
   if (done.status !== 0) {
     console.error(`${install}: failed; see above`);
     process.exit(1);
