@@ -6,16 +6,69 @@ const only = (name, comment, from, to) => ({ name, comment, severity: 'error', f
 const portable = '^src/(units|machines|jobs|supervisor|actors|api|host/sim|host/ports\\.ts|core\\.ts)';
 module.exports = {
   forbidden: [
-    only('no-cycles', 'Imports point one way.', { path: '^src' }, { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } }),
-    only('core-is-portable', 'Law 9: core runs on any ECMAScript engine.', { path: portable }, { dependencyTypes: ['core'] }),
-    only('packages-of-core', 'Core may use xstate, and nothing else.', { path: portable }, { dependencyTypes: ['npm', 'npm-dev', 'npm-optional'], pathNot: 'node_modules/xstate' }),
-    only('xstate-decides', 'Statecharts stand in machines; the supervisor hosts them.', { path: '^src', pathNot: '^src/(machines|supervisor|actors|cli|core\\.ts)' }, { path: 'node_modules/xstate' }),
-    only('machines-are-pure', 'Law 2: a machine sees types and pure rules.', { path: '^src/machines' }, { path: '^src', pathNot: '^src/(machines|units/types\\.ts|units/index\\.ts|jobs/|host/ports\\.ts)' }),
-    only('supervisor-knows-no-units', 'It is handed child specs.', { path: '^src/supervisor' }, { path: '^src', pathNot: '^src/(supervisor|host/ports\\.ts)' }),
-    only('units-stand-alone', 'The unit-file language needs a file port.', { path: '^src/units' }, { path: '^src', pathNot: '^src/(units|host/ports\\.ts)' }),
-    only('jobs-stand-alone', 'Plans are pure.', { path: '^src/jobs' }, { path: '^src', pathNot: '^src/(jobs|units/types\\.ts|host/ports\\.ts|supervisor/actor\\.ts|machines/(job|protocol)\\.ts)' }),
-    only('cli-speaks-varlink', 'sctl knows core by its interface.', { path: '^src/cli' }, { path: '^src/(actors|supervisor|host|jobs/(?!types))' }),
-    only('addon-in-one-place', 'The native addon is host/node\'s.', { path: '^src', pathNot: '^src/host/node' }, { path: 'native/' }),
+    only(
+      'no-cycles',
+      'Imports point one way.',
+      { path: '^src' },
+      { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    ),
+    only(
+      'core-is-portable',
+      'Law 9: core runs on any ECMAScript engine.',
+      { path: portable },
+      { dependencyTypes: ['core'] },
+    ),
+    only(
+      'packages-of-core',
+      'Core may use xstate, and nothing else.',
+      { path: portable },
+      { dependencyTypes: ['npm', 'npm-dev', 'npm-optional'], pathNot: 'node_modules/xstate' },
+    ),
+    only(
+      'xstate-decides',
+      'Statecharts stand in machines; the supervisor hosts them.',
+      { path: '^src', pathNot: '^src/(machines|supervisor|actors|cli|core\\.ts)' },
+      { path: 'node_modules/xstate' },
+    ),
+    only(
+      'machines-are-pure',
+      'Law 2: a machine sees types and pure rules.',
+      { path: '^src/machines' },
+      { path: '^src', pathNot: '^src/(machines|units/types\\.ts|units/index\\.ts|jobs/|host/ports\\.ts)' },
+    ),
+    only(
+      'supervisor-knows-no-units',
+      'It is handed child specs.',
+      { path: '^src/supervisor' },
+      { path: '^src', pathNot: '^src/(supervisor|host/ports\\.ts)' },
+    ),
+    only(
+      'units-stand-alone',
+      'The unit-file language needs a file port.',
+      { path: '^src/units' },
+      { path: '^src', pathNot: '^src/(units|host/ports\\.ts)' },
+    ),
+    only(
+      'jobs-stand-alone',
+      'Plans are pure.',
+      { path: '^src/jobs' },
+      {
+        path: '^src',
+        pathNot: '^src/(jobs|units/types\\.ts|host/ports\\.ts|supervisor/actor\\.ts|machines/(job|protocol)\\.ts)',
+      },
+    ),
+    only(
+      'cli-speaks-varlink',
+      'sctl knows core by its interface.',
+      { path: '^src/cli' },
+      { path: '^src/(actors|supervisor|host|jobs/(?!types))' },
+    ),
+    only(
+      'addon-in-one-place',
+      "The native addon is host/node's.",
+      { path: '^src', pathNot: '^src/host/node' },
+      { path: 'native/' },
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

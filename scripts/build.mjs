@@ -1,6 +1,17 @@
 // Builds what is missing or older than its sources: the static native binaries, the addon, the bundles.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { root } from './setup.mjs';
 
@@ -25,7 +36,11 @@ function newest(...paths) {
 
 function run(program, args, env = {}) {
   const path = `${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
-  const done = spawnSync(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, PATH: path, ...env } });
+  const done = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, PATH: path, ...env },
+  });
   if (done.status !== 0) {
     console.error(`${program} ${args.join(' ')}: failed; see above`);
     process.exit(done.status ?? 1);
@@ -40,7 +55,8 @@ function place(from, to, mode) {
 }
 
 const stale = (target, sources) => !existsSync(target) || statSync(target).mtimeMs < newest(...sources);
-const native = (...crates) => ['Cargo.lock', 'Cargo.toml', ...crates.map((crate) => `native/${crate}`)].map((path) => join(root, path));
+const native = (...crates) =>
+  ['Cargo.lock', 'Cargo.toml', ...crates.map((crate) => `native/${crate}`)].map((path) => join(root, path));
 
 /** init, exec and logd, linked statically: they run before any library is there. */
 function buildStatic() {
@@ -49,9 +65,13 @@ function buildStatic() {
   if (!programs.some((name) => stale(join(out, name), native('sys', 'link', name)))) return;
   const triple = triples[process.arch];
   console.log('building init, exec and logd …');
-  run('cargo', ['build', '--release', '--quiet', '--target', triple, ...programs.flatMap((name) => ['-p', `sysmaster-${name}`])], {
-    RUSTFLAGS: '-C target-feature=+crt-static',
-  });
+  run(
+    'cargo',
+    ['build', '--release', '--quiet', '--target', triple, ...programs.flatMap((name) => ['-p', `sysmaster-${name}`])],
+    {
+      RUSTFLAGS: '-C target-feature=+crt-static',
+    },
+  );
   mkdirSync(out, { recursive: true });
   for (const name of programs) place(join(target, triple, 'release', `sysmaster-${name}`), join(out, name), 0o755);
 }
@@ -69,13 +89,27 @@ function buildAddon() {
 /** Core and sctl as one file each: loading the packages one by one costs a third of core's start. */
 function buildBundles() {
   const sources = [join(root, 'src'), join(root, 'package-lock.json'), join(root, 'scripts/build.mjs')];
-  for (const [entry, name] of [['src/main.ts', 'core.cjs'], ['src/cli/main.ts', 'sctl.mjs']]) {
+  for (const [entry, name] of [
+    ['src/main.ts', 'core.cjs'],
+    ['src/cli/main.ts', 'sctl.mjs'],
+  ]) {
     const file = join(out, name);
     if (!existsSync(join(root, entry)) || !stale(file, sources)) continue;
     const format = name.endsWith('.cjs') ? 'cjs' : 'esm';
     run('esbuild', [
-      entry, '--bundle', '--platform=node', '--target=node24', `--format=${format}`, '--minify-syntax', '--legal-comments=none',
-      '--log-level=warning', `--outfile=${file}`, `--define:SYSMASTER_VERSION="${projectVersion()}"`, ...(format === 'esm' ? ["--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);"] : ['--define:import.meta.dirname=__dirname']),
+      entry,
+      '--bundle',
+      '--platform=node',
+      '--target=node24',
+      `--format=${format}`,
+      '--minify-syntax',
+      '--legal-comments=none',
+      '--log-level=warning',
+      `--outfile=${file}`,
+      `--define:SYSMASTER_VERSION="${projectVersion()}"`,
+      ...(format === 'esm'
+        ? ["--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);"]
+        : ['--define:import.meta.dirname=__dirname']),
     ]);
   }
 }

@@ -12,7 +12,11 @@ const [task = 'help', ...args] = process.argv.slice(2);
 /** Run a program in the project's root with the pinned Node first in PATH; ends this process if it fails. */
 function run(program, programArgs, env = {}) {
   const path = `${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
-  const done = spawnSync(program, programArgs, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path, ...env } });
+  const done = spawnSync(program, programArgs, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path, ...env },
+  });
   if (done.error) {
     console.error(`${program}: cannot be run: ${done.error.message}`);
     process.exit(1);
@@ -40,7 +44,12 @@ const steps = {
   check() {
     run('tsc', ['-p', '.']);
     run('biome', ['ci', '--error-on-warnings', '.']);
-    run(node, ['node_modules/dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', 'src']);
+    run(node, [
+      'node_modules/dependency-cruiser/bin/dependency-cruiser.mjs',
+      '--config',
+      '.dependency-cruiser.cjs',
+      'src',
+    ]);
     run('cargo', ['fmt', '--all', '--check']);
     run('cargo', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']);
   },
@@ -70,7 +79,8 @@ const tasks = {
   },
   'test:vm': () => steps.vm(),
   bench: () => become(node, ['test/bench/main.ts', ...args]),
-  fuzz: () => run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'fuzz_frames'], { FUZZ_FRAMES: '10000000' }),
+  fuzz: () =>
+    run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'fuzz_frames'], { FUZZ_FRAMES: '10000000' }),
 };
 
 if (!Object.hasOwn(tasks, task)) {

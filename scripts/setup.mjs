@@ -22,13 +22,18 @@ function atLeast(have, [major, minor]) {
 /** One line for each thing that is missing, in the form `what: why; what to do`. */
 export function missingTools() {
   const lines = [];
-  if (process.platform !== 'linux') lines.push(`${process.platform}: sysMaster runs on Linux only; use a Linux machine or a VM`);
-  if (!atLeast(process.version, [18, 0])) lines.push(`node ${process.version}: too old to bootstrap (18 or later); run: apt-get install nodejs npm`);
+  if (process.platform !== 'linux')
+    lines.push(`${process.platform}: sysMaster runs on Linux only; use a Linux machine or a VM`);
+  if (!atLeast(process.version, [18, 0]))
+    lines.push(`node ${process.version}: too old to bootstrap (18 or later); run: apt-get install nodejs npm`);
   const cargo = version('cargo', '--version');
   if (!atLeast(cargo, [1, 88])) {
-    lines.push(`cargo: ${cargo ?? 'not found'}: init, exec and the addon are built from Rust, 1.88 or later; run: apt-get install cargo-web rustc-web`);
+    lines.push(
+      `cargo: ${cargo ?? 'not found'}: init, exec and the addon are built from Rust, 1.88 or later; run: apt-get install cargo-web rustc-web`,
+    );
   }
-  if (!version('cc', '--version')) lines.push('cc: not found: a C linker is needed to link Rust programs; run: apt-get install gcc libc6-dev');
+  if (!version('cc', '--version'))
+    lines.push('cc: not found: a C linker is needed to link Rust programs; run: apt-get install gcc libc6-dev');
   return lines;
 }
 
@@ -39,7 +44,10 @@ export function ensureInstalled() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   console.log('installing npm packages …');
   // Not `npm ci`: it refuses where a registry lacks optional packages of other platforms. The lock file counts all the same.
-  const done = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
+  const done = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (done.status !== 0) {
     console.error('npm install: failed: see above; is a package registry reachable?');
     process.exit(1);

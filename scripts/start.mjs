@@ -3,7 +3,20 @@
 //   --once     boot, check, shut down; the exit status is 1 if any unit failed
 //   --plain    lines instead of the live table
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +39,10 @@ const BOOT_MS = 120_000;
 const STOP_MS = 60_000;
 
 removeStale();
-const namespaces = spawnSync('unshare', [...(rootUser ? [] : ['--user', '--map-root-user']), '--pid', '--mount', '--fork', 'true'], { stdio: 'ignore' }).status === 0;
+const namespaces =
+  spawnSync('unshare', [...(rootUser ? [] : ['--user', '--map-root-user']), '--pid', '--mount', '--fork', 'true'], {
+    stdio: 'ignore',
+  }).status === 0;
 const state = mkdtempSync(join(process.env.SYSMASTER_STATE ?? (rootUser ? '/var/tmp' : tmpdir()), 'first-boot.'));
 mkdirSync(join(state, 'run/first-boot'), { recursive: true });
 // In namespaces the project is bound below /run, so that it is there wherever it was cloned; otherwise paths are as they are.
@@ -54,7 +70,14 @@ const system = spawn(program[0], program.slice(1), {
   detached: true, // Ctrl-C is for this launcher alone; it ends the system in order
   env: { ...process.env, NS_BINDS: `${root}:/run/first-boot/project`, NS_HOSTNAME: 'first-boot' },
 });
-writeFileSync(running, JSON.stringify({ pid: process.pid, socket: join(state, 'run/sysmaster/api.sock'), logs: join(state, 'run/sysmaster/log') }));
+writeFileSync(
+  running,
+  JSON.stringify({
+    pid: process.pid,
+    socket: join(state, 'run/sysmaster/api.sock'),
+    logs: join(state, 'run/sysmaster/log'),
+  }),
+);
 
 let over;
 system.on('exit', (status, signal) => {
@@ -69,8 +92,14 @@ const began = performance.now();
 const units = new Map();
 let drawn = 0;
 
-if (!namespaces) console.log('namespaces: cannot be made here: running as a subreaper on this machine; services share its file systems and network');
-else if (!rootUser) console.log('not root: one uid only and no control groups: units with User= are skipped, processes are followed by descent');
+if (!namespaces)
+  console.log(
+    'namespaces: cannot be made here: running as a subreaper on this machine; services share its file systems and network',
+  );
+else if (!rootUser)
+  console.log(
+    'not root: one uid only and no control groups: units with User= are skipped, processes are followed by descent',
+  );
 console.log(`booting ${colour(1, 'examples/first-boot')} …`);
 
 let stopping = false;
@@ -98,7 +127,9 @@ async function boot() {
   const failed = summary();
   if (once) return stop(failed > 0 ? 1 : 0);
   console.log(`\nThe system runs. Talk to it from another terminal: ${colour(1, 'npm run sctl -- status')}`);
-  console.log(`Its web server: curl --unix-socket ${join(state, 'run/web.sock')} http://first-boot/     Ctrl-C shuts it down.`);
+  console.log(
+    `Its web server: curl --unix-socket ${join(state, 'run/web.sock')} http://first-boot/     Ctrl-C shuts it down.`,
+  );
   while (over === undefined) await pause(200);
   console.log(`the system has ended (${over})`);
   process.exit(over === 0 ? 0 : 1);
@@ -113,7 +144,9 @@ async function* follow(path) {
     const client = connect(path);
     client.setEncoding('utf8');
     let text = '';
-    client.on('connect', () => client.write(`${JSON.stringify({ method: 'io.sysmaster.Events.Subscribe', parameters: {}, more: true })}\0`));
+    client.on('connect', () =>
+      client.write(`${JSON.stringify({ method: 'io.sysmaster.Events.Subscribe', parameters: {}, more: true })}\0`),
+    );
     client.on('data', (part) => {
       text += part;
       const messages = text.split('\0');
@@ -132,7 +165,11 @@ async function* follow(path) {
     client.on('close', end).on('error', end);
     // What happened before the stream began is read once, so that nothing is missed.
     const now = JSON.parse(sctl('list-units', '--all', '--output=json').stdout || '[]');
-    for (const unit of now) yield { event: 'unit', unit: { name: unit.unit, active: unit.active, sub: unit.sub, description: unit.description } };
+    for (const unit of now)
+      yield {
+        event: 'unit',
+        unit: { name: unit.unit, active: unit.active, sub: unit.sub, description: unit.description },
+      };
     yield { event: 'system', system: sctl('is-system-running').stdout.trim() };
     while (!closed || queue.length > 0) {
       if (queue.length > 0) yield queue.shift();
@@ -156,17 +193,27 @@ function seen({ name, active, sub, description }) {
   const tookMs = active === 'active' && before?.active === 'activating' ? now - before.sinceMs : before?.tookMs;
   units.set(name, { active, sub, description, sinceMs, tookMs });
   if (live) draw(false);
-  else if (active !== 'inactive' || before !== undefined) console.log(`${(now / 1000).toFixed(3).padStart(8)}s  ${active.padEnd(12)} ${sub.padEnd(12)} ${name}`);
+  else if (active !== 'inactive' || before !== undefined)
+    console.log(`${(now / 1000).toFixed(3).padStart(8)}s  ${active.padEnd(12)} ${sub.padEnd(12)} ${name}`);
 }
 
 /** The live table: what is on its way, and counts; redrawn in place. */
 function draw(last) {
   if (!live) return;
   const rows = [...units].filter(([, unit]) => unit.active !== 'inactive');
-  const busy = rows.filter(([, unit]) => unit.active === 'activating' || unit.active === 'deactivating' || unit.active === 'reloading');
+  const busy = rows.filter(
+    ([, unit]) => unit.active === 'activating' || unit.active === 'deactivating' || unit.active === 'reloading',
+  );
   const lines = [
     `${rows.filter(([, unit]) => unit.active === 'active').length} active, ${busy.length} on their way, ${rows.filter(([, unit]) => unit.active === 'failed').length} failed   ${((performance.now() - began) / 1000).toFixed(1)} s`,
-    ...(last ? rows : busy).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, unit]) => `  ${mark(unit.active)} ${name.padEnd(26)} ${unit.sub.padEnd(14)} ${unit.description}`.slice(0, (process.stdout.columns ?? 120) + 8)),
+    ...(last ? rows : busy)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, unit]) =>
+        `  ${mark(unit.active)} ${name.padEnd(26)} ${unit.sub.padEnd(14)} ${unit.description}`.slice(
+          0,
+          (process.stdout.columns ?? 120) + 8,
+        ),
+      ),
   ];
   process.stdout.write(`${drawn > 0 ? `\x1b[${drawn}A` : ''}\x1b[J${lines.join('\n')}\n`);
   drawn = lines.length;
@@ -178,14 +225,32 @@ const mark = (active) => colour({ active: 32, failed: 31, activating: 33 }[activ
 function summary() {
   const info = JSON.parse(sctl('show', '--output=json').stdout || '{}');
   const failed = [...units].filter(([, unit]) => unit.active === 'failed').map(([name]) => name);
-  const slow = [...units].filter(([, unit]) => unit.tookMs !== undefined).sort(([, a], [, b]) => b.tookMs - a.tookMs).slice(0, 5);
-  console.log(`\n${colour(1, 'booted')} in ${((performance.now() - began) / 1000).toFixed(2)} s, ${[...units.values()].filter((unit) => unit.active === 'active').length} units active${info.Version ? `, sysMaster ${info.Version}` : ''}`);
-  if (slow.length > 0) console.log(`slowest: ${slow.map(([name, unit]) => `${name} ${unit.tookMs.toFixed(0)} ms`).join(', ')}`);
+  const slow = [...units]
+    .filter(([, unit]) => unit.tookMs !== undefined)
+    .sort(([, a], [, b]) => b.tookMs - a.tookMs)
+    .slice(0, 5);
+  console.log(
+    `\n${colour(1, 'booted')} in ${((performance.now() - began) / 1000).toFixed(2)} s, ${[...units.values()].filter((unit) => unit.active === 'active').length} units active${info.Version ? `, sysMaster ${info.Version}` : ''}`,
+  );
+  if (slow.length > 0)
+    console.log(`slowest: ${slow.map(([name, unit]) => `${name} ${unit.tookMs.toFixed(0)} ms`).join(', ')}`);
   const needUid = rootUser ? [] : ['nobody.service'];
   const skipped = failed.filter((name) => needUid.includes(name));
-  for (const name of skipped) console.log(`skipped: ${name}: it needs a second uid, and this system has one; run npm start as root`);
+  for (const name of skipped)
+    console.log(`skipped: ${name}: it needs a second uid, and this system has one; run npm start as root`);
   const counted = failed.filter((name) => !needUid.includes(name));
-  for (const name of counted) console.log(colour(31, `failed: ${name}: ${sctl('status', name).stdout.split('\n').find((line) => /Active:/.test(line))?.trim() ?? ''}`));
+  for (const name of counted)
+    console.log(
+      colour(
+        31,
+        `failed: ${name}: ${
+          sctl('status', name)
+            .stdout.split('\n')
+            .find((line) => /Active:/.test(line))
+            ?.trim() ?? ''
+        }`,
+      ),
+    );
   if (counted.length === 0) console.log('no unit failed');
   return counted.length;
 }
@@ -208,7 +273,11 @@ async function stop(status) {
 function sctl(...words) {
   return spawnSync(join(lib, 'node'), [join(lib, 'sctl.mjs'), ...words], {
     encoding: 'utf8',
-    env: { PATH: process.env.PATH, SYSMASTER_SOCKET: join(state, 'run/sysmaster/api.sock'), SYSMASTER_LOGS: join(state, 'run/sysmaster/log') },
+    env: {
+      PATH: process.env.PATH,
+      SYSMASTER_SOCKET: join(state, 'run/sysmaster/api.sock'),
+      SYSMASTER_LOGS: join(state, 'run/sysmaster/log'),
+    },
   });
 }
 
@@ -250,7 +319,8 @@ function removeStale() {
   for (const base of ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']) {
     if (!existsSync(join(base, 'cgroup.procs'))) continue;
     for (const entry of readdirSync(base)) {
-      if (entry.startsWith('sysmaster-first-boot.') && !existsSync(join('/var/tmp', entry.slice('sysmaster-'.length)))) removeGroup(join(base, entry));
+      if (entry.startsWith('sysmaster-first-boot.') && !existsSync(join('/var/tmp', entry.slice('sysmaster-'.length))))
+        removeGroup(join(base, entry));
     }
   }
 }
@@ -264,4 +334,3 @@ function link(target, name) {
 function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
-

@@ -12,12 +12,12 @@
  *    └─ manager       boot, errands of clients, the end
  */
 import type { AnyStateMachine } from 'xstate';
-import { createManager } from './actors/manager.ts';
-import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { Checks } from './actors/checks.ts';
 import { inputOf } from './actors/inputs.ts';
 import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
+import { createManager } from './actors/manager.ts';
+import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { adoptions, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { eventsKind, type Loaded, UNITS, unitsKind } from './actors/small.ts';
@@ -28,11 +28,17 @@ import { unitsRead } from './actors/views.ts';
 import { createSessions } from './api/sessions.ts';
 import type { Host, HostEvent } from './host/ports.ts';
 import type { JobsWorld } from './jobs/logic.ts';
+import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
 import { managerMachine } from './machines/manager.ts';
-import { unitMachines } from './machines/index.ts';
 import { activeState, never, type UnitSnapshot, type View, view } from './machines/view.ts';
-import { type ActorEvent, ActorHost, type ActorKinds, type ChildSpec, type SupervisorSpec } from './supervisor/index.ts';
+import {
+  type ActorEvent,
+  ActorHost,
+  type ActorKinds,
+  type ChildSpec,
+  type SupervisorSpec,
+} from './supervisor/index.ts';
 import { systemPaths } from './units/index.ts';
 
 export interface CoreOptions {
@@ -44,17 +50,36 @@ export interface CoreOptions {
   readonly logs?: boolean;
 }
 
-const permanent = (id: string, input: ChildSpec['input'] = null): ChildSpec => ({ id, kind: id, input, restart: 'permanent', shutdown: 'brutal' });
+const permanent = (id: string, input: ChildSpec['input'] = null): ChildSpec => ({
+  id,
+  kind: id,
+  input,
+  restart: 'permanent',
+  shutdown: 'brutal',
+});
 
 /** Any number of restarts of units may add up without harm; more than a few a minute of one of ours is a fault. */
-const group = (id: string): SupervisorSpec => ({ id, strategy: 'one_for_one', intensity: 10, periodMs: 60_000, children: [] });
+const group = (id: string): SupervisorSpec => ({
+  id,
+  strategy: 'one_for_one',
+  intensity: 10,
+  periodMs: 60_000,
+  children: [],
+});
 
 const tree = (input: ChildSpec['input']): SupervisorSpec => ({
   id: 'core',
   strategy: 'one_for_one',
   intensity: 5,
   periodMs: 60_000,
-  children: [permanent('events'), permanent('units'), group(UNITS), group(JOBS), permanent('jobs'), permanent('manager', input)],
+  children: [
+    permanent('events'),
+    permanent('units'),
+    group(UNITS),
+    group(JOBS),
+    permanent('jobs'),
+    permanent('manager', input),
+  ],
 });
 
 /** Everything that runs. Nothing happens before `start`. */
@@ -99,7 +124,12 @@ export function createCore(host: Host, options: CoreOptions): Core {
     version: options.version,
     logDirectory: logDirectory(host),
   });
-  const sessions = createSessions({ manager, port: host.api, log: host.log, coreUid: host.files.stat('/proc/self')?.uid ?? 0 });
+  const sessions = createSessions({
+    manager,
+    port: host.api,
+    log: host.log,
+    coreUid: host.files.stat('/proc/self')?.uid ?? 0,
+  });
   const tell = teller({ host, manager, jobs, publish: (event) => sessions.publish(event) });
 
   const managerTools: ManagerTools = {
@@ -118,11 +148,20 @@ export function createCore(host: Host, options: CoreOptions): Core {
   };
   const tellSockets = (service: string, call: { post(to: string, event: ActorEvent): void }) => {
     const snapshot = snapshotOf(service);
-    const seen: View = snapshot === undefined ? { active: 'inactive', sub: 'dead', result: 'success', since: never, downs: 0 } : view(snapshot);
+    const seen: View =
+      snapshot === undefined
+        ? { active: 'inactive', sub: 'dead', result: 'success', since: never, downs: 0 }
+        : view(snapshot);
     for (const { to, event } of socketPosts(tools, service, seen, jobs.of(service) !== undefined)) call.post(to, event);
   };
   const jobsTools = {
-    tellSockets, host, world: registry, checks, units: () => registry.units(), actors: theActors };
+    tellSockets,
+    host,
+    world: registry,
+    checks,
+    units: () => registry.units(),
+    actors: theActors,
+  };
   const kinds: ActorKinds = {
     ...unitKinds(tools, machines),
     events: eventsKind((what) => {
@@ -179,7 +218,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
 /** The unit path; what core writes itself is always on it. */
 function unitPaths(environment: Readonly<Record<string, string>>, runDirectory: string) {
   const paths = systemPaths(environment, runDirectory);
-  const own = [paths.transient, paths.generatorEarly, paths.generator, paths.generatorLate].filter((path) => !paths.search.includes(path));
+  const own = [paths.transient, paths.generatorEarly, paths.generator, paths.generatorLate].filter(
+    (path) => !paths.search.includes(path),
+  );
   return { ...paths, search: [...own.slice(0, 2), ...paths.search, ...own.slice(2)] };
 }
 

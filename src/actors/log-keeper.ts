@@ -40,6 +40,10 @@ TimeoutStopSec=10
     host.files.writeText(path, text, 0o644);
   } catch (error) {
     if (!(error instanceof HostError)) throw error;
-    host.log.log('error', { path, errno: error.code }, 'the unit of the log keeper cannot be written; what services write is not kept');
+    host.log.log(
+      'error',
+      { path, errno: error.code },
+      'the unit of the log keeper cannot be written; what services write is not kept',
+    );
   }
 }

@@ -5,15 +5,15 @@ import type { ApiError, Change, ChangeAnswer } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { HostError } from '../host/ports.ts';
 import type { Ending, Generator } from '../machines/manager.ts';
+import { managerMachine } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { refOf } from '../machines/service-context.ts';
-import { managerMachine } from '../machines/manager.ts';
 import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
 import { planGenerators } from '../units/generators.ts';
-import { carryOutUnitFiles } from './unit-files.ts';
 import { tagOf } from './names.ts';
-import { specOf, type Registry } from './registry.ts';
+import { type Registry, specOf } from './registry.ts';
 import { groupOf } from './unit-effects.ts';
+import { carryOutUnitFiles } from './unit-files.ts';
 import { unitsRead } from './views.ts';
 
 /** How long the stop phase may take before init ends the system alone, and how long what is left gets after it, in ms. */
@@ -51,10 +51,16 @@ export interface ManagerTools {
   beforeLoading(): void;
 }
 
-const fault = (error: ApiError['error'], unit: string, why: string, todo: string): ChangeAnswer => ({ error: { error, unit, why, todo } });
+const fault = (error: ApiError['error'], unit: string, why: string, todo: string): ChangeAnswer => ({
+  error: { error, unit, why, todo },
+});
 
 /** Bring units into memory with all they reach, and have their actors made; the posts stand before whatever is posted next. */
-export function bringIn({ registry, host }: Pick<ManagerTools, 'registry' | 'host'>, call: Pick<EffectCall, 'post'>, names: readonly string[]): void {
+export function bringIn(
+  { registry, host }: Pick<ManagerTools, 'registry' | 'host'>,
+  call: Pick<EffectCall, 'post'>,
+  names: readonly string[],
+): void {
   const fresh = registry.load(names);
   if (fresh.length === 0) return;
   sayFindings(host, fresh);
@@ -73,7 +79,11 @@ function sayFindings(host: Host, units: ReturnType<Registry['units']>): void {
 }
 
 const request = (call: EffectCall, verb: string, unit: string, mode: string, by: string, client?: unknown) =>
-  call.post('jobs', { type: 'request', request: { verb, units: [unit], mode, by, automatic: true }, ...(client === undefined ? {} : { client }) });
+  call.post('jobs', {
+    type: 'request',
+    request: { verb, units: [unit], mode, by, automatic: true },
+    ...(client === undefined ? {} : { client }),
+  });
 
 /** Read all unit files again; actors of units that are still there are told their new settings. */
 function loadAgain(tools: ManagerTools, call: EffectCall): number {
@@ -105,13 +115,20 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
   const done = (answer: ChangeAnswer) => call.post('manager', { type: 'carried-out', key, answer });
   switch (change.what) {
     case 'request':
-      bringIn(tools, call, change.requests.flatMap(({ units }) => units));
+      bringIn(
+        tools,
+        call,
+        change.requests.flatMap(({ units }) => units),
+      );
       for (const [index, one] of change.requests.entries()) {
         call.post('jobs', { type: 'request', request: { ...one, by }, client: { errand: key, index } });
       }
       return;
     case 'cancel': {
-      const ids = change.jobs === 'all' ? [...tools.actors().list('job:')].map((id) => Number(id.slice('job:'.length))) : change.jobs;
+      const ids =
+        change.jobs === 'all'
+          ? [...tools.actors().list('job:')].map((id) => Number(id.slice('job:'.length)))
+          : change.jobs;
       call.post('jobs', { type: 'cancel', ids, by, client: { errand: key } });
       return;
     }
@@ -119,16 +136,28 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       const unit = tools.registry.unit(change.unit)?.name ?? change.unit;
       const target = killTarget(tools, unit, change.whom);
       const count = target === undefined ? 0 : 'group' in target ? host.groups.processes(target.group.path).length : 1;
-      if (target === undefined || count === 0) return done(fault('NoSuchProcess', unit, `has no ${change.whom === 'all' ? '' : `${change.whom} `}process to kill`, 'see sctl status'));
+      if (target === undefined || count === 0)
+        return done(
+          fault(
+            'NoSuchProcess',
+            unit,
+            `has no ${change.whom === 'all' ? '' : `${change.whom} `}process to kill`,
+            'see sctl status',
+          ),
+        );
       host.process.kill(call.id, target, change.signal);
       return done({ result: { what: 'kill', signalled: count } });
     }
     case 'reset-failed': {
-      const units = change.units === 'all' ? tools.registry.units().map(({ name }) => name) : change.units.map((name) => tools.registry.graph.canonical(name));
+      const units =
+        change.units === 'all'
+          ? tools.registry.units().map(({ name }) => name)
+          : change.units.map((name) => tools.registry.graph.canonical(name));
       const known = units.filter((name) => tools.registry.unit(name) !== undefined);
       for (const name of known) call.post(`unit:${name}`, { type: 'reset-failed' });
       const [missing] = units.filter((name) => !known.includes(name));
-      if (missing !== undefined) return done(fault('NoSuchUnit', missing, 'is not loaded', 'see sctl list-units --all'));
+      if (missing !== undefined)
+        return done(fault('NoSuchUnit', missing, 'is not loaded', 'see sctl list-units --all'));
       return done({ result: { what: 'reset-failed', units: known } });
     }
     case 'unit-files': {
@@ -194,7 +223,10 @@ function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): voi
 /** The kind of the one actor `manager`. */
 export function managerKind(tools: ManagerTools): ActorKind {
   const { host } = tools;
-  const effect = <P>(run: (call: EffectCall, params: P) => void, kind: EffectDef['kind'] = 'idempotent'): EffectDef => ({
+  const effect = <P>(
+    run: (call: EffectCall, params: P) => void,
+    kind: EffectDef['kind'] = 'idempotent',
+  ): EffectDef => ({
     kind,
     run: run as EffectDef['run'],
   });
@@ -207,7 +239,16 @@ export function managerKind(tools: ManagerTools): ActorKind {
         host.process.spawn(
           call.id,
           tagOf('@manager', 'control', run),
-          { version: 1, unit: generator.path, path: generator.path, argv: generator.argv, environment: generator.environment, stdout: output, stderr: output, ignoreSigpipe: true },
+          {
+            version: 1,
+            unit: generator.path,
+            path: generator.path,
+            argv: generator.argv,
+            environment: generator.environment,
+            stdout: output,
+            stderr: output,
+            ignoreSigpipe: true,
+          },
           [],
         );
       }, 'once'),
@@ -226,7 +267,11 @@ export function managerKind(tools: ManagerTools): ActorKind {
           carryOut(tools, call, key, by, change);
         } catch (error) {
           const why = error instanceof HostError ? error.message : String(error);
-          call.post('manager', { type: 'carried-out', key, answer: fault('Failed', '', `${change.what}: ${why}`, 'see the log of core') });
+          call.post('manager', {
+            type: 'carried-out',
+            key,
+            answer: fault('Failed', '', `${change.what}: ${why}`, 'see the log of core'),
+          });
         }
       }, 'once'),
       answer: effect((_call, { asker, answer }: { asker: { session: number; ticket: number }; answer: ChangeAnswer }) =>
@@ -237,13 +282,17 @@ export function managerKind(tools: ManagerTools): ActorKind {
         request(call, 'start', unit, mode, why);
       }),
       beginEnding: effect((call, ending: Ending) => beginEnding(tools, call, ending)),
-      endNow: effect((_call, { kind, status, argument }: Ending) => host.init.shutdown(kind, LAST_WORDS_MS, true, status, argument)),
+      endNow: effect((_call, { kind, status, argument }: Ending) =>
+        host.init.shutdown(kind, LAST_WORDS_MS, true, status, argument),
+      ),
       leave: effect((_call, { cores }: { cores: number }) => {
         if (cores !== host.hello.cores) return; // this is the next core already
         host.init.reexecCore();
         host.exit(0);
       }),
-      log: effect((_call, { level, message }: { level: 'notice' | 'warning'; message: string }) => host.log.log(level, {}, message)),
+      log: effect((_call, { level, message }: { level: 'notice' | 'warning'; message: string }) =>
+        host.log.log(level, {}, message),
+      ),
     },
   };
 }

@@ -8,11 +8,11 @@ import { chartOf, type StateNodeLike } from '../api/chart.ts';
 import {
   type Caller,
   type Change,
+  type JobView,
   type MachineView,
   type Manager,
   ManagerError,
   type ManagerView,
-  type JobView,
   type SupervisorView,
   type SystemState,
   type UnitFile,
@@ -75,7 +75,8 @@ export function createManager(parts: ManagerParts): Manager {
 
   /** In memory, or read for this one question. */
   const find = (name: string): Unit => {
-    if (!isUnitName(name)) throw new ManagerError({ error: 'BadRequest', unit: name, why: 'not a unit name', todo: 'see systemd.unit(5)' });
+    if (!isUnitName(name))
+      throw new ManagerError({ error: 'BadRequest', unit: name, why: 'not a unit name', todo: 'see systemd.unit(5)' });
     return registry.unit(name) ?? registry.loader.load(name);
   };
 
@@ -84,7 +85,12 @@ export function createManager(parts: ManagerParts): Manager {
     const entry = catalog.entries.get(name);
     if (entry === undefined) return undefined;
     const install = entry.kind === 'masked' ? undefined : registry.loader.load(name).install;
-    return { name, path: entry.path, state: unitFileState(catalog, registry.loader.paths, name, install) || 'bad', preset: '' };
+    return {
+      name,
+      path: entry.path,
+      state: unitFileState(catalog, registry.loader.paths, name, install) || 'bad',
+      preset: '',
+    };
   };
 
   const systemState = (): SystemState => {
@@ -93,7 +99,9 @@ export function createManager(parts: ManagerParts): Manager {
     if (state.value === 'stopping' || state.value === 'ending') return 'stopping';
     if (state.context.finishedMs === null) return 'starting';
     if (registry.units().some((unit) => summaryOf(unit).active === 'failed')) return 'degraded';
-    return ['rescue.target', 'emergency.target'].some((name) => snapshotOf(name) !== undefined && view(snapshotOf(name)!).active === 'active')
+    return ['rescue.target', 'emergency.target'].some(
+      (name) => snapshotOf(name) !== undefined && view(snapshotOf(name)!).active === 'active',
+    )
       ? 'maintenance'
       : 'running';
   };
@@ -143,7 +151,9 @@ export function createManager(parts: ManagerParts): Manager {
           how: endedWords(death),
           at: death.actor,
         })),
-        checkpointFault: parts.actors().checkpointVoid ? 'the checkpoint cannot be written; state is in memory only' : '',
+        checkpointFault: parts.actors().checkpointVoid
+          ? 'the checkpoint cannot be written; state is in memory only'
+          : '',
         stamps: {
           userspace: undefined,
           core: state === undefined ? undefined : stampOf(host, state.startedMs),
@@ -176,32 +186,53 @@ export function createManager(parts: ManagerParts): Manager {
       const unit = find(name);
       const paths = [unit.fragmentPath, ...unit.dropInPaths].filter((path) => path !== '');
       if (paths.length === 0) {
-        throw new ManagerError({ error: 'NoSuchUnit', unit: name, why: 'there is no file for it', todo: 'see sctl list-unit-files' });
+        throw new ManagerError({
+          error: 'NoSuchUnit',
+          unit: name,
+          why: 'there is no file for it',
+          todo: 'see sctl list-unit-files',
+        });
       }
-      return paths.map((path) => ({ path, text: host.files.readText(path) ?? '', mode: host.files.stat(path)?.mode ?? 0 }));
+      return paths.map((path) => ({
+        path,
+        text: host.files.readText(path) ?? '',
+        mode: host.files.stat(path)?.mode ?? 0,
+      }));
     },
     unitFiles: () => [...registry.loader.catalog().entries.keys()].sort().flatMap((name) => unitFile(name) ?? []),
     unitFile(name) {
-      if (!isUnitName(name)) throw new ManagerError({ error: 'BadRequest', unit: name, why: 'not a unit name', todo: 'see systemd.unit(5)' });
+      if (!isUnitName(name))
+        throw new ManagerError({
+          error: 'BadRequest',
+          unit: name,
+          why: 'not a unit name',
+          todo: 'see systemd.unit(5)',
+        });
       const known = unitFile(name);
       if (known !== undefined) return known;
       const unit = registry.loader.load(name); // an instance has its template's file
-      return unit.fragmentPath === '' ? undefined : { name, path: unit.fragmentPath, state: unit.unitFileState, preset: '' };
+      return unit.fragmentPath === ''
+        ? undefined
+        : { name, path: unit.fragmentPath, state: unit.unitFileState, preset: '' };
     },
     jobs: () => jobs.list(),
     plan(request) {
       registry.load(request.units);
       return jobs.plan(request);
     },
-    findings: () =>
-      registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
+    findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
     machine(name): MachineView {
       const actor = parts.actors().read(name) === undefined ? `unit:${registry.graph.canonical(name)}` : name;
       const snapshot = parts.actors().read<{ value: MachineView['value']; context: MachineView['context'] }>(actor);
       const kind = parts.actors().tree(actor)?.kind;
       const machine = kind === undefined ? undefined : parts.machines[kind];
       if (snapshot === undefined || machine === undefined) {
-        throw new ManagerError({ error: 'NoSuchActor', unit: name, why: 'there is no statechart of this name', todo: 'see sctl tree' });
+        throw new ManagerError({
+          error: 'NoSuchActor',
+          unit: name,
+          why: 'there is no statechart of this name',
+          todo: 'see sctl tree',
+        });
       }
       return {
         actor,

@@ -32,11 +32,13 @@ function digits(text: string): number | undefined {
   return /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-const flag = (key: 'ready' | 'reloading' | 'stopping' | 'fdstore' | 'fdstoreremove' | 'barrier') => (into: Writable, value: string) => {
-  if (value !== '1') return false;
-  into[key] = true;
-  return true;
-};
+const flag =
+  (key: 'ready' | 'reloading' | 'stopping' | 'fdstore' | 'fdstoreremove' | 'barrier') =>
+  (into: Writable, value: string) => {
+    if (value !== '1') return false;
+    into[key] = true;
+    return true;
+  };
 
 const count =
   (key: 'errno' | 'exitStatus' | 'mainPid' | 'watchdogUsec' | 'extendTimeoutUsec' | 'monotonicUsec') =>

@@ -9,17 +9,25 @@ import type { Host } from '../host/ports.ts';
 export const pidFilePath = (setting: string): string => (setting.startsWith('/') ? setting : `/run/${setting}`);
 
 /** A process as /proc says it is now; undefined: gone, or not a number of a process. */
-export function fitProcess(host: Host, pid: number): { pid: number; startTime: number; group: string; ppid: number } | undefined {
+export function fitProcess(
+  host: Host,
+  pid: number,
+): { pid: number; startTime: number; group: string; ppid: number } | undefined {
   if (!Number.isSafeInteger(pid) || pid <= 1) return undefined;
   const seen = host.process.inspect(pid);
   return seen === undefined ? undefined : { pid, startTime: seen.startTime, group: seen.group, ppid: seen.ppid };
 }
 
 /** Is a process's group (relative to init's root) this one, or below it? */
-export const within = (group: string, ancestor: string): boolean => group === ancestor || group.startsWith(`${ancestor}/`);
+export const within = (group: string, ancestor: string): boolean =>
+  group === ancestor || group.startsWith(`${ancestor}/`);
 
 /** The fit process that a PID file names; undefined: none yet. */
-export function readPidFile(host: Host, setting: string, group: string): { pid: number; startTime: number } | undefined {
+export function readPidFile(
+  host: Host,
+  setting: string,
+  group: string,
+): { pid: number; startTime: number } | undefined {
   const path = pidFilePath(setting);
   const text = host.files.readText(path)?.trim();
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;

@@ -7,7 +7,15 @@ import type { FilePort, MachineFacts } from '../host/ports.ts';
 import type { JobGraph, UnitFacts } from '../jobs/types.ts';
 import { machineOf } from '../machines/index.ts';
 import type { Json } from '../supervisor/actor.ts';
-import { createGraph, createUnitLoader, type Graph, type Unit, type UnitLoader, type UnitPaths, type UnitType } from '../units/index.ts';
+import {
+  createGraph,
+  createUnitLoader,
+  type Graph,
+  type Unit,
+  type UnitLoader,
+  type UnitPaths,
+  type UnitType,
+} from '../units/index.ts';
 import type { UnitSpec } from './small.ts';
 import type { UnitWorld } from './world.ts';
 

@@ -33,7 +33,14 @@ export function teller({ host, manager, jobs, publish }: TellerParts): (told: To
       const unit = manager.summary(told.unit);
       // The summary is of now; the change that is told may be older when several stand in one turn.
       if (unit !== undefined && told.active !== undefined && told.sub !== undefined) {
-        publish({ event: 'unit', at, unit: { ...unit, active: told.active, sub: told.sub }, was: told.was, result: told.result ?? 'success', gone: false });
+        publish({
+          event: 'unit',
+          at,
+          unit: { ...unit, active: told.active, sub: told.sub },
+          was: told.was,
+          result: told.result ?? 'success',
+          gone: false,
+        });
       }
     }
     if (told.jobNew !== undefined) {

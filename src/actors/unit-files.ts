@@ -2,8 +2,8 @@
 import type { Change, ChangeAnswer, UnitFileStep } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { sentence } from '../units/finding.ts';
-import { applyChanges } from '../units/install-plan.ts';
 import { planInstall } from '../units/install.ts';
+import { applyChanges } from '../units/install-plan.ts';
 import type { Registry } from './registry.ts';
 
 export function carryOutUnitFiles(
@@ -31,9 +31,15 @@ export function carryOutUnitFiles(
     };
   }
   const steps: UnitFileStep[] = planned.changes
-    .filter((step) => (step.type === 'symlink' ? host.files.readlink(step.path) !== step.target : host.files.lstat(step.path) !== undefined))
+    .filter((step) =>
+      step.type === 'symlink'
+        ? host.files.readlink(step.path) !== step.target
+        : host.files.lstat(step.path) !== undefined,
+    )
     .map((step) =>
-      step.type === 'symlink' ? { kind: 'symlink', path: step.path, target: step.target } : { kind: 'unlink', path: step.path, target: '' },
+      step.type === 'symlink'
+        ? { kind: 'symlink', path: step.path, target: step.target }
+        : { kind: 'unlink', path: step.path, target: '' },
     );
   applyChanges(host.files, planned.changes);
   registry.loader.refresh(); // the catalog: unit files have moved; units in memory stay until a reload

@@ -27,7 +27,13 @@ const exitOf = (ended: Ended | null): Exit | undefined => {
   return 'killed' in ended ? { code: 'killed', status: ended.killed } : { code: 'dumped', status: ended.dumped };
 };
 
-function commandRecord(host: Host, setting: string, index: number, command: Command, status: CommandStatus): CommandRecord {
+function commandRecord(
+  host: Host,
+  setting: string,
+  index: number,
+  command: Command,
+  status: CommandStatus,
+): CommandRecord {
   return {
     setting,
     index,
@@ -41,7 +47,15 @@ function commandRecord(host: Host, setting: string, index: number, command: Comm
   };
 }
 
-const LISTS = ['ExecCondition', 'ExecStartPre', 'ExecStart', 'ExecStartPost', 'ExecReload', 'ExecStop', 'ExecStopPost'] as const;
+const LISTS = [
+  'ExecCondition',
+  'ExecStartPre',
+  'ExecStart',
+  'ExecStartPost',
+  'ExecReload',
+  'ExecStop',
+  'ExecStopPost',
+] as const;
 
 /** The part of a unit's state that only services have. */
 function serviceState(host: Host, unit: Unit, context: ServiceContext): UnitState['service'] {
@@ -103,7 +117,11 @@ export function unitState(
 ): UnitState {
   const seen = snapshot === undefined ? undefined : view(snapshot);
   const group = groupOf(unit);
-  const hasGroup = host.groups.available && group !== '' && seen !== undefined && host.groups.read(group, 'cgroup.procs') !== undefined;
+  const hasGroup =
+    host.groups.available &&
+    group !== '' &&
+    seen !== undefined &&
+    host.groups.read(group, 'cgroup.procs') !== undefined;
   const context = snapshot?.context as (ServiceContext & { readonly invocation?: number }) | undefined;
   const counted = hasGroup && unit.type !== 'target';
   return {
@@ -127,7 +145,10 @@ export function unitState(
     memoryPeakBytes: counted ? attribute(host, group, 'memory.peak') : undefined,
     cpuNs: counted ? cpuNs(host, group) : undefined,
     service: unit.type === 'service' && context !== undefined ? serviceState(host, unit, context) : undefined,
-    socket: unit.type === 'socket' ? { accepted: 0, connections: 0, refused: 0, controlPid: context?.control?.pid ?? 0 } : undefined,
+    socket:
+      unit.type === 'socket'
+        ? { accepted: 0, connections: 0, refused: 0, controlPid: context?.control?.pid ?? 0 }
+        : undefined,
   };
 }
 
@@ -151,7 +172,9 @@ export function groupView(host: Host, path: string): GroupView | undefined {
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => ({ pid: Number(line), command: commandLine(host, Number(line)) }));
-  const children = host.groups.children(path).flatMap((name) => groupView(host, path === '' ? name : `${path}/${name}`) ?? []);
+  const children = host.groups
+    .children(path)
+    .flatMap((name) => groupView(host, path === '' ? name : `${path}/${name}`) ?? []);
   return processes.length === 0 && children.length === 0 ? undefined : { path: `/${path}`, processes, children };
 }
 

@@ -168,7 +168,9 @@ export interface ProcessPort {
   /** All records up to this number are committed. */
   ack(through: number): void;
   /** What /proc says of a process now; undefined: gone. Start time in clock ticks since boot. */
-  inspect(pid: number): { readonly ppid: number; readonly startTime: number; readonly group: string; readonly comm: string } | undefined;
+  inspect(
+    pid: number,
+  ): { readonly ppid: number; readonly startTime: number; readonly group: string; readonly comm: string } | undefined;
 }
 
 /** Init itself: core's life, and the end of the system. */
@@ -294,7 +296,11 @@ export interface ClockPort {
 /** The checkpoint: a full image and appended records, each written whole; see DESIGN section 6. */
 export interface StatePort {
   /** The newest usable image and the records after it, as text, in order. `note` says what was wrong, if anything. */
-  load(): { readonly image: string | undefined; readonly records: readonly string[]; readonly note: string | undefined };
+  load(): {
+    readonly image: string | undefined;
+    readonly records: readonly string[];
+    readonly note: string | undefined;
+  };
   /** One record, one write. Throws HostError when it cannot be written. */
   append(record: string): void;
   /** A new image replaces image and records. */
@@ -319,7 +325,11 @@ export interface ApiPort {
 
 /** Core's own log. Never blocks; lines that cannot be written are counted. */
 export interface LogPort {
-  log(level: 'debug' | 'info' | 'notice' | 'warning' | 'error', fields: Readonly<Record<string, unknown>>, message: string): void;
+  log(
+    level: 'debug' | 'info' | 'notice' | 'warning' | 'error',
+    fields: Readonly<Record<string, unknown>>,
+    message: string,
+  ): void;
 }
 
 /** What does not change while core runs. */
@@ -361,7 +371,9 @@ export interface Host {
   /** Init's hello; available before `start`. */
   readonly hello: Hello;
   /** Names and exit codes of the exec helper's steps, by number (0 is fork). */
-  readonly execSteps: Readonly<Record<number, { readonly name: string; readonly words: string; readonly exitCode: number }>>;
+  readonly execSteps: Readonly<
+    Record<number, { readonly name: string; readonly words: string; readonly exitCode: number }>
+  >;
   /** Events go to `onEvents`, in batches, in order; `turn` is called after each batch and whenever `schedule` asked for it. */
   start(onEvent: (event: HostEvent) => void, turn: () => void): void;
   /** Ask for one more turn soon, after input that is ready now. */
@@ -404,7 +416,11 @@ export interface ExecSpec {
   readonly workingDirectory?: string;
   readonly workingDirectoryOptional?: boolean;
   readonly umask?: number;
-  readonly rlimits?: readonly { readonly resource: string; readonly soft: number | null; readonly hard: number | null }[];
+  readonly rlimits?: readonly {
+    readonly resource: string;
+    readonly soft: number | null;
+    readonly hard: number | null;
+  }[];
   readonly nice?: number;
   readonly oomScoreAdjust?: number;
   readonly cpuSchedulingPolicy?: string;

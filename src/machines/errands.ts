@@ -54,7 +54,14 @@ export const find = (errands: readonly Errand[], key: string) => errands.find((e
 /** A new errand; a change of kind `request` begins with nothing known of each of its requests. */
 export function begin(key: string, asker: Asker, by: string, change: unknown): Errand {
   const requests = (change as RequestChange).what === 'request' ? (change as RequestChange).requests : [];
-  const wanted = requests.map(({ units }) => ({ unit: units[0] ?? '', job: null, result: null, notes: [], refusal: null, over: false }));
+  const wanted = requests.map(({ units }) => ({
+    unit: units[0] ?? '',
+    job: null,
+    result: null,
+    notes: [],
+    refusal: null,
+    over: false,
+  }));
   return { key, asker, by, change, wanted, answer: undefined };
 }
 
@@ -79,7 +86,14 @@ export function requested(errand: Errand, index: number, said: EngineAnswer): Er
     if ('refused' in said) return { ...wanted, refusal: said.refused, over: true };
     const [unit, job] = Object.entries(said.accepted)[0] ?? [wanted.unit, null];
     // Without a job there was nothing to do, which is done at once.
-    return { ...wanted, unit, job, result: job === null ? 'done' : null, notes: said.notes, over: job === null || until === 'enqueued' };
+    return {
+      ...wanted,
+      unit,
+      job,
+      result: job === null ? 'done' : null,
+      notes: said.notes,
+      over: job === null || until === 'enqueued',
+    };
   });
 }
 

@@ -9,8 +9,8 @@
 import { assign, enqueueActions, setup } from 'xstate';
 import type { ShutdownKind } from '../host/ports.ts';
 import type { JobResult } from '../jobs/types.ts';
-import * as errands from './errands.ts';
 import type { Asker, EngineAnswer, Errand } from './errands.ts';
+import * as errands from './errands.ts';
 
 /** A program to run before units are loaded; see src/units/generators.ts. */
 export interface Generator {
@@ -186,7 +186,8 @@ export const managerMachine = setup({
     countReload: assign({ reloads: ({ context }) => context.reloads + 1 }),
     noteErrand: assign({ errands: ({ context }, errand: Errand) => errands.put(context.errands, errand) }),
     noteAnswer: assign({
-      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) => errands.answered(context.errands, key, answer),
+      errands: ({ context }, { key, answer }: { key: string; answer: unknown }) =>
+        errands.answered(context.errands, key, answer),
     }),
   },
   guards: {
@@ -254,7 +255,8 @@ export const managerMachine = setup({
       ],
     },
     requested: {
-      guard: ({ context, event }) => errandOf(context, event.key)?.answer === undefined && errandOf(context, event.key) !== undefined,
+      guard: ({ context, event }) =>
+        errandOf(context, event.key)?.answer === undefined && errandOf(context, event.key) !== undefined,
       actions: enqueueActions(({ context, event, enqueue }) => {
         const errand = errands.requested(errandOf(context, event.key)!, event.index, event.said);
         enqueue({ type: 'noteErrand', params: errand });

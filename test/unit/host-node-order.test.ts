@@ -4,8 +4,10 @@ import type { HostEvent, Report } from '../../src/host/ports.ts';
 
 const id = { epoch: 1, seq: 1, index: 0 };
 const record = (number: number, what: Report): HostEvent => ({ type: 'record', record: { number, atUs: 0, what } });
-const forked = (number: number, pid: number) => record(number, { forked: { id, tag: 'a', serial: pid, pid, startTime: 1 } });
-const exited = (number: number, pid: number) => record(number, { exited: { tag: 'a', serial: pid, pid, ended: { exited: 0 } } });
+const forked = (number: number, pid: number) =>
+  record(number, { forked: { id, tag: 'a', serial: pid, pid, startTime: 1 } });
+const exited = (number: number, pid: number) =>
+  record(number, { exited: { tag: 'a', serial: pid, pid, ended: { exited: 0 } } });
 const says = (pid: number, text: string): HostEvent => ({
   type: 'datagram',
   datagram: { socket: 'notify:a', text, pid, uid: 0, atNs: '1', hash: text, fds: 0 },

@@ -52,7 +52,8 @@ export function debianRoot(): string {
     encoding: 'utf8',
     maxBuffer: 64 << 20,
   });
-  if (made.status !== 0) throw new Error(`debootstrap: failed with ${made.status}: ${made.stdout.slice(-2000)}${made.stderr.slice(-2000)}`);
+  if (made.status !== 0)
+    throw new Error(`debootstrap: failed with ${made.status}: ${made.stdout.slice(-2000)}${made.stderr.slice(-2000)}`);
   rmSync(rootPath, { recursive: true, force: true });
   renameSync(fresh, rootPath);
   writeFileSync(stampPath, wanted);
