@@ -383,11 +383,14 @@ class Turn {
     else this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: waitMs } });
   }
 
-  /** Two units may be each other's OnFailure=: the rules are not to chase each other for ever. */
+  /**
+   * Units may be each other's OnFailure=, and a start that is queued already may pull in again what fails again: the rules are
+   * not to chase each other for ever. So all that they ask for counts.
+   */
   #requestByRule(requests: readonly JobRequest[]): void {
     for (const request of requests) {
       const unit = request.units[0] as string;
-      if (this.#work.jobOf(unit) !== undefined || this.#admit(unit) === 0) {
+      if (this.#admit(unit) === 0) {
         this.#requestAll([request]);
         continue;
       }

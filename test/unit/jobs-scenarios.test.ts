@@ -277,6 +277,22 @@ describe('OnFailure= and OnSuccess=', () => {
     expect(active(fake)).toHaveLength(1);
   });
 
+  test('rules that chase each other come to rest, and say so', () => {
+    const fake = new Fake(
+      graphOf({
+        'g.service': { Wants: 'e.service' },
+        'e.service': { Requisite: 'down.service', OnFailure: 'g.service' },
+      }),
+      { 'g.service': 'slow' },
+    );
+    fake.ask(request('start', 'g.service'));
+    expect(fake.effects).toContainEqual({
+      type: 'log',
+      params: expect.objectContaining({ unit: 'g.service', message: expect.stringContaining('16 times in 10 s') }),
+    });
+    expect(fake.jobs()).toEqual(['start g.service']);
+  });
+
   test('a clean end starts OnSuccess=, a failure does not', () => {
     const graph = graphOf({ 'a.service': { OnSuccess: 'b.service' } });
     const well = new Fake(graph, { 'a.service': 'oneshot' });
