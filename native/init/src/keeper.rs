@@ -134,6 +134,13 @@ pub fn unstartable(core: &Core, policy: &Policy, wanted: bool, now_us: u64) -> C
     next
 }
 
+/// There is no core to start: the emergency, looked at again now and then.
+#[must_use]
+pub fn hopeless(core: &Core, now_us: u64) -> Core {
+    let run = Run::Waiting { at_us: now_us.saturating_add(EMERGENCY_US) };
+    Core { run, level: Level::Emergency, ..core.clone() }
+}
+
 /// Count a failure, take the next remedy if there were too many, and set the time of the next start.
 fn fail(core: &mut Core, policy: &Policy, now_us: u64) {
     core.failures.retain(|at_us| now_us.saturating_sub(*at_us) <= policy.period_us);

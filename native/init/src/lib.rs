@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod accept;
+pub mod act;
 pub mod cgroup;
 pub mod config;
 pub mod container;

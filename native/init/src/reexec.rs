@@ -13,6 +13,7 @@ use crate::turn::{Init, errno, now_us};
 use nix::unistd::execve;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::process::Rlimit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -40,7 +41,8 @@ struct Saved {
     pidfds: Vec<((i32, u64), RawFd)>,
     helper: RawFd,
     null: RawFd,
-    soft_limit: Option<u64>,
+    /// RLIMIT_NOFILE, soft and hard.
+    limits: (Option<u64>, Option<u64>),
 }
 
 /// What came through: everything but the loop itself.
@@ -57,8 +59,8 @@ pub struct Restored {
     pub pidfds: BTreeMap<(i32, u64), OwnedFd>,
     /// The exec helper.
     pub helper: Helper,
-    /// The soft limit on descriptors that init was given at first.
-    pub soft_limit: Option<u64>,
+    /// The limit on descriptors that init was given at first.
+    pub limits: Rlimit,
 }
 
 /// The memfds a fault falls back on.
@@ -132,7 +134,7 @@ impl Init {
             pidfds: self.pidfds.iter().map(|(key, fd)| (*key, fd.as_raw_fd())).collect(),
             helper: self.helper.image().as_raw_fd(),
             null: self.helper.null().as_raw_fd(),
-            soft_limit: self.limits.current,
+            limits: (self.limits.current, self.limits.maximum),
         };
         let head = STATE_VERSION.to_le_bytes().to_vec();
         postcard::to_extend(&saved, head).map_err(|_| io::ErrorKind::OutOfMemory.into())
@@ -226,7 +228,7 @@ pub fn restore(number: RawFd) -> Result<Restored, String> {
             .collect(),
         pidfds: saved.pidfds.into_iter().filter_map(|(key, fd)| take("a pidfd", fd).map(|fd| (key, fd))).collect(),
         helper: Helper::restore(helper, null),
-        soft_limit: saved.soft_limit,
+        limits: Rlimit { current: saved.limits.0, maximum: saved.limits.1 },
     })
 }
 

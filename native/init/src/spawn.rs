@@ -1,5 +1,6 @@
 //! Starting a child: always the exec helper, from a sealed memfd, by posix_spawn (no code of ours between fork and exec).
 
+use crate::say::say;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 use rustix::net::{
@@ -92,12 +93,14 @@ impl Helper {
         let mut command = Command::new(format!("/proc/self/fd/{}", self.image.as_raw_fd()));
         command.arg0("sysmaster-exec").env_clear();
         command.stdin(Stdio::from(theirs)).stdout(Stdio::from(report)).stderr(Stdio::from(null));
-        // Init's own soft limit is raised for its store; a child inherits the one init was given. From here to the second
-        // call init opens nothing, so that the lower limit does not matter to it.
+        // Init's own limit is raised for its store; a child inherits the one init was given. From here to the second call init
+        // opens nothing, so that the lower limit does not matter to it.
         let raised = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: original.current, maximum: raised.maximum })?;
+        setrlimit(Resource::Nofile, *original)?;
         let spawned = command.spawn();
-        setrlimit(Resource::Nofile, raised)?;
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            say(2, &format!("RLIMIT_NOFILE: cannot be raised again: {error}"));
+        }
         let pid = i32::try_from(spawned?.id()).map_err(|_| Errno::OVERFLOW)?;
         Ok(Started { pid, status })
     }

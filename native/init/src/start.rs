@@ -48,7 +48,7 @@ pub fn start(arguments: &Arguments) -> Result<Init, String> {
     }
     let restored = arguments.restore.map(restore).transpose()?;
     close_strays();
-    let limits = raise_limit(restored.as_ref().map(|restored| restored.soft_limit));
+    let limits = raise_limit(restored.as_ref().map(|restored| restored.limits));
     let mut init = match restored {
         Some(restored) => resume(restored, config, signals, limits)?,
         None => begin(role, config, signals, limits)?,
@@ -99,15 +99,13 @@ fn begin(role: Role, config: Config, signals: Signals, limits: Rlimit) -> Result
         can_set_uid: early::can_set_uid(),
         can_lower_oom: early::can_lower_oom(),
     };
-    let (store_max, children_max) = shares();
-    let state = State::new(facts, policy(&config, store_max, children_max));
+    let state = State::new(facts, policy(&config));
     Init::new(state, config, helper, signals, limits).map_err(|error| format!("epoll: {error}"))
 }
 
 fn resume(restored: Restored, config: Config, signals: Signals, limits: Rlimit) -> Result<Init, String> {
     let Restored { mut state, link, store, statuses, pidfds, helper, .. } = restored;
-    let (store_max, children_max) = shares();
-    state.policy = policy(&config, store_max, children_max);
+    state.policy = policy(&config);
     // A new helper comes with a new init; if it cannot be read, the old one still works.
     let helper = match load_helper(&config) {
         Ok(new) => new,
@@ -127,8 +125,7 @@ fn resume(restored: Restored, config: Config, signals: Signals, limits: Rlimit) 
 }
 
 /// What a person has set, as the pure part wants it.
-#[must_use]
-pub fn policy(config: &Config, store_max: usize, children_max: usize) -> Policy {
+fn policy(config: &Config) -> Policy {
     Policy {
         watchdog_us: config.watchdog_us,
         start_us: config.start_us.max(config.watchdog_us),
@@ -136,30 +133,38 @@ pub fn policy(config: &Config, store_max: usize, children_max: usize) -> Policy 
         period_us: config.period_us,
         has_previous: !config.previous_core.is_empty(),
         has_core: !config.core.is_empty(),
-        store_max,
-        children_max,
+        store_max: store_max(),
+        children_max: CHILDREN_MAX,
         grace_us: config.grace_us,
     }
 }
 
-/// How many names the store, and how many children the table may have, with the descriptors there are: a child needs one
-/// until it runs its program, a watch one.
-fn shares() -> (usize, usize) {
+/// How many names the store may have: half of the descriptors there are. The rest is for children, which need one each until they
+/// run their program, and for watches, one each; where there is none left, that is their errno.
+fn store_max() -> usize {
     let all = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS).saturating_sub(DESCRIPTORS_KEPT);
-    let share = |part: u64| usize::try_from(all / part).unwrap_or(usize::MAX);
-    (share(2), share(4).clamp(16, CHILDREN_MAX))
+    usize::try_from(all / 2).unwrap_or(usize::MAX)
 }
 
-/// Raise init's own soft limit; the one it was given comes back, for its children. The hard limit is left as it is: it could be
-/// lowered for a child, but without CAP_SYS_RESOURCE never be raised again.
-fn raise_limit(earlier: Option<Option<u64>>) -> Rlimit {
+/// Raise init's own limit on descriptors; what comes back is the one it was given, which its children get ([`Helper::start`]).
+/// The hard limit is raised only where it can be lowered and raised again for each child (CAP_SYS_RESOURCE).
+fn raise_limit(earlier: Option<Rlimit>) -> Rlimit {
     let now = getrlimit(Resource::Nofile);
-    let wanted = Some(now.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS)));
-    let raised = Rlimit { current: wanted.max(now.current), maximum: now.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+    let given = earlier.unwrap_or(now);
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= DESCRIPTORS);
+    let far = Rlimit { current: Some(DESCRIPTORS), maximum: Some(DESCRIPTORS) };
+    let near = Rlimit { current: now.maximum.map_or(Some(DESCRIPTORS), Some), maximum: now.maximum };
+    let raised = if enough(now.current) {
+        Ok(())
+    } else if enough(now.maximum) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), maximum: now.maximum })
+    } else {
+        setrlimit(Resource::Nofile, far).or_else(|_| setrlimit(Resource::Nofile, near))
+    };
+    if let Err(error) = raised {
         say(4, &format!("RLIMIT_NOFILE: cannot be raised: {error}"));
     }
-    Rlimit { current: earlier.unwrap_or(now.current), maximum: now.maximum }
+    given
 }
 
 fn load_helper(config: &Config) -> Result<Helper, String> {

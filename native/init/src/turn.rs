@@ -5,14 +5,13 @@
 //! A panic costs the event: the state is changed only after [`step`] has returned.
 
 use crate::config::Config;
-use crate::kill;
 use crate::link::{BUFFER_BYTES, Link, Received, Sent};
 use crate::process;
 use crate::reexec::Net;
 use crate::say::say;
 use crate::spawn::Helper;
-use crate::state::{Phase, State, Watch};
-use crate::step::{Action, Event, next_deadline, step};
+use crate::state::{Phase, State};
+use crate::step::{Event, next_deadline, step};
 use nix::libc::{ECHILD, EIO};
 use rustix::event::{Timespec, epoll};
 use rustix::process::Rlimit;
@@ -42,9 +41,9 @@ const LET_GO_US: u64 = 10_000_000;
 const BUSY_MAX: u32 = 256;
 
 const TOKEN_SIGNALS: u64 = 0;
-const TOKEN_LINK: u64 = 1;
+pub(crate) const TOKEN_LINK: u64 = 1;
 /// Plus the serial.
-const TOKEN_STATUS: u64 = 1 << 62;
+pub(crate) const TOKEN_STATUS: u64 = 1 << 62;
 /// Plus the pid.
 const TOKEN_WATCH: u64 = 1 << 61;
 
@@ -237,7 +236,7 @@ impl Init {
         self.pidfds.iter().for_each(|((pid, _), fd)| self.add(fd, watch_token(*pid)));
     }
 
-    fn add(&self, fd: impl AsFd, token: u64) {
+    pub(crate) fn add(&self, fd: impl AsFd, token: u64) {
         if let Err(error) = epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN) {
             say(2, &format!("epoll: cannot follow a descriptor: {error}"));
         }
@@ -256,117 +255,6 @@ impl Init {
             for action in turn.actions {
                 events.extend(self.carry_out(action, &mut fds));
             }
-        }
-    }
-
-    fn carry_out(&mut self, action: Action, fds: &mut VecDeque<OwnedFd>) -> Option<Event> {
-        match action {
-            Action::Answer(reply) => {
-                if let Some(link) = &mut self.link
-                    && !link.progress.closed
-                {
-                    link.progress.reply = Some(reply);
-                }
-                None
-            }
-            Action::Spawn { serial, fds: names } => Some(self.spawn(serial, &names, fds.pop_front())),
-            Action::StartCore { serial, previous, lower_oom } => Some(self.start_core(serial, previous, lower_oom)),
-            Action::StartShell { serial } => Some(self.start_own(serial, &crate::core::shell_spec(&self.config))),
-            Action::StartUnmount { serial } => Some(self.start_own(serial, &crate::core::unmount_spec())),
-            Action::StartCheck { serial, path } => Some(self.start_check(serial, &path)),
-            Action::Reexec { path } => Some(Event::ReexecFailed { errno: self.reexec(&path) }),
-            Action::Kill { id, target, signal } => {
-                let killed = kill::kill(&self.state.facts, &target, signal);
-                id.map(|id| match killed {
-                    Ok(count) => Event::Signalled { id, count },
-                    Err(error) => Event::EffectFailed { id, errno: errno(&error) },
-                })
-            }
-            Action::Watch(watch) => Some(self.watch(watch)),
-            Action::Accept { id, listener, name } => Some(self.accept(id, &listener, name)),
-            Action::Store { id, names } => {
-                self.store.extend(names.iter().cloned().zip(fds.drain(..)));
-                Some(Event::Stored { id, names })
-            }
-            Action::Drop { id, names } => {
-                names.iter().for_each(|name| drop(self.store.remove(name)));
-                Some(Event::Dropped { id, names })
-            }
-            Action::KillAll { scope, signal } => {
-                self.kill_all(scope, signal);
-                None
-            }
-            Action::Finish { last, argument } => {
-                self.exit = crate::finish::finish(&self.state.facts, last, &argument);
-                None
-            }
-            Action::Say { level, text } => {
-                say(level, &text);
-                None
-            }
-        }
-    }
-
-    fn spawn(&mut self, serial: u64, names: &[String], spec: Option<OwnedFd>) -> Event {
-        let failed = |errno, detail: &str| Event::ForkFailed { serial, errno, detail: detail.to_owned() };
-        let Some(spec) = spec else { return failed(nix::libc::EBADF, "exec spec") };
-        let mut fds = Vec::with_capacity(names.len());
-        for name in names {
-            match self.store.get(name) {
-                Some(fd) => fds.push(fd.as_fd()),
-                None => return failed(nix::libc::ENOENT, name),
-            }
-        }
-        let started = self.helper.start(spec.as_fd(), &fds, &self.limits);
-        self.follow_child(serial, started)
-    }
-
-    /// A child was forked, or not.
-    pub fn follow_child(&mut self, serial: u64, started: io::Result<crate::spawn::Started>) -> Event {
-        match started {
-            Ok(started) => {
-                let start_time = process::start_time(started.pid);
-                self.add(&started.status, TOKEN_STATUS | serial);
-                self.statuses.insert(serial, started.status);
-                Event::Forked { serial, pid: started.pid, start_time }
-            }
-            Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "fork".to_owned() },
-        }
-    }
-
-    /// Use this link from now on.
-    pub fn adopt_link(&mut self, link: Link) {
-        self.add(&link, TOKEN_LINK);
-        self.link = Some(link);
-    }
-
-    fn watch(&mut self, mut watch: Watch) -> Event {
-        match kill::open_process(watch.pid, watch.start_time) {
-            Ok((pidfd, stat)) => {
-                watch.start_time = stat.start_time;
-                let key = (watch.pid, watch.start_time);
-                if !self.pidfds.contains_key(&key) {
-                    self.add(&pidfd, watch_token(watch.pid));
-                    self.pidfds.insert(key, pidfd);
-                }
-                Event::Watching(watch)
-            }
-            Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => Event::WatchedGone(watch),
-            Err(error) => Event::EffectFailed { id: watch.id, errno: errno(&error) },
-        }
-    }
-
-    fn accept(&mut self, id: sysmaster_link::EffectId, listener: &str, name: String) -> Event {
-        let Some(listener) = self.store.get(listener) else {
-            return Event::EffectFailed { id, errno: nix::libc::ENOENT };
-        };
-        match crate::accept::accept(listener.as_fd()) {
-            Ok(accepted) => {
-                self.store.insert(name.clone(), accepted.socket);
-                let (peer_pid, peer_uid, peer) = (accepted.peer_pid, accepted.peer_uid, accepted.peer);
-                Event::Accepted { id, name, peer_pid, peer_uid, peer }
-            }
-            Err(error) => Event::EffectFailed { id, errno: errno(&error) },
         }
     }
 
@@ -548,7 +436,7 @@ impl Init {
     }
 }
 
-fn watch_token(pid: i32) -> u64 {
+pub(crate) fn watch_token(pid: i32) -> u64 {
     TOKEN_WATCH | u64::try_from(pid).unwrap_or(0)
 }
 

@@ -1,8 +1,12 @@
 //! Totality: every event in every state has an answer, and the answers obey the rules.
 
+use super::ending::KILL_TRIES;
+use super::frames::effect_of;
 use super::*;
-use crate::state::{Core, Hang, tests::a_state};
-use sysmaster_link::{Role, StatusReport};
+use crate::ending::{Last, Scope};
+use crate::state::tests::a_state;
+use nix::libc::EAGAIN;
+use sysmaster_link::{EffectId, KillTarget, ProcessRef, Role, ShutdownKind, ToInit};
 
 const RTMIN: i32 = 34;
 const NOW: u64 = 1_000_000_000;
