@@ -2,7 +2,7 @@
  * Conditions and assertions of a unit, evaluated before it is started (systemd.unit(5), "Conditions and Asserts").
  *
  * Path checks may hang on a dead mount, so they are answered by the helper port, with a deadline; the last outcome is kept for
- * `status`. What is asked and not yet answered is not durable: after a crash jobs that run ask their units again.
+ * `status`. What is asked and not yet answered is not durable: the job remembers that it waits, and asks again after a crash.
  */
 import type { Stamp, UnitState } from '../api/manager.ts';
 import type { Answer, Host } from '../host/ports.ts';
@@ -19,7 +19,7 @@ type Outcome = Pick<UnitState, 'condition' | 'assertion'>;
 export class Checks {
   readonly #host: Host;
   readonly #tell: (key: string, posts: readonly Post[]) => void;
-  readonly #asked = new Map<string, { readonly unit: Unit; readonly wanted: () => boolean }>();
+  readonly #asked = new Map<string, { readonly unit: Unit; readonly job: string; readonly wanted: () => boolean }>();
   readonly #last = new Map<string, Outcome>();
   #count = 0;
 
@@ -32,9 +32,10 @@ export class Checks {
   /**
    * Start a unit if its conditions hold; `post` is used where the answer is there at once. Asked twice, it answers once.
    *
-   * @param wanted whether the job that asks is still there, asked when the answer has come
+   * @param job the actor that asks; it is told `checking` while the answer is not there, and asks again if core dies meanwhile
+   * @param wanted whether it is still there, asked when the answer has come
    */
-  start(unit: Unit, wanted: () => boolean, post: (post: Post) => void): void {
+  start(unit: Unit, job: string, wanted: () => boolean, post: (post: Post) => void): void {
     if ([...this.#asked.values()].some((asked) => asked.unit.name === unit.name && asked.wanted())) return;
     if (unit.conditions.length === 0) {
       post(startPost(unit));
@@ -48,7 +49,8 @@ export class Checks {
     this.#count += 1;
     // The count begins again with every core; how many cores there were before this one does not.
     const key = `check:${this.#host.hello.cores}.${this.#count}:${unit.name}`;
-    this.#asked.set(key, { unit, wanted });
+    this.#asked.set(key, { unit, job, wanted });
+    post({ to: job, event: { type: 'checking', on: true } });
     this.#host.helper.checkPaths(key, JSON.stringify({ checks }), CHECK_MS);
   }
 
@@ -57,13 +59,13 @@ export class Checks {
     const asked = this.#asked.get(key);
     if (asked === undefined) return false;
     this.#asked.delete(key);
-    const { unit, wanted } = asked;
+    const { unit, job, wanted } = asked;
     if (!wanted()) return true;
     if ('error' in answer) {
       this.#host.log.log('warning', { unit: unit.name, ...answer.error }, 'conditions could not be looked at; their paths count as missing');
     }
     const answers = 'ok' in answer ? (JSON.parse(answer.ok) as CheckAnswer[]) : [];
-    this.#tell(key, this.#decide(unit, answers));
+    this.#tell(key, [{ to: job, event: { type: 'checking', on: false } }, ...this.#decide(unit, answers)]);
     return true;
   }
 

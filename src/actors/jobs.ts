@@ -102,7 +102,7 @@ export function jobKind(tools: JobsTools): ActorKind {
           call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
         } else if (verb === 'start') {
           if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);
-          if (readiness(snapshot, 'start') === 'now') tools.checks.start(loaded, wanted, ({ to, event }) => call.post(to, event));
+          if (readiness(snapshot, 'start') === 'now') tools.checks.start(loaded, call.actor, wanted, ({ to, event }) => call.post(to, event));
         } else call.post(`unit:${unit}`, verb === 'stop' ? { type: 'stop', restarting } : { type: verb });
       }),
     },

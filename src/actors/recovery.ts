@@ -1,29 +1,27 @@
 /**
  * What core does after it was away: the questions that may have been lost with it, and processes that only init remembers.
  */
-import { jobsOf, type JobsState } from '../jobs/logic.ts';
+import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { Host } from '../host/ports.ts';
 import type { ActorHost, Input, Post, RecoveryView } from '../supervisor/index.ts';
-import { parseTag } from './names.ts';
+import { notifyPath, notifySocket, parseTag } from './names.ts';
 import { fitProcess } from './processes.ts';
 import { specOf, type Registry } from './registry.ts';
-import { groupOf, type UnitTools } from './unit-effects.ts';
+import { groupOf, speaks, type UnitTools } from './unit-effects.ts';
 
 /**
- * Posts of the first turn. Restored: running jobs ask their units again, since a check of conditions is not in the checkpoint.
+ * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
+ * No others do: their question is in the queue of the checkpoint, or comes from an effect that is issued again.
  * Fresh (safe mode, or no checkpoint): units of live children are loaded and told what lives of them, so that services that
  * run show as running, and nothing is started twice.
  */
 export function adoptions(view: RecoveryView, registry: Registry): readonly Post[] {
   if (view.mode === 'restored') {
-    const jobs = view.read('jobs') as JobsState | undefined;
-    return (jobs === undefined ? [] : jobsOf(jobs))
-      .filter((job) => job.state === 'running' && job.type !== 'restart')
-      .map((job) => ({
-        to: `job:${job.id}`,
-        event: { type: 'ask-again', ask: { verb: job.type === 'stop' ? 'stop' : job.type === 'reload' ? 'reload' : 'start', restarting: false } },
-      }));
+    return view
+      .list('job:')
+      .filter((job) => (view.read(job) as { context: JobContext } | undefined)?.context.checking === true)
+      .map((to) => ({ to, event: { type: 'ask-again', ask: { verb: 'start', restarting: false } } }));
   }
   const mains = view.hello.children.flatMap((child) => {
     const tag = parseTag(child.tag);
@@ -56,6 +54,10 @@ export function relist(host: Host, actors: ActorHost, registry: Registry, tools:
     const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(actor);
     if (snapshot === undefined) continue;
     const { context } = snapshot;
+    // What was said meanwhile waits in the socket: it must be heard before any deadline fires.
+    if (speaks(unit) && host.sockets.stored(notifySocket(unit.name))) {
+      host.sockets.notify({ epoch: 0, seq: 0, index: 0 }, notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
+    }
     if (host.groups.available && context.active !== 'inactive' && context.active !== 'failed' && host.groups.read(groupOf(unit), 'cgroup.procs') !== undefined) {
       host.groups.watch(groupOf(unit));
     }

@@ -78,7 +78,7 @@ function listeners(tools: UnitTools, unit: Unit): { name: string; as: string }[]
 }
 
 /** Does this service speak over a notify socket? (systemd.service(5), NotifyAccess=) */
-function speaks(unit: Unit): boolean {
+export function speaks(unit: Unit): boolean {
   const service = unit.service;
   if (service === undefined) return false;
   return service.Type === 'notify' || service.Type === 'notify-reload' || service.NotifyAccess !== 'none' || service.WatchdogSec > 0;

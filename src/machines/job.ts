@@ -24,6 +24,8 @@ export interface JobContext extends JobInput {
   /** null: not over yet. */
   readonly result: JobResult | null;
   readonly why: string;
+  /** The unit's conditions are being looked at; the answer is lost if core dies now. */
+  readonly checking: boolean;
 }
 
 export type JobEvent =
@@ -31,7 +33,9 @@ export type JobEvent =
   | { readonly type: 'run'; readonly ask?: Ask }
   /** The unit has changed. */
   | { readonly type: 'unit'; readonly change: Passage }
-  /** Core was away: the question may have been lost with it. `ask` as it was. */
+  /** The unit's conditions are looked at (`on`), or have been answered. */
+  | { readonly type: 'checking'; readonly on: boolean }
+  /** Core was away while conditions were looked at: the answer is lost. `ask` as it was. */
   | { readonly type: 'ask-again'; readonly ask: Ask }
   | { readonly type: 'retyped'; readonly jobType: JobType; readonly why: string }
   | { readonly type: 'finish'; readonly result: JobResult; readonly why: string }
@@ -68,6 +72,7 @@ export const jobMachine = setup({
     armDeadline: effect<{ readonly name: JobDeadline; readonly ms: number | 'infinity' }>(),
     disarmDeadline: effect<{ readonly name: JobDeadline }>(),
     setType: assign({ type: (_, type: JobType) => type }),
+    setChecking: assign({ checking: (_, on: boolean) => on }),
     setOver: assign((_, end: { readonly result: JobResult; readonly why: string }) => end),
   },
   guards: {
@@ -79,7 +84,7 @@ export const jobMachine = setup({
   },
 }).createMachine({
   id: 'job',
-  context: ({ input }) => ({ ...input, result: null, why: '' }),
+  context: ({ input }) => ({ ...input, result: null, why: '', checking: false }),
   initial: 'installed',
   on: {
     finish: {
@@ -138,8 +143,12 @@ export const jobMachine = setup({
             type: 'armDeadline',
             params: ({ context }) => ({ name: 'JobRunningTimeoutSec', ms: context.runningTimeoutMs }),
           },
-          exit: { type: 'disarmDeadline', params: { name: 'JobRunningTimeoutSec' } },
+          exit: [
+            { type: 'disarmDeadline', params: { name: 'JobRunningTimeoutSec' } },
+            { type: 'setChecking', params: false },
+          ],
           on: {
+            checking: { actions: { type: 'setChecking', params: ({ event }) => event.on } },
             'ask-again': {
               actions: {
                 type: 'askUnit',

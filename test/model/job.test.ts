@@ -41,6 +41,8 @@ const events: readonly JobEvent[] = [
   { type: 'unit', change: change('reloading', 'active', { reload: 'failed' }) },
   { type: 'unit', change: change('activating', 'inactive', { result: 'exec-condition' }) },
   ...TYPES.map((jobType): JobEvent => ({ type: 'retyped', jobType, why: 'merged' })),
+  { type: 'checking', on: true },
+  { type: 'checking', on: false },
   { type: 'finish', result: 'dependency', why: 'another failed' },
   { type: 'deadline', name: 'JobTimeoutSec' },
   { type: 'deadline', name: 'JobRunningTimeoutSec' },
@@ -52,7 +54,7 @@ function reachable(type: JobType) {
   return getShortestPaths(jobMachine, {
     input: input(type),
     events: [...events],
-    serializeState: (state) => JSON.stringify([state.value, state.context.type, state.context.result]),
+    serializeState: (state) => JSON.stringify([state.value, state.context.type, state.context.result, state.context.checking]),
     stopWhen: (state) => state.status === 'done',
   }).map((path) => path.state);
 }
@@ -100,6 +102,8 @@ describe.each(TYPES)('a %s job', (type) => {
 
   test('has a result exactly when it is over', () => {
     for (const state of states) expect(state.context.result !== null).toBe(state.status === 'done');
+    const checking = states.filter((state) => state.context.checking);
+    expect([...new Set(checking.map((state) => JSON.stringify(state.value)))]).toEqual(['{"installed":"running"}']);
   });
 
   test('ends by a change of the unit exactly when the table ends it', () => {

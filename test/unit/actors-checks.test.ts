@@ -23,30 +23,30 @@ function rig() {
   return { keys, told, checks: new Checks(host, (_key, posts) => void told.push(...posts)) };
 }
 
-const post = (): never => {
-  throw new Error('the answer is not there yet');
-};
+/** What is posted at once: that the answer is not there yet. */
+const post = ({ event }: Post): void => expect(event).toEqual({ type: 'checking', on: true });
+const answered = { to: 'job:7', event: { type: 'checking', on: false } };
 
 describe('conditions of a unit that is to be started', () => {
   test('start it once they hold', () => {
     const { checks, keys, told } = rig();
-    checks.start(unit, () => true, post);
+    checks.start(unit, 'job:7', () => true, post);
     expect(checks.answered(keys[0] ?? '', { ok: '[true]' })).toBe(true);
-    expect(told).toEqual([start]);
+    expect(told).toEqual([answered, start]);
   });
 
   test('start it once, though it was asked twice meanwhile', () => {
     const { checks, keys, told } = rig();
-    checks.start(unit, () => true, post);
-    checks.start(unit, () => true, post);
+    checks.start(unit, 'job:7', () => true, post);
+    checks.start(unit, 'job:7', () => true, post);
     for (const key of keys) checks.answered(key, { ok: '[true]' });
-    expect(told).toEqual([start]);
+    expect(told).toEqual([answered, start]);
   });
 
   test('start nothing for a job that has been canceled meanwhile', () => {
     const { checks, keys, told } = rig();
     let wanted = true;
-    checks.start(unit, () => wanted, post);
+    checks.start(unit, 'job:7', () => wanted, post);
     wanted = false;
     expect(checks.answered(keys[0] ?? '', { ok: '[true]' })).toBe(true);
     expect(told).toEqual([]);
@@ -54,9 +54,9 @@ describe('conditions of a unit that is to be started', () => {
 
   test('are looked at for the next job, whatever became of the canceled one', () => {
     const { checks, keys, told } = rig();
-    checks.start(unit, () => false, post);
-    checks.start(unit, () => true, post);
+    checks.start(unit, 'job:7', () => false, post);
+    checks.start(unit, 'job:7', () => true, post);
     for (const key of keys) checks.answered(key, { ok: '[true]' });
-    expect(told).toEqual([start]);
+    expect(told).toEqual([answered, start]);
   });
 });

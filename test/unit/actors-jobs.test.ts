@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
 import { jobKind, type JobsTools } from '../../src/actors/jobs.ts';
+import { adoptions } from '../../src/actors/recovery.ts';
+import type { Registry } from '../../src/actors/registry.ts';
+import type { RecoveryView } from '../../src/supervisor/index.ts';
 import type { EffectCall, Post } from '../../src/supervisor/actor.ts';
 
 /** Carry out askUnit for a job of a unit that is down. */
@@ -9,12 +12,19 @@ function ask(jobIsThere: boolean): Post[] {
   const tools = {
     actors: () => ({ read: (id: string) => (id === 'unit:a.service' ? down : jobIsThere ? {} : undefined) }),
     world: { unit: () => ({ name: 'a.service' }) },
-    checks: { start: (_unit: unknown, _wanted: unknown, post: (post: Post) => void) => post({ to: 'unit:a.service', event: { type: 'start' } }) },
+    checks: { start: (_unit: unknown, _job: unknown, _wanted: unknown, post: (post: Post) => void) => post({ to: 'unit:a.service', event: { type: 'start' } }) },
   } as unknown as JobsTools;
   const call = { actor: 'job:7', post: (to: string, event: Post['event']) => void posts.push({ to, event }) } as EffectCall;
   jobKind(tools).effects['askUnit']?.run(call, { unit: 'a.service', job: 7, verb: 'start', restarting: false } as never);
   return posts;
 }
+
+test('after a restart of core only jobs whose conditions were being looked at ask again', () => {
+  const read = (id: string) => ({ context: { checking: id === 'job:8' } });
+  const list = () => ['job:7', 'job:8'];
+  const posts = adoptions({ mode: 'restored', read, list } as unknown as RecoveryView, {} as Registry);
+  expect(posts).toEqual([{ to: 'job:8', event: { type: 'ask-again', ask: { verb: 'start', restarting: false } } }]);
+});
 
 test('a job asks its unit', () => {
   expect(ask(true)).toEqual([{ to: 'unit:a.service', event: { type: 'start' } }]);
