@@ -13,7 +13,7 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import { Checks } from './actors/checks.ts';
-import { inputOf } from './actors/inputs.ts';
+import { emptied, inputOf } from './actors/inputs.ts';
 import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
 import { createManager } from './actors/manager.ts';
@@ -182,9 +182,17 @@ export function createCore(host: Host, options: CoreOptions): Core {
     }
   }
 
+  /** What a unit's machine was told last of its processes. */
+  const populated = (unit: string) =>
+    (snapshotOf(unit)?.context as { populated?: boolean } | undefined)?.populated;
+
   function onEvent(event: HostEvent): void {
     if (event.type === 'client') return sessions.client(event.session, event.what);
     if (event.type === 'answer') return void checks.answered(event.key, event.result);
+    if (event.type === 'wake') {
+      for (const input of emptied(tools, registry.units(), populated)) actors.input(input);
+      return;
+    }
     const input = inputOf(tools, event, () => registry.units());
     if (input !== undefined) actors.input(input);
   }

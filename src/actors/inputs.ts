@@ -7,30 +7,54 @@
 import type { Datagram, Host, HostEvent, InitRecord } from '../host/ports.ts';
 import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
 import type { Unit } from '../units/types.ts';
+import { descendants } from './descent.ts';
 import { parseTag, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
-import { groupOf, type UnitTools } from './unit-effects.ts';
+import { groupOf, invocationOf, type UnitTools } from './unit-effects.ts';
 
 /** A hint without an identity of its own: it has no key, since a counter would begin again with the next core. */
 const loose = (events: readonly Post[]): Input => ({ events });
 
 const toUnit = (unit: string, event: ActorEvent): Post => ({ to: `unit:${unit}`, event });
 
-/** Is anything left in the unit's control group, and what would be its main process now? */
+/** Is anything left of the unit, and what would be its main process now? */
 function afterExit(
   tools: UnitTools,
   unit: Unit | undefined,
 ): { populated: boolean; candidate?: { pid: number; startTime: number } } {
-  if (unit === undefined || !tools.host.groups.available) return { populated: false };
+  if (unit === undefined) return { populated: false };
+  const { host } = tools;
   const group = groupOf(unit);
-  const populated = tools.host.groups.populated(group);
+  const populated = isPopulated(tools, unit);
   const service = unit.service;
   if (service === undefined) return { populated };
   let candidate: { pid: number; startTime: number } | undefined;
-  if (service.PIDFile !== '') candidate = readPidFile(tools.host, service.PIDFile, group);
-  else if (service.Type === 'forking' && service.GuessMainPID) candidate = guessMain(tools.host, group);
+  if (service.PIDFile !== '') candidate = readPidFile(host, service.PIDFile, group);
+  else if (service.Type === 'forking' && service.GuessMainPID) candidate = guessMain(host, membersOf(tools, unit));
   return candidate === undefined ? { populated } : { populated, candidate };
+}
+
+/** The pids of a unit's processes. */
+function membersOf(tools: UnitTools, unit: Unit): readonly number[] {
+  const { groups } = tools.host;
+  if (groups.available) return groups.processes(groupOf(unit));
+  return descendants(tools.host, invocationOf(tools, unit.name)).map(({ pid }) => pid);
+}
+
+const isPopulated = (tools: UnitTools, unit: Unit): boolean =>
+  tools.host.groups.available ? tools.host.groups.populated(groupOf(unit)) : membersOf(tools, unit).length > 0;
+
+/**
+ * Without control groups nobody tells when the last process of a unit has ended: asked for the units that were populated.
+ *
+ * @param thought what the unit's machine was told last; undefined: nothing
+ */
+export function emptied(tools: UnitTools, units: Iterable<Unit>, thought: (unit: string) => boolean | undefined): Input[] {
+  if (tools.host.groups.available) return [];
+  return [...units]
+    .filter((unit) => thought(unit.name) === true && !isPopulated(tools, unit))
+    .map((unit) => ({ events: [toUnit(unit.name, { type: 'empty' })] }));
 }
 
 /** The posts of one of init's records. Outcomes that nobody waits for (done, signalled) have none: they are only acknowledged. */

@@ -38,10 +38,9 @@ export function readPidFile(
   return { pid: found.pid, startTime: found.startTime };
 }
 
-/** The one process of a group whose parent is init, if there is just one (GuessMainPID=). */
-export function guessMain(host: Host, group: string): { pid: number; startTime: number } | undefined {
-  const orphans = host.groups
-    .processes(group)
+/** The one process of a unit whose parent is init, if there is just one (GuessMainPID=). */
+export function guessMain(host: Host, members: readonly number[]): { pid: number; startTime: number } | undefined {
+  const orphans = members
     .map((pid) => fitProcess(host, pid))
     .filter((found) => found !== undefined && found.ppid === host.hello.pid);
   const [only] = orphans;

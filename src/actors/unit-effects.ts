@@ -4,11 +4,13 @@
  * An effect answers with an event, never with a value. Those marked `once` carry their id to init, which does them
  * at most once; all others may run twice and leave the same result. Their meaning stands in src/machines/protocol.ts.
  */
-import { type EffectId, type Host, HostError, type ProcessRef } from '../host/ports.ts';
+import { type EffectId, type Host, HostError } from '../host/ports.ts';
 import type { EffectName, EffectParams } from '../machines/protocol.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
 import { effectKinds } from '../machines/protocol.ts';
 import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
 import type { ExecSettings, Listen, Unit } from '../units/types.ts';
+import { descendants, isExcepted } from './descent.ts';
 import { execSpec } from './exec-spec.ts';
 import {
   invocationId,
@@ -132,9 +134,23 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
   }
 };
 
+/** The invocation ID of the unit's present life. */
+export const invocationOf = (tools: Pick<UnitTools, 'host' | 'invocation'>, unit: string): string =>
+  invocationId(tools.host.facts.bootId, unit, tools.invocation(unit));
+
 const signalGroup: Run<'signalGroup'> = (tools, unit, call, { except, signal }) => {
-  if (!tools.host.groups.available) return;
-  tools.host.process.kill(call.id, { group: { path: groupOf(unit), except: except as readonly ProcessRef[] } }, signal);
+  const { host } = tools;
+  if (host.groups.available) {
+    host.process.kill(call.id, { group: { path: groupOf(unit), except } }, signal);
+    return;
+  }
+  const context = call.snapshot as { context?: Partial<ServiceContext> };
+  const pidOf = (serial: number) =>
+    [context.context?.main, context.context?.control].find((process) => process?.serial === serial)?.pid ?? undefined;
+  for (const [index, process] of descendants(host, invocationOf(tools, unit.name)).entries()) {
+    if (isExcepted(process, except, pidOf)) continue;
+    host.process.kill(part(call.id, index + 1), { process: { watched: [process.pid, process.startTime] } }, signal);
+  }
 };
 
 /** Hand the read end of the unit's log pipe to the log keeper, if it is there; it is sent again when it comes back. */
