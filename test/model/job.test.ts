@@ -54,7 +54,8 @@ function reachable(type: JobType) {
   return getShortestPaths(jobMachine, {
     input: input(type),
     events: [...events],
-    serializeState: (state) => JSON.stringify([state.value, state.context.type, state.context.result, state.context.checking]),
+    serializeState: (state) =>
+      JSON.stringify([state.value, state.context.type, state.context.result, state.context.checking]),
     stopWhen: (state) => state.status === 'done',
   }).map((path) => path.state);
 }
