@@ -88,6 +88,7 @@ system.on('error', (error) => fail(`${program[0]}: cannot be run: ${error.messag
 /** Text that a terminal shows in a colour. */
 const colour = (code, text) => (live ? `\x1b[${code}m${text}\x1b[0m` : text);
 const began = performance.now();
+const beganReal = Date.now();
 /** Name → { active, sub, sinceMs, tookMs } */
 const units = new Map();
 let drawn = 0;
@@ -118,7 +119,7 @@ async function boot() {
   }
   const stream = follow(socket);
   for await (const event of stream) {
-    if (event.event === 'unit' && event.unit !== null && event.unit !== undefined) seen(event.unit);
+    if (event.event === 'unit' && event.unit !== null && event.unit !== undefined) seen(event.unit, event.at);
     if (event.event === 'system' && (event.system === 'running' || event.system === 'degraded')) break;
     if (over !== undefined) fail(`the system ended with ${over}`);
     if (performance.now() > end) fail(`the boot did not end in time; jobs:\n${sctl('list-jobs').stdout}`);
@@ -158,26 +159,26 @@ async function* follow(path) {
       }
       wake?.();
     });
+    const woken = () =>
+      new Promise((resolve) => {
+        wake = resolve;
+        setTimeout(resolve, 500);
+      });
     const end = () => {
       closed = true;
       wake?.();
     };
     client.on('close', end).on('error', end);
-    // What happened before the stream began is read once, so that nothing is missed.
-    const now = JSON.parse(sctl('list-units', '--all', '--output=json').stdout || '[]');
-    for (const unit of now)
-      yield {
-        event: 'unit',
-        unit: { name: unit.unit, active: unit.active, sub: unit.sub, description: unit.description },
-      };
-    yield { event: 'system', system: sctl('is-system-running').stdout.trim() };
+    // The stream's first event says that nothing is missed from now on; what was before is read once.
+    while (queue.length === 0 && !closed) await woken();
+    const { units: now } = await call(path, 'io.sysmaster.Units.List');
+    for (const unit of now) yield { event: 'unit', unit };
+    const { manager } = await call(path, 'io.sysmaster.Manager.Get');
+    yield { event: 'system', system: manager.state };
     while (!closed || queue.length > 0) {
       if (queue.length > 0) yield queue.shift();
       else {
-        await new Promise((resolve) => {
-          wake = resolve;
-          setTimeout(resolve, 500);
-        });
+        await woken();
         yield { event: 'tick' };
       }
     }
@@ -185,8 +186,28 @@ async function* follow(path) {
   }
 }
 
-function seen({ name, active, sub, description }) {
-  const now = performance.now() - began;
+/** One call over a connection of its own. */
+function call(path, method, parameters = {}) {
+  return new Promise((resolve, reject) => {
+    const client = connect(path);
+    let text = '';
+    client.setEncoding('utf8');
+    client.on('connect', () => client.write(`${JSON.stringify({ method, parameters })}\0`));
+    client.on('data', (part) => {
+      text += part;
+      if (!text.includes('\0')) return;
+      client.end();
+      const reply = JSON.parse(text.slice(0, text.indexOf('\0')));
+      if (reply.error) reject(new Error(`${method}: ${reply.error} ${JSON.stringify(reply.parameters)}`));
+      else resolve(reply.parameters);
+    });
+    client.on('error', reject);
+  });
+}
+
+/** Note and show a change; `at` is when it happened, absent: it was so before the stream began. */
+function seen({ name, active, sub, description }, at) {
+  const now = at === undefined || at === null ? performance.now() - began : at.realUs / 1000 - beganReal;
   const before = units.get(name);
   if (before?.active === active && before.sub === sub) return;
   const sinceMs = before !== undefined && before.active === active ? before.sinceMs : now;
