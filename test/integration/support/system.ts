@@ -9,7 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { join } from 'node:path';
 
 export const project = join(import.meta.dirname, '../../..');
-const lib = join(project, '.build');
+/** What is tested: `.build`, or another directory with the same files. Not below /tmp, which a system covers with its own. */
+export const lib = process.env['SYSMASTER_BUILD'] ?? join(project, '.build');
 
 /** Why whole systems cannot be run here; undefined: they can. */
 export function systemsMissing(): string | undefined {
@@ -109,7 +110,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
   const outer = spawn(
     join(project, 'scripts/namespaces.sh'),
     [state, options.root ?? '-', `${inSystem}/init`, '--config', '/run/init.conf'],
-    { stdio: ['ignore', output, output], env: { ...process.env, SYSMASTER_LIB: lib } },
+    { stdio: ['ignore', output, output], detached: true, env: { ...process.env, SYSMASTER_LIB: lib } },
   );
   let over: number | undefined;
   outer.on('exit', (status) => {
