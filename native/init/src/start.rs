@@ -4,11 +4,12 @@ use crate::cgroup;
 use crate::config::{Arguments, Config};
 use crate::core::own_program;
 use crate::early;
+use crate::keeper::{self, Sign};
 use crate::reexec::{Net, Restored, close_strays, restore};
 use crate::say::{LogTarget, say, set_target};
 use crate::spawn::Helper;
 use crate::state::{CHILDREN_MAX, Facts, Policy, State};
-use crate::turn::Init;
+use crate::turn::{Init, now_us};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
@@ -106,6 +107,8 @@ fn begin(role: Role, config: Config, signals: Signals, limits: Rlimit) -> Result
 fn resume(restored: Restored, config: Config, signals: Signals, limits: Rlimit) -> Result<Init, String> {
     let Restored { mut state, link, store, statuses, pidfds, helper, .. } = restored;
     state.policy = policy(&config);
+    // Core could not be heard meanwhile.
+    state.core = keeper::lives(&state.core, &state.policy, Sign::Beat, now_us());
     // A new helper comes with a new init; if it cannot be read, the old one still works.
     let helper = match load_helper(&config) {
         Ok(new) => new,

@@ -249,8 +249,10 @@ impl Init {
         let mut events = VecDeque::from([event]);
         for _ in 0..FOLLOW_MAX {
             let Some(event) = events.pop_front() else { return };
+            // A beat changes a deadline only, which starts anew after a re-exec.
+            let beat = matches!(event, Event::Frame { frame: ToInit::Beat, .. });
             let turn = step(&self.state, now_us(), event);
-            self.dirty |= !turn.changes.is_empty();
+            self.dirty |= !(beat || turn.changes.is_empty());
             turn.changes.into_iter().for_each(|change| self.state.apply(change));
             for action in turn.actions {
                 events.extend(self.carry_out(action, &mut fds));

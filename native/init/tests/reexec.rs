@@ -257,10 +257,5 @@ fn a_fault_in_init_brings_it_back_on_its_last_state_and_the_fourth_one_stands_st
         wchan.starts_with(&format!("{} ", nix::libc::SYS_pause)).then_some(())
     });
     assert!(lives(rig.pid()) && lives(pid));
-    let group = sysmaster_init::process::descendants(rig.pid(), &sysmaster_init::process::all());
-    rig.init.kill().unwrap();
-    rig.init.wait().unwrap();
-    for stat in group {
-        let _ = kill_child(stat.pid, SIGKILL);
-    }
+    rig.destroy();
 }

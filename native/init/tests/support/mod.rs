@@ -339,11 +339,33 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// Kill init the hard way, and do what it would have done: end its descendants, remove its groups.
+    pub fn destroy(&mut self) {
+        let family = sysmaster_init::process::descendants(self.pid(), &sysmaster_init::process::all());
+        let _ = self.init.kill();
+        let _ = self.init.wait();
+        for stat in family {
+            if sysmaster_init::process::start_time(stat.pid) == stat.start_time {
+                let _ = sysmaster_sys::signal::kill_child(stat.pid, nix::libc::SIGKILL);
+            }
+        }
+        let own = sysmaster_init::process::cgroup(i32::try_from(std::process::id()).unwrap()).unwrap_or_default();
+        for mount in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+            let group = PathBuf::from(format!("{mount}{own}/sysmaster.{}", self.pid()));
+            let until = Instant::now() + PATIENCE;
+            while group.exists() && Instant::now() < until {
+                sysmaster_init::cgroup::remove(&group);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
 impl Drop for Rig {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let _ = self.init.kill();
-            let _ = self.init.wait();
+            self.destroy();
         } else {
             self.shutdown();
         }
