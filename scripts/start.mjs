@@ -4,7 +4,9 @@
 //   --plain    lines instead of the live table
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -50,13 +52,14 @@ const inside = namespaces ? '/run/first-boot/project' : root;
 const runtime = namespaces ? '/run' : join(state, 'run');
 link(join(inside, '.build/node'), 'node');
 link(join(inside, 'examples/first-boot/programs'), 'programs');
+const units = namespaces ? `${inside}/examples/first-boot/system` : movedCopy();
 writeFileSync(
   join(state, 'run/init.conf'),
   [
     `Core=${inside}/.build/node --max-semi-space-size=1 ${inside}/.build/core.cjs`,
     `Exec=${inside}/.build/exec`,
     `RunDir=${runtime}/sysmaster`,
-    `CoreEnvironment=SYSMASTER_UNIT_PATH=${inside}/examples/first-boot/system`,
+    `CoreEnvironment=SYSMASTER_UNIT_PATH=${units}`,
     `CoreEnvironment=SYSMASTER_GENERATOR_PATH=`,
     '',
   ].join('\n'),
@@ -64,7 +67,7 @@ writeFileSync(
 const console_ = openSync(join(state, 'console'), 'w');
 const program = namespaces
   ? [join(root, 'scripts/namespaces.sh'), state, '-', `${inside}/.build/init`, '--config', '/run/init.conf']
-  : ['setsid', join(lib, 'init'), '--config', join(state, 'run/init.conf')];
+  : [join(lib, 'init'), '--config', join(state, 'run/init.conf')];
 const system = spawn(program[0], program.slice(1), {
   stdio: ['ignore', console_, console_],
   detached: true, // Ctrl-C is for this launcher alone; it ends the system in order
@@ -90,7 +93,7 @@ const colour = (code, text) => (live ? `\x1b[${code}m${text}\x1b[0m` : text);
 const began = performance.now();
 const beganReal = Date.now();
 /** Name → { active, sub, sinceMs, tookMs } */
-const units = new Map();
+const shown = new Map();
 let drawn = 0;
 
 if (!namespaces)
@@ -208,11 +211,11 @@ function call(path, method, parameters = {}) {
 /** Note and show a change; `at` is when it happened, absent: it was so before the stream began. */
 function seen({ name, active, sub, description }, at) {
   const now = at === undefined || at === null ? performance.now() - began : at.realUs / 1000 - beganReal;
-  const before = units.get(name);
+  const before = shown.get(name);
   if (before?.active === active && before.sub === sub) return;
   const sinceMs = before !== undefined && before.active === active ? before.sinceMs : now;
   const tookMs = active === 'active' && before?.active === 'activating' ? now - before.sinceMs : before?.tookMs;
-  units.set(name, { active, sub, description, sinceMs, tookMs });
+  shown.set(name, { active, sub, description, sinceMs, tookMs });
   if (live) draw(false);
   else if (active !== 'inactive' || before !== undefined)
     console.log(`${(now / 1000).toFixed(3).padStart(8)}s  ${active.padEnd(12)} ${sub.padEnd(12)} ${name}`);
@@ -221,7 +224,7 @@ function seen({ name, active, sub, description }, at) {
 /** The live table: what is on its way, and counts; redrawn in place. */
 function draw(last) {
   if (!live) return;
-  const rows = [...units].filter(([, unit]) => unit.active !== 'inactive');
+  const rows = [...shown].filter(([, unit]) => unit.active !== 'inactive');
   const busy = rows.filter(
     ([, unit]) => unit.active === 'activating' || unit.active === 'deactivating' || unit.active === 'reloading',
   );
@@ -245,13 +248,13 @@ const mark = (active) => colour({ active: 32, failed: 31, activating: 33 }[activ
 /** Time, slowest units, failures, what was not honoured or skipped; answers how many units failed. */
 function summary() {
   const info = JSON.parse(sctl('show', '--output=json').stdout || '{}');
-  const failed = [...units].filter(([, unit]) => unit.active === 'failed').map(([name]) => name);
-  const slow = [...units]
+  const failed = [...shown].filter(([, unit]) => unit.active === 'failed').map(([name]) => name);
+  const slow = [...shown]
     .filter(([, unit]) => unit.tookMs !== undefined)
     .sort(([, a], [, b]) => b.tookMs - a.tookMs)
     .slice(0, 5);
   console.log(
-    `\n${colour(1, 'booted')} in ${((performance.now() - began) / 1000).toFixed(2)} s, ${[...units.values()].filter((unit) => unit.active === 'active').length} units active${info.Version ? `, sysMaster ${info.Version}` : ''}`,
+    `\n${colour(1, 'booted')} in ${((performance.now() - began) / 1000).toFixed(2)} s, ${[...shown.values()].filter((unit) => unit.active === 'active').length} units active${info.Version ? `, sysMaster ${info.Version}` : ''}`,
   );
   if (slow.length > 0)
     console.log(`slowest: ${slow.map(([name, unit]) => `${name} ${unit.tookMs.toFixed(0)} ms`).join(', ')}`);
@@ -344,6 +347,21 @@ function removeStale() {
         removeGroup(join(base, entry));
     }
   }
+}
+
+/** Without a /run of its own the example gets a copy in which /run is the state directory's. */
+function movedCopy() {
+  for (const folder of ['system', 'programs']) {
+    const from = join(root, 'examples/first-boot', folder);
+    const to = join(state, folder);
+    cpSync(from, to, { recursive: true, verbatimSymlinks: true });
+    for (const name of readdirSync(to)) {
+      const file = join(to, name);
+      if (lstatSync(file).isFile()) writeFileSync(file, readFileSync(file, 'utf8').replaceAll('/run/', `${runtime}/`));
+    }
+  }
+  link(join(state, 'programs'), 'programs');
+  return join(state, 'system');
 }
 
 function link(target, name) {

@@ -62,7 +62,11 @@ export class Checks {
     const { unit, job, wanted } = asked;
     if (!wanted()) return true;
     if ('error' in answer) {
-      this.#host.log.log('warning', { unit: unit.name, ...answer.error }, 'conditions could not be looked at; their paths count as missing');
+      this.#host.log.log(
+        'warning',
+        { unit: unit.name, ...answer.error },
+        'conditions could not be looked at; their paths count as missing',
+      );
     }
     const answers = 'ok' in answer ? (JSON.parse(answer.ok) as CheckAnswer[]) : [];
     this.#tell(key, [{ to: job, event: { type: 'checking', on: false } }, ...this.#decide(unit, answers)]);
@@ -77,7 +81,11 @@ export class Checks {
   #decide(unit: Unit, answers: readonly CheckAnswer[]): Post[] {
     const verdict = evaluate(unit.conditions, this.#host.facts, answers);
     const at: Stamp = stampOf(this.#host, this.#host.clock.nowMs());
-    const texts = (assert: boolean) => verdict.failed.filter((one) => one.assert === assert).map(conditionText).join(', ');
+    const texts = (assert: boolean) =>
+      verdict.failed
+        .filter((one) => one.assert === assert)
+        .map(conditionText)
+        .join(', ');
     this.#last.set(unit.name, {
       condition: { result: verdict.conditionResult, at, failed: texts(false) },
       assertion: { result: verdict.assertResult, at, failed: texts(true) },

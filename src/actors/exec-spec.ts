@@ -80,10 +80,15 @@ const DIRECTORY_KINDS = [
   ['configuration', 'ConfigurationDirectory', 'ConfigurationDirectoryMode'],
 ] as const;
 
-function directories(settings: ExecSettings): NonNullable<ExecSpec['directories']> {
+/** Where runtime directories are: /run, but for a manager that shares the machine with another, beside its own. */
+export const runtimeRoot = (facts: MachineFacts): string =>
+  facts.runDirectory === '/run/sysmaster' ? '/run' : facts.runDirectory.slice(0, facts.runDirectory.lastIndexOf('/'));
+
+function directories(settings: ExecSettings, facts: MachineFacts): NonNullable<ExecSpec['directories']> {
   return DIRECTORY_KINDS.filter(([, key]) => settings[key].length > 0).map(([kind, key, mode]) => ({
     kind,
     mode: settings[mode],
+    ...(kind === 'runtime' && runtimeRoot(facts) !== '/run' ? { root: runtimeRoot(facts) } : {}),
     paths: settings[key].map((entry) => {
       const [path, ...symlinks] = entry.split(':');
       return { path: path ?? entry, symlinks };
@@ -171,7 +176,7 @@ export function execSpec(
     ignoreSigpipe: settings.IgnoreSIGPIPE,
     noNewPrivileges: full ? false : settings.NoNewPrivileges,
     ambientCapabilities: asRoot(command) ? [] : settings.AmbientCapabilities,
-    directories: directories(settings),
+    directories: directories(settings, facts),
     personality: settings.Personality,
     ttyReset: settings.TTYReset,
     ttyVhangup: settings.TTYVHangup,

@@ -50,7 +50,11 @@ const isPopulated = (tools: UnitTools, unit: Unit): boolean =>
  *
  * @param thought what the unit's machine was told last; undefined: nothing
  */
-export function emptied(tools: UnitTools, units: Iterable<Unit>, thought: (unit: string) => boolean | undefined): Input[] {
+export function emptied(
+  tools: UnitTools,
+  units: Iterable<Unit>,
+  thought: (unit: string) => boolean | undefined,
+): Input[] {
   if (tools.host.groups.available) return [];
   return [...units]
     .filter((unit) => thought(unit.name) === true && !isPopulated(tools, unit))

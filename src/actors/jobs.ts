@@ -3,7 +3,7 @@
  */
 import type { JobView, Wait } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
-import { type JobsEffect, type JobsState, type JobsWorld, createJobsLogic, jobsOf, planWorld } from '../jobs/logic.ts';
+import { createJobsLogic, type JobsEffect, type JobsState, type JobsWorld, jobsOf, planWorld } from '../jobs/logic.ts';
 import { plan } from '../jobs/plan.ts';
 import { jobOf } from '../jobs/table.ts';
 import type { InstalledJob } from '../jobs/types.ts';
@@ -48,8 +48,10 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
     effects: {
       answer: idempotent((call, { client, answer }: Params<'answer'>) => {
         const asker = client as Client;
-        if ('errand' in asker) call.post('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
-        else if ('refused' in answer) call.post(`unit:${asker.unit}`, { type: 'job-refused', why: answer.refused.refused });
+        if ('errand' in asker)
+          call.post('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
+        else if ('refused' in answer)
+          call.post(`unit:${asker.unit}`, { type: 'job-refused', why: answer.refused.refused });
       }),
       answerCancel: idempotent((call, { client, canceled }: Params<'answerCancel'>) => {
         const { errand } = client as { errand: string };
@@ -65,7 +67,10 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         const level = result === 'done' || result === 'skipped' ? 'debug' : 'notice';
         host.log.log(level, { job: job.id, type: job.type, unit: job.unit, result, why }, 'job ended');
         call.post('manager', { type: 'job-over', job: job.id, unit: job.unit, result });
-        call.post('events', { type: 'tell', what: { jobRemoved: { id: job.id, unit: job.unit, type: job.type, result } } });
+        call.post('events', {
+          type: 'tell',
+          what: { jobRemoved: { id: job.id, unit: job.unit, type: job.type, result } },
+        });
         tools.tellSockets(job.unit, call);
       }),
       orderingCut: idempotent((_call, { cut }: Params<'orderingCut'>) =>
@@ -79,7 +84,8 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
       ),
       allJobsOver: idempotent((call) => {
         call.post('manager', { type: 'idle' });
-        for (const { name, service } of tools.units()) if (service?.Type === 'idle') call.post(`unit:${name}`, { type: 'idle-go' });
+        for (const { name, service } of tools.units())
+          if (service?.Type === 'idle') call.post(`unit:${name}`, { type: 'idle-go' });
       }),
       log: idempotent((_call, { level, unit, message }: Params<'log'>) => host.log.log(level, { unit }, message)),
     },
@@ -92,19 +98,25 @@ export function jobKind(tools: JobsTools): ActorKind {
     logic: machineLogic(jobMachine),
     down: jobDown('jobs'),
     effects: {
-      askUnit: idempotent((call, { unit, verb, restarting }: { unit: string; verb: 'start' | 'stop' | 'reload'; restarting: boolean }) => {
-        // A job may have ended in the turn that asked, or while its unit's conditions are looked at: then nobody asks any more.
-        const wanted = () => tools.actors().read(call.actor) !== undefined;
-        if (!wanted()) return;
-        const snapshot = tools.actors().read<UnitSnapshot>(`unit:${unit}`);
-        const loaded = tools.world.unit(unit);
-        if (snapshot === undefined || loaded === undefined) {
-          call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
-        } else if (verb === 'start') {
-          if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);
-          if (readiness(snapshot, 'start') === 'now') tools.checks.start(loaded, call.actor, wanted, ({ to, event }) => call.post(to, event));
-        } else call.post(`unit:${unit}`, verb === 'stop' ? { type: 'stop', restarting } : { type: verb });
-      }),
+      askUnit: idempotent(
+        (
+          call,
+          { unit, verb, restarting }: { unit: string; verb: 'start' | 'stop' | 'reload'; restarting: boolean },
+        ) => {
+          // A job may have ended in the turn that asked, or while its unit's conditions are looked at: then nobody asks any more.
+          const wanted = () => tools.actors().read(call.actor) !== undefined;
+          if (!wanted()) return;
+          const snapshot = tools.actors().read<UnitSnapshot>(`unit:${unit}`);
+          const loaded = tools.world.unit(unit);
+          if (snapshot === undefined || loaded === undefined) {
+            call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
+          } else if (verb === 'start') {
+            if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);
+            if (readiness(snapshot, 'start') === 'now')
+              tools.checks.start(loaded, call.actor, wanted, ({ to, event }) => call.post(to, event));
+          } else call.post(`unit:${unit}`, verb === 'stop' ? { type: 'stop', restarting } : { type: verb });
+        },
+      ),
     },
   };
 }
@@ -112,7 +124,15 @@ export function jobKind(tools: JobsTools): ActorKind {
 /** Why a job is where it is, for list-jobs. */
 function waitsOf(job: InstalledJob): Wait[] {
   if (job.state === 'running' || job.blockers === 0) return [];
-  return [{ why: `${job.blockers} other job${job.blockers === 1 ? '' : 's'} must be over first`, job: undefined, unit: undefined, pid: undefined, sinceUs: undefined }];
+  return [
+    {
+      why: `${job.blockers} other job${job.blockers === 1 ? '' : 's'} must be over first`,
+      job: undefined,
+      unit: undefined,
+      pid: undefined,
+      sinceUs: undefined,
+    },
+  ];
 }
 
 /** The table as clients see it. */

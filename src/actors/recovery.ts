@@ -1,13 +1,14 @@
 /**
  * What core does after it was away: the questions that may have been lost with it, and processes that only init remembers.
  */
+
+import type { Host } from '../host/ports.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
-import type { Host } from '../host/ports.ts';
 import type { ActorHost, Input, Post, RecoveryView } from '../supervisor/index.ts';
 import { notifyPath, notifySocket, parseTag } from './names.ts';
 import { fitProcess } from './processes.ts';
-import { specOf, type Registry } from './registry.ts';
+import { type Registry, specOf } from './registry.ts';
 import { groupOf, speaks, type UnitTools } from './unit-effects.ts';
 
 /**
@@ -56,9 +57,18 @@ export function relist(host: Host, actors: ActorHost, registry: Registry, tools:
     const { context } = snapshot;
     // What was said meanwhile waits in the socket: it must be heard before any deadline fires.
     if (speaks(unit) && host.sockets.stored(notifySocket(unit.name))) {
-      host.sockets.notify({ epoch: 0, seq: 0, index: 0 }, notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
+      host.sockets.notify(
+        { epoch: 0, seq: 0, index: 0 },
+        notifySocket(unit.name),
+        notifyPath(host.facts.runDirectory, unit.name),
+      );
     }
-    if (host.groups.available && context.active !== 'inactive' && context.active !== 'failed' && host.groups.read(groupOf(unit), 'cgroup.procs') !== undefined) {
+    if (
+      host.groups.available &&
+      context.active !== 'inactive' &&
+      context.active !== 'failed' &&
+      host.groups.read(groupOf(unit), 'cgroup.procs') !== undefined
+    ) {
       host.groups.watch(groupOf(unit));
     }
     const main = context.main;
@@ -66,7 +76,9 @@ export function relist(host: Host, actors: ActorHost, registry: Registry, tools:
       const populated = host.groups.available && host.groups.populated(groupOf(unit));
       inputs.push({
         key: `recovered:${host.hello.cores}:${unit.name}`,
-        events: [{ to: actor, event: { type: 'main-gone', pid: main.pid, startTime: main.startTime, ended: null, populated } }],
+        events: [
+          { to: actor, event: { type: 'main-gone', pid: main.pid, startTime: main.startTime, ended: null, populated } },
+        ],
       });
     }
     if (context.awaitsPidFile && unit.service !== undefined) host.files.watch(unit.service.PIDFile);

@@ -6,12 +6,12 @@
  */
 import { type EffectId, type Host, HostError } from '../host/ports.ts';
 import type { EffectName, EffectParams } from '../machines/protocol.ts';
-import type { ServiceContext } from '../machines/service-context.ts';
 import { effectKinds } from '../machines/protocol.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
 import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
 import type { ExecSettings, Listen, Unit } from '../units/types.ts';
 import { descendants, isExcepted } from './descent.ts';
-import { execSpec } from './exec-spec.ts';
+import { execSpec, runtimeRoot } from './exec-spec.ts';
 import {
   invocationId,
   listener,
@@ -37,7 +37,12 @@ export interface UnitTools {
   invocation(unit: string): number;
 }
 
-type Run<Name extends EffectName> = (tools: UnitTools, unit: Unit, call: EffectCall, params: EffectParams[Name]) => void;
+type Run<Name extends EffectName> = (
+  tools: UnitTools,
+  unit: Unit,
+  call: EffectCall,
+  params: EffectParams[Name],
+) => void;
 
 /** The name of a unit actor's unit. */
 export const unitOf = (actor: string): string => actor.slice('unit:'.length);
@@ -48,7 +53,9 @@ export const groupOf = (unit: Unit): string => unitGroup(unit.name, sliceOf(unit
 const LOG_LINE_LEVELS = { debug: 'debug', info: 'info', notice: 'notice', warning: 'warning', error: 'error' } as const;
 
 /** systemd's words for how a process ended: $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)). */
-function endedWords(ended: EffectParams['spawn']['result']): { result: string; code: string; status: string } | undefined {
+function endedWords(
+  ended: EffectParams['spawn']['result'],
+): { result: string; code: string; status: string } | undefined {
   if (ended === undefined) return undefined;
   const how = ended.ended;
   if (how === null) return { result: ended.service, code: '', status: '' };
@@ -83,7 +90,12 @@ function listeners(tools: UnitTools, unit: Unit): { name: string; as: string }[]
 export function speaks(unit: Unit): boolean {
   const service = unit.service;
   if (service === undefined) return false;
-  return service.Type === 'notify' || service.Type === 'notify-reload' || service.NotifyAccess !== 'none' || service.WatchdogSec > 0;
+  return (
+    service.Type === 'notify' ||
+    service.Type === 'notify-reload' ||
+    service.NotifyAccess !== 'none' ||
+    service.WatchdogSec > 0
+  );
 }
 
 /** Say what failed, as an event of the actor and a line in the log. */
@@ -182,11 +194,13 @@ const prepare: Run<'prepare'> = (tools, unit, call) => {
   }
   host.sockets.pipe(part(call.id, 1), logPipe(unit.name));
   offerLog(tools, unit);
-  if (speaks(unit)) host.sockets.notify(part(call.id, 2), notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
+  if (speaks(unit))
+    host.sockets.notify(part(call.id, 2), notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
 };
 
 /** systemd.resource-control(5) settings, as attributes to write. */
-const execlessAttributes = (unit: Unit) => (unit.service ?? unit.socket ?? unit.slice ?? unit.scope)?.CgroupAttributes ?? [];
+const execlessAttributes = (unit: Unit) =>
+  (unit.service ?? unit.socket ?? unit.slice ?? unit.scope)?.CgroupAttributes ?? [];
 
 /** A limit that the kernel here cannot keep is said once, and the unit starts without it (law 8). */
 function writeAttribute(tools: UnitTools, unit: Unit, group: string, attribute: string, value: string): void {
@@ -202,14 +216,18 @@ const release: Run<'release'> = (tools, unit, call, { restarting }) => {
   pruneGroup(tools, unit, call, undefined);
   const drop = [notifySocket(unit.name), `${logPipe(unit.name)}:r`, `${logPipe(unit.name)}:w`];
   if (!restarting) drop.push(...host.hello.fds.filter((name) => name.startsWith(`fdstore:${unit.name}:`)));
-  host.sockets.drop(call.id, drop.filter((name) => host.sockets.stored(name)));
+  host.sockets.drop(
+    call.id,
+    drop.filter((name) => host.sockets.stored(name)),
+  );
   if (speaks(unit)) host.files.remove(notifyPath(host.facts.runDirectory, unit.name));
   const service = unit.service;
   if (service !== undefined && service.PIDFile !== '') host.files.remove(pidFilePath(service.PIDFile));
   const settings = execSettings(unit);
   if (settings === undefined || settings.RuntimeDirectoryPreserve === 'yes') return;
   if (restarting && settings.RuntimeDirectoryPreserve === 'restart') return;
-  for (const entry of settings.RuntimeDirectory) host.files.removeTree(`/run/${entry.split(':')[0]}`);
+  for (const entry of settings.RuntimeDirectory)
+    host.files.removeTree(`${runtimeRoot(host.facts)}/${entry.split(':')[0]}`);
 };
 
 const pruneGroup: Run<'pruneGroup'> = (tools, unit) => {
@@ -247,7 +265,8 @@ const openSockets: Run<'openSockets'> = (tools, unit, call) => {
   const { sockets, files } = tools.host;
   const lines = unit.socket?.Listen ?? [];
   try {
-    for (const [index, line] of lines.entries()) sockets.listen(part(call.id, index + 1), listener(unit.name, index), listenSpec(unit, line));
+    for (const [index, line] of lines.entries())
+      sockets.listen(part(call.id, index + 1), listener(unit.name, index), listenSpec(unit, line));
     const target = lines.find(({ address }) => address.startsWith('/'))?.address;
     for (const link of target === undefined ? [] : (unit.socket?.Symlinks ?? [])) {
       files.remove(link);
@@ -263,7 +282,10 @@ const openSockets: Run<'openSockets'> = (tools, unit, call) => {
 
 const closeSockets: Run<'closeSockets'> = (tools, unit, call, { remove }) => {
   const lines = unit.socket?.Listen ?? [];
-  tools.host.sockets.drop(call.id, lines.map((_, index) => listener(unit.name, index)));
+  tools.host.sockets.drop(
+    call.id,
+    lines.map((_, index) => listener(unit.name, index)),
+  );
   if (!remove) return;
   for (const { address } of lines) if (address.startsWith('/')) tools.host.files.remove(address);
   for (const link of unit.socket?.Symlinks ?? []) tools.host.files.remove(link);
@@ -315,9 +337,14 @@ const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadl
   release,
   pruneGroup,
   keepFds: (tools, unit, call, { datagram, fds }) => {
-    if (datagram !== null) tools.kept.set(datagram, { names: fds.map(({ key }) => storedFd(unit.name, key)), id: call.id });
+    if (datagram !== null)
+      tools.kept.set(datagram, { names: fds.map(({ key }) => storedFd(unit.name, key)), id: call.id });
   },
-  dropFds: (tools, unit, call, { fds }) => tools.host.sockets.drop(call.id, fds.map(({ key }) => storedFd(unit.name, key))),
+  dropFds: (tools, unit, call, { fds }) =>
+    tools.host.sockets.drop(
+      call.id,
+      fds.map(({ key }) => storedFd(unit.name, key)),
+    ),
   requestJob: tell('jobs', (unit, { verb, unit: other, mode, why }) => ({
     type: 'request',
     request: { verb, units: [other ?? unit.name], mode, by: `${unit.name}: ${why}`, automatic: true },
@@ -326,7 +353,11 @@ const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadl
   refuse: tell('jobs', (unit, params) => ({ type: 'unit-refused', unit: unit.name, ...params })),
   // Jobs learn of it by the change of state itself (unit-kinds.ts); this is for people.
   ended: (tools, unit, _call, { active, result, restarting }) =>
-    tools.host.log.log(result === 'success' ? 'info' : 'notice', { unit: unit.name, result, restarting }, `unit is ${active}`),
+    tools.host.log.log(
+      result === 'success' ? 'info' : 'notice',
+      { unit: unit.name, result, restarting },
+      `unit is ${active}`,
+    ),
   unitAction: tell('manager', (unit, params) => ({ type: 'unit-action', unit: unit.name, ...params })),
   propagateReload: tell('jobs', (unit) => ({ type: 'reload-propagated', unit: unit.name })),
   openSockets,
