@@ -23,7 +23,7 @@ import { dirname, join } from 'node:path';
 
 const project = join(import.meta.dirname, '../..');
 const lib = join(project, '.build');
-const cache =
+export const cache =
   process.env['SYSMASTER_TEST_CACHE'] ??
   (process.getuid?.() === 0 ? '/var/cache/sysmaster-test' : join(homedir(), '.cache/sysmaster-test'));
 const KERNEL = 'linux-image-cloud-amd64';
@@ -66,7 +66,7 @@ export function vmMissing(): string | undefined {
 }
 
 /** Unpack a Debian package that is fetched, not installed. */
-function unpack(name: string, into: string): void {
+export function unpack(name: string, into: string): void {
   const work = mkdtempSync('/var/tmp/sysmaster-deb.');
   try {
     chmodSync(work, 0o777);
@@ -112,7 +112,7 @@ export function kernel(): string {
 }
 
 /** A static busybox; fetched once. */
-const busybox = () =>
+export const busybox = (): string =>
   fetched(
     'busybox',
     () => 'busybox-static',

@@ -1,0 +1,210 @@
+/**
+ * npm run bench [-- --write] [-- --rounds N]: what the system costs, beside its peers, in one run on one machine.
+ *
+ * Prints the tables; with --write they become docs/BENCHMARKS.md. Nothing in here is a test: figures depend on the machine.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Machine, project, start, times } from './machine.ts';
+import { type Figure, figure, median, memory, monotonicUs, pause } from './measure.ts';
+import { callTimes, type Peer, peers } from './peers.ts';
+import { type Aim, type Row, report } from './report.ts';
+import { example, MANY, many, thirty } from './sets.ts';
+
+const args = process.argv.slice(2);
+const at = args.indexOf('--rounds');
+const rounds = at < 0 ? 5 : Number(args[at + 1]);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`npm run bench: ${args[at + 1]}: not a number of rounds`);
+  process.exit(2);
+}
+const lib = join(project, '.build');
+const ms = (us: number): number => us / 1000;
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+const { there, missing } = peers(thirty());
+const [our, ...others] = there as [Peer, ...Peer[]];
+const rows: Row[] = [];
+const add = (what: string, name: string, value: Figure) => {
+  let row = rows.find((one) => one.what === what);
+  if (row === undefined) {
+    row = { what, by: new Map() };
+    rows.push(row);
+  }
+  row.by.set(name, value);
+};
+
+/** One property of a unit, as a number of µs. */
+const stamp = (machine: Machine, peer: Peer, unit: string, property: string): number =>
+  Number(machine.run('bash', '-c', `${peer.client} show ${unit} --property=${property} --value`).trim());
+
+const toFirst: number[] = [];
+/** From core's exec to the first process of a unit, in ms. */
+function firstSpawn(machine: Machine): number {
+  const began = monotonicUs(readFileSync(join(machine.state, 'run/bench/core-execed'), 'utf8'));
+  const stamps = machine
+    .run('bash', '-c', `${our.client} show '*' --property=ExecMainStartTimestampMonotonic --value`)
+    .split('\n')
+    .map(Number)
+    .filter((us) => us > 0);
+  return ms(Math.min(...stamps) - began);
+}
+
+/** The example, booted by all that read unit files. */
+async function bootExample(): Promise<void> {
+  const samples = new Map<string, number[]>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const peer of there.filter((one) => one.units !== undefined)) {
+      const machine = await start(peer.units!(example()));
+      try {
+        const took = stamp(machine, peer, 'multi-user.target', 'ActiveEnterTimestampMonotonic') - machine.execedUs;
+        samples.set(peer.name, [...(samples.get(peer.name) ?? []), ms(took)]);
+        if (peer === our) toFirst.push(firstSpawn(machine));
+      } finally {
+        await machine.end();
+      }
+    }
+  }
+  for (const [name, list] of samples)
+    add('examples/first-boot: exec of init to multi-user.target', name, figure('ms', list));
+  add('exec of core to its first unit spawned', our.name, figure('ms', toFirst));
+}
+
+let initPss: Figure = figure('MB', []);
+let corePss: Figure = figure('MB', []);
+let barePss: Figure = figure('MB', []);
+
+/** Thirty small services: how long until the last runs, what the manager then takes, how fast it answers. */
+async function bootThirty(): Promise<void> {
+  const collected: [string, string, Figure['unit'], number][] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    for (const peer of there) {
+      const machine = await start(peer.thirty);
+      try {
+        collected.push([
+          'thirty services: exec of init to the last one',
+          peer.name,
+          'ms',
+          ms(machine.markedUs - machine.execedUs),
+        ]);
+        await pause(1500);
+        const bare =
+          peer === our ? spawn(join(lib, 'node'), ['-e', 'setInterval(()=>{},1e9)'], { stdio: 'ignore' }) : undefined;
+        if (bare !== undefined) await pause(500);
+        const all = peer.processes(machine).map(memory);
+        collected.push(['memory idle, PID 1', peer.name, 'MB', all[0]!.pss]);
+        collected.push(['memory idle, the whole manager', peer.name, 'MB', all.reduce((sum, one) => sum + one.pss, 0)]);
+        if (bare !== undefined) {
+          collected.push(['core', our.name, 'MB', all[1]!.pss]);
+          collected.push(['bare', our.name, 'MB', memory(bare.pid!).pss]);
+          bare.kill('SIGKILL');
+        }
+        if (round > 0 || peer.isActive === undefined) continue;
+        const asked = times(machine, 15, peer.isActive).map(ms);
+        add('is-active (or sv status), one process', peer.name, figure('ms', asked.slice(3)));
+        if (peer === our)
+          add('is-active over an open connection', our.name, figure('µs', await callTimes(machine, 500)));
+      } finally {
+        await machine.end();
+      }
+    }
+  }
+  for (const [what, name, unit, sample] of collected) {
+    if (what === 'core') corePss = figure(unit, [...corePss.samples, sample]);
+    else if (what === 'bare') barePss = figure(unit, [...barePss.samples, sample]);
+    else
+      add(what, name, figure(unit, [...(rows.find((row) => row.what === what)?.by.get(name)?.samples ?? []), sample]));
+  }
+  initPss = rows.find((row) => row.what === 'memory idle, PID 1')?.by.get(our.name) ?? initPss;
+}
+
+/** 500 oneshots at one request, by all that read unit files. */
+async function startMany(): Promise<void> {
+  for (const peer of there.filter((one) => one.units !== undefined)) {
+    const machine = await start(peer.units!(many()));
+    try {
+      const took = times(machine, rounds, `${peer.client} start many.target`, `${peer.client} stop many.target`);
+      add(
+        `${MANY} oneshots at one request`,
+        peer.name,
+        figure(
+          '1/s',
+          took.map((us) => MANY / (us / 1e6)),
+        ),
+      );
+    } finally {
+      await machine.end();
+    }
+  }
+}
+
+/** The spawn request to the program running: through init and exec, and by Node itself. */
+function spawnTimes(): void {
+  const run = mkdtempSync(join(tmpdir(), 'sysmaster-bench.'));
+  try {
+    const settings = [
+      `RunDir=${run}`,
+      `Exec=${lib}/exec`,
+      'LogTarget=null',
+      `CoreEnvironment=SYSMASTER_ADDON=${lib}/addon.node`,
+    ];
+    const words = ['--config', '/dev/null', ...settings.flatMap((one) => ['--set', one])];
+    const core = ['--core', join(lib, 'node'), '--core-arg', join(import.meta.dirname, 'spawn-core.ts')];
+    const done = spawnSync(join(lib, 'init'), [...words, ...core], { encoding: 'utf8', timeout: 60_000 });
+    if (done.status !== 0) throw new Error(`init: ${done.status} ${done.stderr}`);
+    const { forked, execed } = JSON.parse(readFileSync(join(run, 'samples'), 'utf8'));
+    add('spawn request to a process (`forked`)', our.name, figure('µs', forked));
+    add('spawn request to execve (`execed`)', our.name, figure('µs', execed));
+  } finally {
+    rmSync(run, { recursive: true, force: true });
+  }
+}
+
+/** How long child_process.spawn of Node takes for the same: it returns when the program runs. */
+async function nodeSpawnTimes(): Promise<void> {
+  const samples: number[] = [];
+  for (let round = 0; round < 330; round += 1) {
+    const began = process.hrtime.bigint();
+    const child = spawn('/bin/true', { stdio: 'ignore' });
+    const took = Number(process.hrtime.bigint() - began) / 1000;
+    if (round >= 30) samples.push(took);
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+  add('spawn request to execve (`execed`)', 'child_process of Node', figure('µs', samples));
+}
+
+const began = performance.now();
+for (const line of missing) say(`not measured: ${line}`);
+say(`${rounds} rounds; ${there.map((one) => one.name).join(', ')}`);
+for (const [what, step] of Object.entries({
+  'the example': bootExample,
+  'thirty services': bootThirty,
+  [`${MANY} oneshots`]: startMany,
+  spawning: spawnTimes,
+  'spawning by Node': nodeSpawnTimes,
+})) {
+  say(`measuring ${what} …`);
+  await step();
+}
+const aims: Aim[] = [
+  { what: 'the first unit is spawned within 150 ms of core’s exec', limit: 150, value: figure('ms', toFirst) },
+  { what: 'init takes less than 1 MB (PSS)', limit: 1, value: initPss },
+  {
+    what: `core idle takes at most what bare Node takes (here ${median(barePss.samples).toFixed(1)} MB), and 10 MB`,
+    limit: median(barePss.samples) + 10,
+    value: corePss,
+  },
+];
+const text = report({
+  rows,
+  aims,
+  ours: our.name,
+  others: others.map((one) => one.name),
+  missing,
+  rounds,
+  seconds: (performance.now() - began) / 1000,
+});
+console.log(text);
+if (args.includes('--write')) writeFileSync(join(project, 'docs/BENCHMARKS.md'), text);

@@ -1,0 +1,100 @@
+/** The figures as one document. */
+import { readFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
+import { type Figure, median, words } from './measure.ts';
+
+export interface Row {
+  readonly what: string;
+  /** By name of who was measured. */
+  readonly by: Map<string, Figure>;
+}
+
+export interface Aim {
+  readonly what: string;
+  /** The most that the median may be. */
+  readonly limit: number;
+  readonly value: Figure;
+}
+
+interface Measured {
+  readonly rows: readonly Row[];
+  readonly aims: readonly Aim[];
+  readonly ours: string;
+  readonly others: readonly string[];
+  readonly missing: readonly string[];
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+/** Ours divided by theirs: for times and memory below 1 is better, for rates above 1. */
+function ratio(row: Row, ours: string, other: string): string {
+  const [own, theirs] = [row.by.get(ours), row.by.get(other)];
+  if (own === undefined || theirs === undefined) return '';
+  const value = median(own.samples) / median(theirs.samples);
+  return ` · ×${value >= 10 ? value.toFixed(0) : value.toFixed(2)}`;
+}
+
+const METHOD = `\`npm run bench\` makes these figures; \`npm run bench -- --write\` writes this file. It needs root, and for the peers
+debootstrap and Debian's packages. All are booted in the same way: as PID 1 of fresh pid, mount, control-group, UTS, IPC and
+network namespaces, over the same Debian root (an overlay), by \`scripts/namespaces.sh\`; the rounds of all of them alternate.
+Each figure is the median, with the least and the greatest sample; behind it, for a peer, stands ours divided by theirs: of times
+and memory less than 1 is good for us, of rates more than 1.
+
+- **exec of init** is stamped by the shell that becomes PID 1, right before it does. \`multi-user.target\` is stamped by the
+  manager itself (\`ActiveEnterTimestampMonotonic\`). systemd boots the same unit files, with no others on its path, no generators
+  and no journal.
+- **exec of core** is stamped in the same way; the first unit is the earliest \`ExecMainStartTimestampMonotonic\`: it is the log
+  keeper.
+- **Thirty services**: 9 oneshots one after the other or at once, then 20 daemons, then one that writes the time. runit knows no
+  dependencies: its last service waits with \`sv start\`; busybox init knows no readiness either, and says nothing when asked.
+- **Memory** is the proportional set size (\`Pss\` of \`/proc/PID/smaps_rollup\`) two seconds after boot. The whole manager is init and
+  core; systemd's PID 1; runit, runsvdir and 21 runsv. The text of node is shared with the bare Node that runs beside it at that
+  moment (and with the benchmark itself), for both alike.
+- **Oneshots a second**: \`start many.target\`, which wants 500 units of Type=oneshot running /bin/true, from the start of the client
+  to its end. The first round also reads the files.
+- **Spawning**: a core that only spawns /bin/true through the real init, 300 times, from the call until the record \`execed\`; beside it
+  Node's own \`child_process.spawn\`, which returns when the program runs, has no control group, and needs Node as the parent.
+`;
+
+export function report({ rows, aims, ours, others, missing, rounds, seconds }: Measured): string {
+  const names = [
+    ours,
+    ...others,
+    ...new Set(rows.flatMap((row) => [...row.by.keys()]).filter((name) => name !== ours && !others.includes(name))),
+  ];
+  const table = [
+    `| | ${names.join(' | ')} |`,
+    `|---|${names.map(() => '---').join('|')}|`,
+    ...rows.map((row) => {
+      const cells = names.map((name) => {
+        const figure = row.by.get(name);
+        return figure === undefined ? '–' : `${words(figure)}${name === ours ? '' : ratio(row, ours, name)}`;
+      });
+      return `| ${row.what} | ${cells.join(' | ')} |`;
+    }),
+  ];
+  const verdicts = aims.map(({ what, limit, value }) => {
+    if (value.samples.length === 0) return `- Not measured: ${what}.`;
+    const met = median(value.samples) <= limit;
+    return `- **${met ? 'Met' : 'Not met'}:** ${what}. Measured: ${words(value)}.`;
+  });
+  const [cpu] = cpus();
+  return [
+    '# Benchmarks',
+    '',
+    `${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpu?.model.trim()}, Linux ${release()}, Node ${process.versions.node}; ${rounds} rounds in ${seconds.toFixed(0)} s; load at the end ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}.`,
+    '',
+    '## Aims',
+    '',
+    ...verdicts,
+    '',
+    '## Figures',
+    '',
+    ...table,
+    '',
+    ...missing.map((line) => `Not measured: ${line}\n`),
+    '## Method',
+    '',
+    METHOD,
+  ].join('\n');
+}
