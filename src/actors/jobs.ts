@@ -3,11 +3,21 @@
  */
 import type { JobView, Wait } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
-import { createJobsLogic, type JobsEffect, type JobsState, type JobsWorld, jobsOf, planWorld } from '../jobs/logic.ts';
+import { waits } from '../jobs/explain.ts';
+import {
+  createJobsLogic,
+  type JobsEffect,
+  type JobsState,
+  type JobsWorld,
+  jobsOf,
+  planWorld,
+  statesSeen,
+} from '../jobs/logic.ts';
 import { plan } from '../jobs/plan.ts';
 import { jobOf } from '../jobs/table.ts';
 import type { InstalledJob } from '../jobs/types.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
 import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
@@ -121,18 +131,21 @@ export function jobKind(tools: JobsTools): ActorKind {
   };
 }
 
-/** Why a job is where it is, for list-jobs. */
-function waitsOf(job: InstalledJob): Wait[] {
-  if (job.state === 'running' || job.blockers === 0) return [];
-  return [
-    {
-      why: `${job.blockers} other job${job.blockers === 1 ? '' : 's'} must be over first`,
-      job: undefined,
-      unit: undefined,
-      pid: undefined,
-      sinceUs: undefined,
-    },
-  ];
+/** Why a job is where it is, for list-jobs: what it waits for, and of a running one the process. */
+function waitsOf(
+  job: InstalledJob,
+  now: JobsState,
+  world: JobsWorld,
+  context: Partial<ServiceContext> | undefined,
+): Wait[] {
+  const process = context?.control ?? context?.main ?? undefined;
+  return waits(now.table, world.graph(), statesSeen(world, now.seen), job).map((wait) => ({
+    why: wait.why,
+    job: wait.on === 'job' ? wait.job : undefined,
+    unit: wait.unit,
+    pid: job.state === 'running' ? (process?.pid ?? undefined) : undefined,
+    sinceUs: Math.round((job.startedMs ?? job.createdMs) * 1000),
+  }));
 }
 
 /** The table as clients see it. */
@@ -147,11 +160,16 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
         unit: job.unit,
         type: job.type,
         state: job.state,
-        mode: 'replace',
+        mode: job.mode,
         by: job.by,
-        created: stampOf(host, host.clock.nowMs()),
-        started: undefined,
-        waits: waitsOf(job),
+        created: stampOf(host, job.createdMs),
+        started: job.startedMs === null ? undefined : stampOf(host, job.startedMs),
+        waits: waitsOf(
+          job,
+          now,
+          world,
+          actors().read<{ context: Partial<ServiceContext> }>(`unit:${job.unit}`)?.context,
+        ),
       }));
     },
     of(unit) {
