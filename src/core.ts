@@ -45,6 +45,8 @@ export interface CoreOptions {
   readonly version: string;
   /** Directory of our own programs: logd. */
   readonly libDirectory: string;
+  /** NAME=value, for every service (DefaultEnvironment=). */
+  readonly environment?: readonly string[];
   readonly defaultTarget?: string;
   /** False: no log keeper is started. */
   readonly logs?: boolean;
@@ -100,6 +102,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     world: registry,
     kept: new Map(),
+    environment: () =>
+      actors.read<{ context: { environment: readonly string[] } }>('manager')?.context.environment ?? [],
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
   };
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));
@@ -183,8 +187,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   }
 
   /** What a unit's machine was told last of its processes. */
-  const populated = (unit: string) =>
-    (snapshotOf(unit)?.context as { populated?: boolean } | undefined)?.populated;
+  const populated = (unit: string) => (snapshotOf(unit)?.context as { populated?: boolean } | undefined)?.populated;
 
   function onEvent(event: HostEvent): void {
     if (event.type === 'client') return sessions.client(event.session, event.what);
@@ -200,7 +203,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   actors = new ActorHost({
     host,
     kinds,
-    root: tree({ atMs: host.clock.nowMs(), environment: [] }),
+    root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
     reconcile: (view) => adoptions(view, registry),
   });

@@ -23,6 +23,8 @@ export interface Moment {
   readonly stored: number;
   /** WATCHDOG_USEC, for the main process of a service with WatchdogSec=. */
   readonly watchdogUsec: number;
+  /** The manager's environment, for every service. */
+  readonly environment: readonly string[];
   /** NOTIFY_SOCKET is set. */
   readonly notify: boolean;
 }
@@ -115,7 +117,13 @@ function environment(unit: Unit, settings: ExecSettings, moment: Moment, facts: 
     own.push(`SERVICE_RESULT=${moment.ended.result}`);
     if (moment.ended.code !== '') own.push(`EXIT_CODE=${moment.ended.code}`, `EXIT_STATUS=${moment.ended.status}`);
   }
-  return [`PATH=${facts.environment['PATH'] ?? DEFAULT_PATH}`, ...passed, ...own, ...settings.Environment];
+  return [
+    `PATH=${facts.environment['PATH'] ?? DEFAULT_PATH}`,
+    ...moment.environment,
+    ...passed,
+    ...own,
+    ...settings.Environment,
+  ];
 }
 
 /** Does this command run without the unit's user and groups (`+`, `!`, `!!`, PermissionsStartOnly-like rules)? */

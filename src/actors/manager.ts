@@ -25,6 +25,7 @@ import type { ManagerContext } from '../machines/manager.ts';
 import { type UnitSnapshot, view } from '../machines/view.ts';
 import type { ActorHost, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
+import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
@@ -80,7 +81,12 @@ export function createManager(parts: ManagerParts): Manager {
     return registry.unit(name) ?? registry.loader.load(name);
   };
 
-  const unitFile = (name: string): UnitFile | undefined => {
+  const presetRules = () => readPresets(host.files, presetDirectories(host.facts.runDirectory)).rules;
+  /** What preset files say of a unit. */
+  const preset = (name: string, rules = presetRules()): string =>
+    presetOf(name, rules).enable ? 'enabled' : 'disabled';
+
+  const unitFile = (name: string, rules = presetRules()): UnitFile | undefined => {
     const catalog = registry.loader.catalog();
     const entry = catalog.entries.get(name);
     if (entry === undefined) return undefined;
@@ -89,7 +95,7 @@ export function createManager(parts: ManagerParts): Manager {
       name,
       path: entry.path,
       state: unitFileState(catalog, registry.loader.paths, name, install) || 'bad',
-      preset: '',
+      preset: preset(name, rules),
     };
   };
 
@@ -168,7 +174,7 @@ export function createManager(parts: ManagerParts): Manager {
       return {
         unit,
         state: unitState(host, unit, snapshotOf(unit.name), jobs.of(unit.name), parts.checks.last(unit.name)),
-        preset: '',
+        preset: preset(name),
       };
     },
     summary(name) {
@@ -199,7 +205,10 @@ export function createManager(parts: ManagerParts): Manager {
         mode: host.files.stat(path)?.mode ?? 0,
       }));
     },
-    unitFiles: () => [...registry.loader.catalog().entries.keys()].sort().flatMap((name) => unitFile(name) ?? []),
+    unitFiles() {
+      const rules = presetRules();
+      return [...registry.loader.catalog().entries.keys()].sort().flatMap((name) => unitFile(name, rules) ?? []);
+    },
     unitFile(name) {
       if (!isUnitName(name))
         throw new ManagerError({
@@ -213,7 +222,7 @@ export function createManager(parts: ManagerParts): Manager {
       const unit = registry.loader.load(name); // an instance has its template's file
       return unit.fragmentPath === ''
         ? undefined
-        : { name, path: unit.fragmentPath, state: unit.unitFileState, preset: '' };
+        : { name, path: unit.fragmentPath, state: unit.unitFileState, preset: preset(unit.name) };
     },
     jobs: () => jobs.list(),
     plan(request) {

@@ -33,6 +33,8 @@ export interface UnitTools {
   readonly world: UnitWorld;
   /** Names that the descriptors of a datagram get when it is consumed, by the datagram's key. */
   readonly kept: Map<string, { readonly names: readonly string[]; readonly id: EffectId }>;
+  /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
+  environment(): readonly string[];
   /** The invocation of a unit: how many times it was prepared. */
   invocation(unit: string): number;
 }
@@ -124,6 +126,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
       stored: fds.length,
       watchdogUsec: params.watchdogUsec,
       notify: speaks(unit),
+      environment: tools.environment(),
     },
     tools.host.facts,
     { available: tools.host.groups.available, root: tools.host.hello.cgroupRoot },

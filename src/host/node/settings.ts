@@ -1,0 +1,88 @@
+/**
+ * What a person can set of core itself: /etc/sysmaster/system.conf, section [Manager], with systemd's names (systemd-system.conf(5)).
+ *
+ * Honoured: LogLevel= (debug, info, notice, warning, err), LogTarget= (kmsg, file, stderr, null), DefaultEnvironment=. Everything
+ * else is named in the log, with its place, and has no effect (law 8).
+ */
+import { readFileSync } from 'node:fs';
+import ini from 'ini';
+import type { LogPort } from '../ports.ts';
+import { codeOf } from './addon.ts';
+import type { LogTarget } from './log.ts';
+
+export interface Settings {
+  readonly logLevel: Parameters<LogPort['log']>[0] | undefined;
+  readonly logTarget: LogTarget | undefined;
+  /** NAME=value, for every service. */
+  readonly defaultEnvironment: readonly string[];
+  /** Sentences about what was not understood; for the log, once there is one. */
+  readonly findings: readonly string[];
+}
+
+const LEVELS: Readonly<Record<string, Settings['logLevel']>> = {
+  debug: 'debug',
+  info: 'info',
+  notice: 'notice',
+  warning: 'warning',
+  err: 'error',
+  error: 'error',
+};
+
+/** Core's log file is rotated at this size. */
+const LOG_BYTES = 4 * 1024 * 1024;
+
+/** Read the file; a missing one sets nothing. Never throws: what is wrong is a finding. */
+export function readSettings(path: string, runDirectory: string): Settings {
+  let text = '';
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT') return parseSettings('', path, runDirectory);
+    return {
+      ...parseSettings('', path, runDirectory),
+      findings: [`${path}: cannot be read: ${String(cause)}; defaults count`],
+    };
+  }
+  return parseSettings(text, path, runDirectory);
+}
+
+/** The settings of a text. */
+export function parseSettings(text: string, path: string, runDirectory: string): Settings {
+  const findings: string[] = [];
+  const lineOf = (key: string) => text.split('\n').findIndex((line) => line.trimStart().startsWith(key)) + 1;
+  const targets: Readonly<Record<string, LogTarget>> = {
+    kmsg: 'kmsg',
+    stderr: 'stderr',
+    null: 'none',
+    file: { file: `${runDirectory}/core.log`, maxBytes: LOG_BYTES },
+  };
+  let settings: Settings = { logLevel: undefined, logTarget: undefined, defaultEnvironment: [], findings };
+  for (const [section, keys] of Object.entries(ini.parse(text) as Record<string, unknown>)) {
+    if (section !== 'Manager' || typeof keys !== 'object' || keys === null) {
+      findings.push(
+        `${path}:${lineOf(typeof keys === 'object' ? `[${section}` : section)}: ${section}: not known here; use the section [Manager]`,
+      );
+      continue;
+    }
+    for (const [key, value] of Object.entries(keys as Record<string, unknown>)) {
+      const wrong = (why: string) => findings.push(`${path}:${lineOf(key)}: ${key}=${String(value)}: ${why}`);
+      const word = String(value);
+      if (key === 'LogLevel') {
+        const logLevel = LEVELS[word];
+        if (logLevel === undefined) wrong(`not a level; use one of ${Object.keys(LEVELS).join(', ')}`);
+        else settings = { ...settings, logLevel };
+      } else if (key === 'LogTarget') {
+        const logTarget = targets[word];
+        if (logTarget === undefined) wrong(`not a target; use one of ${Object.keys(targets).join(', ')}`);
+        else settings = { ...settings, logTarget };
+      } else if (key === 'DefaultEnvironment') {
+        const words = word.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? [];
+        const plain = words.map((one) => one.replaceAll(/["']/g, ''));
+        const bad = plain.find((one) => !/^[A-Za-z_][A-Za-z0-9_]*=/.test(one));
+        if (bad === undefined) settings = { ...settings, defaultEnvironment: plain };
+        else wrong(`${bad} is not NAME=value; quote what holds spaces`);
+      } else wrong('not honoured; remove it, or see docs/guide/system.conf.md');
+    }
+  }
+  return settings;
+}
