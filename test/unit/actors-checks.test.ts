@@ -6,7 +6,11 @@ import { createUnitLoader, plainPaths } from '../../src/units/index.ts';
 import { memoryFiles, testFacts } from './units-support.ts';
 
 const loader = createUnitLoader({ files: memoryFiles({}), facts: testFacts, paths: plainPaths(['/u']) });
-const unit = loader.loadText('a.service', '[Unit]\nConditionPathExists=/srv/data\n[Service]\nExecStart=/bin/true\n', '/u/a.service');
+const unit = loader.loadText(
+  'a.service',
+  '[Unit]\nConditionPathExists=/srv/data\n[Service]\nExecStart=/bin/true\n',
+  '/u/a.service',
+);
 const start = { to: 'unit:a.service', event: { type: 'start' } };
 
 /** Checks whose helper answers when the test says so. */

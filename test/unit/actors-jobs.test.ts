@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { jobKind, type JobsTools } from '../../src/actors/jobs.ts';
+import { type JobsTools, jobKind } from '../../src/actors/jobs.ts';
 import { adoptions } from '../../src/actors/recovery.ts';
 import type { Registry } from '../../src/actors/registry.ts';
-import type { RecoveryView } from '../../src/supervisor/index.ts';
 import type { EffectCall, Post } from '../../src/supervisor/actor.ts';
+import type { RecoveryView } from '../../src/supervisor/index.ts';
 
 /** Carry out askUnit for a job of a unit that is down. */
 function ask(jobIsThere: boolean): Post[] {
@@ -12,10 +12,21 @@ function ask(jobIsThere: boolean): Post[] {
   const tools = {
     actors: () => ({ read: (id: string) => (id === 'unit:a.service' ? down : jobIsThere ? {} : undefined) }),
     world: { unit: () => ({ name: 'a.service' }) },
-    checks: { start: (_unit: unknown, _job: unknown, _wanted: unknown, post: (post: Post) => void) => post({ to: 'unit:a.service', event: { type: 'start' } }) },
+    checks: {
+      start: (_unit: unknown, _job: unknown, _wanted: unknown, post: (post: Post) => void) =>
+        post({ to: 'unit:a.service', event: { type: 'start' } }),
+    },
   } as unknown as JobsTools;
-  const call = { actor: 'job:7', post: (to: string, event: Post['event']) => void posts.push({ to, event }) } as EffectCall;
-  jobKind(tools).effects['askUnit']?.run(call, { unit: 'a.service', job: 7, verb: 'start', restarting: false } as never);
+  const call = {
+    actor: 'job:7',
+    post: (to: string, event: Post['event']) => void posts.push({ to, event }),
+  } as EffectCall;
+  jobKind(tools).effects['askUnit']?.run(call, {
+    unit: 'a.service',
+    job: 7,
+    verb: 'start',
+    restarting: false,
+  } as never);
   return posts;
 }
 

@@ -43,127 +43,151 @@ const units: Record<string, string> = {
   'toggle.service': `[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=${worker('toggle', 'notify')}\n`,
 };
 for (const name of simple) units[`${name}.service`] = `[Service]\nExecStart=${worker(name, 'sleep')}\n`;
-for (const name of notify) units[`${name}.service`] = `[Service]\nType=notify\nWatchdogSec=3\nExecStart=${worker(name, 'notify')}\n`;
+for (const name of notify)
+  units[`${name}.service`] = `[Service]\nType=notify\nWatchdogSec=3\nExecStart=${worker(name, 'notify')}\n`;
 for (const [index, name] of chain.entries()) {
   const before = index === 0 ? '' : `Requires=${chain[index - 1]}.service\nAfter=${chain[index - 1]}.service\n`;
-  units[`${name}.service`] = `[Unit]\n${before}[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=${worker(name, 'once')}\n`;
+  units[`${name}.service`] =
+    `[Unit]\n${before}[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=${worker(name, 'once')}\n`;
 }
 
-describe.skipIf(missing !== undefined)(`the death of core${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
-  let system: System;
+describe.skipIf(missing !== undefined)(
+  `the death of core${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  () => {
+    let system: System;
 
-  beforeAll(async () => {
-    system = await bootSmall({
-      units,
-      wants: [...steady, chain.at(-1)!, 'crash', 'victim'].map((name) => `${name}.service`).concat('answer.socket'),
-      files: {
-        '/run/programs/worker.pl': readFileSync(join(import.meta.dirname, 'worker.pl'), 'utf8'),
-        '/run/locks/.keep': '',
-      },
-      initConf: [`CoreWatchdogSec=${HUNG_AFTER_SEC}`, `CoreStartSec=${2 * HUNG_AFTER_SEC}`, 'CoreRestartIntensity=100'],
+    beforeAll(async () => {
+      system = await bootSmall({
+        units,
+        wants: [...steady, chain.at(-1)!, 'crash', 'victim'].map((name) => `${name}.service`).concat('answer.socket'),
+        files: {
+          '/run/programs/worker.pl': readFileSync(join(import.meta.dirname, 'worker.pl'), 'utf8'),
+          '/run/locks/.keep': '',
+        },
+        initConf: [
+          `CoreWatchdogSec=${HUNG_AFTER_SEC}`,
+          `CoreStartSec=${2 * HUNG_AFTER_SEC}`,
+          'CoreRestartIntensity=100',
+        ],
+      });
     });
-  });
-  afterAll(async () => {
-    if (system !== undefined) expect(await system.stop()).toBe(true);
-  });
-
-  const lines = (file: string) => (existsSync(`${system.run}/${file}`) ? readFileSync(`${system.run}/${file}`, 'utf8').split('\n').filter(Boolean) : []);
-  const starts = (name: string) => lines('started').filter((line) => line.startsWith(`${name} `)).length;
-  const mainPid = (name: string) => Number(property(system, `${name}.service`, 'MainPID'));
-
-  /** Ask the socket-activated service for its pid. */
-  const answer = () =>
-    new Promise<string>((resolve, reject) => {
-      let text = '';
-      const socket = connect(`${system.run}/answer.sock`);
-      socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      socket.on('error', reject).on('end', () => resolve(text.trim()));
+    afterAll(async () => {
+      if (system !== undefined) expect(await system.stop()).toBe(true);
     });
 
-  test(`is noticed by no service and by no client, whenever and however it comes (seed ${seed})`, { timeout: 180_000 }, async () => {
-    const next = random(seed);
-    const before = new Map(steady.map((name) => [name, mainPid(name)]));
-    for (const [name, pid] of before) expect(pid, name).toBeGreaterThan(1);
+    const lines = (file: string) =>
+      existsSync(`${system.run}/${file}`)
+        ? readFileSync(`${system.run}/${file}`, 'utf8').split('\n').filter(Boolean)
+        : [];
+    const starts = (name: string) => lines('started').filter((line) => line.startsWith(`${name} `)).length;
+    const mainPid = (name: string) => Number(property(system, `${name}.service`, 'MainPID'));
 
-    let over = false;
-    const said: string[] = [];
-    const ask = async (...words: string[]) => {
-      const ran = await laterSctl(system, ...words);
-      said.push(`${words.join(' ')} -> ${ran.status} ${ran.stdout.trim()} ${ran.stderr.trim()}`);
-      return ran;
-    };
-    let ticks = 0;
-    const answers = new Set<string>();
-    let victims = 0;
-    const clients = [
-      async () => {
-        expect((await ask('start', 'toggle.service')).status).toBe(0);
-        expect((await ask('is-active', 'toggle.service')).stdout.trim()).toBe('active');
-        expect((await ask('stop', 'toggle.service')).status).toBe(0);
-        expect((await ask('is-active', 'toggle.service')).stdout.trim()).toBe('inactive');
-      },
-      async () => {
-        expect((await ask('start', 'tick.service')).status).toBe(0);
-        ticks += 1;
-        expect(starts('tick')).toBe(ticks);
-      },
-      async () => {
-        answers.add(await answer());
-        await delay(10);
-      },
-      async () => {
-        const pid = (await ask('show', '-p', 'MainPID', '--value', 'victim.service')).stdout.trim();
-        if (pid === '0') return;
-        system.inside('kill', '-KILL', pid);
-        await eventually(`victim.service is another one than ${pid}`, () => {
-          const now = property(system, 'victim.service', 'MainPID');
-          return now !== pid && now !== '0';
-        });
-        victims += 1;
-      },
-    ];
-    const running = clients.map(async (once) => {
-      while (!over) await once();
-    });
-    const failed = Promise.race(running.map((client) => client.then(() => new Promise<never>(() => {}))));
-    failed.catch(() => {});
+    /** Ask the socket-activated service for its pid. */
+    const answer = () =>
+      new Promise<string>((resolve, reject) => {
+        let text = '';
+        const socket = connect(`${system.run}/answer.sock`);
+        socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        socket.on('error', reject).on('end', () => resolve(text.trim()));
+      });
 
-    const kinds: string[] = [];
-    try {
-      for (let round = 0; round < ROUNDS; round += 1) {
-        // The moment of the blow is what is random here; nothing is waited for.
-        await Promise.race([failed, delay(next() * 1200)]);
-        const core = await eventually('there is a core', () => system.core());
-        const signal = round % 7 === 6 ? 'SIGSTOP' : next() < 0.5 ? 'SIGKILL' : 'SIGSEGV';
-        kinds.push(signal);
-        process.kill(core, signal);
-        await Promise.race([failed, eventually(`another core after ${signal}`, () => system.core() !== undefined && system.core() !== core)]);
+    test(`is noticed by no service and by no client, whenever and however it comes (seed ${seed})`, {
+      timeout: 180_000,
+    }, async () => {
+      const next = random(seed);
+      const before = new Map(steady.map((name) => [name, mainPid(name)]));
+      for (const [name, pid] of before) expect(pid, name).toBeGreaterThan(1);
+
+      let over = false;
+      const said: string[] = [];
+      const ask = async (...words: string[]) => {
+        const ran = await laterSctl(system, ...words);
+        said.push(`${words.join(' ')} -> ${ran.status} ${ran.stdout.trim()} ${ran.stderr.trim()}`);
+        return ran;
+      };
+      let ticks = 0;
+      const answers = new Set<string>();
+      let victims = 0;
+      const clients = [
+        async () => {
+          expect((await ask('start', 'toggle.service')).status).toBe(0);
+          expect((await ask('is-active', 'toggle.service')).stdout.trim()).toBe('active');
+          expect((await ask('stop', 'toggle.service')).status).toBe(0);
+          expect((await ask('is-active', 'toggle.service')).stdout.trim()).toBe('inactive');
+        },
+        async () => {
+          expect((await ask('start', 'tick.service')).status).toBe(0);
+          ticks += 1;
+          expect(starts('tick')).toBe(ticks);
+        },
+        async () => {
+          answers.add(await answer());
+          await delay(10);
+        },
+        async () => {
+          const pid = (await ask('show', '-p', 'MainPID', '--value', 'victim.service')).stdout.trim();
+          if (pid === '0') return;
+          system.inside('kill', '-KILL', pid);
+          await eventually(`victim.service is another one than ${pid}`, () => {
+            const now = property(system, 'victim.service', 'MainPID');
+            return now !== pid && now !== '0';
+          });
+          victims += 1;
+        },
+      ];
+      const running = clients.map(async (once) => {
+        while (!over) await once();
+      });
+      const failed = Promise.race(running.map((client) => client.then(() => new Promise<never>(() => {}))));
+      failed.catch(() => {});
+
+      const kinds: string[] = [];
+      try {
+        for (let round = 0; round < ROUNDS; round += 1) {
+          // The moment of the blow is what is random here; nothing is waited for.
+          await Promise.race([failed, delay(next() * 1200)]);
+          const core = await eventually('there is a core', () => system.core());
+          const signal = round % 7 === 6 ? 'SIGSTOP' : next() < 0.5 ? 'SIGKILL' : 'SIGSEGV';
+          kinds.push(signal);
+          process.kill(core, signal);
+          await Promise.race([
+            failed,
+            eventually(`another core after ${signal}`, () => system.core() !== undefined && system.core() !== core),
+          ]);
+        }
+        over = true;
+        await Promise.all(running);
+      } catch (error) {
+        over = true;
+        process.stderr.write(
+          `${kinds.join(' ')}\n${said.slice(-40).join('\n')}\n${coreLog(system).split('\n').slice(-60).join('\n')}\n${system.console()}\n`,
+        );
+        throw error;
       }
-      over = true;
-      await Promise.all(running);
-    } catch (error) {
-      over = true;
-      process.stderr.write(`${kinds.join(' ')}\n${said.slice(-40).join('\n')}\n${coreLog(system).split('\n').slice(-60).join('\n')}\n${system.console()}\n`);
-      throw error;
-    }
 
-    for (const [name, pid] of before) {
-      expect(mainPid(name), name).toBe(pid);
-      expect(starts(name), name).toBe(1);
-    }
-    for (const name of chain) expect([name, starts(name)]).toEqual([name, 1]);
-    expect(lines('twice')).toEqual([]);
-    expect(answers.size).toBe(1);
-    expect(starts('answer')).toBe(1);
-    expect(ticks).toBeGreaterThan(0);
-    expect(starts('tick')).toBe(ticks);
-    expect(victims).toBeGreaterThan(0);
-    expect(starts('victim')).toBe(Number(property(system, 'victim.service', 'NRestarts')) + 1);
-    // It goes on crashing: what is counted must catch up with what was started.
-    await eventually('every start of crash.service is counted', () => starts('crash') === Number(property(system, 'crash.service', 'NRestarts')) + 1);
-    expect(starts('crash')).toBeGreaterThan(ROUNDS / 2);
-    expect(system.sctl('list-units', '--failed', '--no-legend').stdout).toBe('');
-    const fresh = coreLog(system).split('\n').filter((line) => line.includes('"state-fresh"'));
-    expect(fresh).toHaveLength(1);
-  });
-});
+      for (const [name, pid] of before) {
+        expect(mainPid(name), name).toBe(pid);
+        expect(starts(name), name).toBe(1);
+      }
+      for (const name of chain) expect([name, starts(name)]).toEqual([name, 1]);
+      expect(lines('twice')).toEqual([]);
+      expect(answers.size).toBe(1);
+      expect(starts('answer')).toBe(1);
+      expect(ticks).toBeGreaterThan(0);
+      expect(starts('tick')).toBe(ticks);
+      expect(victims).toBeGreaterThan(0);
+      expect(starts('victim')).toBe(Number(property(system, 'victim.service', 'NRestarts')) + 1);
+      // It goes on crashing: what is counted must catch up with what was started.
+      await eventually(
+        'every start of crash.service is counted',
+        () => starts('crash') === Number(property(system, 'crash.service', 'NRestarts')) + 1,
+      );
+      expect(starts('crash')).toBeGreaterThan(ROUNDS / 2);
+      expect(system.sctl('list-units', '--failed', '--no-legend').stdout).toBe('');
+      const fresh = coreLog(system)
+        .split('\n')
+        .filter((line) => line.includes('"state-fresh"'));
+      expect(fresh).toHaveLength(1);
+    });
+  },
+);

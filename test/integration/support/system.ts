@@ -4,9 +4,19 @@
  * Everything it starts dies with the test process; its control group and directories are removed by `stop`.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export const project = join(import.meta.dirname, '../../..');
 /** What is tested: `.build`, or another directory with the same files. Not below /tmp, which a system covers with its own. */
@@ -16,7 +26,9 @@ export const lib = process.env['SYSMASTER_BUILD'] ?? join(project, '.build');
 export function systemsMissing(): string | undefined {
   if (process.getuid?.() !== 0) return 'not root: namespaces with several uids and control groups need it';
   if (!existsSync(join(lib, 'core.cjs'))) return 'core is not built: run npm run build';
-  const probe = spawnSync('unshare', ['--pid', '--mount', '--fork', '--cgroup', '--propagation', 'private', 'true'], { encoding: 'utf8' });
+  const probe = spawnSync('unshare', ['--pid', '--mount', '--fork', '--cgroup', '--propagation', 'private', 'true'], {
+    encoding: 'utf8',
+  });
   if (probe.status !== 0) return `namespaces cannot be made here: ${probe.stderr?.trim() ?? probe.error?.message}`;
   return undefined;
 }
@@ -71,7 +83,12 @@ export async function eventually<T>(what: string, condition: () => T | undefined
 }
 
 function run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): Ran {
-  const done = spawnSync(program, args, { encoding: 'utf8', maxBuffer: 64 << 20, timeout: 120_000, env: env ?? process.env });
+  const done = spawnSync(program, args, {
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+    timeout: 120_000,
+    env: env ?? process.env,
+  });
   return { status: done.status ?? 128, stdout: done.stdout ?? '', stderr: done.stderr ?? done.error?.message ?? '' };
 }
 
@@ -143,7 +160,17 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     throw new Error(`the system did not boot; console:\n${said}`, { cause: error });
   }
   const pid = await eventually('PID 1', () => childOf(outer.pid!));
-  const enter = (command: readonly string[]) => ['-t', String(pid), '-a', '--', 'env', '-i', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8', ...command];
+  const enter = (command: readonly string[]) => [
+    '-t',
+    String(pid),
+    '-a',
+    '--',
+    'env',
+    '-i',
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    'LANG=C.UTF-8',
+    ...command,
+  ];
   return {
     run: join(state, 'run'),
     pid,
@@ -183,14 +210,22 @@ function coreOf(init: number): number | undefined {
   return undefined;
 }
 
-/** Remove a control group with all below it; what is busy is left and said. */
+/** How often a control group is tried whose last processes are still ending, 50 ms apart. */
+const REMOVALS = 40;
+
+/** Remove a control group with all below it; what is busy for long is left and said. May run while this process exits: no waiting for events. */
 function removeGroup(path: string): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
   const found = spawnSync('find', [path, '-depth', '-type', 'd'], { encoding: 'utf8' });
   for (const directory of found.stdout.split('\n').filter(Boolean)) {
-    try {
-      rmdirSync(directory);
-    } catch (error) {
-      process.stderr.write(`${directory}: left behind: ${(error as Error).message}\n`);
+    for (let left = REMOVALS; left > 0; left -= 1) {
+      try {
+        rmdirSync(directory);
+        break;
+      } catch (error) {
+        if (left === 1) process.stderr.write(`${directory}: left behind: ${(error as Error).message}\n`);
+        else Atomics.wait(pause, 0, 0, 50);
+      }
     }
   }
 }
