@@ -19,6 +19,7 @@ import { Inotify } from './inotify.ts';
 import { Link } from './link.ts';
 import { type LogTarget, NodeLog } from './log.ts';
 import { Loop } from './loop.ts';
+import { Outstanding } from './outstanding.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
 import { NodeState } from './state.ts';
@@ -75,8 +76,13 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     }
     return (options.leave ?? addon.leave)(status);
   };
+  const outstanding = new Outstanding();
   const link: Link = new Link(options.link ?? 0, loop, {
-    onRecord: (what) => sockets.onRecord(what),
+    onRecord(what) {
+      outstanding.onRecord(what);
+      sockets.onRecord(what);
+    },
+    onRefused: (id) => outstanding.onRefused(id),
     onTrouble: (what) => say('warning', { what }, 'init said something that is not understood'),
     onClosed: () => {
       say('error', {}, 'init is gone; core leaves');
@@ -93,6 +99,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const sockets = new NodeSockets({
     loop,
     link,
+    outstanding,
     stored: hello.fds,
     logSocket: join(runDirectory, 'logs.sock'),
     warn: (fields, message) => say('warning', fields, message),
@@ -105,6 +112,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const processes = new NodeProcesses(
     link,
     groupPrefix(hello.cgroupRoot, readFileSync('/proc/self/mountinfo', 'utf8')),
+    outstanding,
   );
   const api = new NodeApi(loop);
   sockets.listen(ownId(), API_NAME, {

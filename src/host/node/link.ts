@@ -38,6 +38,8 @@ interface Waiting {
 export interface LinkOwner {
   /** A record, before it becomes an event. */
   onRecord(what: Report): void;
+  /** A frame of ours that init did not carry out, before it becomes an event. */
+  onRefused(id: EffectId | null): void;
   /** Something init said that was not understood. */
   onTrouble(what: string): void;
   /** Init is gone. */
@@ -194,6 +196,7 @@ export class Link {
       this.#owner.onRecord(said.record.what);
       this.#loop.post({ type: 'record', record: said.record });
     } else if (said.refused !== undefined) {
+      this.#owner.onRefused(said.refused.id);
       this.#loop.post({ type: 'refused', ...said.refused });
     } else {
       this.#owner.onTrouble(`a frame from init out of place: ${frame.json.slice(0, 80)}`);

@@ -8,6 +8,7 @@ import type { Datagram, EffectId, Report } from '../ports.ts';
 import { addon, EPOLL, type Peeked } from './addon.ts';
 import type { Link } from './link.ts';
 import type { Loop } from './loop.ts';
+import type { Outstanding } from './outstanding.ts';
 
 /** Datagrams peeked from one socket in one round; the rest comes in the next, so that no unit can crowd out the others. */
 const PEEK_MAX = 64;
@@ -24,11 +25,16 @@ interface Socket {
   readonly takes: Take[];
 }
 
+/** Sockets are named `notify:UNIT` (src/actors/names.ts). */
+const socketOf = (unit: string) => `notify:${unit}`;
+const unitOfSocket = (name: string) => name.slice(name.indexOf(':') + 1);
+
 const keyOf = (id: EffectId): string => `${id.epoch}.${id.seq}.${id.index}`;
 
 export class Notify {
   readonly #loop: Loop;
   readonly #link: Link;
+  readonly #outstanding: Outstanding;
   readonly #onJunk: (socket: string, peeked: Peeked) => void;
   readonly #onStored: (names: readonly string[], id: EffectId) => void;
   readonly #sockets = new Map<string, Socket>();
@@ -40,9 +46,13 @@ export class Notify {
   constructor(
     loop: Loop,
     link: Link,
+    outstanding: Outstanding,
     onJunk: (socket: string, peeked: Peeked) => void,
     onStored: (names: readonly string[], id: EffectId) => void,
   ) {
+    this.#outstanding = outstanding;
+    // At once: what a process has said belongs before its end, which may be the next record.
+    outstanding.onFree = (unit) => this.#peek(socketOf(unit));
     this.#loop = loop;
     this.#link = link;
     this.#onJunk = onJunk;
@@ -57,6 +67,11 @@ export class Notify {
     this.#sockets.set(name, { fd, takes: [] });
     // Edge-triggered: what was peeked stays in the queue until it is taken, and is no news.
     this.#loop.add(fd, EPOLL.in | EPOLL.edge, () => this.#peek(name));
+    this.#again(name);
+  }
+
+  /** Look at a socket after this round, whatever epoll says. */
+  #again(name: string): void {
     this.#more.add(name);
     this.#loop.schedule();
   }
@@ -140,7 +155,7 @@ export class Notify {
 
   #peek(name: string): void {
     const socket = this.#sockets.get(name);
-    if (socket === undefined) return;
+    if (socket === undefined || this.#outstanding.holds(unitOfSocket(name))) return;
     const peeked = addon.peekDatagrams(socket.fd, PEEK_MAX);
     for (const one of peeked) {
       if (one.junk) {
@@ -150,9 +165,6 @@ export class Notify {
       const { text, pid, uid, atNs, hash, fds } = one;
       this.#loop.post({ type: 'datagram', datagram: { socket: name, text, pid, uid, atNs, hash, fds } });
     }
-    if (peeked.length === PEEK_MAX) {
-      this.#more.add(name);
-      this.#loop.schedule();
-    }
+    if (peeked.length === PEEK_MAX) this.#again(name);
   }
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { EffectId, ExecSpec, KillTarget, ProcessPort } from '../ports.ts';
 import { addon, attempt, unless } from './addon.ts';
 import type { Link } from './link.ts';
+import type { Outstanding } from './outstanding.ts';
 
 /** Errors that say a process is gone; ESRCH comes from a read after the open. */
 const GONE = ['ENOENT', 'ESRCH'];
@@ -10,12 +11,14 @@ const GONE = ['ENOENT', 'ESRCH'];
 export class NodeProcesses implements ProcessPort {
   readonly #link: Link;
   readonly #groupPrefix: string;
+  readonly #outstanding: Outstanding;
   #acked = 0;
   #ackWanted = 0;
 
   /** @param groupPrefix what /proc/PID/cgroup says of init's own root: '' or '/some/group' */
-  constructor(link: Link, groupPrefix: string) {
+  constructor(link: Link, groupPrefix: string, outstanding: Outstanding) {
     this.#link = link;
+    this.#outstanding = outstanding;
     this.#groupPrefix = groupPrefix;
   }
 
@@ -23,6 +26,7 @@ export class NodeProcesses implements ProcessPort {
     const memfd = attempt(`exec spec of ${tag}`, () => addon.sealSpec(JSON.stringify(spec)));
     try {
       this.#link.send({ spawn: { id, tag, fds } }, [memfd]);
+      this.#outstanding.began(id, tag);
     } finally {
       addon.close(memfd);
     }

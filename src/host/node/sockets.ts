@@ -12,6 +12,7 @@ import type { Link } from './link.ts';
 import { makeListener } from './listen.ts';
 import type { Loop } from './loop.ts';
 import { Notify } from './notify.ts';
+import type { Outstanding } from './outstanding.ts';
 
 /** How long init may take to hand over a descriptor. It answers from a loop that never blocks. */
 const FETCH_MS = 2_000;
@@ -24,6 +25,7 @@ const keyOf = (id: EffectId): string => `${id.epoch}.${id.seq}.${id.index}`;
 export interface SocketsOptions {
   readonly loop: Loop;
   readonly link: Link;
+  readonly outstanding: Outstanding;
   /** Names in init's store, from the hello. */
   readonly stored: readonly string[];
   /** Where the log keeper listens. */
@@ -49,7 +51,9 @@ export class NodeSockets implements SocketPort {
     this.#stored = new Set(options.stored);
     const onJunk = (socket: string, peeked: Peeked) =>
       options.warn({ socket, pid: peeked.pid }, 'notify datagram is too long and is dropped');
-    this.#notify = new Notify(options.loop, options.link, onJunk, (names, id) => this.#remember(names, id));
+    this.#notify = new Notify(options.loop, options.link, options.outstanding, onJunk, (names, id) =>
+      this.#remember(names, id),
+    );
   }
 
   stored(name: string): boolean {

@@ -48,6 +48,41 @@ afterEach(async () => {
 });
 
 describe('notify datagrams', () => {
+  test('are told after init has said who was started, though the process may speak before', async () => {
+    const id = rig.id();
+    rig.host.process.spawn(id, 'a|main|1', { version: 1, unit: 'a', path: '/bin/true', argv: ['true'] }, []);
+    send('READY=1');
+    await rig.init.told('spawn');
+    await rig.round();
+    expect(texts()).toEqual([]);
+    const forked = { id, tag: 'a|main|1', serial: 1, pid: process.pid, startTime: 1 };
+    rig.init.send({ record: { number: 1, atUs: 1, what: { forked } } });
+    rig.init.send({
+      record: {
+        number: 2,
+        atUs: 1,
+        what: { exited: { tag: 'a|main|1', serial: 1, pid: process.pid, ended: { exited: 0 } } },
+      },
+    });
+    await seen(1);
+    await rig.event('record', ({ record }) => 'exited' in record.what);
+    const order = rig.events.flatMap((event) =>
+      event.type === 'record' ? Object.keys(event.record.what) : event.type === 'datagram' ? ['datagram'] : [],
+    );
+    expect(order.filter((what) => what !== 'done')).toEqual(['forked', 'datagram', 'exited']);
+  });
+
+  test('wait for no spawn that init has refused, nor for one of another unit', async () => {
+    const id = rig.id();
+    rig.host.process.spawn(rig.id(), 'b|main|1', { version: 1, unit: 'b', path: '/bin/true', argv: ['true'] }, []);
+    rig.host.process.spawn(id, 'a|main|1', { version: 1, unit: 'a', path: '/bin/true', argv: ['true'] }, []);
+    send('READY=1');
+    await rig.init.told('spawn');
+    rig.init.send({ refused: { id, errno: 11, why: 'too many children' } });
+    await seen(1);
+    expect(texts()).toEqual(['READY=1']);
+  });
+
   test('are told once, in order, with sender and stamp, and stay until they are consumed', async () => {
     send('READY=1');
     send('STATUS=ünd');

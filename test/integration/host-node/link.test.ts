@@ -40,7 +40,12 @@ const copies = (fd: number): number => {
   }).length;
 };
 
-const nobody = { onRecord: () => undefined, onTrouble: () => undefined, onClosed: () => undefined };
+const nobody = {
+  onRecord: () => undefined,
+  onRefused: () => undefined,
+  onTrouble: () => undefined,
+  onClosed: () => undefined,
+};
 const HELLO = {
   role: 'container',
   pid: 1,
