@@ -252,13 +252,17 @@ export function managerKind(tools: ManagerTools): ActorKind {
           [],
         );
       }, 'once'),
-      startUp: effect((call) => {
+      startFirst: effect((call) => {
         // What programs look for to know that sockets are passed and READY=1 is heard (sd_booted(3)).
         if (host.hello.role !== 'subreaper') host.files.mkdirs('/run/systemd/system', 0o755);
         tools.beforeLoading();
-        bringIn(tools, call, [...tools.boot.first, tools.boot.defaultTarget]);
-        unitsRead(host.clock.realMs());
+        bringIn(tools, call, tools.boot.first);
         for (const unit of tools.boot.first) request(call, 'start', unit, 'replace', 'the boot');
+        call.post('manager', { type: 'first-asked' });
+      }),
+      startUp: effect((call) => {
+        bringIn(tools, call, [tools.boot.defaultTarget]);
+        unitsRead(host.clock.realMs());
         request(call, 'start', tools.boot.defaultTarget, 'replace', 'the boot');
       }),
       loadAgain: effect((call) => void loadAgain(tools, call)),

@@ -1,7 +1,10 @@
 /**
  * The manager: how core as a whole comes up, serves, and ends.
  *
- *   listing -generators-> generating -all exited-> running -shutdown-> stopping -now-> ending
+ *   listing -generators-> generating -all exited-> beginning -asked-> running -shutdown-> stopping -now-> ending
+ *
+ * What is to run before all else (the log keeper) is asked for by itself, and the units are read only when its process has been
+ * asked for: reading them takes longer than that, and the two then go on side by side.
  *
  * Changes that clients ask for are carried out by effects and answered once; the answer of a change with a request id is kept,
  * so that a client that lost its connection gets it again (law 5). Everything that has to be known after a crash is in the context.
@@ -54,6 +57,8 @@ export type ManagerEvent =
       readonly ended?: unknown;
     })
   | (At & { readonly type: 'deadline'; readonly name: string })
+  /** What comes before all else has been requested. */
+  | (At & { readonly type: 'first-asked' })
   /** A client's change; `key` is its request id, or unique. */
   | (At & {
       readonly type: 'change';
@@ -159,6 +164,8 @@ export const managerMachine = setup({
   actions: {
     listGenerators: effect(),
     spawnGenerator: effect<{ run: number; generator: Generator }>(),
+    /** Start what comes before all else. Answered by `first-asked`, after its requests. */
+    startFirst: effect(),
     /** Load the units and start the default target. */
     startUp: effect(),
     loadAgain: effect(),
@@ -346,9 +353,9 @@ export const managerMachine = setup({
       entry: 'listGenerators',
       on: {
         // A fault in the directories of generators must not keep the machine from booting; it has been reported.
-        'effect-failed': 'running',
+        'effect-failed': 'beginning',
         generators: [
-          { guard: 'noGenerators', target: 'running' },
+          { guard: 'noGenerators', target: 'beginning' },
           { target: 'generating', actions: { type: 'takeGenerators', params: ({ event }) => event.generators } },
         ],
       },
@@ -361,19 +368,29 @@ export const managerMachine = setup({
       }),
       exit: { type: 'disarmDeadline', params: { name: 'generators' } },
       on: {
-        exited: [{ guard: 'lastGenerator', target: 'running', actions: 'countDown' }, { actions: 'countDown' }],
+        exited: [{ guard: 'lastGenerator', target: 'beginning', actions: 'countDown' }, { actions: 'countDown' }],
         'spawn-failed': [
           { guard: 'hasProcess' }, // its exit follows, and is counted
-          { guard: 'lastGenerator', target: 'running', actions: 'countDown' },
+          { guard: 'lastGenerator', target: 'beginning', actions: 'countDown' },
           { actions: 'countDown' },
         ],
         deadline: {
-          target: 'running',
+          target: 'beginning',
           actions: {
             type: 'log',
             params: { level: 'warning', message: 'generators did not end in time; going on without them' },
           },
         },
+      },
+    },
+    beginning: {
+      entry: 'startFirst',
+      exit: { type: 'disarmDeadline', params: { name: 'first' } },
+      on: {
+        'effect-failed': 'running',
+        // At once, but not before what the requests lead to in this turn.
+        'first-asked': { actions: { type: 'armDeadline', params: { name: 'first', ms: 0 } } },
+        deadline: 'running',
       },
     },
     running: {
