@@ -152,8 +152,8 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     execSteps: execSteps(),
     start: (onEvent, turn) => {
       loop.start(onEvent, turn);
-      // After the first round, so that loading it delays no unit.
-      setImmediate(() => void log.open());
+      // Once there is nothing to do but wait, so that loading it delays no unit.
+      loop.onceIdle(() => void log.open());
     },
     schedule: () => loop.schedule(),
     exit: leave,

@@ -2,7 +2,7 @@
  * Core's own log: pino for the form of a line, and a sink that never waits for the place it goes to.
  *
  * Lines go to a file of bounded size, to the kernel's log, or to standard error. What cannot be written at once is dropped and
- * counted, and the count is the next line that gets through. pino is loaded after the first turn, since loading it takes longer
+ * counted, and the count is the next line that gets through. pino is loaded when the loop is idle, since loading it takes longer
  * than the rest of the start; lines until then wait in memory, and are written in any case when core leaves.
  */
 import { closeSync, constants, fstatSync, openSync, renameSync } from 'node:fs';

@@ -24,6 +24,7 @@ export class Loop {
   readonly #handlers = new Map<number, { readonly fd: number; readonly handler: Handler }>();
   readonly #tokens = new Map<number, number>();
   readonly #afterTurn: (() => void)[] = [];
+  readonly #idle: (() => void)[] = [];
   #nextToken = 1;
   #queue: HostEvent[] = [];
   #wakeDue = false;
@@ -75,6 +76,11 @@ export class Loop {
   /** Call this at the end of each round, after the turn. */
   afterTurn(work: () => void): void {
     this.#afterTurn.push(work);
+  }
+
+  /** Call this once, when a round has ended and no other is due: what may wait until there is nothing better to do. */
+  onceIdle(work: () => void): void {
+    this.#idle.push(work);
   }
 
   /** One more round soon. */
@@ -142,5 +148,6 @@ export class Loop {
     }
     for (const work of this.#afterTurn) work();
     if (this.#queue.length > 0 || this.#wakeDue) this.schedule();
+    if (!this.#scheduled) for (const work of this.#idle.splice(0)) setImmediate(work);
   }
 }
