@@ -9,11 +9,11 @@ export const service = {
       product: 'sysMaster',
       version: manager.manager().version,
       url: '',
-      interfaces: [...interfaces.keys()].sort(),
+      interfaces: [...interfaces().keys()].sort(),
     },
   }),
   GetInterfaceDescription: ({ interface: name }: { interface: string }): Handled => {
-    const found = interfaces.get(name);
+    const found = interfaces().get(name);
     if (found === undefined) return { error: 'org.varlink.service.InterfaceNotFound', parameters: { interface: name } };
     return { reply: { description: found.text } };
   },
