@@ -26,6 +26,8 @@ function run(program, programArgs, env = {}) {
 
 /** As {@link run}, but hands the terminal over and ends with the program's own status. */
 const become = (program, programArgs, env) => {
+  // A signal of the terminal is the program's business: this process stays until it has ended in order.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
   run(program, programArgs, env);
   process.exit(0);
 };

@@ -235,7 +235,7 @@ function draw(last) {
       .map(([name, unit]) =>
         `  ${mark(unit.active)} ${name.padEnd(26)} ${unit.sub.padEnd(14)} ${unit.description}`.slice(
           0,
-          (process.stdout.columns ?? 120) + 8,
+          (process.stdout.columns || 120) + 8,
         ),
       ),
   ];
@@ -243,7 +243,9 @@ function draw(last) {
   drawn = lines.length;
 }
 
-const mark = (active) => colour({ active: 32, failed: 31, activating: 33 }[active] ?? 0, '●');
+function mark(active) {
+  return colour({ active: 32, failed: 31, activating: 33 }[active] ?? 0, '●');
+}
 
 /** Time, slowest units, failures, what was not honoured or skipped; answers how many units failed. */
 function summary() {
@@ -322,7 +324,11 @@ function cleanUp() {
   }
   const groupFile = join(state, 'group');
   const group = existsSync(groupFile) ? readFileSync(groupFile, 'utf8').trim() : '';
-  if (group !== '') removeGroup(group);
+  // A process that was killed holds its group for a moment; what is left after that goes at the next start.
+  for (let tries = 0; group !== '' && existsSync(group) && tries < 100; tries += 1) {
+    removeGroup(group);
+    if (existsSync(group)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+  }
   rmSync(state, { recursive: true, force: true });
   rmSync(running, { force: true });
 }
