@@ -344,13 +344,15 @@ function removeGroup(path) {
   }
 }
 
-/** Groups of systems whose launcher was killed. */
+/** What systems left whose launcher was killed: their empty groups, and then their directories. */
 function removeStale() {
   for (const base of ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']) {
     if (!existsSync(join(base, 'cgroup.procs'))) continue;
-    for (const entry of readdirSync(base)) {
-      if (entry.startsWith('sysmaster-first-boot.') && !existsSync(join('/var/tmp', entry.slice('sysmaster-'.length))))
-        removeGroup(join(base, entry));
+    for (const entry of readdirSync(base).filter((name) => name.startsWith('sysmaster-first-boot.'))) {
+      removeGroup(join(base, entry)); // one that is busy belongs to a system that runs
+      if (!existsSync(join(base, entry))) {
+        rmSync(join('/var/tmp', entry.slice('sysmaster-'.length)), { recursive: true, force: true });
+      }
     }
   }
 }
