@@ -139,7 +139,9 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
   return [
     toUnit(unit.name, {
       type: 'notify',
-      atMs: sentMs(host, datagram),
+      // Only what counts from its own time is stamped with it: a READY=1 that waited while core was away must not arm
+      // deadlines that are over at once.
+      ...(state === undefined ? { atMs: sentMs(host, datagram) } : {}),
       pid: datagram.pid,
       uid: datagram.uid,
       member: memberOf(datagram.pid),
