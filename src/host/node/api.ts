@@ -2,7 +2,8 @@
  * Sessions of the API socket: bounded in number, in what a client may send at once, and in what it may leave unread.
  *
  * The listener is kept in init's store as `api`, so that a client can connect while core is away. Who may do what is decided
- * elsewhere, by the uid in `opened`. A client that says nothing costs a descriptor and nothing else; one that breaks a bound is
+ * elsewhere, by the uid in `opened`. A client that says nothing costs a descriptor, and has to go first when all
+ * places are taken; one that breaks a bound is
  * sent away, with the reason in `closed`.
  */
 import type { ApiPort } from '../ports.ts';
@@ -44,6 +45,8 @@ interface Session {
   /** How much of the outbox's first piece is written. */
   written: number;
   closing: boolean;
+  /** It has sent something. */
+  spoke: boolean;
 }
 
 /** An error of io.sysmaster.Manager, as a message. */
@@ -99,6 +102,7 @@ export class NodeApi implements ApiPort {
     const accepted = addon.acceptUnix(listener);
     if (accepted === null) return false;
     const { fd, peer } = accepted;
+    if (this.#sessions.size >= this.#bounds.sessions) this.#makeRoom();
     const refusal = this.#refusal(peer.uid);
     if (refusal !== undefined) {
       // Not a session: core need not know, and the client is told in its own language.
@@ -116,11 +120,22 @@ export class NodeApi implements ApiPort {
       outboxBytes: 0,
       written: 0,
       closing: false,
+      spoke: false,
     };
     this.#sessions.set(number, session);
     this.#loop.add(fd, EPOLL.in | EPOLL.rdhup, (events) => this.#ready(number, session, events));
     this.#loop.post({ type: 'client', session: number, what: { opened: peer } });
     return true;
+  }
+
+  /**
+   * Send away the oldest of those who only hold a place, so that nobody is kept out by silence. Without a word: should it be one
+   * that was about to speak, a lost connection is what clients try again for.
+   */
+  #makeRoom(): void {
+    for (const [number, session] of this.#sessions) {
+      if (!session.spoke) return this.#end(number, session, 'it said nothing, and another client needed the place');
+    }
   }
 
   #refusal(uid: number): string | undefined {
@@ -146,6 +161,7 @@ export class NodeApi implements ApiPort {
       );
       return;
     }
+    session.spoke = true;
     const messages = session.framing.take(bytes);
     for (const message of messages ?? []) this.#loop.post({ type: 'client', session: number, what: { message } });
     if (messages === undefined) this.#sendAway(number, session);

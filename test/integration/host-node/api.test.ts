@@ -147,21 +147,65 @@ describe('the number of clients', () => {
       await new Promise((resolve) => socket.once('connect', resolve));
       return socket;
     };
-    await open();
-    await open();
-    await until('two sessions', () => events.length === 2);
+    (await open()).write('one\0');
+    (await open()).write('two\0');
+    await until('two sessions that have spoken', () => events.length === 4);
     const third = await open();
     const answer = (await read(third, 10)).toString();
     expect(JSON.parse(answer.slice(0, -1))).toMatchObject({ error: 'io.sysmaster.Manager.Busy' });
-    expect(events).toHaveLength(2);
+    expect(events).toHaveLength(4);
     sockets[0]?.destroy();
     sockets[1]?.destroy();
-    await until('both gone', () => events.length === 4);
+    await until('both gone', () => events.length === 6);
     await open();
-    await until('a new session', () => events.length === 5);
+    await until('a new session', () => events.length === 7);
     loop.stop();
     addon.close(listener);
   });
+});
+
+test('clients that say nothing keep nobody out: the oldest of them makes room', async () => {
+  const loop = new Loop();
+  const api = new NodeApi(loop, { ...API_BOUNDS, sessions: 2 });
+  const path = join(rig.directory, 'silent.sock');
+  const listener = makeListener({
+    kind: 'stream',
+    address: path,
+    backlog: 8,
+    socketMode: 0o600,
+    directoryMode: 0o700,
+    user: '',
+    group: '',
+    options: {},
+  });
+  addon.setNonBlocking(listener, true);
+  api.serve(listener);
+  const events: HostEvent[] = [];
+  loop.start(
+    (event) => events.push(event),
+    () => undefined,
+  );
+  const open = async () => {
+    const socket = connect({ path });
+    sockets.push(socket);
+    await new Promise((resolve) => socket.once('connect', resolve));
+    return socket;
+  };
+  const silent = await open();
+  const gone = new Promise((resolve) => silent.once('close', resolve));
+  silent.resume();
+  (await open()).write('hello\0');
+  await until('two sessions, one of which has spoken', () => events.length === 3);
+  (await open()).write('hello\0');
+  await gone;
+  await until('the third is served', () => events.length === 6);
+  expect(events.slice(3).map((event) => (event.type === 'client' ? Object.keys(event.what)[0] : ''))).toEqual([
+    'closed',
+    'opened',
+    'message',
+  ]);
+  loop.stop();
+  addon.close(listener);
 });
 
 test('a client that connected while core was away is served by the next core', async () => {
