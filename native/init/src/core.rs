@@ -21,6 +21,9 @@ pub const BLACK_BOX: &str = "blackbox";
 /// Core's words to descriptor 2 are kept up to this size; at the next start what is longer begins anew.
 const CORE_STDERR_MAX: u64 = 1 << 20;
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// glibc gives memory back (mallopt(3)): what core's engine needs only to start is a quarter of what it would keep.
+const THRIFTY_MALLOC: [&str; 3] =
+    ["MALLOC_ARENA_MAX=1", "MALLOC_MMAP_THRESHOLD_=32768", "MALLOC_TRIM_THRESHOLD_=65536"];
 const CORE_OOM_SCORE: i32 = -900;
 
 impl Init {
@@ -98,6 +101,7 @@ fn core_spec(words: &[String], config: &Config, cgroup_root: &str, lower_oom: bo
     let long = fs::metadata(&log).is_ok_and(|file| file.len() > CORE_STDERR_MAX);
     let output = Stdio::File { path: log, append: !long, truncate: long };
     let mut environment = vec![PATH.to_owned(), format!("SYSMASTER_RUN_DIR={}", config.run_dir)];
+    environment.extend(THRIFTY_MALLOC.map(str::to_owned));
     environment.extend(config.core_environment.iter().cloned());
     ExecSpec {
         cgroups: if cgroup_root.is_empty() { Vec::new() } else { vec![format!("{cgroup_root}/core.scope")] },
