@@ -103,6 +103,9 @@ function buildBundles() {
       '--target=node24',
       `--format=${format}`,
       '--minify-syntax',
+      // Smaller to read and keep, and all ASCII without the comments; names and lines stay, for the traces of faults.
+      '--minify-whitespace',
+      '--line-limit=160',
       '--legal-comments=none',
       '--log-level=warning',
       `--outfile=${file}`,

@@ -31,7 +31,7 @@ export function parseMode(text: string): number | undefined {
 
 /** A percentage, permille or per-ten-thousand as a fraction: `12.5%` -> 0.125. `most` is the greatest fraction. */
 export function parseFraction(text: string, most: number): number | undefined {
-  const match = /^([0-9]{1,9})(?:\.([0-9]{1,2}))?(%|‰|‱)$/.exec(text);
+  const match = /^([0-9]{1,9})(?:\.([0-9]{1,2}))?(%|\u2030|\u2031)$/.exec(text);
   if (match === null) return undefined;
   const scale = match[3] === '%' ? 10_000 : match[3] === '‰' ? 100_000 : 1_000_000;
   const places = match[2] ?? '';
