@@ -2,17 +2,32 @@
 import { createCore } from './core.ts';
 import { createNodeHost } from './host/node/index.ts';
 import { readSettings } from './host/node/settings.ts';
+import { HostError } from './host/ports.ts';
+
+/** Where core cannot be started at all, a sentence says why, and the status is 1: init tries again, a person reads it. */
+function started<T>(start: () => T): T {
+  try {
+    return start();
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    const todo = error.code === 'EAGAIN' ? '' : '; run sysmaster-init, which starts it';
+    process.stderr.write(`core: cannot start: ${error.about} (${error.code})${todo}\n`);
+    process.exit(1);
+  }
+}
 
 /** Set by the bundler; the source tree has none. */
 declare const SYSMASTER_VERSION: string | undefined;
 
 const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
 const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
-const host = createNodeHost({
-  runDirectory,
-  ...(settings.logTarget === undefined ? {} : { log: settings.logTarget }),
-  ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
-});
+const host = started(() =>
+  createNodeHost({
+    runDirectory,
+    ...(settings.logTarget === undefined ? {} : { log: settings.logTarget }),
+    ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
+  }),
+);
 for (const finding of settings.findings) host.log.log('warning', {}, finding);
 const core = createCore(host, {
   version: typeof SYSMASTER_VERSION === 'undefined' ? 'source' : SYSMASTER_VERSION,
