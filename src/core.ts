@@ -22,6 +22,7 @@ import { adoptions, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { eventsKind, type Loaded, UNITS, unitsKind } from './actors/small.ts';
 import { type Told, teller } from './actors/telling.ts';
+import { Spawns } from './actors/spawns.ts';
 import { offerLog, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { unitsRead } from './actors/views.ts';
@@ -102,6 +103,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     world: registry,
     kept: new Map(),
+    spawns: new Spawns(),
     environment: () =>
       actors.read<{ context: { environment: readonly string[] } }>('manager')?.context.environment ?? [],
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,

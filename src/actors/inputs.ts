@@ -4,10 +4,11 @@
  * Reading along (is the group populated? what does the PID file say?) happens here, at the moment the input is taken,
  * so that it is part of the recorded input and not of a decision.
  */
-import type { Datagram, Host, HostEvent, InitRecord } from '../host/ports.ts';
+import type { Datagram, EffectId, Host, HostEvent, InitRecord } from '../host/ports.ts';
 import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
 import type { Unit } from '../units/types.ts';
 import { descendants } from './descent.ts';
+import { errnoName } from './errno.ts';
 import { parseTag, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
@@ -61,6 +62,10 @@ export function emptied(
     .map((unit) => ({ events: [toUnit(unit.name, { type: 'empty' })] }));
 }
 
+/** In the form of all our errors: what could not be done, the error, and on what. */
+const failure = (words: string, errno: number, detail: string): string =>
+  `cannot ${words}: ${[errnoName(errno), detail].filter((part) => part !== '').join(' on ')}`;
+
 /** The posts of one of init's records. Outcomes that nobody waits for (done, signalled) have none: they are only acknowledged. */
 function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
   if ('signal' in what) return [{ to: 'manager', event: { type: 'signal', signal: what.signal.signal } }];
@@ -77,7 +82,8 @@ function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
               ? { type: 'main-gone', ...what['watched-exited'] }
               : undefined;
   if (report === undefined) return [];
-  const { tag, id: _id, ...fields } = report as typeof report & { id?: unknown };
+  const { tag, id, ...fields } = report as typeof report & { id?: EffectId };
+  if (id !== undefined && (report.type === 'forked' || report.type === 'spawn-failed')) tools.spawns.answered(id);
   const whose = parseTag(tag);
   if (whose === undefined) return [];
   const run = { role: whose.role, run: whose.number };
@@ -89,10 +95,14 @@ function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
     case 'exited':
       return [toUnit(whose.unit, { ...fields, ...run, ...afterExit(tools, unit) })];
     case 'spawn-failed': {
-      const step = tools.host.execSteps[(report as unknown as { step: number }).step];
-      return [
-        toUnit(whose.unit, { ...fields, ...run, exitCode: step?.exitCode ?? 1, stepName: step?.name ?? 'SPAWN' }),
-      ];
+      const { step: number, errno, detail } = report as unknown as { step: number; errno: number; detail: string };
+      const step = tools.host.execSteps[number];
+      const failed = {
+        exitCode: step?.exitCode ?? 1,
+        stepName: step?.name ?? 'SPAWN',
+        why: failure(step?.words ?? 'start a process', errno, detail),
+      };
+      return [toUnit(whose.unit, { ...fields, ...run, ...failed })];
     }
     default:
       return [toUnit(whose.unit, { ...fields, ...run })];
@@ -182,9 +192,19 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
   switch (event.type) {
     case 'record':
       return { key: `record:${event.record.number}`, events: recordPosts(tools, event.record) };
-    case 'refused':
-      host.log.log('error', { id: event.id, errno: event.errno }, `init refused: ${event.why}`);
-      return undefined;
+    case 'refused': {
+      const { id, errno, why } = event;
+      host.log.log('error', { id, errno }, `init refused: ${why}`);
+      const asked = id === null ? undefined : tools.spawns.answered(id);
+      if (asked === undefined) return undefined;
+      const { unit, ...run } = asked;
+      const nothing = { serial: null, step: 0, errno, detail: why, exitCode: 1, stepName: 'SPAWN' };
+      return {
+        events: [
+          toUnit(unit, { type: 'spawn-failed', ...run, ...nothing, why: failure('start a process', errno, why) }),
+        ],
+      };
+    }
     case 'datagram': {
       const { datagram } = event;
       const key = datagramKey(datagram);

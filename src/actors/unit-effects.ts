@@ -25,6 +25,7 @@ import {
   watchTag,
 } from './names.ts';
 import { fitProcess, pidFilePath, readPidFile } from './processes.ts';
+import type { Spawns } from './spawns.ts';
 import { execSettings, sliceOf, type UnitWorld } from './world.ts';
 
 /** What the effects work with, besides the call. */
@@ -33,6 +34,8 @@ export interface UnitTools {
   readonly world: UnitWorld;
   /** Names that the descriptors of a datagram get when it is consumed, by the datagram's key. */
   readonly kept: Map<string, { readonly names: readonly string[]; readonly id: EffectId }>;
+  /** What was asked of init and is not answered yet. */
+  readonly spawns: Spawns;
   /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
   environment(): readonly string[];
   /** The invocation of a unit: how many times it was prepared. */
@@ -132,8 +135,12 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
     { available: tools.host.groups.available, root: tools.host.hello.cgroupRoot },
   );
   try {
+    const unready = tools.spawns.unready(unit.name);
+    if (unready !== undefined) throw unready;
+    tools.spawns.asked(call.id, { unit: unit.name, role: params.role, run: params.run });
     tools.host.process.spawn(call.id, tag, spec, names);
   } catch (error) {
+    tools.spawns.answered(call.id);
     const fault = failing(tools, unit, 'spawn', error);
     call.post(call.actor, {
       type: 'spawn-failed',
@@ -143,6 +150,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
       step: 0,
       errno: 0,
       detail: `${fault.code} on ${fault.about}`,
+      why: `cannot start a process: ${fault.code} on ${fault.about}`,
       exitCode: 1,
       stepName: 'SPAWN',
     });
@@ -187,7 +195,17 @@ function commandName(unit: Unit): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+/** What cannot be made is the failure of the spawns that follow: without its log pipe a unit is not started. */
 const prepare: Run<'prepare'> = (tools, unit, call) => {
+  try {
+    makeReady(tools, unit, call);
+    tools.spawns.prepared(unit.name, undefined);
+  } catch (error) {
+    tools.spawns.prepared(unit.name, failing(tools, unit, 'preparing', error));
+  }
+};
+
+function makeReady(tools: UnitTools, unit: Unit, call: EffectCall): void {
   const { host } = tools;
   if (host.groups.available) {
     const group = groupOf(unit);
@@ -199,7 +217,7 @@ const prepare: Run<'prepare'> = (tools, unit, call) => {
   offerLog(tools, unit);
   if (speaks(unit))
     host.sockets.notify(part(call.id, 2), notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
-};
+}
 
 /** systemd.resource-control(5) settings, as attributes to write. */
 const execlessAttributes = (unit: Unit) =>

@@ -131,6 +131,8 @@ export interface SpawnFailedEvent extends OfRun {
   readonly exitCode: number;
   /** EXEC, USER, CHDIR … */
   readonly stepName: string;
+  /** The whole of it as a sentence, for people. */
+  readonly why: string;
 }
 
 /** What an actor reads along with the end of a process, when it hands it on. */

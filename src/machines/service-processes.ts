@@ -163,7 +163,7 @@ export const noteSpawnFailed = serviceStep((turn) => {
   if (process === undefined) return;
   turn.ask('log', {
     level: 'error',
-    message: 'a command could not be started',
+    message: event.why,
     list: process.list,
     index: process.index,
     step: event.stepName,

@@ -93,7 +93,7 @@ export const actions = {
     if (control === undefined) return;
     turn.ask('log', {
       level: 'error',
-      message: 'a command could not be started',
+      message: event.why,
       list: control.list,
       step: event.stepName,
       errno: event.errno,

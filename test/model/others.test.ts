@@ -131,7 +131,7 @@ function socketEvents(change: SocketChange) {
     if (world.armed['TimeoutSec'] !== 'infinity') events.push(now({ type: 'deadline', name: 'TimeoutSec' }));
     for (const { role, run, stage } of [...world.spawned, { role: 'control', run: 999_999, stage: 'forked' }]) {
       const of = { role, run, serial: serialOf(run) };
-      const failed = { step: 3, errno: 2, detail: '', exitCode: 203, stepName: 'EXEC' };
+      const failed = { step: 3, errno: 2, detail: '', exitCode: 203, stepName: 'EXEC', why: 'cannot: ENOENT' };
       if (stage === 'asked' || run === 999_999) {
         events.push(
           now({ type: 'forked', ...of, pid: pidOf(run), startTime: 1 }),

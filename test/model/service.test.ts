@@ -73,7 +73,7 @@ function ofProcesses(node: Node, context: ServiceContext): Record<string, unknow
   const stranger = { role: 'main' as const, run: 999_999, stage: 'forked' as const };
   for (const { role, run, stage } of [...node.world.spawned, stranger]) {
     const of = { role, run, serial: serialOf(run) };
-    const failed = { step: 3, errno: 2, detail: '/bin/x', exitCode: 203, stepName: 'EXEC' };
+    const failed = { step: 3, errno: 2, detail: '/bin/x', exitCode: 203, stepName: 'EXEC', why: 'cannot: ENOENT' };
     if (stage === 'asked' || run === stranger.run) {
       list.push({ type: 'forked', ...of, pid: pidOf(run), startTime });
       list.push({ type: 'spawn-failed', ...of, ...failed, serial: null });

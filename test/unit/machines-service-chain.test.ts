@@ -102,7 +102,7 @@ describe('ExecCondition=', () => {
     service.send({ type: 'start' });
     service.forked('control');
     const { run } = service.asked('control');
-    const failed = { step: 40, errno: 2, detail: '/condition', exitCode: 203, stepName: 'EXEC' };
+    const failed = { step: 40, errno: 2, detail: '/condition', exitCode: 203, stepName: 'EXEC', why: 'cannot: ENOENT' };
     service.send({ type: 'spawn-failed', role: 'control', run, serial: run + 100, ...failed });
     service.exited('control', { exited: 203 });
     service.ran('control');
@@ -122,7 +122,7 @@ describe('ExecCondition=', () => {
 });
 
 describe('a command that cannot be started', () => {
-  const failed = { step: 0, errno: 11, detail: 'fork', exitCode: 1, stepName: 'FORK' };
+  const failed = { step: 0, errno: 11, detail: 'fork', exitCode: 1, stepName: 'FORK', why: 'cannot: ENOENT' };
 
   test('for want of processes fails the unit with the result resources, dash or not', () => {
     const service = new ServiceDriver({ ExecStartPre: ['-/pre'] });
