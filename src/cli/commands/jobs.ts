@@ -152,7 +152,9 @@ export async function request(call: Call, { verb, units, mode, noBlock = false }
       failed = true;
       call.warn(jobFailure(name, outcome, why.get(outcome.unit)?.result ?? ''));
     }
-    for (const note of outcome.notes) call.warn(`${outcome.unit}: ${note}`);
+    // What was merged or left out is for those who ask; an ordering that is broken is for everybody.
+    for (const note of outcome.notes)
+      if (show || note.includes(' no longer waits for ')) call.warn(`${outcome.unit}: ${note}`);
   }
   call.print({ outcomes }, () => []);
   if (verb === 'stop' && options.warn !== false)
