@@ -6,7 +6,7 @@
 # STATE  a directory of the caller: STATE/run becomes /run (so that the caller can reach sockets there); STATE/group says
 #        which control group was made; with a ROOT, STATE/upper and STATE/work hold what the system writes
 # ROOT   a root file system, used read-only under an overlay; `-`: the machine's own, read-only but for /run, /tmp, /var/tmp
-# Environment: SYSMASTER_LIB, bound at /usr/lib/sysmaster in a ROOT (or where that directory exists); NS_HOSTNAME; NS_BINDS,
+# Environment: SYSMASTER_LIB, bound at /usr/lib/sysmaster in a ROOT, at its own path otherwise; NS_HOSTNAME; NS_BINDS,
 # `from:to` words to bind read-only besides.
 #
 # Without root a user namespace is added: one uid, and no control groups. As root the program dies with the process that started
@@ -34,6 +34,8 @@ exec setpriv --pdeathsig KILL unshare "${user[@]}" --fork --kill-child=KILL --pi
   if [ "$NS_ROOT" = - ]; then
     mount --rbind / "$new"; mount -o remount,bind,ro "$new"
     mount -t tmpfs -o mode=1777 tmp "$new/tmp"; mount --bind "$NS_STATE/tmp" "$new/var/tmp"
+    # A project below /tmp or /var/tmp has just been hidden: its programs are needed all the same.
+    if [ -n "${SYSMASTER_LIB:-}" ] && [ ! -e "$new$SYSMASTER_LIB" ]; then mkdir -p "$new$SYSMASTER_LIB"; mount --bind "$SYSMASTER_LIB" "$new$SYSMASTER_LIB"; fi
   else
     mkdir -p "$NS_STATE/upper" "$NS_STATE/work"
     mount -t overlay -o "lowerdir=$NS_ROOT,upperdir=$NS_STATE/upper,workdir=$NS_STATE/work" overlay "$new"
