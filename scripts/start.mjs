@@ -247,6 +247,12 @@ function mark(active) {
   return colour({ active: 32, failed: 31, activating: 33 }[active] ?? 0, '●');
 }
 
+/** Did it fail because its user or group could not be taken on? Exit codes of systemd.exec(5): 216 GROUP, 217 USER. */
+function needsUid(name) {
+  const text = sctl('show', '-p', 'User', '-p', 'ExecMainStatus', name).stdout;
+  return /^User=./m.test(text) && /^ExecMainStatus=21[67]$/m.test(text);
+}
+
 /** Time, slowest units, failures, what was not honoured or skipped; answers how many units failed. */
 function summary() {
   const info = JSON.parse(sctl('show', '--output=json').stdout || '{}');
@@ -260,11 +266,10 @@ function summary() {
   );
   if (slow.length > 0)
     console.log(`slowest: ${slow.map(([name, unit]) => `${name} ${unit.tookMs.toFixed(0)} ms`).join(', ')}`);
-  const needUid = rootUser ? [] : ['nobody.service'];
-  const skipped = failed.filter((name) => needUid.includes(name));
+  const skipped = rootUser ? [] : failed.filter(needsUid);
   for (const name of skipped)
     console.log(`skipped: ${name}: it needs a second uid, and this system has one; run npm start as root`);
-  const counted = failed.filter((name) => !needUid.includes(name));
+  const counted = failed.filter((name) => !skipped.includes(name));
   for (const name of counted)
     console.log(
       colour(
