@@ -21,8 +21,8 @@ import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { adoptions, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { eventsKind, type Loaded, UNITS, unitsKind } from './actors/small.ts';
-import { type Told, teller } from './actors/telling.ts';
 import { Spawns } from './actors/spawns.ts';
+import { type Told, teller } from './actors/telling.ts';
 import { offerLog, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { unitsRead } from './actors/views.ts';
@@ -136,7 +136,13 @@ export function createCore(host: Host, options: CoreOptions): Core {
     log: host.log,
     coreUid: host.files.stat('/proc/self')?.uid ?? 0,
   });
-  const tell = teller({ host, manager, jobs, publish: (event) => sessions.publish(event) });
+  const tell = teller({
+    host,
+    manager,
+    jobs,
+    committed: () => actors.seq,
+    publish: (event) => sessions.publish(event),
+  });
 
   const managerTools: ManagerTools = {
     host,

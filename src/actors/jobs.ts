@@ -14,7 +14,7 @@ import {
   statesSeen,
 } from '../jobs/logic.ts';
 import { plan } from '../jobs/plan.ts';
-import { jobOf } from '../jobs/table.ts';
+import { jobById, jobOf } from '../jobs/table.ts';
 import type { InstalledJob } from '../jobs/types.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
@@ -151,26 +151,30 @@ function waitsOf(
 /** The table as clients see it. */
 export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'host' | 'actors'>): JobsView {
   const state = () => actors().read<JobsState>('jobs');
+  const seen = (now: JobsState, job: InstalledJob): JobView => ({
+    id: job.id,
+    unit: job.unit,
+    type: job.type,
+    state: job.state,
+    mode: job.mode,
+    by: job.by,
+    created: stampOf(host, job.createdMs),
+    started: job.startedMs === null ? undefined : stampOf(host, job.startedMs),
+    waits: waitsOf(job, now, world, actors().read<{ context: Partial<ServiceContext> }>(`unit:${job.unit}`)?.context),
+  });
   return {
-    list(): readonly JobView[] {
+    list() {
       const now = state();
-      if (now === undefined) return [];
-      return jobsOf(now).map((job) => ({
-        id: job.id,
-        unit: job.unit,
-        type: job.type,
-        state: job.state,
-        mode: job.mode,
-        by: job.by,
-        created: stampOf(host, job.createdMs),
-        started: job.startedMs === null ? undefined : stampOf(host, job.startedMs),
-        waits: waitsOf(
-          job,
-          now,
-          world,
-          actors().read<{ context: Partial<ServiceContext> }>(`unit:${job.unit}`)?.context,
-        ),
-      }));
+      return now === undefined ? [] : jobsOf(now).map((job) => seen(now, job));
+    },
+    get(id) {
+      const now = state();
+      const job = now === undefined ? undefined : jobById(now.table, id);
+      return now === undefined || job === undefined ? undefined : seen(now, job);
+    },
+    count() {
+      const now = state();
+      return now === undefined ? 0 : jobsOf(now).length;
     },
     of(unit) {
       const now = state();

@@ -22,7 +22,7 @@ import {
 import type { BlackBox, Host } from '../host/ports.ts';
 import type { JobRequest, JobType, Plan, Refusal } from '../jobs/types.ts';
 import type { ManagerContext } from '../machines/manager.ts';
-import { type UnitSnapshot, view } from '../machines/view.ts';
+import { activeState, type UnitSnapshot, view } from '../machines/view.ts';
 import type { ActorHost, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
 import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
@@ -35,6 +35,8 @@ import { groupView, stampOf, unitState } from './views.ts';
 /** What the manager needs of the job table. */
 export interface JobsView {
   list(): readonly JobView[];
+  get(id: number): JobView | undefined;
+  count(): number;
   of(unit: string): { readonly id: number; readonly type: JobType } | undefined;
   plan(request: JobRequest): Plan | Refusal;
 }
@@ -99,15 +101,18 @@ export function createManager(parts: ManagerParts): Manager {
     };
   };
 
+  const activeOf = (name: string) => {
+    const snapshot = snapshotOf(name);
+    return snapshot === undefined ? 'inactive' : activeState(snapshot);
+  };
+
   const systemState = (): SystemState => {
     const state = own();
     if (state === undefined || state.value === 'listing' || state.value === 'generating') return 'initializing';
     if (state.value === 'stopping' || state.value === 'ending') return 'stopping';
     if (state.context.finishedMs === null) return 'starting';
-    if (registry.units().some((unit) => summaryOf(unit).active === 'failed')) return 'degraded';
-    return ['rescue.target', 'emergency.target'].some(
-      (name) => snapshotOf(name) !== undefined && view(snapshotOf(name)!).active === 'active',
-    )
+    if (registry.units().some(({ name }) => activeOf(name) === 'failed')) return 'degraded';
+    return ['rescue.target', 'emergency.target'].some((name) => activeOf(name) === 'active')
       ? 'maintenance'
       : 'running';
   };
@@ -125,6 +130,7 @@ export function createManager(parts: ManagerParts): Manager {
   });
 
   return {
+    state: systemState,
     manager(): ManagerView {
       const state = own()?.context;
       const summaries = registry.units().map(summaryOf);
@@ -136,7 +142,7 @@ export function createManager(parts: ManagerParts): Manager {
         pid: hello.pid,
         uid: facts.privileged ? 0 : 1000,
         units: summaries.length,
-        jobs: jobs.list().length,
+        jobs: jobs.count(),
         failed: summaries.filter(({ active }) => active === 'failed').length,
         environment: state?.environment ?? [],
         tainted: host.groups.available ? [] : ['no-cgroups'],

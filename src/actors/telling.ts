@@ -22,11 +22,14 @@ export interface TellerParts {
   readonly host: Host;
   readonly manager: Manager;
   readonly jobs: JobsView;
+  /** Number of the last event that is committed. */
+  committed(): number;
   publish(event: ManagerEvent): void;
 }
 
-export function teller({ host, manager, jobs, publish }: TellerParts): (told: Told) => void {
+export function teller({ host, manager, jobs, committed, publish }: TellerParts): (told: Told) => void {
   let lastState = '';
+  let lastCommit = -1;
   return (told) => {
     const at = stampOf(host, host.clock.nowMs());
     if (told.unit !== undefined) {
@@ -44,13 +47,15 @@ export function teller({ host, manager, jobs, publish }: TellerParts): (told: To
       }
     }
     if (told.jobNew !== undefined) {
-      const { id } = told.jobNew;
-      const job = jobs.list().find((one) => one.id === id);
+      const job = jobs.get(told.jobNew.id);
       if (job !== undefined) publish({ event: 'job-new', at, job });
     }
     if (told.jobRemoved !== undefined) publish({ event: 'job-removed', at, job: told.jobRemoved });
     if (told.reloaded) publish({ event: 'reloaded', at });
-    const state = manager.manager().state;
+    // All that one turn tells is told after its commit, so the state is the same for all of it.
+    if (committed() === lastCommit) return;
+    lastCommit = committed();
+    const state = manager.state();
     if (state !== lastState) {
       lastState = state;
       publish({ event: 'system', at, state });

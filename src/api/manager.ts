@@ -429,6 +429,8 @@ export class ManagerError extends Error {
 export interface Manager {
   /** The manager itself. */
   manager(): ManagerView;
+  /** Its state alone: looks at every unit, but makes nothing. */
+  state(): SystemState;
   /** Every unit in memory, by name. Aliases are not listed apart. */
   units(): readonly UnitSummary[];
   /**

@@ -208,6 +208,7 @@ export function fakeManager(): FakeManager {
       for (const go of held.splice(0)) go();
     },
     manager: () => manager.view,
+    state: () => manager.view.state,
     units: () => [...views.values()].map(summary),
     unit(name) {
       return (
