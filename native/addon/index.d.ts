@@ -101,6 +101,8 @@ export function inotifyRead(fd: number, max: number): { watch: number; mask: num
 /** False: somebody else has the lock. */
 export function lockFile(fd: number): boolean;
 export function allocate(fd: number, bytes: number): void;
+/** A file in memory, without a name in any file system. */
+export function memoryFile(name: string): number;
 export function openPidfd(pid: number): number;
 export function createEventfd(): number;
 /** Bytes written; -1: not now. */

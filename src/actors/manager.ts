@@ -164,8 +164,8 @@ export function createManager(parts: ManagerParts): Manager {
           at: death.actor,
         })),
         checkpointFault: parts.actors().checkpointVoid
-          ? 'the checkpoint cannot be written; state is in memory only'
-          : '',
+          ? 'the checkpoint cannot be written; state is in memory only, and a crash means adoption'
+          : (host.state.trouble ?? ''),
         stamps: {
           userspace: undefined,
           core: state === undefined ? undefined : stampOf(host, state.startedMs),

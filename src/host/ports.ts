@@ -309,6 +309,8 @@ export interface StatePort {
   makeVoid(): void;
   /** Bytes appended since the image. */
   readonly appendedBytes: number;
+  /** What is not as it should be, though it can be written; empty or absent: nothing. */
+  readonly trouble?: string;
 }
 
 /** Things that may hang (paths that a unit names) or need another program: done elsewhere, answered as an `answer` event with the key. */

@@ -95,6 +95,13 @@ pub fn allocate(fd: i32, bytes: i64) -> Result<()> {
     nix::fcntl::posix_fallocate(fd, 0, bytes).about("fallocate")
 }
 
+/// An empty file in memory that has no name in any file system (memfd_create(2)); the descriptor is the caller's.
+#[napi]
+pub fn memory_file(name: String) -> Result<i32> {
+    let memfd = rustix::fs::memfd_create(name.as_str(), rustix::fs::MemfdFlags::CLOEXEC).about("memfd_create")?;
+    Ok(memfd.into_raw_fd())
+}
+
 /// pidfd_open(2): readable when the process has ended.
 #[napi]
 pub fn open_pidfd(pid: i32) -> Result<i32> {

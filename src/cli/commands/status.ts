@@ -79,9 +79,7 @@ async function overview(call: Call): Promise<number> {
           ]
         : []),
       ...(manager.safeMode ? [`     Mode: ${style.red('safe mode: core came up without its checkpoint')}`] : []),
-      ...(manager.checkpointFault !== ''
-        ? [`     Disk: ${style.red(`the checkpoint cannot be written: ${manager.checkpointFault}`)}`]
-        : []),
+      ...(manager.checkpointFault !== '' ? [`     Disk: ${style.red(manager.checkpointFault)}`] : []),
       ...(root?.group
         ? [`   CGroup: ${root.group.path}`, ...groupLines(root.group, call.columns).map((line) => `           ${line}`)]
         : []),

@@ -22,7 +22,7 @@ import { Loop } from './loop.ts';
 import { Outstanding } from './outstanding.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
-import { NodeState } from './state.ts';
+import { NodeState, type StateMemory } from './state.ts';
 
 export interface NodeHostOptions {
   /** Descriptor of the link; 0, as init starts core. */
@@ -54,6 +54,8 @@ const LEAVE_STEPS = 100;
 /** Effects of the host itself: an epoch that no actor has, so the ids cannot be taken twice. */
 const OWN_EPOCH = 0;
 const API_NAME = 'api';
+/** Under which init keeps a checkpoint that the disk had no room for. */
+const MEMORY_NAMES = ['state:a', 'state:b'] as const;
 /** The name under which init looks for it (native/init/src/core.rs). */
 const BLACK_BOX_NAME = 'blackbox';
 
@@ -94,7 +96,17 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
 
   loop.onFault = (cause) => say('error', { why: String(cause) }, 'a descriptor failed and is not watched any more');
   const facts = machineFacts(hello, runDirectory);
-  const state = lockedState(runDirectory, facts.bootId, options.stateBytes ?? STATE_BYTES);
+  const memory = {
+    kept() {
+      const all = MEMORY_NAMES.every((name) => sockets.stored(name));
+      return all ? ([sockets.descriptor(MEMORY_NAMES[0]), sockets.descriptor(MEMORY_NAMES[1])] as const) : undefined;
+    },
+    keep: (files: readonly [number, number]) =>
+      MEMORY_NAMES.forEach((name, at) => sockets.keep(ownId(), name, files[at as 0 | 1])),
+    moved: (why: string) =>
+      say('error', { why }, 'the checkpoint cannot be written to the disk; init keeps it in memory from now on'),
+  };
+  const state = lockedState(runDirectory, facts.bootId, options.stateBytes ?? STATE_BYTES, memory);
   const inotify = new Inotify(loop);
   const sockets = new NodeSockets({
     loop,
@@ -167,8 +179,8 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
 }
 
 /** Locked before anything in the run directory is touched; where it cannot be opened at all, its `load` will say so. */
-function lockedState(runDirectory: string, bootId: string, bytes: number): NodeState {
-  const state = new NodeState({ directory: join(runDirectory, 'state'), bootId, bytes });
+function lockedState(runDirectory: string, bootId: string, bytes: number, memory: StateMemory): NodeState {
+  const state = new NodeState({ directory: join(runDirectory, 'state'), bootId, bytes, memory });
   try {
     state.lock();
   } catch (cause) {

@@ -5,6 +5,9 @@
  * current by a header of a higher generation, written last. So at every instant a reader finds one whole image with the records
  * after it, or a note that says why there is none. Room is reserved with the first image: a full disk cannot strike an append.
  * A lock that belongs to the open files, not to the process, keeps a second core out; it ends with the process.
+ *
+ * Where an image cannot be written to the disk at all, two files in memory take the place of `a` and `b`; init keeps them, so that
+ * the next core finds them. It is back on the disk after the next boot, when there is a new checkpoint in any case.
  */
 import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +31,22 @@ export interface StateOptions {
   readonly bootId: string;
   /** Room reserved for each file with the first image. */
   readonly bytes: number;
+  /** Undefined: a disk that is full makes every image fail. */
+  readonly memory?: StateMemory;
 }
+
+/** Where the checkpoint goes when the disk is full. */
+export interface StateMemory {
+  /** What an earlier core has moved there; the descriptors stay the lender's. */
+  kept(): readonly [number, number] | undefined;
+  /** Keep these from now on; they become the keeper's. Whatever is sent to init after this comes after it. */
+  keep(files: readonly [number, number]): void;
+  /** Say that it has moved, and why. */
+  moved(why: string): void;
+}
+
+/** Room reserved in memory, where it costs what it takes. */
+const MEMORY_BYTES = 256 * 1024;
 
 /** The largest a file may grow to. */
 const BYTES_MAX = 1024 * 1024 * 1024;
@@ -38,7 +56,9 @@ type Slot = { readonly path: string; readonly fd: number };
 export class NodeState implements StatePort {
   readonly #options: StateOptions;
   readonly #bootId: string;
+  #files: readonly [Slot, Slot] | undefined;
   #slots: readonly [Slot, Slot] | undefined;
+  #inMemory = false;
   #current = 0;
   #generation = 0;
   #records = 0;
@@ -51,13 +71,18 @@ export class NodeState implements StatePort {
     this.#bootId = plainBootId(options.bootId);
   }
 
+  /** Where it is, if that is not on the disk; empty: all is well. */
+  get trouble(): string {
+    return this.#inMemory ? `${this.#options.directory} cannot be written to; init keeps the checkpoint in memory` : '';
+  }
+
   get appendedBytes(): number {
     return this.#end - this.#imageEnd;
   }
 
   /** Open and lock the files. Throws HostError EAGAIN if another core has them, and what open(2) says. */
   lock(): void {
-    this.#open();
+    this.#openFiles();
   }
 
   load(): ReturnType<StatePort['load']> {
@@ -112,7 +137,43 @@ export class NodeState implements StatePort {
   }
 
   replace(image: string): void {
-    const slots = this.#open();
+    try {
+      this.#write(this.#open(), image);
+    } catch (cause) {
+      if (!(cause instanceof HostError) || this.#options.memory === undefined || this.#inMemory) throw cause;
+      this.#moveToMemory(this.#options.memory, image, cause.message);
+    }
+  }
+
+  /** Whole before init has it, kept before anything else is sent: at no instant is there less than there was. */
+  #moveToMemory(memory: StateMemory, image: string, why: string): void {
+    const before = this.#slots;
+    const place = { current: this.#current, records: this.#records };
+    const files = attempt(
+      'a checkpoint in memory',
+      () => [addon.memoryFile('state:a'), addon.memoryFile('state:b')] as const,
+    );
+    let given = false;
+    try {
+      this.#inMemory = true;
+      this.#current = 0;
+      this.#records = 0;
+      this.#slots = memorySlots(files);
+      this.#write(this.#slots, image);
+      given = true;
+      memory.keep(files);
+    } catch (cause) {
+      this.#inMemory = false;
+      this.#slots = before;
+      this.#current = place.current;
+      this.#records = place.records;
+      if (!given) for (const fd of files) closeSync(fd);
+      throw cause;
+    }
+    memory.moved(why);
+  }
+
+  #write(slots: readonly [Slot, Slot], image: string): void {
     const at = this.#records === 0 ? this.#current : 1 - this.#current;
     const slot = slots[at] as Slot;
     const generation = this.#generation + 1;
@@ -145,7 +206,7 @@ export class NodeState implements StatePort {
 
   /** Room for twice the image at least, so that records fit behind it; doubled from the configured size. */
   #reserve(slot: Slot, needed: number): number {
-    let room = Math.max(this.#options.bytes, 2 * HEADER_BYTES);
+    let room = Math.max(this.#inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES);
     while (room < 2 * needed && room < BYTES_MAX) room *= 2;
     if (room < needed) throw new HostError('EFBIG', `${slot.path}: an image of ${needed} bytes`);
     const size = fstatSync(slot.fd).size;
@@ -155,6 +216,14 @@ export class NodeState implements StatePort {
 
   #open(): readonly [Slot, Slot] {
     if (this.#slots !== undefined) return this.#slots;
+    const kept = this.#options.memory?.kept();
+    this.#inMemory = kept !== undefined;
+    this.#slots = kept === undefined ? this.#openFiles() : memorySlots(kept);
+    return this.#slots;
+  }
+
+  #openFiles(): readonly [Slot, Slot] {
+    if (this.#files !== undefined) return this.#files;
     const { directory } = this.#options;
     attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
     const opened: Slot[] = [];
@@ -164,8 +233,8 @@ export class NodeState implements StatePort {
       for (const slot of opened) closeSync(slot.fd);
       throw cause;
     }
-    this.#slots = opened as unknown as readonly [Slot, Slot];
-    return this.#slots;
+    this.#files = opened as unknown as readonly [Slot, Slot];
+    return this.#files;
   }
 
   #openOne(path: string): Slot {
@@ -184,10 +253,16 @@ export class NodeState implements StatePort {
 
   /** Let go of files and lock; for tests, which run more than one in a process. */
   close(): void {
-    for (const slot of this.#slots ?? []) closeSync(slot.fd);
+    for (const slot of this.#files ?? []) closeSync(slot.fd);
+    this.#files = undefined;
     this.#slots = undefined;
   }
 }
+
+const memorySlots = ([a, b]: readonly [number, number]): readonly [Slot, Slot] => [
+  { path: 'state:a', fd: a },
+  { path: 'state:b', fd: b },
+];
 
 function readAt(slot: Slot, position: number, length: number): Buffer {
   return attempt(slot.path, () => {

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeState } from '../../../src/host/node/state.ts';
-import type { HostError } from '../../../src/host/ports.ts';
+import { HostError } from '../../../src/host/ports.ts';
 
 const BYTES = 16 * 1024;
 const BOOT = '11111111-2222-3333-4444-555555555555';
@@ -235,6 +235,57 @@ describe('the checkpoint', () => {
       expect(done.stdout.trim()).toBe('ENOSPC');
     },
   );
+
+  test('that the disk has no room for is kept in memory, and found there by the next core', () => {
+    const made: (readonly [number, number])[] = [];
+    const why: string[] = [];
+    const memory = {
+      kept: () => made[0],
+      keep: (files: readonly [number, number]) => void made.push(files),
+      moved: (one: string) => void why.push(one),
+    };
+    // A directory that is none: nothing can be written, whatever the image.
+    mkdirSync(join(directory, '..'), { recursive: true });
+    writeFileSync(directory, '');
+    const inMemory = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory });
+    const first = inMemory();
+    expect(first.load().image).toBeUndefined();
+    expect(first.trouble).toBe('');
+    first.replace('image');
+    first.append('one');
+    expect(why).toHaveLength(1);
+    expect(first.trouble).toContain(directory);
+    const second = inMemory();
+    expect(second.load()).toEqual({ image: 'image', records: ['one'], note: undefined });
+    second.append('two');
+    second.replace('another');
+    second.append('three');
+    expect(inMemory().load()).toMatchObject({ image: 'another', records: ['three'] });
+    second.makeVoid();
+    expect(inMemory().load().image).toBeUndefined();
+    expect(made).toHaveLength(1);
+    for (const fd of made[0] ?? []) closeSync(fd);
+  });
+
+  test('that cannot be moved to memory either fails as the disk did, and can be tried again', () => {
+    const refuse = () => {
+      throw new HostError('EAGAIN', 'the link');
+    };
+    writeFileSync(directory, '');
+    const first = new NodeState({
+      directory,
+      bootId: BOOT,
+      bytes: BYTES,
+      memory: { kept: () => undefined, keep: refuse, moved: () => undefined },
+    });
+    first.load();
+    expect(codeOf(() => first.replace('image'))).toBe('EAGAIN');
+    expect(first.trouble).toBe('');
+    rmSync(directory);
+    first.replace('image');
+    first.close();
+    expect(state().load().image).toBe('image');
+  });
 
   test('is refused to a second core started by hand, in words that say what to do', () => {
     state().load();
