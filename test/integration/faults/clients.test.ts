@@ -13,7 +13,10 @@ describe.skipIf(missing !== undefined)(`bad company${missing === undefined ? '' 
   let core: number | undefined;
 
   beforeAll(async () => {
-    system = await bootSmall({ units: { 'steady.service': '[Service]\nExecStart=/bin/sleep 100000\n' }, wants: ['steady.service'] });
+    system = await bootSmall({
+      units: { 'steady.service': '[Service]\nExecStart=/bin/sleep 100000\n' },
+      wants: ['steady.service'],
+    });
     steady = property(system, 'steady.service', 'MainPID');
     core = system.core();
   });
@@ -81,7 +84,11 @@ describe.skipIf(missing !== undefined)(`bad company${missing === undefined ? '' 
     socket.pause().on('connect', pump).on('drain', pump);
     await eventually('calls are on their way', () => sent > 0);
     for (let asked = 0; asked < 5; asked += 1) {
-      expect(await laterSctl(system, 'is-active', 'steady.service')).toEqual({ status: 0, stdout: 'active\n', stderr: '' });
+      expect(await laterSctl(system, 'is-active', 'steady.service')).toEqual({
+        status: 0,
+        stdout: 'active\n',
+        stderr: '',
+      });
     }
     socket.destroy();
     expect(sent).toBeLessThan(GIGABYTE / 64);
@@ -91,7 +98,9 @@ describe.skipIf(missing !== undefined)(`bad company${missing === undefined ? '' 
   test('clients that say nothing keep nobody out, however many', async () => {
     // More than there are places, and more than the listener's backlog: some are refused by the kernel itself.
     const silent = Array.from({ length: 300 }, () => connect(`${system.run}/sysmaster/api.sock`).on('error', () => {}));
-    await Promise.all(silent.map((socket) => new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))));
+    await Promise.all(
+      silent.map((socket) => new Promise((resolve) => socket.once('connect', resolve).once('close', resolve))),
+    );
     expect(system.sctl('is-active', 'steady.service')).toMatchObject({ status: 0, stdout: 'active\n' });
     for (const socket of silent) socket.destroy();
     unharmed();
@@ -102,17 +111,28 @@ describe.skipIf(missing !== undefined)(`bad company${missing === undefined ? '' 
     expect(ran).toEqual({
       status: 1,
       stdout: '',
-      stderr: 'core: cannot start: the link: descriptor 0 is not connected to init, which starts core (ENOTSOCK); run sysmaster-init, which starts it\n',
+      stderr:
+        'core: cannot start: the link: descriptor 0 is not connected to init, which starts core (ENOTSOCK); run sysmaster-init, which starts it\n',
     });
     unharmed();
   });
 
   test('a second init with a core in the same run directory is kept out by the lock', async () => {
     const second = [`${lib}/init`, '--core', `${lib}/node`, '--core-arg', `${lib}/core.cjs`];
-    const process = system.insideLater('/bin/sh', '-c', `exec ${second.join(' ')} --set LogTarget=stderr --set EmergencyShell=/bin/true >/run/second.out 2>&1 </dev/null`);
-    const said = () => system.inside('cat', '/run/second.out').stdout + system.inside('sh', '-c', 'cat /run/sysmaster/core.stderr').stdout;
+    const process = system.insideLater(
+      '/bin/sh',
+      '-c',
+      `exec ${second.join(' ')} --set LogTarget=stderr --set EmergencyShell=/bin/true >/run/second.out 2>&1 </dev/null`,
+    );
+    const said = () =>
+      system.inside('cat', '/run/second.out').stdout +
+      system.inside('sh', '-c', 'cat /run/sysmaster/core.stderr').stdout;
     try {
-      await eventually('the second core has given up', () => /state\/a: another core has it; stop that one first \(EAGAIN\)/.test(said()), 30);
+      await eventually(
+        'the second core has given up',
+        () => /state\/a: another core has it; stop that one first \(EAGAIN\)/.test(said()),
+        30,
+      );
       unharmed();
     } finally {
       system.inside('/bin/sh', '-c', `kill -KILL $(pgrep -f -x -- '${second.join(' ')} .*')`);
