@@ -101,8 +101,9 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
       const all = MEMORY_NAMES.every((name) => sockets.stored(name));
       return all ? ([sockets.descriptor(MEMORY_NAMES[0]), sockets.descriptor(MEMORY_NAMES[1])] as const) : undefined;
     },
-    keep: (files: readonly [number, number]) =>
-      MEMORY_NAMES.forEach((name, at) => sockets.keep(ownId(), name, files[at as 0 | 1])),
+    keep(files: readonly [number, number]) {
+      for (const [at, name] of MEMORY_NAMES.entries()) sockets.keep(ownId(), name, files[at as 0 | 1]);
+    },
     moved: (why: string) =>
       say('error', { why }, 'the checkpoint cannot be written to the disk; init keeps it in memory from now on'),
   };
