@@ -227,7 +227,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       }
       const { mode } = actors.start();
       if (mode === 'restored') {
-        for (const input of relist(host, actors, registry, tools)) actors.input(input);
+        for (const input of relist(host, actors, registry)) actors.input(input);
         offerAllLogs();
       }
     },

@@ -6,10 +6,10 @@ import type { Host } from '../host/ports.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { ActorHost, Input, Post, RecoveryView } from '../supervisor/index.ts';
-import { notifyPath, notifySocket, parseTag } from './names.ts';
-import { fitProcess } from './processes.ts';
+import { listener, notifyPath, notifySocket, parseTag } from './names.ts';
+import { fitProcess, pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
-import { groupOf, speaks, type UnitTools } from './unit-effects.ts';
+import { groupOf, speaks } from './unit-effects.ts';
 
 /**
  * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
@@ -48,7 +48,7 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
  * Levels are read again, and watches set anew: control groups, PID files, main processes that init did not spawn, listeners.
  * All of it is idempotent; what changed while core was away comes back as events.
  */
-export function relist(host: Host, actors: ActorHost, registry: Registry, tools: UnitTools): readonly Input[] {
+export function relist(host: Host, actors: ActorHost, registry: Registry): readonly Input[] {
   const inputs: Input[] = [];
   for (const unit of registry.units()) {
     const actor = `unit:${unit.name}`;
@@ -81,9 +81,9 @@ export function relist(host: Host, actors: ActorHost, registry: Registry, tools:
         ],
       });
     }
-    if (context.awaitsPidFile && unit.service !== undefined) host.files.watch(unit.service.PIDFile);
+    if (context.awaitsPidFile && unit.service !== undefined) host.files.watch(pidFilePath(unit.service.PIDFile));
     if (unit.socket !== undefined && snapshot.value === 'listening') {
-      for (const index of unit.socket.Listen.keys()) tools.host.sockets.watch(`listen:${unit.name}:${index}`);
+      for (const index of unit.socket.Listen.keys()) host.sockets.watch(listener(unit.name, index));
     }
   }
   return inputs;
