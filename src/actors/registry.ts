@@ -7,6 +7,7 @@ import type { FilePort, MachineFacts } from '../host/ports.ts';
 import type { JobGraph, UnitFacts } from '../jobs/types.ts';
 import { machineOf } from '../machines/index.ts';
 import type { Json } from '../supervisor/actor.ts';
+import { PERPETUAL } from '../units/dependencies.ts';
 import {
   createGraph,
   createUnitLoader,
@@ -19,8 +20,6 @@ import {
 import type { UnitSpec } from './small.ts';
 import type { UnitWorld } from './world.ts';
 
-/** Units that are always there and may never be stopped (systemd.special(7)). */
-const PERPETUAL: ReadonlySet<string> = new Set(['-.slice', 'system.slice', 'init.scope', '-.mount']);
 /** Types that appear by themselves: nobody can start them. */
 const UNSTARTABLE: ReadonlySet<UnitType> = new Set(['device']);
 

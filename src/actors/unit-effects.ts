@@ -7,9 +7,10 @@
 import { type EffectId, type Host, HostError } from '../host/ports.ts';
 import type { EffectName, EffectParams } from '../machines/protocol.ts';
 import { effectKinds } from '../machines/protocol.ts';
-import type { ServiceContext } from '../machines/service-context.ts';
+import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
 import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
-import type { ExecSettings, Listen, Unit } from '../units/types.ts';
+import { signalName } from '../units/syntax/signal.ts';
+import type { Listen, Unit } from '../units/types.ts';
 import { descendants, isExcepted } from './descent.ts';
 import { execSpec, runtimeRoot } from './exec-spec.ts';
 import {
@@ -55,8 +56,6 @@ export const unitOf = (actor: string): string => actor.slice('unit:'.length);
 /** The control group of a unit below init's root; every process of it is in there. */
 export const groupOf = (unit: Unit): string => unitGroup(unit.name, sliceOf(unit));
 
-const LOG_LINE_LEVELS = { debug: 'debug', info: 'info', notice: 'notice', warning: 'warning', error: 'error' } as const;
-
 /** systemd's words for how a process ended: $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)). */
 function endedWords(
   ended: EffectParams['spawn']['result'],
@@ -66,17 +65,7 @@ function endedWords(
   if (how === null) return { result: ended.service, code: '', status: '' };
   if ('exited' in how) return { result: ended.service, code: 'exited', status: String(how.exited) };
   const [code, signal] = 'killed' in how ? ['killed', how.killed] : ['dumped', how.dumped];
-  return { result: ended.service, code, status: signalName(signal) };
-}
-
-const SIGNALS =
-  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS'.split(
-    ' ',
-  );
-
-/** The name of a signal without SIG (signal(7)); RTMIN+n for the others. */
-export function signalName(signal: number): string {
-  return SIGNALS[signal - 1] ?? (signal >= 34 ? `RTMIN${signal === 34 ? '' : `+${signal - 34}`}` : String(signal));
+  return { result: ended.service, code, status: signalName(signal).replace(/^SIG/, '') };
 }
 
 /** The sockets a service is handed, in the order of systemd: by socket unit, then as written. */
@@ -92,16 +81,7 @@ function listeners(tools: UnitTools, unit: Unit): { name: string; as: string }[]
 }
 
 /** Does this service speak over a notify socket? (systemd.service(5), NotifyAccess=) */
-export function speaks(unit: Unit): boolean {
-  const service = unit.service;
-  if (service === undefined) return false;
-  return (
-    service.Type === 'notify' ||
-    service.Type === 'notify-reload' ||
-    service.NotifyAccess !== 'none' ||
-    service.WatchdogSec > 0
-  );
-}
+export const speaks = (unit: Unit): boolean => unit.service !== undefined && notifyAccess(unit.service) !== 'none';
 
 /** Say what failed, as an event of the actor and a line in the log. */
 function failing(tools: UnitTools, unit: Unit, what: string, error: unknown): HostError {
@@ -122,7 +102,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
     params.command,
     {
       role: params.role,
-      invocation: invocationId(tools.host.facts.bootId, unit.name, tools.invocation(unit.name)),
+      invocation: invocationOf(tools, unit.name),
       mainPid: params.mainPid,
       ended: endedWords(params.result),
       listen,
@@ -181,7 +161,7 @@ export function offerLog(tools: Pick<UnitTools, 'host' | 'invocation'>, unit: Un
   const settings = execSettings(unit);
   const message = JSON.stringify({
     unit: unit.name,
-    invocation: invocationId(tools.host.facts.bootId, unit.name, tools.invocation(unit.name)),
+    invocation: invocationOf(tools, unit.name),
     identifier: settings?.SyslogIdentifier || commandName(unit),
     priority: settings?.SyslogLevel ?? 6,
     levelPrefix: settings?.SyslogLevelPrefix ?? true,
@@ -388,7 +368,7 @@ const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadl
   flushSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.flush(name)),
   adoptPids,
   log: (tools, unit, _call, { level, message, ...fields }) =>
-    tools.host.log.log(LOG_LINE_LEVELS[level], { unit: unit.name, ...fields }, message),
+    tools.host.log.log(level, { unit: unit.name, ...fields }, message),
 };
 
 /** The effects of all unit machines, for the actor host. A unit that is gone from memory has nothing done to it, and it is said. */
@@ -407,6 +387,3 @@ export function unitEffects(tools: UnitTools): Readonly<Record<string, EffectDef
     ]),
   );
 }
-
-/** Settings with commands, for types. */
-export type { ExecSettings };

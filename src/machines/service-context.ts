@@ -53,11 +53,15 @@ export type ServiceSettings = Pick<ServiceSection, (typeof serviceKeys)[number]>
 /** The machine's part of a unit's settings: input of the machine, and payload of its `settings` event. */
 export function serviceSettings(unit: Pick<Unit, 'unit'> & { readonly service: ServiceSection }): ServiceSettings {
   const { service } = unit;
-  const picked = pick(service, serviceKeys);
-  // systemd.service(5), NotifyAccess=: what asks for notifications opens the socket to the main process at least.
+  return { ...pick(service, serviceKeys), NotifyAccess: notifyAccess(service), ...endSettings(unit.unit) };
+}
+
+/** Who may notify: what asks for notifications opens the socket to the main process at least (systemd.service(5), NotifyAccess=). */
+export function notifyAccess(
+  service: Pick<ServiceSection, 'NotifyAccess' | 'Type' | 'WatchdogSec'>,
+): ServiceSection['NotifyAccess'] {
   const notifies = service.Type === 'notify' || service.Type === 'notify-reload' || service.WatchdogSec > 0;
-  const NotifyAccess = picked.NotifyAccess === 'none' && notifies ? 'main' : picked.NotifyAccess;
-  return { ...picked, NotifyAccess, ...endSettings(unit.unit) };
+  return service.NotifyAccess === 'none' && notifies ? 'main' : service.NotifyAccess;
 }
 
 /** A process that was asked for, or is there. `serial` null: init has not forked it yet, or (with a pid) it is no child of init's making. */
