@@ -56,7 +56,7 @@ const steps = {
     run('cargo', ['clippy', '--workspace', '--all-targets', '--quiet', '--', '-D', 'warnings']);
   },
   cargo() {
-    run('cargo', ['test', '--workspace', '--quiet']);
+    run('cargo', ['test', '--workspace', '--quiet', '--no-fail-fast']);
   },
   unit() {
     run('vitest', ['run', ...args]);

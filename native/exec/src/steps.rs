@@ -65,8 +65,9 @@ fn start_session(spec: &ExecSpec) -> Result<(), Failure> {
         return Ok(());
     }
     match rustix::process::setsid() {
-        // A leader already: whoever started this process made it one.
-        Err(Errno::PERM) if rustix::process::getsid(None) == Ok(rustix::process::getpid()) => Ok(()),
+        // A leader already: whoever started this process made it one. (Asked through nix: the leader may be outside
+        // of the pid namespace, and then its number is 0, which rustix cannot hold.)
+        Err(Errno::PERM) if nix::unistd::getsid(None) == Ok(nix::unistd::getpid()) => Ok(()),
         result => result.map(|_| ()).at(ExecStep::Setsid, ""),
     }
 }

@@ -75,7 +75,7 @@ fn a_service_leads_a_session_of_its_own_unless_told_to_stay() {
     assert_eq!(outcome.output, format!("{0}\n{0}\n", outcome.pid));
     spec.keep_session = true;
     let outcome = run(&spec);
-    let own = rustix::process::getsid(None).unwrap().as_raw_nonzero();
+    let own = nix::unistd::getsid(None).unwrap();
     assert_eq!(outcome.output, format!("{own}\n{}\n", outcome.pid));
 }
 

@@ -50,8 +50,9 @@ pub fn run(command: &[String]) -> Result<u8, String> {
     };
     let status = supervise(&signals, main);
     if isatty(stdin()) {
+        // (Through nix: the own group's leader may be outside of the pid namespace, and then its number is 0.)
         // The terminal goes back to whoever had it; where it is closed by now nobody wants it.
-        let _ = tcsetpgrp(stdin(), getpgrp());
+        let _ = nix::unistd::tcsetpgrp(stdin(), nix::unistd::getpgrp());
     }
     end_others(&signals, role);
     Ok(status)
