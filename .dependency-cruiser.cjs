@@ -59,9 +59,9 @@ module.exports = {
     ),
     only(
       'cli-speaks-varlink',
-      'sctl knows core by its interface.',
+      'sctl knows core by its interface; of the host it knows files.',
       { path: '^src/cli' },
-      { path: '^src/(actors|supervisor|host|jobs/(?!types))' },
+      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors))|jobs/(?!types))' },
     ),
     only(
       'addon-in-one-place',

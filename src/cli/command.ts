@@ -34,6 +34,13 @@ export interface Module {
   readonly run: Run;
 }
 
+/** A command whose first argument is a word of its own: `analyze calendar`, `snapshot save`. */
+export interface Family {
+  readonly commands: Readonly<Record<string, CommandSpec>>;
+  /** What is run where no word is given. */
+  readonly standard?: string;
+}
+
 export interface CommandSpec {
   /** As commander writes them: `[units...]`. */
   readonly args: string;
@@ -45,5 +52,5 @@ export interface CommandSpec {
   readonly own?: boolean;
   /** Asked so often that it is run without the parser where there is nothing to parse. */
   readonly quick?: boolean;
-  readonly load: () => Promise<Module>;
+  readonly load: () => Promise<Module | Family>;
 }

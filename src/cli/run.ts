@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path';
 import { type Client, createClient, socketPath } from './client.ts';
-import type { Call, CommandSpec } from './command.ts';
+import type { Call, CommandSpec, Family, Module } from './command.ts';
 import { commands } from './commands/index.ts';
 import { CliError, type Context } from './context.ts';
 import { type Options, VALUED } from './options.ts';
@@ -17,6 +17,8 @@ const CALLED_AS: Readonly<Record<string, readonly string[]>> = {
   halt: ['halt'],
   shutdown: ['__shutdown'],
   journalctl: ['logs'],
+  'systemd-analyze': ['analyze'],
+  'systemd-escape': ['escape'],
 };
 
 /** The command's name and everything else, whose order is kept. Options may come first: `systemctl -q is-active x`. */
@@ -66,16 +68,36 @@ function plainWords(
   return { args, options: { quiet: args.length < rest.length } };
 }
 
+const isFamily = (loaded: Module | Family): loaded is Family => 'commands' in loaded;
+
+/** A family's own words, as {@link overview} shows all of them. */
+function familyOverview(name: string, word: string, { commands: words }: Family): string {
+  const shown = Object.entries(words).filter(([, { hidden }]) => hidden !== true);
+  const lines = shown.map(([own, { args, help }]) => `  ${`${own} ${args}`.trimEnd().padEnd(36)} ${help}`);
+  return `${[`${name} ${word} COMMAND …`, '', ...lines].join('\n')}\n`;
+}
+
 /** `client` is for tests; else one is made from the options. */
 async function runWord(
   word: string,
   rest: readonly string[],
   context: Context,
   given: Client | undefined,
+  table: Readonly<Record<string, CommandSpec>> = commands,
 ): Promise<number> {
-  const spec = commands[word];
+  const spec = Object.hasOwn(table, word) ? table[word] : undefined;
   if (spec === undefined) throw new CliError(`Unknown command verb ${word}.`);
   const module = await spec.load();
+  if (isFamily(module)) {
+    const own = splitWords(rest);
+    if (own.word === undefined && rest.some((option) => option === '--help' || option === '-h')) {
+      context.out(familyOverview(context.name, word, module));
+      return 0;
+    }
+    const chosen = own.word ?? module.standard;
+    if (chosen === undefined) throw new CliError(`Too few arguments: ${context.name} ${word} --help names the words.`);
+    return await runWord(chosen, own.rest, context, given, module.commands);
+  }
   const { args, options } =
     plainWords(spec, rest) ?? (await import('./parse.ts')).parse(word, spec, module, rest, context);
   const json = options.output === 'json' || options.output === 'json-pretty';

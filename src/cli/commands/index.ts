@@ -183,6 +183,12 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     group: INSIGHT,
     load: () => import('./events.ts'),
   },
+  analyze: {
+    args: '<word>',
+    help: 'time, faults of unit files, cycles, values: analyze --help names the words',
+    group: INSIGHT,
+    load: () => import('./analyze/index.ts'),
+  },
   escape: {
     args: '[strings...]',
     help: 'make unit names of strings and paths',

@@ -7,7 +7,8 @@
  * sent away, with the reason in `closed`.
  */
 import type { ApiPort } from '../ports.ts';
-import { addon, codeOf, EPOLL } from './addon.ts';
+import { addon, EPOLL } from './addon.ts';
+import { codeOf } from './errors.ts';
 import { Framing } from './framing.ts';
 import type { Loop } from './loop.ts';
 

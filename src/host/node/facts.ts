@@ -1,7 +1,7 @@
 /** What does not change while core runs. Every file may be missing, as in a container. */
 import { readFileSync } from 'node:fs';
 import type { Hello, MachineFacts } from '../ports.ts';
-import { codeOf } from './addon.ts';
+import { codeOf } from './errors.ts';
 
 /** systemd's names of architectures (systemd.unit(5), ConditionArchitecture=). */
 const ARCHITECTURES: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@
  * that goes and is made again, perhaps with its slice and perhaps by a helper, is seen only by those who watch all of the way.
  * Groups in one directory share its watch.
  */
-import { unless } from './addon.ts';
+import { unless } from './errors.ts';
 import { IN, type Inotify, type OnChange, type Subscription } from './inotify.ts';
 
 const DIRECTORY_MASK = IN.create | IN.delete | IN.onlyDir;

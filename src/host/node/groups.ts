@@ -6,7 +6,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { type CgroupPort, HostError } from '../ports.ts';
-import { attempt, codeOf, hostError, unless } from './addon.ts';
+import { attempt, codeOf, hostError, unless } from './errors.ts';
 import { GroupWatch } from './group-watch.ts';
 import type { Inotify } from './inotify.ts';
 import type { Loop } from './loop.ts';

@@ -6,7 +6,8 @@
  * too many left behind, nothing more is asked until one of them comes back.
  */
 import { type Answer, type HelperPort, HostError } from '../ports.ts';
-import { addon, codeOf, EPOLL } from './addon.ts';
+import { addon, EPOLL } from './addon.ts';
+import { codeOf } from './errors.ts';
 import type { Loop } from './loop.ts';
 
 /** Where the kernel or the local system disk answers. */

@@ -7,9 +7,10 @@
 import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EffectId, Hello, Host, LogPort } from '../ports.ts';
-import { addon, attempt, codeOf, EPOLL } from './addon.ts';
+import { addon, EPOLL } from './addon.ts';
 import { NodeApi } from './api.ts';
 import { NodeClock } from './clock.ts';
+import { attempt, codeOf } from './errors.ts';
 import { machineFacts } from './facts.ts';
 import { NodeFiles } from './files.ts';
 import { groupPrefix, NodeGroups } from './groups.ts';

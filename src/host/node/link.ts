@@ -5,7 +5,8 @@
  * Whatever else arrives while they wait becomes events in the order of arrival.
  */
 import { type EffectId, type Hello, type HelloChild, HostError, type InitRecord, type Report } from '../ports.ts';
-import { addon, attempt, codeOf, EPOLL, type Frame } from './addon.ts';
+import { addon, EPOLL, type Frame } from './addon.ts';
+import { attempt, codeOf } from './errors.ts';
 import type { Loop } from './loop.ts';
 
 /** How many frames wait for a full link before a port call fails. */

@@ -7,8 +7,9 @@
 import { chmodSync, chownSync, constants, lstatSync, mkdirSync, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { HostError, type ListenSpec } from '../ports.ts';
-import { addon, attempt, codeOf, hostError, unless } from './addon.ts';
+import { addon } from './addon.ts';
 import { parseAddress, portOf } from './address.ts';
+import { attempt, codeOf, hostError, unless } from './errors.ts';
 import { SOCKET, setOptions } from './socket-options.ts';
 
 /** Families, kinds and protocols of socket(2). */

@@ -7,7 +7,8 @@
  */
 import { closeSync, constants, fstatSync, openSync, renameSync } from 'node:fs';
 import type { LogPort } from '../ports.ts';
-import { addon, codeOf } from './addon.ts';
+import { addon } from './addon.ts';
+import { codeOf } from './errors.ts';
 
 export type LogTarget = { readonly file: string; readonly maxBytes: number } | 'kmsg' | 'stderr' | 'none';
 

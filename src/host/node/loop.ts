@@ -6,7 +6,8 @@
  * started by readiness of any registered descriptor, by `post`, or by `schedule`; an idle loop costs nothing.
  */
 import type { HostEvent } from '../ports.ts';
-import { addon, codeOf } from './addon.ts';
+import { addon } from './addon.ts';
+import { codeOf } from './errors.ts';
 import { inOrder } from './order.ts';
 
 /** How many times in one round readiness is asked for, and how many events end the asking. */

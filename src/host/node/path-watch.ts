@@ -6,7 +6,7 @@
  * caller's look and its watch.
  */
 import { dirname } from 'node:path';
-import { unless } from './addon.ts';
+import { unless } from './errors.ts';
 import { IN, type Inotify, type Subscription } from './inotify.ts';
 
 const FILE_MASK =

@@ -1,7 +1,8 @@
 /** Processes through init, and what /proc says of one. */
 import { readFileSync } from 'node:fs';
 import type { EffectId, ExecSpec, KillTarget, ProcessPort } from '../ports.ts';
-import { addon, attempt, unless } from './addon.ts';
+import { addon } from './addon.ts';
+import { attempt, unless } from './errors.ts';
 import type { Link } from './link.ts';
 import type { Outstanding } from './outstanding.ts';
 

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import ini from 'ini';
 import type { LogPort } from '../ports.ts';
-import { codeOf } from './addon.ts';
+import { codeOf } from './errors.ts';
 import type { LogTarget } from './log.ts';
 
 export interface Settings {

@@ -3,7 +3,8 @@
  * setsockopt(2). Spans are milliseconds, or 'infinity'; sizes are bytes.
  */
 import { HostError } from '../ports.ts';
-import { addon, attempt } from './addon.ts';
+import { addon } from './addon.ts';
+import { attempt } from './errors.ts';
 
 type Value = string | number | boolean;
 

@@ -7,7 +7,8 @@
 import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Datagram, type EffectId, HostError, type ListenSpec, type Report, type SocketPort } from '../ports.ts';
-import { addon, attempt, codeOf, EPOLL, type Peeked, unless } from './addon.ts';
+import { addon, EPOLL, type Peeked } from './addon.ts';
+import { attempt, codeOf, unless } from './errors.ts';
 import type { Link } from './link.ts';
 import { makeListener } from './listen.ts';
 import type { Loop } from './loop.ts';

@@ -12,7 +12,7 @@
 import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { HostError, type StatePort } from '../ports.ts';
-import { addon, attempt } from './addon.ts';
+import { addon } from './addon.ts';
 import {
   decodeHeader,
   decodeRecords,
@@ -23,6 +23,7 @@ import {
   plainBootId,
   RECORD_OVERHEAD,
 } from './checkpoint.ts';
+import { attempt } from './errors.ts';
 
 export interface StateOptions {
   /** Where the files `a` and `b` live; made if missing. */
