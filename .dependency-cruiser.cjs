@@ -61,7 +61,7 @@ module.exports = {
       'cli-speaks-varlink',
       'sctl knows core by its interface; of the host it knows files.',
       { path: '^src/cli' },
-      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors))|jobs/(?!types))' },
+      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors))|jobs/(?!types|cycles))' },
     ),
     only(
       'addon-in-one-place',

@@ -220,7 +220,7 @@ class Phases {
   /** Put the orderings of one component in, strongest first; cut those that would close a ring. */
   settle(component: readonly number[], essentials: 'refuse' | 'cut all'): { readonly cuts: readonly Cut[] } | Refusal {
     const members = new Set(component);
-    const order = new TopologicalOrder(component);
+    const order = new TopologicalOrder(this.#awaitedFirst(component, members));
     for (const node of component) {
       if (node % 2 === 1 && members.has(node - 1) && (this.#jobs[node >> 1] as Orderly).type === 'restart') {
         order.add(node - 1, node);
@@ -252,6 +252,29 @@ class Phases {
       cuts.push({ edge, ring: units, why: STRENGTHS[strength] as string });
     }
     return { cuts };
+  }
+
+  /** The nodes of a component, each behind those it waits for as far as that goes: so that few orderings have to move anything. */
+  #awaitedFirst(component: readonly number[], members: ReadonlySet<number>): readonly number[] {
+    const found: number[] = [];
+    const seen = new Set<number>();
+    for (const root of component) {
+      if (seen.has(root)) continue;
+      seen.add(root);
+      const path = [{ node: root, at: 0 }];
+      for (let top = path[path.length - 1]; top !== undefined; top = path[path.length - 1]) {
+        const next = this.#waits[top.node]?.[top.at]?.node;
+        top.at += 1;
+        if (next === undefined) {
+          path.pop();
+          found.push(top.node);
+        } else if (members.has(next) && !seen.has(next)) {
+          seen.add(next);
+          path.push({ node: next, at: 0 });
+        }
+      }
+    }
+    return found;
   }
 
   #strongestFirst(members: ReadonlySet<number>) {

@@ -1,9 +1,10 @@
 /**
  * Ordering cycles of a graph: every knot of units that wait for each other, with rings of edges to show.
  *
- * A knot is a strongly connected component over After= (Before= is its inverse). Rings are the shortest ones through each
- * member, each told once and at most {@link RINGS_MAX} a knot: there may be exponentially many, and one edge of each is enough
- * to act on. Deterministic: names decide.
+ * A knot is a strongly connected component over After= (Before= is its inverse). It is what matters: as long as there is a knot,
+ * somebody waits for himself. Its rings are for display: there may be exponentially many, so at most {@link RINGS_MAX} are told,
+ * the shortest one through each member first, then all others (Johnson's search), and {@link OrderingCycle.more} says whether any
+ * may be left. The search takes a bounded number of steps, whatever the graph. Deterministic: names decide.
  */
 import type { Graph } from './graph.ts';
 import type { Edge, Origin } from './types.ts';
@@ -13,9 +14,14 @@ export interface OrderingCycle {
   readonly members: readonly string[];
   /** Each a closed chain of After edges: the first edge's `from` is the last one's `to`. Shortest first. */
   readonly rings: readonly (readonly Edge[])[];
+  /** There are (or may be) rings that are not listed. */
+  readonly more: boolean;
 }
 
-export const RINGS_MAX = 16;
+/** Rings that are told of one knot. */
+export const RINGS_MAX = 32;
+/** Edges looked at in search of the rings of one knot. */
+const STEPS_MAX = 200_000;
 
 /**
  * All cycles among the units of the graph, or among those of `within` alone (the units of one transaction).
@@ -30,7 +36,7 @@ export function orderingCycles(
   const next = (name: string): readonly Edge[] => graph.edges(name, 'After').filter((edge) => inside.has(edge.to));
   return components(names, next)
     .filter((members) => members.length > 1)
-    .map((members) => ({ members, rings: ringsOf(members, next) }))
+    .map((members) => ({ members, ...ringsOf(members, next) }))
     .sort((a, b) => ((a.members[0] ?? '') < (b.members[0] ?? '') ? -1 : 1));
 }
 
@@ -78,50 +84,155 @@ function components(names: readonly string[], next: (name: string) => readonly E
   return found;
 }
 
-/** The shortest ring through each member, each once, shortest first. */
-function ringsOf(members: readonly string[], next: (name: string) => readonly Edge[]): readonly (readonly Edge[])[] {
-  const inside = new Set(members);
-  const rings = new Map<string, readonly Edge[]>();
-  for (const start of members) {
-    if (rings.size >= RINGS_MAX) break;
-    const ring = shortestRing(start, inside, next);
-    if (ring === undefined) continue;
-    const id = ring
-      .map((edge) => edge.from)
-      .sort()
-      .join(' ');
-    if (!rings.has(id)) rings.set(id, ring);
-  }
-  return [...rings.values()].sort((a, b) => a.length - b.length || ((a[0]?.from ?? '') < (b[0]?.from ?? '') ? -1 : 1));
+/** A knot with numbers for names; rings are lists of members, each waiting for the next, the last for the first. */
+interface Knot {
+  readonly out: readonly (readonly number[])[];
+  readonly into: readonly (readonly number[])[];
 }
 
-function shortestRing(
-  start: string,
-  inside: ReadonlySet<string>,
+function ringsOf(
+  members: readonly string[],
   next: (name: string) => readonly Edge[],
-): readonly Edge[] | undefined {
-  const came = new Map<string, Edge>();
+): Pick<OrderingCycle, 'rings' | 'more'> {
+  const number = new Map(members.map((name, index) => [name, index]));
+  const edges = members.map((name) => next(name).filter((edge) => number.has(edge.to)));
+  const out = edges.map((list) => list.map((edge) => number.get(edge.to) as number));
+  const into: number[][] = members.map(() => []);
+  for (const [from, list] of out.entries()) for (const to of list) into[to]?.push(from);
+  const { rings, more } = search({ out, into });
+  const edgeOf = (from: number, to: number) => edges[from]?.[out[from]?.indexOf(to) ?? -1] as Edge;
+  return {
+    rings: rings.map((ring) => ring.map((from, at) => edgeOf(from, ring[(at + 1) % ring.length] as number))),
+    more,
+  };
+}
+
+/** The smallest member stands first: so each ring has one form. */
+function normal(ring: readonly number[]): readonly number[] {
+  const start = ring.indexOf(Math.min(...ring));
+  return [...ring.slice(start), ...ring.slice(0, start)];
+}
+
+function search(knot: Knot): { readonly rings: readonly (readonly number[])[]; readonly more: boolean } {
+  const rings = new Map<string, readonly number[]>();
+  const covered = new Set<number>();
+  const budget = { steps: STEPS_MAX };
+  /** False: enough. */
+  const take = (ring: readonly number[]): boolean => {
+    const id = ring.join(' ');
+    if (rings.has(id)) return true;
+    if (rings.size >= RINGS_MAX) return false;
+    rings.set(id, ring);
+    for (const member of ring) covered.add(member);
+    return true;
+  };
+  let complete = true;
+  for (let start = 0; start < knot.out.length && complete; start += 1) {
+    if (covered.has(start)) continue;
+    const ring = shortestRing(knot, start, budget);
+    complete = ring === undefined ? budget.steps > 0 : take(normal(ring));
+  }
+  for (let start = 0; start < knot.out.length && complete; start += 1) {
+    complete = elementaryRings(knot, start, budget, take);
+  }
+  const sorted = [...rings.values()].sort((a, b) => a.length - b.length || compare(a, b));
+  return { rings: sorted, more: !complete };
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  for (const [at, member] of a.entries()) {
+    const other = b[at] as number;
+    if (member !== other) return member - other;
+  }
+  return 0;
+}
+
+function shortestRing({ out }: Knot, start: number, budget: { steps: number }): readonly number[] | undefined {
+  const came = new Map<number, number>();
   const queue = [start];
-  for (let at = 0; at < queue.length; at++) {
-    for (const edge of next(queue[at] ?? '')) {
-      if (!inside.has(edge.to)) continue;
-      if (edge.to === start) {
-        const ring = [edge];
-        for (let back = edge.from; back !== start; ) {
-          const step = came.get(back);
-          if (step === undefined) return undefined;
-          ring.unshift(step);
-          back = step.from;
-        }
-        return ring;
+  for (let at = 0; at < queue.length; at += 1) {
+    const from = queue[at] as number;
+    for (const to of out[from] as readonly number[]) {
+      budget.steps -= 1;
+      if (budget.steps <= 0) return undefined;
+      if (to === start) {
+        const ring = [from];
+        for (let back = from; back !== start; ring.push(back)) back = came.get(back) as number;
+        return ring.reverse();
       }
-      if (!came.has(edge.to)) {
-        came.set(edge.to, edge);
-        queue.push(edge.to);
-      }
+      if (came.has(to)) continue;
+      came.set(to, from);
+      queue.push(to);
     }
   }
   return undefined;
+}
+
+/**
+ * All rings whose smallest member is `start`. A node from which no way back was found stays blocked until one of those it leads to
+ * is on a ring again (D. B. Johnson, "Finding all the elementary circuits of a directed graph", 1975).
+ *
+ * @returns false: there was no time or no room for all of them
+ */
+function elementaryRings(
+  { out, into }: Knot,
+  start: number,
+  budget: { steps: number },
+  take: (ring: readonly number[]) => boolean,
+): boolean {
+  const home = ancestors(into, start);
+  const path = [start];
+  const blocked = new Set([start]);
+  const blocks = new Map<number, Set<number>>();
+  const frames = [{ at: 0, found: false }];
+  const unblock = (first: number) => {
+    const waiting = [first];
+    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+      if (!blocked.delete(node)) continue;
+      waiting.push(...(blocks.get(node) ?? []));
+      blocks.delete(node);
+    }
+  };
+  for (let frame = frames[frames.length - 1]; frame !== undefined; frame = frames[frames.length - 1]) {
+    const node = path[path.length - 1] as number;
+    const to = (out[node] as readonly number[])[frame.at];
+    if (to !== undefined) {
+      frame.at += 1;
+      budget.steps -= 1;
+      if (budget.steps <= 0) return false;
+      if (to === start) {
+        frame.found = true;
+        if (!take([...path])) return false;
+      } else if (to > start && home.has(to) && !blocked.has(to)) {
+        path.push(to);
+        blocked.add(to);
+        frames.push({ at: 0, found: false });
+      }
+      continue;
+    }
+    frames.pop();
+    path.pop();
+    const above = frames[frames.length - 1];
+    if (frame.found) {
+      unblock(node);
+      if (above !== undefined) above.found = true;
+      continue;
+    }
+    for (const next of out[node] as readonly number[]) {
+      if (next < start || !home.has(next)) continue;
+      const list = blocks.get(next) ?? new Set();
+      list.add(node);
+      blocks.set(next, list);
+    }
+  }
+  return true;
+}
+
+/** Members from which `start` can be reached over members that are not smaller. */
+function ancestors(into: Knot['into'], start: number): ReadonlySet<number> {
+  const found = new Set([start]);
+  for (const node of found) for (const before of into[node] as readonly number[]) if (before > start) found.add(before);
+  return found;
 }
 
 /** `/etc/…/a.service:7`, a link, or the rule. */
