@@ -36,6 +36,7 @@ import { activeState, never, type UnitSnapshot, type View, view } from './machin
 import {
   type ActorEvent,
   ActorHost,
+  type ActorHostOptions,
   type ActorKinds,
   type ChildSpec,
   type SupervisorSpec,
@@ -51,6 +52,8 @@ export interface CoreOptions {
   readonly defaultTarget?: string;
   /** False: no log keeper is started. */
   readonly logs?: boolean;
+  /** For tests: how the actor host beats, and how much it does in one turn. */
+  readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes'>;
 }
 
 const permanent = (id: string, input: ChildSpec['input'] = null): ChildSpec => ({
@@ -209,6 +212,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   }
 
   actors = new ActorHost({
+    ...options.actors,
     host,
     kinds,
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
@@ -227,7 +231,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       }
       const { mode } = actors.start();
       if (mode === 'restored') {
-        for (const input of relist(host, actors, registry)) actors.input(input);
+        relist(host, actors, registry);
         offerAllLogs();
       }
     },

@@ -5,9 +5,9 @@
 import type { Host } from '../host/ports.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
-import type { ActorHost, Input, Post, RecoveryView } from '../supervisor/index.ts';
+import type { ActorHost, Post, RecoveryView } from '../supervisor/index.ts';
 import { listener, notifyPath, notifySocket, parseTag } from './names.ts';
-import { fitProcess, pidFilePath } from './processes.ts';
+import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
 import { groupOf, speaks } from './unit-effects.ts';
 
@@ -45,14 +45,13 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
 }
 
 /**
- * Levels are read again, and watches set anew: control groups, PID files, main processes that init did not spawn, listeners.
- * All of it is idempotent; what changed while core was away comes back as events.
+ * Levels are read again, and watches set anew: control groups, PID files, listeners. All of it is idempotent; what changed
+ * while core was away comes back as events. Main processes that init did not spawn are not looked at: init goes on watching
+ * them without core, and keeps how they ended.
  */
-export function relist(host: Host, actors: ActorHost, registry: Registry): readonly Input[] {
-  const inputs: Input[] = [];
+export function relist(host: Host, actors: ActorHost, registry: Registry): void {
   for (const unit of registry.units()) {
-    const actor = `unit:${unit.name}`;
-    const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(actor);
+    const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(`unit:${unit.name}`);
     if (snapshot === undefined) continue;
     const { context } = snapshot;
     // What was said meanwhile waits in the socket: it must be heard before any deadline fires.
@@ -71,20 +70,9 @@ export function relist(host: Host, actors: ActorHost, registry: Registry): reado
     ) {
       host.groups.watch(groupOf(unit));
     }
-    const main = context.main;
-    if (main?.list === 'MAINPID' && main.pid !== null && fitProcess(host, main.pid)?.startTime !== main.startTime) {
-      const populated = host.groups.available && host.groups.populated(groupOf(unit));
-      inputs.push({
-        key: `recovered:${host.hello.cores}:${unit.name}`,
-        events: [
-          { to: actor, event: { type: 'main-gone', pid: main.pid, startTime: main.startTime, ended: null, populated } },
-        ],
-      });
-    }
     if (context.awaitsPidFile && unit.service !== undefined) host.files.watch(pidFilePath(unit.service.PIDFile));
     if (unit.socket !== undefined && snapshot.value === 'listening') {
       for (const index of unit.socket.Listen.keys()) host.sockets.watch(listener(unit.name, index));
     }
   }
-  return inputs;
 }
