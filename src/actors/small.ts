@@ -73,5 +73,5 @@ export function eventsKind(publish: (event: Json) => void): ActorKind {
     save: () => null,
     load: () => null,
   };
-  return { logic, effects: { publish: run } };
+  return { logic, effects: { publish: run }, blindEffects: true };
 }

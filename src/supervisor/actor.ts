@@ -72,7 +72,7 @@ export interface Logic<S> {
   output?(snapshot: S): Json | undefined;
 }
 
-/** What an effect is given besides its params. `snapshot` is the actor's, after the step that asked, also when issued again after a crash. */
+/** What an effect is given besides its params. `snapshot` is the actor's, after the step that asked, also when issued again after a crash; undefined where its kind says so. */
 export interface EffectCall {
   readonly id: EffectId;
   readonly actor: ActorId;
@@ -101,8 +101,16 @@ export interface ActorKind {
   // biome-ignore lint/suspicious/noExplicitAny: a kind hides its snapshot type; the host only passes snapshots through.
   readonly logic: Logic<any>;
   readonly effects: Readonly<Record<string, EffectDef>>;
-  /** Pure: posts that follow from a change of this actor's snapshot. `before` is undefined at the start. Part of the step: a throw costs it. */
-  observe?(actor: ActorId, before: unknown | undefined, after: unknown): readonly Post[];
+  /**
+   * None of its effects looks at `snapshot` (it is undefined for them): then the states in between need not be kept until the
+   * effects are done, nor written into an image. For an actor with a large state and many effects in one turn.
+   */
+  readonly blindEffects?: true;
+  /**
+   * Pure: posts that follow from a change of this actor's snapshot. `before` and `event` (what it was handed) are undefined at the
+   * start. Part of the step: a throw costs it.
+   */
+  observe?(actor: ActorId, before: unknown | undefined, after: unknown, event: ActorEvent | undefined): readonly Post[];
   /** Pure: posts that follow from the end of this actor, so that whoever waits for it can go on. `output` only where it ended. */
   down?(actor: ActorId, last: unknown, reason: DownReason, output: Json | undefined): readonly Post[];
 }

@@ -250,7 +250,7 @@ export class ActorHost {
       this.#host.init.mark(this.#ledger.seq, PHASE.step, blackBoxName(id));
       let prepared: Prepared;
       try {
-        prepared = prepare(this.#options.kinds, kind, id, cell, kind.logic.step(cell.snapshot, event));
+        prepared = prepare(this.#options.kinds, kind, id, cell, kind.logic.step(cell.snapshot, event), event);
         if (this.#queue.length + prepared.effects.length + prepared.posts.length > QUEUE_MAX) {
           throw new Error('the queue of events is full');
         }
@@ -296,7 +296,10 @@ export class ActorHost {
       this.#index += 1;
       const { type, params } = effect.external;
       ledger.addEffect(
-        { id, actor, type, params, atMs, kindName: cell.kindName, snapshot: prepared.snapshot },
+        {
+          ...{ id, actor, type, params, atMs, kindName: cell.kindName },
+          snapshot: cell.kind?.blindEffects === true ? undefined : prepared.snapshot,
+        },
         effect.text,
       );
     }

@@ -12,7 +12,10 @@
  *   d actor name at              a deadline is armed      q taken posts  of the queue: taken in front, added behind
  *   D actor name                 disarmed, or fired       i seq         number of the last event
  *   e seq index actor type atMs params                    an effect, to be carried out after this commit; in an image
- *                                                         followed by kind, version and form of its actor, and if it has params
+ *                                                         followed by the number of its actor's form, and if it has params
+ *   f actor, f kind version saved                         in an image: the next form that effects refer to, an actor's present
+ *                                                         one or an older one. Effects share them: without that a thousand
+ *                                                         effects of one large actor would make an image of a thousand times it
  */
 import type { EffectId } from '../host/ports.ts';
 import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
@@ -75,7 +78,7 @@ export interface PendingEffect {
 }
 
 /** The form of images and operations. An image of another form is not read, but adopted around. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 export class Ledger {
   readonly kinds: ActorKinds;
@@ -92,6 +95,8 @@ export class Ledger {
   pending: PendingEffect[] = [];
 
   readonly #children = new Map<ActorId, Set<ActorId>>();
+  /** While an image is read: the forms that its effects refer to. */
+  #forms: Pick<PendingEffect, 'kindName' | 'saved'>[] = [];
   #ops: string[] = [];
 
   constructor(kinds: ActorKinds, epoch: number) {
@@ -191,15 +196,31 @@ export class Ledger {
     for (const key of this.keys.recent()) ops.push(`["k",${text(key)}]`);
     for (const key of this.keys.kept()) ops.push(`["K",${text(key)}]`);
     if (queued.length > 0) ops.push(`["q",0,[${queued.join(',')}]]`);
-    for (const { id, actor, type, atMs, params, kindName, snapshot, saved } of this.pending) {
-      const logic = this.kinds[kindName]?.logic;
-      const form = saved?.form ?? logic?.save(snapshot) ?? null;
-      const whose = [params ?? null, kindName, saved?.version ?? logic?.version ?? 0, form, params !== undefined];
-      ops.push(`["e",${id.seq},${id.index},${text(actor)},${text(type)},${atMs},${JSON.stringify(whose).slice(1)}`);
+    const forms = new Map<unknown, number>();
+    for (const effect of this.pending) {
+      const { id, actor, type, atMs, params } = effect;
+      const key = effect.saved ?? effect.snapshot ?? effect.kindName;
+      let form = forms.get(key);
+      if (form === undefined) {
+        form = forms.size;
+        forms.set(key, form);
+        ops.push(this.#formText(effect));
+      }
+      const rest = JSON.stringify([params ?? null, form, params !== undefined]).slice(1);
+      ops.push(`["e",${id.seq},${id.index},${text(actor)},${text(type)},${atMs},${rest}`);
     }
     ops.push(`["i",${this.seq}]`);
     this.#ops = []; // they are in the image
     return `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[${ops.join(',')}]}`;
+  }
+
+  #formText({ actor, kindName, snapshot, saved }: PendingEffect): string {
+    const cell = this.actors.get(actor);
+    const present = cell?.kindName === kindName && cell.broken === undefined;
+    if (present && saved === undefined && cell.snapshot === snapshot) return `["f",${text(actor)}]`;
+    const logic = this.kinds[kindName]?.logic;
+    const form = saved?.form ?? (snapshot === undefined ? null : logic?.save(snapshot)) ?? null;
+    return `["f",${text(kindName)},${saved?.version ?? logic?.version ?? 0},${JSON.stringify(form)}]`;
   }
 
   /**
@@ -208,6 +229,7 @@ export class Ledger {
    */
   apply(ops: readonly unknown[]): void {
     this.pending = [];
+    this.#forms = [];
     for (const op of ops) this.#applyOne(op);
     this.keys.settle();
   }
@@ -248,6 +270,9 @@ export class Ledger {
       case 'e':
         this.pending.push(this.#readEffect(op));
         return;
+      case 'f':
+        this.#forms.push(this.#readForm(op));
+        return;
       case 'k':
       case 'K':
         this.keys.add(a, letter === 'K');
@@ -264,13 +289,24 @@ export class Ledger {
     }
   }
 
-  /** In a commit the actor's snapshot is the one at this point of it; in an image it comes along. */
+  #readForm(op: readonly unknown[]): Pick<PendingEffect, 'kindName' | 'saved'> {
+    const [, name, version, form] = op as [string, string, number, Json];
+    if (op.length > 2) return { kindName: name, saved: { version, form } };
+    const cell = this.actors.get(name);
+    return { kindName: cell?.kindName ?? '', saved: cell?.saved };
+  }
+
+  /** In a commit the actor's snapshot is the one at this point of it; in an image it is a form that was read before. */
   #readEffect(op: readonly unknown[]): PendingEffect {
-    const [, seq, index, actor, type, atMs, params, kindName, version, form, hasParams] = op as [
-      ...[string, number, number, ActorId, string, number, Json, string, number, Json, boolean],
+    const [, seq, index, actor, type, atMs, params, form, hasParams] = op as [
+      ...[string, number, number, ActorId, string, number, Json, number, boolean],
     ];
     const rest = { id: { epoch: this.epoch, seq, index }, actor, type, atMs, snapshot: undefined };
-    if (op.length > 7) return { ...rest, params: hasParams ? params : undefined, kindName, saved: { version, form } };
+    if (op.length > 7) {
+      const whose = this.#forms[form];
+      if (whose === undefined) throw new Error(`an effect of ${actor} without its form`);
+      return { ...rest, params: hasParams ? params : undefined, ...whose };
+    }
     const cell = this.actors.get(actor);
     return { ...rest, params, kindName: cell?.kindName ?? '', saved: cell?.saved };
   }

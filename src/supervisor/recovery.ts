@@ -163,7 +163,13 @@ function loadActors(
     if (cell.broken !== undefined)
       report('error', 'actor-set-aside', cell.id, `its snapshot cannot be used: ${cell.broken}`);
   }
-  ledger.pending = ledger.pending.map((effect) => ({ ...effect, snapshot: snapshotFor(ledger, effect) }));
+  // Many effects may come from one state.
+  const loaded = new Map<unknown, unknown>();
+  ledger.pending = ledger.pending.map((effect) => {
+    if (ledger.kinds[effect.kindName]?.blindEffects === true) return { ...effect, saved: undefined };
+    if (!loaded.has(effect.saved)) loaded.set(effect.saved, snapshotFor(ledger, effect));
+    return { ...effect, snapshot: effect.saved === undefined ? undefined : loaded.get(effect.saved) };
+  });
 }
 
 function snapshotFor(ledger: Ledger, { actor, kindName, saved }: PendingEffect): unknown {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { BlackBox, Hello } from '../../src/host/ports.ts';
 import { blackBoxName, type Effect } from '../../src/supervisor/index.ts';
+import { FORMAT, Ledger } from '../../src/supervisor/ledger.ts';
 import { suspectsOf, verify } from '../../src/supervisor/recovery.ts';
 import { bench, child, puppetLogic, supervisor } from './supervisor-fixture.ts';
 
@@ -8,14 +9,14 @@ const root = supervisor('core', [child('a'), child('b')]);
 const arm = (name: string, ms: number): Effect => ({ type: 'armDeadline', params: { name, ms } });
 
 const hello = (epoch: number) => ({ epoch }) as Hello;
-const image = (more: object) => JSON.stringify({ format: 1, boot: 'B', epoch: 3, ops: [], ...more });
+const image = (more: object) => JSON.stringify({ format: FORMAT, boot: 'B', epoch: 3, ops: [], ...more });
 
 test.each([
   ['its own boot and epoch', image({}), undefined],
   ['an epoch init has not seen yet', image({ epoch: 4 }), undefined],
   ['another boot', image({ boot: 'C' }), 'another boot'],
   ['an epoch that is over', image({ epoch: 2 }), 'init has seen'],
-  ['another form', image({ format: 2 }), 'form 2'],
+  ['another form', image({ format: 99 }), 'form 99'],
   ['no operations', image({ ops: 5 }), 'no operations'],
   ['no epoch', image({ epoch: 'x' }), 'no epoch'],
   ['half a JSON text', image({}).slice(0, 20), 'not JSON'],
@@ -339,4 +340,33 @@ test('an upgrade that adds a permanent actor starts it, and leaves the others as
   sim.killCore();
   sim.run(10);
   expect([heard('a'), heard('new'), heard('once')]).toEqual([['good'], [], undefined]);
+});
+
+test('effects that wait for their turn share one form of their actor in an image, and come back with it', () => {
+  const kinds = { puppet: { logic: puppetLogic, effects: {} } };
+  const ledger = new Ledger(kinds, 1);
+  const large = { heard: ['x'.repeat(10_000)] };
+  ledger.addActor('a', 'puppet', large, JSON.stringify(large));
+  const older = { heard: ['older'] };
+  for (let index = 0; index < 200; index += 1) {
+    ledger.addEffect(
+      {
+        id: { epoch: 1, seq: 1, index },
+        actor: 'a',
+        type: 'act',
+        params: index,
+        atMs: 5,
+        kindName: 'puppet',
+        snapshot: index < 100 ? older : large,
+      },
+      String(index),
+    );
+  }
+  const image = ledger.image('B', []);
+  expect(image.length).toBeLessThan(40_000);
+  const again = new Ledger(kinds, 1);
+  again.apply(JSON.parse(image).ops);
+  expect(again.pending.map(({ id, params, saved }) => [id.index, params, saved?.form])).toEqual(
+    Array.from({ length: 200 }, (_, index) => [index, index, index < 100 ? older : large]),
+  );
 });
