@@ -83,7 +83,10 @@ const tasks = {
   bench: () => become(node, ['test/bench/main.ts', ...args]),
   // All that `npm test` takes a sample of. Arguments: the first seed, and how many.
   simulate: () =>
-    run('vitest', ['run', 'test/simulation'], { SIMULATE: 'all', SIMULATE_SEEDS: `${args[0] ?? 1} ${args[1] ?? 3000}` }),
+    run('vitest', ['run', 'test/simulation'], {
+      SIMULATE: 'all',
+      SIMULATE_SEEDS: `${args[0] ?? 1} ${args[1] ?? 3000}`,
+    }),
   fuzz: () =>
     run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'fuzz_frames'], { FUZZ_FRAMES: '10000000' }),
 };
