@@ -6,10 +6,10 @@ import type { MachineFacts } from '../host/ports.ts';
 import type { Context, Draft } from './directives/draft.ts';
 import { directive, isExtension, isSection, sectionsOf, suggestKey, suggestSection } from './directives.ts';
 import { about, quoted } from './finding.ts';
-import { parseName, type UnitName, withInstance } from './names.ts';
+import { parseName, typeOf, type UnitName, withInstance } from './names.ts';
 import { type Assignment, placeOf, type UnitText } from './reader.ts';
 import { specifiersOf } from './specifiers.ts';
-import type { Condition, DependencyKind, Edge, Finding, Origin } from './types.ts';
+import type { Condition, DependencyKind, Edge, Finding, Origin, UnitType } from './types.ts';
 
 /** Settings read from one unit's files at most. */
 const ASSIGNMENTS_MAX = 200_000;
@@ -73,6 +73,17 @@ export function createBuilding(
             why: 'a unit cannot depend on itself, the edge is dropped',
             todo: 'remove it',
           });
+        return;
+      }
+      const refused = edgeFault(kind, name.type, target);
+      if (refused !== undefined) {
+        findings.push({
+          severity: 'warning',
+          at: 'file' in origin ? { file: origin.file, line: origin.line, column: 1 } : undefined,
+          what: `${kind} ${to}`,
+          why: `${refused}, the edge is dropped`,
+          todo: 'remove it',
+        });
         return;
       }
       const id = `${kind} ${target}`;
@@ -176,6 +187,17 @@ export function createBuilding(
     },
   };
   return building;
+}
+
+/** Types whose units never fail by themselves. */
+const CANNOT_FAIL: ReadonlySet<UnitType> = new Set(['slice', 'device']);
+
+/** Why there can be no such edge between units of these types; undefined: there can. */
+function edgeFault(kind: DependencyKind, from: UnitType, to: string): string | undefined {
+  const type = typeOf(to);
+  if (kind === 'Before' && type === 'device') return 'a device cannot be delayed';
+  if (kind === 'OnFailure' && CANNOT_FAIL.has(from)) return `a .${from} cannot fail`;
+  return undefined;
 }
 
 /** A template as the other end of an edge gets the unit's instance, or its prefix if it has none. */

@@ -25,7 +25,7 @@ import { defaultSocket, finishSocket } from './directives/socket.ts';
 import { defaultInstall, defaultUnit } from './directives/unit.ts';
 import { about } from './finding.ts';
 import { systemPaths, type UnitPaths } from './load-path.ts';
-import { parseName, pathToName, typeOf, type UnitName } from './names.ts';
+import { nameToPath, parseName, pathToName, simplifyPath, typeOf, type UnitName } from './names.ts';
 import { FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
 import { specifiersOf } from './specifiers.ts';
 import { parseBoolean } from './syntax/scalar.ts';
@@ -63,13 +63,24 @@ export interface UnitLoader {
 const FINDINGS_MAX = 1000;
 
 /** Types whose units may be there without a file. */
-const FILE_IS_OPTIONAL: ReadonlySet<UnitType> = new Set(['slice', 'device', 'scope']);
+const FILE_IS_OPTIONAL: ReadonlySet<UnitType> = new Set(['slice', 'device']);
+
+/** systemd.unit(5), IgnoreOnIsolate=. */
+const IGNORE_ON_ISOLATE: ReadonlySet<UnitType> = new Set(['slice', 'scope', 'device', 'swap', 'mount', 'automount']);
+/** How long a job waits for a device to appear (systemd-system.conf(5), DefaultTimeoutStartSec=). */
+const DEVICE_TIMEOUT_MS = 90_000;
 
 const DESCRIPTIONS: Readonly<Record<string, string>> = {
   '-.slice': 'Root Slice',
   'system.slice': 'System Slice',
   'init.scope': 'System and Service Manager',
   '-.mount': 'Root Mount',
+};
+
+const DOCUMENTATION: Readonly<Record<string, readonly string[]>> = {
+  '-.slice': ['man:systemd.special(7)'],
+  'system.slice': ['man:systemd.special(7)'],
+  'init.scope': ['man:systemd(1)'],
 };
 
 export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
@@ -127,15 +138,11 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     const names = [name.name, ...found.names.filter((other) => other !== name.name)];
     const findings: Finding[] = [];
     const { entry } = found;
-    if (given === undefined && entry?.kind === 'masked')
-      return emptyUnit(
-        name.name,
-        name.type,
-        names,
-        'masked',
-        [],
-        unitFileState(theCatalog(), paths, name.name, undefined),
-      );
+    const masked = (): Unit => ({
+      ...emptyUnit(name.name, name.type, names, 'masked', [], unitFileState(theCatalog(), paths, name.name, undefined)),
+      fragmentPath: entry?.path ?? '',
+    });
+    if (given === undefined && entry?.kind === 'masked') return masked();
 
     let fragment: UnitText | undefined;
     let fragmentPath = given?.file ?? entry?.path ?? '';
@@ -143,15 +150,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     else if (entry !== undefined) {
       try {
         const text = read(entry.path);
-        if (text === 'masked')
-          return emptyUnit(
-            name.name,
-            name.type,
-            names,
-            'masked',
-            [],
-            unitFileState(theCatalog(), paths, name.name, undefined),
-          );
+        if (text === 'masked') return masked();
         fragment = text;
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
@@ -162,6 +161,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     }
     if (fragment?.broken === true)
       return { ...emptyUnit(name.name, name.type, names, 'error', fragment.findings, 'bad'), fragmentPath };
+    // A scope is made by a request, never by a file (systemd.scope(5)).
+    if (name.type === 'scope' && given === undefined) fragment = undefined;
     if (fragment === undefined) {
       fragmentPath = '';
       if (!FILE_IS_OPTIONAL.has(name.type) && !PERPETUAL.has(name.name))
@@ -169,6 +170,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     }
 
     const draft = newDraft(name.type);
+    draft.unit.Documentation = DOCUMENTATION[name.name] ?? [];
+    // The log's own socket lies on it.
+    if (name.name === '-.mount' && draft.mount !== undefined) draft.mount.StandardOutput = 'null';
     if (PERPETUAL.has(name.name) && name.name !== '-.mount') draft.unit.DefaultDependencies = false;
     const building = createBuilding(name, draft, findings, facts, machine, fragmentPath);
     if (fragment !== undefined) {
@@ -194,7 +198,6 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       for (const link of links) building.edge(kind, link.name, { link: link.path });
     }
 
-    if (draft.unit.Description === '') draft.unit.Description = DESCRIPTIONS[name.name] ?? name.name;
     if (draft.service !== undefined) finishService(draft.service, draft.given);
     if (draft.socket !== undefined) finishSocket(draft.socket, name.name);
     if (name.name === '-.mount' && fragment === undefined && draft.mount !== undefined) {
@@ -212,6 +215,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         todo: fault.todo,
       });
     }
+    // The checks above have settled Where= and What=.
+    if (draft.unit.Description === '') draft.unit.Description = defaultDescription(name, draft);
     if (!building.refused) implied(name, draft, building);
 
     const loadState: LoadState = building.refused ? 'bad-setting' : 'loaded';
@@ -235,7 +240,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
 
   function implied(name: UnitName, draft: Draft, building: Building): void {
     const needed: NeededPath[] = draft.unit.RequiresMountsFor.map((path) => ({ path, rule: '' }));
-    const need = (each: NeededPath) => needed.push(each);
+    const need = (each: NeededPath) => needed.push({ ...each, path: simplifyPath(each.path) });
     for (const { kind, to, rule } of impliedEdges(name, draft, devices, need)) building.edge(kind, to, { rule });
     const image = specifiersOf(name, facts, '').expand(building.last('RootImage')?.value ?? '');
     const rootImage = 'text' in image && image.text.startsWith('/') ? image.text : '';
@@ -244,7 +249,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       return last !== undefined && parseBoolean(last.value) === true;
     };
     namespaceEdges(
-      isOn('PrivateTmp'),
+      isOn('PrivateTmp') || isOn('DynamicUser'),
       rootImage,
       (rule, to, ...kinds) => {
         for (const kind of kinds) building.edge(kind, to, { rule });
@@ -288,6 +293,17 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   };
 }
 
+/** What a unit that does not describe itself is called. */
+function defaultDescription({ name, type }: UnitName, { mount, swap }: Draft): string {
+  const known = DESCRIPTIONS[name];
+  if (known !== undefined) return known;
+  if (mount !== undefined && mount.Where !== '') return mount.Where;
+  if (swap !== undefined && swap.What !== '') return swap.What;
+  if (type === 'device') return nameToPath(name) ?? name;
+  const path = type === 'slice' ? nameToPath(name) : undefined;
+  return path === undefined ? name : `Slice ${path}`;
+}
+
 const LINK_KINDS = [
   ['.wants', 'Wants'],
   ['.requires', 'Requires'],
@@ -307,6 +323,8 @@ function mountsAbove(path: string): string[] {
 
 function newDraft(type: UnitType): Draft {
   const draft: Draft = { unit: defaultUnit(), install: defaultInstall(), conditions: [], edges: [], given: new Set() };
+  draft.unit.IgnoreOnIsolate = IGNORE_ON_ISOLATE.has(type);
+  if (type === 'device') draft.unit.JobRunningTimeoutSec = DEVICE_TIMEOUT_MS;
   switch (type) {
     case 'service':
       draft.service = defaultService();

@@ -69,7 +69,11 @@ describe('finding a unit', () => {
       [`${ETC}/b.service`]: '',
       [`${LIB}/b.service`]: RUN,
     });
-    expect(loader.load('a.service')).toMatchObject({ loadState: 'masked', fragmentPath: '', unitFileState: 'masked' });
+    expect(loader.load('a.service')).toMatchObject({
+      loadState: 'masked',
+      fragmentPath: `${ETC}/a.service`,
+      unitFileState: 'masked',
+    });
     expect(loader.load('b.service').loadState).toBe('masked');
   });
 

@@ -4,7 +4,9 @@
  * Settings come from the unit's sections as they were loaded: a setting that the sections gain shows up here without
  * a change, in the form that its type gives it.
  */
-import type { Command, Edge, ExitSet, Span, Unit } from '../../units/types.ts';
+import { PERPETUAL } from '../../units/dependencies.ts';
+import { CAPABILITIES } from '../../units/syntax/capability.ts';
+import type { Command, Edge, ExecSettings, ExitSet, Span, Unit } from '../../units/types.ts';
 import type { UnitState, UnitView } from '../manager.ts';
 import { commandText, count, type Properties, quoted, spanUs, stamps, yesNo } from './text.ts';
 
@@ -68,7 +70,29 @@ function fileText(value: unknown): string {
   return typeof path === 'string' ? `${path} (ignore_errors=${yesNo(optional === true)})` : JSON.stringify(value);
 }
 
+/** Settings that systemd shows as the kernel's numbers. */
+const KERNEL_NUMBERS: Readonly<Record<string, readonly string[]>> = {
+  IOSchedulingClass: ['none', 'realtime', 'best-effort', 'idle'],
+  CPUSchedulingPolicy: ['other', 'fifo', 'rr', 'batch', '', 'idle'],
+};
+/** What systemd shows for a setting that was not given. */
+const UNSET: Readonly<Record<string, string>> = {
+  IOSchedulingClass: '2',
+  IOSchedulingPriority: '4',
+  CPUSchedulingPolicy: '0',
+  Nice: '0',
+  OOMScoreAdjust: '0',
+  FailureActionExitStatus: '[not set]',
+  SuccessActionExitStatus: '[not set]',
+};
+
 function settingText(name: string, value: unknown): string {
+  const unset = value === undefined || value === '' ? UNSET[name] : undefined;
+  if (unset !== undefined) return unset;
+  const numbers = KERNEL_NUMBERS[name];
+  if (numbers !== undefined && typeof value === 'string') return String(numbers.indexOf(value));
+  if (name === 'AmbientCapabilities' && Array.isArray(value)) return value.join(' ').toLowerCase();
+  if (name === 'CapabilityBoundingSet') return (Array.isArray(value) ? value : CAPABILITIES).join(' ').toLowerCase();
   if (value === undefined || value === null) return '';
   if (typeof value === 'boolean') return yesNo(value);
   if (typeof value === 'number')
@@ -108,6 +132,16 @@ function settings(into: Properties, section: object | undefined, state: UnitStat
     into['CgroupAttributes'] = CgroupAttributes.map(([attribute, value]) => `${attribute}=${value}`).join(' ; ');
 }
 
+/** What is shown in another form than its type's. */
+function exec(into: Properties, section: ExecSettings | undefined): void {
+  if (section === undefined) return;
+  into['RestartKillSignal'] = String(section.RestartKillSignal ?? section.KillSignal);
+  if (section.WorkingDirectoryOptional) into['WorkingDirectory'] = `!${section.WorkingDirectory}`;
+  if (into['WatchdogUSec'] === '0') into['WatchdogUSec'] = 'infinity';
+  for (const key of ['StandardOutput', 'StandardError'])
+    into[key] = (into[key] ?? '').replace(/^(file|append|truncate):.*/s, '$1');
+}
+
 function service(into: Properties, { service: now }: UnitState): void {
   if (now === undefined) return;
   into['MainPID'] = String(now.mainPid);
@@ -141,9 +175,25 @@ function socket(into: Properties, unit: Unit, { socket: now }: UnitState): void 
 /** Everything `show` prints for a unit; `edges` as Manager.edges gives them. */
 export function unitProperties({ unit, state, preset }: UnitView, edges: readonly Edge[]): Properties {
   const into: Properties = {};
-  const can = (verb: boolean): string => yesNo(verb && unit.loadState === 'loaded');
+  const can = (verb: boolean): string => yesNo(verb && unit.loadState === 'loaded' && unit.type !== 'device');
   if (unit.service !== undefined) into['Type'] = unit.service.Type;
-  settings(into, unit.service ?? unit.socket ?? unit.scope ?? unit.slice, state);
+  settings(
+    into,
+    unit.service ??
+      unit.socket ??
+      unit.scope ??
+      unit.slice ??
+      unit.mount ??
+      unit.automount ??
+      unit.swap ??
+      unit.timer ??
+      unit.path,
+    state,
+  );
+  exec(into, unit.service ?? unit.socket ?? unit.mount ?? unit.swap);
+  const trigger = unit.timer ?? unit.path;
+  if (trigger !== undefined && trigger.Unit === '')
+    into['Unit'] = `${unit.name.slice(0, unit.name.lastIndexOf('.'))}.service`;
   service(into, state);
   socket(into, unit, state);
   const slice =
@@ -190,8 +240,11 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
   stamps(into, 'InactiveEnterTimestamp', state.inactiveEnter);
   Object.assign(into, {
     CanStart: can(!unit.unit.RefuseManualStart),
-    CanStop: can(!unit.unit.RefuseManualStop),
-    CanReload: can((unit.service?.ExecReload.length ?? 0) > 0 || unit.service?.Type === 'notify-reload'),
+    // Also a unit whose file is gone may still run, and is stopped then.
+    CanStop: yesNo(!unit.unit.RefuseManualStop && unit.type !== 'device' && !PERPETUAL.has(unit.name)),
+    CanReload: can(
+      unit.type === 'mount' || (unit.service?.ExecReload.length ?? 0) > 0 || unit.service?.Type === 'notify-reload',
+    ),
     CanIsolate: can(unit.unit.AllowIsolate),
     Job: state.job === undefined ? '0' : String(state.job.id),
     Transient: yesNo(unit.unitFileState === 'transient'),

@@ -265,13 +265,25 @@ export const unitDirectives: readonly Directive[] = [
   unit.set('IgnoreOnIsolate', 'IgnoreOnIsolate', boolean),
   unit.does(
     'JobTimeoutSec',
-    (target, value, ctx) => {
+    (target, value, ctx, draft) => {
       const parsed = timeout(value, ctx, target.JobTimeoutSec);
-      if (parsed !== undefined) target.JobTimeoutSec = parsed;
+      if (parsed === undefined) return;
+      target.JobTimeoutSec = parsed;
+      // The narrower limit follows the wider one until it is given itself.
+      if (!draft.given.has('JobRunningTimeoutSec')) target.JobRunningTimeoutSec = parsed;
     },
     { form: 'SECONDS' },
   ),
-  unit.set('JobRunningTimeoutSec', 'JobRunningTimeoutSec', timeout, { form: 'SECONDS' }),
+  unit.does(
+    'JobRunningTimeoutSec',
+    (target, value, ctx, draft) => {
+      const parsed = timeout(value, ctx, target.JobRunningTimeoutSec);
+      if (parsed === undefined) return;
+      target.JobRunningTimeoutSec = parsed;
+      draft.given.add('JobRunningTimeoutSec');
+    },
+    { form: 'SECONDS' },
+  ),
   unit.set('JobTimeoutAction', 'JobTimeoutAction', emergencyAction),
   unit.set('JobTimeoutRebootArgument', 'JobTimeoutRebootArgument', text),
   unit.set('StartLimitIntervalSec', 'StartLimitIntervalSec', span),

@@ -112,7 +112,8 @@ export function parseCommands(
     if (!bad)
       commands.push({
         path: simplifyPath(program),
-        argv: prefixes.argv0 ? argv : [simplifyPath(program), ...argv.slice(1)],
+        // argv[0] is the path as written.
+        argv: prefixes.argv0 ? argv : [program, ...argv.slice(1)],
         ignoreFailure: prefixes.ignoreFailure,
         noExpand: prefixes.noExpand,
         privilege: prefixes.privilege,
