@@ -5,6 +5,7 @@
  * computed. Applying it (host.ts) cannot fail.
  */
 import type {
+  ActorEvent,
   ActorId,
   ActorKind,
   ActorKinds,
@@ -47,13 +48,14 @@ const BUILTINS: ReadonlySet<string> = new Set<BuiltinEffect['type']>([
 const NO_EFFECTS: readonly PreparedEffect[] = [];
 const NO_POSTS: readonly Post[] = [];
 
-/** Throws whatever is wrong with the step; `before` undefined: it is the actor's first. */
+/** Throws whatever is wrong with the step; `before` and `event` undefined: it is the actor's first. */
 export function prepare(
   kinds: ActorKinds,
   kind: ActorKind,
   actor: ActorId,
   before: { readonly snapshot: unknown } | undefined,
   step: Step<unknown>,
+  event?: ActorEvent,
 ): Prepared {
   const { logic } = kind;
   const { snapshot } = step;
@@ -69,7 +71,7 @@ export function prepare(
     before === undefined || logic.diff === undefined || logic.patch === undefined
       ? { saved: stringify(logic.save(snapshot)) }
       : { diff: stringify(logic.diff(before.snapshot, snapshot)) };
-  const posts = kind.observe?.(actor, before?.snapshot, snapshot) ?? NO_POSTS;
+  const posts = kind.observe?.(actor, before?.snapshot, snapshot, event) ?? NO_POSTS;
   for (const post of posts) checkPost(post);
   return { snapshot, change, effects, posts, output: logic.output?.(snapshot) };
 }
