@@ -18,7 +18,11 @@ export function proposedCuts(
   graph: { edges(unit: string, kind: Edge['kind']): readonly Edge[] },
   members: readonly string[],
 ): readonly Cut[] {
-  const whole: JobGraph = { units: () => members, facts: () => undefined, edges: (unit, kind) => graph.edges(unit, kind) };
+  const whole: JobGraph = {
+    units: () => members,
+    facts: () => undefined,
+    edges: (unit, kind) => graph.edges(unit, kind),
+  };
   const jobs = members.map((unit) => ({ unit, type: 'start' as const, ignoreOrder: false }));
   const { cuts } = arrange(
     whole,
