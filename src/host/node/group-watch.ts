@@ -36,17 +36,15 @@ export class GroupWatch {
   #arm(): void {
     const former = this.#subscriptions;
     const now: Subscription[] = [];
-    const add = (path: string, mask: number, onChange: OnChange): boolean => {
-      const one = unless(GONE, path, () => this.#inotify.add(path, mask, onChange));
+    const add = (path: string, mask: number, onChange: OnChange, entry?: string): boolean => {
+      const one = unless(GONE, path, () => this.#inotify.add(path, mask, onChange, entry));
       if (one !== undefined) now.push(one);
       return one !== undefined;
     };
     let directory = this.#root;
     let there = true;
     for (const component of this.#path === '' ? [] : this.#path.split('/')) {
-      there = add(directory, DIRECTORY_MASK, (mask, name) => {
-        if (name === component || (mask & (IN.ignored | IN.overflow)) !== 0) this.#again();
-      });
+      there = add(directory, DIRECTORY_MASK, () => this.#again(), component);
       if (!there) break;
       directory = `${directory}/${component}`;
     }

@@ -25,24 +25,68 @@ export type OnChange = (mask: number, name: string | undefined) => void;
 export interface Subscription {
   readonly watch: number;
   readonly mask: number;
+  /** The one entry of the directory that matters; undefined: all of them, or it is no directory. */
+  readonly entry: string | undefined;
   readonly onChange: OnChange;
+}
+
+/** All who watch one inode. Thousands may watch a directory, each for one entry of it: those are found by its name. */
+class Watchers {
+  readonly #all = new Set<Subscription>();
+  readonly #byEntry = new Map<string | undefined, Set<Subscription>>();
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  add(one: Subscription): void {
+    this.#all.add(one);
+    const same = this.#byEntry.get(one.entry);
+    if (same === undefined) this.#byEntry.set(one.entry, new Set([one]));
+    else same.add(one);
+  }
+
+  /** False: it was not there. */
+  delete(one: Subscription): boolean {
+    if (!this.#all.delete(one)) return false;
+    const same = this.#byEntry.get(one.entry);
+    same?.delete(one);
+    if (same?.size === 0) this.#byEntry.delete(one.entry);
+    return true;
+  }
+
+  all(): readonly Subscription[] {
+    return [...this.#all];
+  }
+
+  of(entry: string | undefined): readonly Subscription[] {
+    if (entry === undefined) return this.all();
+    return [...(this.#byEntry.get(undefined) ?? []), ...(this.#byEntry.get(entry) ?? [])];
+  }
 }
 
 export class Inotify {
   readonly #fd = addon.inotifyCreate();
-  readonly #subscriptions = new Map<number, Set<Subscription>>();
+  readonly #subscriptions = new Map<number, Watchers>();
 
   constructor(loop: Loop) {
     loop.add(this.#fd, EPOLL.in, () => this.#read());
   }
 
-  /** Throws the addon's error (ENOENT, EACCES, ENOSPC for too many watches). */
-  add(path: string, mask: number, onChange: OnChange): Subscription {
+  /**
+   * Throws the addon's error (ENOENT, EACCES, ENOSPC for too many watches).
+   *
+   * @param entry tell of changes of this entry of a directory only, and when the watch is gone
+   */
+  add(path: string, mask: number, onChange: OnChange, entry?: string): Subscription {
     const watch = addon.inotifyAdd(this.#fd, path, mask | IN.maskAdd);
-    const subscription: Subscription = { watch, mask, onChange };
-    const others = this.#subscriptions.get(watch);
-    if (others === undefined) this.#subscriptions.set(watch, new Set([subscription]));
-    else others.add(subscription);
+    const subscription: Subscription = { watch, mask, entry, onChange };
+    let watchers = this.#subscriptions.get(watch);
+    if (watchers === undefined) {
+      watchers = new Watchers();
+      this.#subscriptions.set(watch, watchers);
+    }
+    watchers.add(subscription);
     return subscription;
   }
 
@@ -58,14 +102,15 @@ export class Inotify {
     for (const change of addon.inotifyRead(this.#fd, 256)) {
       if ((change.mask & IN.overflow) !== 0) {
         // Changes were lost: everybody looks again.
-        for (const all of [...this.#subscriptions.values()])
-          for (const one of [...all]) one.onChange(IN.overflow, undefined);
+        for (const watchers of [...this.#subscriptions.values()])
+          for (const one of watchers.all()) one.onChange(IN.overflow, undefined);
         continue;
       }
-      const all = this.#subscriptions.get(change.watch);
-      if (all === undefined) continue;
-      if ((change.mask & IN.ignored) !== 0) this.#subscriptions.delete(change.watch);
-      for (const one of [...all]) {
+      const watchers = this.#subscriptions.get(change.watch);
+      if (watchers === undefined) continue;
+      const ignored = (change.mask & IN.ignored) !== 0;
+      if (ignored) this.#subscriptions.delete(change.watch);
+      for (const one of ignored ? watchers.all() : watchers.of(change.name)) {
         if ((change.mask & (one.mask | IN.ignored)) !== 0) one.onChange(change.mask, change.name);
       }
     }
