@@ -5,6 +5,15 @@ import type { ActiveState, InstalledJob } from '../jobs/types.ts';
 import type { JobsView } from './manager.ts';
 import { stampOf } from './views.ts';
 
+/** Units that say by themselves that this is maintenance (systemctl(1), is-system-running). */
+const MAINTENANCE: ReadonlySet<string> = new Set(['rescue.target', 'emergency.target']);
+
+/** May the system's state be another one after this? Finding out looks at every unit. */
+const concernsSystem = ({ unit, was, active, reloaded, system }: Told): boolean =>
+  reloaded === true ||
+  system === true ||
+  (unit !== undefined && (was === 'failed' || active === 'failed' || MAINTENANCE.has(unit)));
+
 /** One of: a unit changed, a job is new, a job is gone, units were read again. */
 export interface Told {
   readonly unit?: string;
@@ -52,6 +61,7 @@ export function teller({ host, manager, jobs, committed, publish }: TellerParts)
     }
     if (told.jobRemoved !== undefined) publish({ event: 'job-removed', at, job: told.jobRemoved });
     if (told.reloaded) publish({ event: 'reloaded', at });
+    if (lastState !== '' && !concernsSystem(told)) return;
     // All that one turn tells is told after its commit, so the state is the same for all of it.
     if (committed() === lastCommit) return;
     lastCommit = committed();
