@@ -90,7 +90,8 @@ function buildAddon() {
 function buildBundles() {
   const sources = [join(root, 'src'), join(root, 'package-lock.json'), join(root, 'scripts/build.mjs')];
   for (const [entry, name] of [
-    ['src/main.ts', 'core.cjs'],
+    ['src/start.ts', 'core.cjs'],
+    ['src/main.ts', 'core-bundle.cjs'],
     ['src/cli/main.ts', 'sctl.mjs'],
   ]) {
     const file = join(out, name);
@@ -117,6 +118,18 @@ function buildBundles() {
   }
 }
 
+/** What core's start compiles, compiled before. Where the rehearsal cannot be held core starts slower, and that is all. */
+function keepCode() {
+  const cache = join(out, 'core.cache');
+  const sources = ['core-bundle.cjs', 'core.cjs', 'node', 'init', 'exec'].map((name) => join(out, name));
+  if (!stale(cache, sources)) return;
+  rmSync(cache, { force: true });
+  const done = spawnSync(join(out, 'node'), [join(root, 'scripts/rehearse.mjs'), out, cache], { encoding: 'utf8' });
+  if (done.status === 0) return;
+  const why = done.error?.message ?? done.stderr.trim().split('\n').slice(-8).join('\n');
+  console.error(`build: core.cache: not made, core will start slower: ${why}`);
+}
+
 /** The pinned Node beside the rest, so that `.build` is all that has to be installed (as /usr/lib/sysmaster). */
 function placeNode() {
   const from = join(root, `node_modules/node-linux-${process.arch}/bin/node`);
@@ -137,6 +150,7 @@ export function ensureBuilt() {
   buildAddon();
   buildBundles();
   placeNode();
+  keepCode();
 }
 
 /** Version of the project, as package.json says. */

@@ -1,13 +1,5 @@
-/**
- * Core on Node: the real host, and core over it. Started by init with the link as descriptor 0.
- *
- * The bundle runs as it is (`node core.cjs`), or from a start-up snapshot of the engine's heap made of it when it was built
- * (`node --snapshot-blob core.blob`): then all modules are loaded, and all tables and statecharts made, before it starts.
- */
-import { dirname } from 'node:path';
-import { startupSnapshot } from 'node:v8';
+/** Core on Node: the real host, and core over it. Started by init with the link as descriptor 0. */
 import { createCore } from './core.ts';
-import { openAddon } from './host/node/addon.ts';
 import { createNodeHost } from './host/node/index.ts';
 import { readSettings } from './host/node/settings.ts';
 import { HostError } from './host/ports.ts';
@@ -27,37 +19,23 @@ function started<T>(start: () => T): T {
 /** Set by the bundler; the source tree has none. */
 declare const SYSMASTER_VERSION: string | undefined;
 
-/** All that runs. `libDirectory`: where our own programs are, if the environment does not say. */
-function main(libDirectory: string): void {
-  const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
-  const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
-  const host = started(() =>
-    createNodeHost({
-      runDirectory,
-      ...(settings.logTarget === undefined ? {} : { log: settings.logTarget }),
-      ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
-    }),
-  );
-  for (const finding of settings.findings) host.log.log('warning', {}, finding);
-  const core = createCore(host, {
-    version: typeof SYSMASTER_VERSION === 'undefined' ? 'source' : SYSMASTER_VERSION,
-    libDirectory: host.facts.environment['SYSMASTER_LIB'] ?? libDirectory,
-    environment: settings.defaultEnvironment,
-  });
+const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
+const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
+const host = started(() =>
+  createNodeHost({
+    runDirectory,
+    ...(settings.logTarget === undefined ? {} : { log: settings.logTarget }),
+    ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
+  }),
+);
+for (const finding of settings.findings) host.log.log('warning', {}, finding);
+const core = createCore(host, {
+  version: typeof SYSMASTER_VERSION === 'undefined' ? 'source' : SYSMASTER_VERSION,
+  libDirectory: host.facts.environment['SYSMASTER_LIB'] ?? __dirname,
+  environment: settings.defaultEnvironment,
+});
 
-  // Law 7: what nobody caught must be seen, and must not end core while it can go on.
-  process.on('uncaughtException', (error) =>
-    host.log.log('error', { stack: error.stack }, `uncaught: ${error.message}`),
-  );
-  process.on('unhandledRejection', (reason) =>
-    host.log.log('error', { reason: String(reason) }, 'unhandled rejection'),
-  );
-  core.start();
-}
-
-if (startupSnapshot.isBuildingSnapshot()) {
-  startupSnapshot.setDeserializeMainFunction(() => {
-    openAddon();
-    main(dirname(process.execPath));
-  });
-} else main(__dirname);
+// Law 7: what nobody caught must be seen, and must not end core while it can go on.
+process.on('uncaughtException', (error) => host.log.log('error', { stack: error.stack }, `uncaught: ${error.message}`));
+process.on('unhandledRejection', (reason) => host.log.log('error', { reason: String(reason) }, 'unhandled rejection'));
+core.start();

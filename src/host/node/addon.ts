@@ -1,12 +1,11 @@
 /**
  * Finds and loads the addon, and turns its errors and Node's into {@link HostError}.
  *
- * The addon is looked for in SYSMASTER_ADDON, then beside the bundle, in .build of the source tree, and beside Node. It is loaded with
+ * The addon is looked for in SYSMASTER_ADDON, then beside the bundle, then in .build of the source tree. It is loaded with
  * process.dlopen, which works alike in an ES module, in a bundle and under a test runner.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { startupSnapshot } from 'node:v8';
 import type * as Addon from '../../../native/addon/index.d.ts';
 import { HostError } from '../ports.ts';
 
@@ -26,9 +25,9 @@ export const EPOLL = {
 
 function locate(): string {
   const here: string | undefined = import.meta.dirname;
-  const beside = join(dirname(process.execPath), 'addon.node');
+  const beside = process.argv[1] === undefined ? [] : [join(dirname(process.argv[1]), 'addon.node')];
   const candidates =
-    here === undefined ? [beside] : [join(here, 'addon.node'), join(here, '../../../.build/addon.node'), beside];
+    here === undefined ? beside : [join(here, 'addon.node'), join(here, '../../../.build/addon.node'), ...beside];
   const found = process.env['SYSMASTER_ADDON'] ?? candidates.find((path) => existsSync(path));
   if (found === undefined) {
     throw new HostError('ENOENT', `the addon; looked for ${candidates.join(', ')}; build it, or set SYSMASTER_ADDON`);
@@ -42,13 +41,5 @@ function load(): typeof Addon {
   return target.exports as typeof Addon;
 }
 
-/**
- * The addon; loaded when this module is, but for a start-up snapshot: that cannot hold a shared object, and who runs from
- * one calls {@link openAddon} first.
- */
-export let addon: typeof Addon = startupSnapshot.isBuildingSnapshot() ? (undefined as never) : load();
-
-/** Load the addon where that has not been done. */
-export function openAddon(): void {
-  addon ??= load();
-}
+/** The addon; loaded when this module is. */
+export const addon: typeof Addon = load();
