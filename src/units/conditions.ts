@@ -6,7 +6,7 @@
  * Source: systemd.unit(5), "Conditions and Asserts".
  */
 import type { MachineFacts } from '../host/ports.ts';
-import { CAPABILITIES } from './directives/exec.ts';
+import { CAPABILITIES } from './syntax/capability.ts';
 import { architectureName } from './specifiers.ts';
 import { parseCpuList } from './syntax/cpu-list.ts';
 import { matchesGlob } from './syntax/glob.ts';

@@ -10,6 +10,8 @@ export interface Row {
   readonly since?: number;
   readonly renamedTo?: string;
   readonly form?: string;
+  /** systemd warns of the old name: so do we, where others are only noted. */
+  readonly obsolete?: boolean;
 }
 
 /** What a value looks like, for the reference page and completion, by parser. */
@@ -24,6 +26,9 @@ const FORMS = new Map<unknown, string>([
   [verbatim, 'STRING'],
 ]);
 
+const renamed = (row: Row) =>
+  row.renamedTo === undefined ? {} : { renamedTo: row.renamedTo, ...(row.obsolete === true ? { obsolete: true } : {}) };
+
 /** Rows of one section whose settings `pick` finds in the draft. */
 export function section<S extends object>(name: string, pick: (draft: Draft) => Mutable<S> | undefined) {
   return {
@@ -35,7 +40,7 @@ export function section<S extends object>(name: string, pick: (draft: Draft) => 
         status: row.status ?? 'honoured',
         since: row.since ?? 0,
         form: row.form ?? FORMS.get(parser) ?? 'STRING',
-        ...(row.renamedTo === undefined ? {} : { renamedTo: row.renamedTo }),
+        ...renamed(row),
         apply(draft, value, ctx) {
           const target = pick(draft);
           if (target === undefined) return;
@@ -56,7 +61,7 @@ export function section<S extends object>(name: string, pick: (draft: Draft) => 
         status: row.status ?? 'honoured',
         since: row.since ?? 0,
         form: row.form ?? 'STRING',
-        ...(row.renamedTo === undefined ? {} : { renamedTo: row.renamedTo }),
+        ...renamed(row),
         apply(draft, value, ctx) {
           const target = pick(draft);
           if (target !== undefined) apply(target, value, ctx, draft);
@@ -77,9 +82,9 @@ export function known(sectionName: string, keys: string, parser: Checker = verba
       status: row.status ?? 'unsupported',
       since: row.since ?? 0,
       form: row.form ?? FORMS.get(parser) ?? 'STRING',
-      ...(row.renamedTo === undefined ? {} : { renamedTo: row.renamedTo }),
+      ...renamed(row),
       apply(_draft: Draft, value: string, ctx: Parameters<Directive['apply']>[2]) {
-        if (value !== '') parser(value, ctx, [] as never); // the lists among them add to what is there
+        parser(value, ctx, [] as never); // the lists among them add to what is there
       },
     }));
 }

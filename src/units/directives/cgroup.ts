@@ -1,12 +1,23 @@
 /** Settings of systemd.resource-control(5): what becomes a control-group attribute, and what is only known. */
-import { formatCpuList, parseCpuList } from '../syntax/cpu-list.ts';
+import { formatCpuList } from '../syntax/cpu-list.ts';
 import { parseBoolean, parseFraction, parseInteger } from '../syntax/scalar.ts';
 import { parseSize } from '../syntax/size.ts';
 import { parseSpanUs } from '../syntax/timespan.ts';
 import { plainWords } from '../syntax/words.ts';
 import { known, section } from './build.ts';
 import type { Checker, Context, Directive, Draft, Mutable } from './draft.ts';
-import { boolean, oneOf, unitName, words } from './parsers.ts';
+import { boolean, checked, integer, oneOf, orNothing, unitName, words } from './parsers.ts';
+import {
+  bindRule,
+  bpfProgram,
+  cpuNumbers,
+  cpuSet,
+  deviceLimit,
+  deviceRule,
+  filterPath,
+  interfaces,
+  prefixes,
+} from './values.ts';
 
 interface Grouped {
   readonly Slice: string;
@@ -66,8 +77,7 @@ function weight(value: string, ctx: Context): string | undefined {
 }
 
 function cpus(value: string, ctx: Context): string | undefined {
-  const list = parseCpuList(value);
-  if (list === undefined) ctx.fault('not a list of CPUs or nodes', 'use numbers and ranges such as 0-3,8');
+  const list = cpuNumbers(value, ctx);
   return list === undefined ? undefined : formatCpuList(list);
 }
 
@@ -96,8 +106,8 @@ type Reader = (value: string, ctx: Context) => string | undefined;
 const ATTRIBUTES: readonly (readonly [key: string, attribute: string, read: Reader, form: string])[] = [
   ['MemoryMin', 'memory.min', memory, 'BYTES'],
   ['MemoryLow', 'memory.low', memory, 'BYTES'],
-  ['MemoryHigh', 'memory.high', memory, 'BYTES'],
-  ['MemoryMax', 'memory.max', memory, 'BYTES'],
+  ['MemoryHigh', 'memory.high', memoryAboveZero, 'BYTES'],
+  ['MemoryMax', 'memory.max', memoryAboveZero, 'BYTES'],
   ['MemorySwapMax', 'memory.swap.max', memory, 'BYTES'],
   ['MemoryZSwapMax', 'memory.zswap.max', memory, 'BYTES'],
   ['TasksMax', 'pids.max', tasks, 'NUMBER'],
@@ -106,7 +116,32 @@ const ATTRIBUTES: readonly (readonly [key: string, attribute: string, read: Read
   ['AllowedMemoryNodes', 'cpuset.mems', cpus, 'NODES'],
 ];
 
-const anything: Checker = (value) => value;
+/** A limit that must leave something (MemoryMax=, MemoryHigh=). */
+function memoryAboveZero(value: string, ctx: Context): string | undefined {
+  const bytes = memory(value, ctx);
+  if (bytes !== '0') return bytes;
+  ctx.fault('a limit of 0 leaves nothing', 'use a number above 0, or infinity');
+  return undefined;
+}
+
+const pressure: Checker = checked(
+  (text) => parseFraction(text, 1),
+  'not a percentage from 0% to 100%',
+  'use for example 60%',
+);
+/** Settings of the older control groups, before weights. */
+const shares: Checker = integer(2, 262_144, 'a number of shares');
+const blockWeight: Checker = integer(10, 1000, 'a weight');
+
+/** `DEVICE VALUE` of the older control groups, where only the value is looked at. */
+function oldDeviceLimit(value: Checker): Checker {
+  return (text, ctx) => {
+    if (text === '') return undefined;
+    const [, rest] = /^\S+\s+(.+)$/.exec(text) ?? [];
+    if (rest === undefined) ctx.fault('not a device and a weight', 'use for example /dev/sda 500');
+    return rest === undefined ? undefined : value(rest, ctx, undefined as never);
+  };
+}
 
 /** The rows of one section. `delegate` is where there is a Delegate= (services and scopes). */
 export function cgroupDirectives(
@@ -150,8 +185,9 @@ export function cgroupDirectives(
     group.does(
       'CPUQuotaPeriodSec',
       (target, value, ctx) => {
-        const us = value === '' ? DEFAULT_PERIOD_US : parseSpanUs(value, 1_000_000);
-        if (us === undefined || us === 'infinity') ctx.fault('not a time span', 'use 1ms to 1s');
+        const given = value === '' ? 'infinity' : parseSpanUs(value, 1_000_000);
+        const us = given === 'infinity' ? DEFAULT_PERIOD_US : given;
+        if (us === undefined) ctx.fault('not a time span', 'use 1ms to 1s');
         else cpuMax(target, cpuMaxNow(target).share, Math.min(1_000_000, Math.max(1000, us)));
       },
       { form: 'SECONDS' },
@@ -162,32 +198,71 @@ export function cgroupDirectives(
       boolean,
       { status: 'accepted' },
     ),
-    ...known(
-      name,
-      `StartupAllowedCPUs StartupAllowedMemoryNodes StartupCPUWeight DefaultMemoryMin DefaultMemoryLow DeviceAllow IODeviceWeight StartupIOWeight
-       IOReadBandwidthMax IOWriteBandwidthMax IOReadIOPSMax IOWriteIOPSMax IODeviceLatencyTargetSec IPAddressAllow IPAddressDeny
-       IPIngressFilterPath IPEgressFilterPath ManagedOOMMemoryPressureLimit BPFProgram SocketBindAllow SocketBindDeny
-       RestrictNetworkInterfaces`,
-      anything,
-    ),
-    ...known(name, 'DevicePolicy', oneOf('a device policy', ['auto', 'closed', 'strict'])),
-    ...known(name, 'ManagedOOMSwap ManagedOOMMemoryPressure', oneOf('auto or kill', ['auto', 'kill'])),
-    ...known(name, 'ManagedOOMPreference', oneOf('a preference', ['none', 'avoid', 'omit'])),
+    ...known(name, 'StartupAllowedCPUs StartupAllowedMemoryNodes', cpuSet, { form: 'CPUS' }),
+    ...known(name, 'StartupCPUWeight', orNothing(cpuWeight), { form: 'WEIGHT|idle' }),
+    ...known(name, 'StartupIOWeight', orNothing(weight), { form: 'WEIGHT' }),
+    ...known(name, 'DefaultMemoryMin DefaultMemoryLow', orNothing(memory), { form: 'BYTES' }),
+    ...known(name, 'DeviceAllow', deviceRule, { form: 'DEVICE [rwm]' }),
+    ...known(name, 'IODeviceWeight', deviceLimit('weight'), { form: 'DEVICE WEIGHT' }),
+    ...known(name, 'IOReadBandwidthMax IOWriteBandwidthMax IOReadIOPSMax IOWriteIOPSMax', deviceLimit('rate'), {
+      form: 'DEVICE RATE',
+    }),
+    ...known(name, 'IODeviceLatencyTargetSec', deviceLimit('latency'), { form: 'DEVICE SECONDS' }),
+    ...known(name, 'IPAddressAllow IPAddressDeny', prefixes, { form: 'ADDRESS[/LENGTH]...' }),
+    ...known(name, 'IPIngressFilterPath IPEgressFilterPath', filterPath, { form: 'PATH' }),
+    ...known(name, 'BPFProgram', bpfProgram, { form: 'TYPE:PATH' }),
+    ...known(name, 'SocketBindAllow SocketBindDeny', bindRule, { form: '[FAMILY:][PROTOCOL:]PORTS' }),
+    ...known(name, 'RestrictNetworkInterfaces', interfaces, { form: '[~]INTERFACE...' }),
+    ...known(name, 'ManagedOOMMemoryPressureLimit', orNothing(pressure), { form: 'PERCENT' }),
+    ...known(name, 'DevicePolicy', oneOf('a device policy', ['auto', 'closed', 'strict']), {
+      form: 'auto|closed|strict',
+    }),
+    ...known(name, 'ManagedOOMSwap ManagedOOMMemoryPressure', orNothing(oneOf('auto or kill', ['auto', 'kill'])), {
+      form: 'auto|kill',
+    }),
+    ...known(name, 'ManagedOOMPreference', oneOf('a preference', ['none', 'avoid', 'omit']), {
+      form: 'none|avoid|omit',
+    }),
     ...known(
       name,
       'DisableControllers',
       words((word) => (CONTROLLERS.includes(word) ? undefined : 'not a controller')),
+      { form: 'CONTROLLER...' },
     ),
-    ...known(name, 'CPUShares', anything, { renamedTo: 'CPUWeight' }),
-    ...known(name, 'StartupCPUShares', anything, { renamedTo: 'StartupCPUWeight' }),
-    ...known(name, 'MemoryLimit', anything, { renamedTo: 'MemoryMax' }),
-    ...known(name, 'BlockIOWeight', anything, { renamedTo: 'IOWeight' }),
-    ...known(name, 'StartupBlockIOWeight', anything, { renamedTo: 'StartupIOWeight' }),
-    ...known(name, 'BlockIODeviceWeight', anything, { renamedTo: 'IODeviceWeight' }),
-    ...known(name, 'BlockIOReadBandwidth', anything, { renamedTo: 'IOReadBandwidthMax' }),
-    ...known(name, 'BlockIOWriteBandwidth', anything, { renamedTo: 'IOWriteBandwidthMax' }),
+    ...known(name, 'CPUShares', orNothing(shares), { renamedTo: 'CPUWeight', form: 'SHARES', obsolete: true }),
+    ...known(name, 'StartupCPUShares', orNothing(shares), {
+      renamedTo: 'StartupCPUWeight',
+      form: 'SHARES',
+      obsolete: true,
+    }),
+    ...known(name, 'MemoryLimit', orNothing(memoryAboveZero), {
+      renamedTo: 'MemoryMax',
+      form: 'BYTES',
+      obsolete: true,
+    }),
+    ...known(name, 'BlockIOWeight', orNothing(blockWeight), { renamedTo: 'IOWeight', form: 'WEIGHT', obsolete: true }),
+    ...known(name, 'StartupBlockIOWeight', orNothing(blockWeight), {
+      renamedTo: 'StartupIOWeight',
+      form: 'WEIGHT',
+      obsolete: true,
+    }),
+    ...known(name, 'BlockIODeviceWeight', oldDeviceLimit(blockWeight), {
+      renamedTo: 'IODeviceWeight',
+      form: 'DEVICE WEIGHT',
+      obsolete: true,
+    }),
+    ...known(name, 'BlockIOReadBandwidth', deviceLimit('rate'), {
+      renamedTo: 'IOReadBandwidthMax',
+      form: 'DEVICE RATE',
+      obsolete: true,
+    }),
+    ...known(name, 'BlockIOWriteBandwidth', deviceLimit('rate'), {
+      renamedTo: 'IOWriteBandwidthMax',
+      form: 'DEVICE RATE',
+      obsolete: true,
+    }),
   ];
-  if (delegate === undefined) return [...rows, ...known(name, 'Delegate', anything)];
+  if (delegate === undefined) return [...rows, ...known(name, 'Delegate', (value) => value)];
   const delegating = section<{ readonly Delegate: boolean }>(name, delegate);
   rows.push(
     delegating.does(

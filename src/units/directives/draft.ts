@@ -85,5 +85,7 @@ export interface Directive {
   readonly form: string;
   /** For a key with a newer name. */
   readonly renamedTo?: string;
+  /** Its use is worth a warning, not only a note. */
+  readonly obsolete?: boolean;
   apply(draft: Draft, value: string, ctx: Context): void;
 }

@@ -1,24 +1,39 @@
 /** Settings of systemd.exec(5) and systemd.kill(5), the same in [Service], [Socket], [Mount] and [Swap]. */
 import { simplifyPath } from '../names.ts';
+import { architectureName } from '../specifiers.ts';
+import { CAPABILITIES } from '../syntax/capability.ts';
 import { pathFault } from '../syntax/path.ts';
 import { LIMITS, type LimitName, parseLimit } from '../syntax/rlimit.ts';
 import { parseBoolean } from '../syntax/scalar.ts';
 import { parseSpanNs } from '../syntax/timespan.ts';
-import { plainWords } from '../syntax/words.ts';
+import {
+  CPU_POLICY_NAMES,
+  IO_CLASS_NAMES,
+  LOG_FACILITIES,
+  LOG_LEVELS,
+  parseCpuPolicy,
+  parseIoClass,
+  parseLogFacility,
+  parseLogLevel,
+} from '../syntax/vocabulary.ts';
 import type { ExecSettings } from '../types.ts';
 import { known, section } from './build.ts';
 import type { Checker, Context, Directive, Draft, Mutable, Parser } from './draft.ts';
 import {
   boolean,
   checked,
+  configurationDirectories,
   cpuList,
   environment,
   integer,
+  isDescriptorName,
   managedDirectories,
   mode,
   oneOf,
   oneOfOrBoolean,
   optional,
+  orEmpty,
+  orNothing,
   path,
   paths,
   principal,
@@ -29,8 +44,37 @@ import {
   unsigned,
   variableNames,
   variablesOrNames,
-  words,
+  vitalBoolean,
+  vitalPath,
 } from './parsers.ts';
+import {
+  addressFamilies,
+  base64Data,
+  bindPaths,
+  coredumpFilter,
+  filesystems,
+  images,
+  inputText,
+  label,
+  loadCredential,
+  logFields,
+  logNamespace,
+  namedCapabilities,
+  nodeMask,
+  restrictNamespaces,
+  rootHash,
+  rootHashSignature,
+  rootImageOptions,
+  searchPath,
+  secureBits,
+  setCredential,
+  setCredentialEncrypted,
+  syscallArchitectures,
+  syscallError,
+  syscallFilter,
+  syscallLog,
+  temporaryFileSystem,
+} from './values.ts';
 
 /** Defaults of systemd.exec(5) and systemd.kill(5). */
 export function defaultExec(): Mutable<ExecSettings> {
@@ -94,105 +138,28 @@ export function defaultExec(): Mutable<ExecSettings> {
   };
 }
 
-const LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'];
-const FACILITIES = [
-  'kern',
-  'user',
-  'mail',
-  'daemon',
-  'auth',
-  'syslog',
-  'lpr',
-  'news',
-  'uucp',
-  'cron',
-  'authpriv',
-  'ftp',
-  'local0',
-  'local1',
-  'local2',
-  'local3',
-  'local4',
-  'local5',
-  'local6',
-  'local7',
-];
-
-/** All capabilities of Linux 6.x by number (capabilities(7)). */
-export const CAPABILITIES: readonly string[] = [
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_DAC_READ_SEARCH',
-  'CAP_FOWNER',
-  'CAP_FSETID',
-  'CAP_KILL',
-  'CAP_SETGID',
-  'CAP_SETUID',
-  'CAP_SETPCAP',
-  'CAP_LINUX_IMMUTABLE',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_NET_BROADCAST',
-  'CAP_NET_ADMIN',
-  'CAP_NET_RAW',
-  'CAP_IPC_LOCK',
-  'CAP_IPC_OWNER',
-  'CAP_SYS_MODULE',
-  'CAP_SYS_RAWIO',
-  'CAP_SYS_CHROOT',
-  'CAP_SYS_PTRACE',
-  'CAP_SYS_PACCT',
-  'CAP_SYS_ADMIN',
-  'CAP_SYS_BOOT',
-  'CAP_SYS_NICE',
-  'CAP_SYS_RESOURCE',
-  'CAP_SYS_TIME',
-  'CAP_SYS_TTY_CONFIG',
-  'CAP_MKNOD',
-  'CAP_LEASE',
-  'CAP_AUDIT_WRITE',
-  'CAP_AUDIT_CONTROL',
-  'CAP_SETFCAP',
-  'CAP_MAC_OVERRIDE',
-  'CAP_MAC_ADMIN',
-  'CAP_SYSLOG',
-  'CAP_WAKE_ALARM',
-  'CAP_BLOCK_SUSPEND',
-  'CAP_AUDIT_READ',
-  'CAP_PERFMON',
-  'CAP_BPF',
-  'CAP_CHECKPOINT_RESTORE',
-];
-
-/** Names in any case, merged by systemd's rule: a list is or-ed, `~` takes away, empty is none. */
+/**
+ * Names in any case, or numbers. The first list of a unit takes the place of the set that is there without any; a later one
+ * adds to it, or takes away with `~`. An empty value, or one without a capability in it, empties the set; `~` alone fills it.
+ */
 function capabilities(
   value: string,
   ctx: Context,
   current: readonly string[],
-  all: readonly string[],
-): readonly string[] | undefined {
-  if (value === '') return [];
+  standard: readonly string[],
+): readonly string[] {
+  const named = namedCapabilities(value, ctx);
   const inverted = value.startsWith('~');
-  const named = new Set<string>();
-  for (const word of plainWords(inverted ? value.slice(1) : value)) {
-    const name = word.text.toUpperCase();
-    if (!CAPABILITIES.includes(name))
-      ctx.fault(`${word.text}: not a capability`, 'use names of capabilities(7)', word.offset);
-    else named.add(name);
-  }
-  const base = new Set(current);
-  if (!inverted) {
-    // The first list replaces the full set that is there before any assignment.
-    const from = base.size === all.length ? new Set<string>() : base;
-    for (const name of named) from.add(name);
-    return CAPABILITIES.filter((name) => from.has(name));
-  }
-  const from = base.size === 0 ? new Set(all) : base;
-  return CAPABILITIES.filter((name) => from.has(name) && !named.has(name));
+  const replaces = named.size === 0 || current.length === standard.length;
+  return CAPABILITIES.filter((name) => {
+    if (replaces) return named.has(name) !== inverted;
+    return inverted ? current.includes(name) && !named.has(name) : current.includes(name) || named.has(name);
+  });
 }
 
 const bounding: Parser<readonly string[] | undefined> = (value, ctx, current) =>
   capabilities(value, ctx, current ?? CAPABILITIES, CAPABILITIES);
-const ambient: Parser<readonly string[]> = (value, ctx, current) => capabilities(value, ctx, current, CAPABILITIES);
+const ambient: Parser<readonly string[]> = (value, ctx, current) => capabilities(value, ctx, current, []);
 
 const output: Parser<string> = (value, ctx) => {
   const plain = [
@@ -210,7 +177,7 @@ const output: Parser<string> = (value, ctx) => {
   if (plain.includes(value)) {
     // Gone from systemd since 246; the journal takes them.
     if (value.startsWith('syslog')) {
-      ctx.note(
+      ctx.warn(
         `${value} is no longer there, ${value.replace('syslog', 'journal')} is used`,
         `write ${value.replace('syslog', 'journal')}`,
       );
@@ -246,7 +213,14 @@ function withPath(
   todo: string,
 ): string | undefined {
   if (value === 'fd') return 'fd:';
-  for (const prefix of names) if (value.startsWith(prefix)) return ctx.expand(value);
+  for (const prefix of names) {
+    if (!value.startsWith(prefix)) continue;
+    const name = ctx.expand(value.slice(prefix.length));
+    if (name === undefined) return undefined;
+    if (isDescriptorName(name)) return prefix + name;
+    ctx.fault('not the name of a descriptor', 'use printable ASCII without colons');
+    return undefined;
+  }
   for (const prefix of files) {
     if (!value.startsWith(prefix)) continue;
     const expanded = ctx.expand(value.slice(prefix.length));
@@ -260,12 +234,7 @@ function withPath(
   return undefined;
 }
 
-const level: Parser<number> = (value, ctx) => {
-  const index = LEVELS.indexOf(value);
-  const number = index >= 0 ? index : /^[0-7]$/.test(value) ? Number(value) : undefined;
-  if (number === undefined) ctx.fault('not a log level', `use ${LEVELS.join(', ')}, or 0 to 7`);
-  return number;
-};
+const level: Parser<number> = checked(parseLogLevel, 'not a log level', `use ${LOG_LEVELS.join(', ')}, or 0 to 7`);
 
 const environmentFiles: Parser<ExecSettings['EnvironmentFile']> = (value, ctx, current) => {
   if (value === '') return [];
@@ -281,19 +250,34 @@ const environmentFiles: Parser<ExecSettings['EnvironmentFile']> = (value, ctx, c
   return [...current, { path: simplifyPath(file), optional }];
 };
 
-const ioClass: Parser<string> = (value, ctx, current) => {
-  const byNumber = ['', 'realtime', 'best-effort', 'idle'][Number(value)];
-  if (/^[0-3]$/.test(value) && byNumber !== undefined) return byNumber;
-  return oneOf('an I/O class', ['none', 'realtime', 'best-effort', 'idle'])(value, ctx, current as 'none');
-};
-
-const cpuPolicy: Parser<string> = (value, ctx, current) =>
-  oneOf('a CPU scheduling policy', ['other', 'batch', 'idle', 'fifo', 'rr'])(value, ctx, current as 'other');
+const ioClass: Parser<string> = orEmpty(
+  checked(parseIoClass, 'not an I/O class', `use ${IO_CLASS_NAMES.join(', ')}, or 0 to 7`),
+);
+const cpuPolicy: Parser<string> = orEmpty(
+  checked(parseCpuPolicy, 'not a CPU scheduling policy', `use ${CPU_POLICY_NAMES.join(', ')}`),
+);
+const ioPriority: Parser<number | undefined> = (value, ctx) =>
+  value === '' ? undefined : integer(0, 7, 'a priority')(value, ctx, 0);
 
 const nice: Parser<number | undefined> = (value, ctx) =>
   value === '' ? undefined : integer(-20, 19, 'a nice level')(value, ctx, 0);
 const oomScore: Parser<number | undefined> = (value, ctx) =>
   value === '' ? undefined : integer(-1000, 1000, 'an OOM score')(value, ctx, 0);
+
+/** Personalities by machine: its own, and that of 32 bits on one of 64. */
+const PERSONALITIES: Readonly<Record<string, readonly string[]>> = {
+  'x86-64': ['x86-64', 'x86'],
+  x86: ['x86'],
+  ppc64: ['ppc64', 'ppc'],
+  'ppc64-le': ['ppc64-le', 'ppc-le'],
+  s390x: ['s390x', 's390'],
+  arm64: ['arm64', 'arm'],
+};
+
+const personality: Parser<string> = (value, ctx) =>
+  value === ''
+    ? ''
+    : oneOf('a personality of this machine', PERSONALITIES[architectureName(ctx.facts)] ?? [])(value, ctx, '');
 
 type Target = (draft: Draft) => Mutable<ExecSettings> | undefined;
 
@@ -342,9 +326,7 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     exec.set('Nice', 'Nice', nice, { form: 'NICE' }),
     exec.set('OOMScoreAdjust', 'OOMScoreAdjust', oomScore, { form: 'INTEGER' }),
     exec.set('IOSchedulingClass', 'IOSchedulingClass', ioClass, { form: 'IOCLASS' }),
-    exec.set('IOSchedulingPriority', 'IOSchedulingPriority', optional(integer(0, 7, 'a priority')), {
-      form: 'IOPRIORITY',
-    }),
+    exec.set('IOSchedulingPriority', 'IOSchedulingPriority', ioPriority, { form: 'IOPRIORITY' }),
     exec.set('CPUSchedulingPolicy', 'CPUSchedulingPolicy', cpuPolicy, { form: 'CPUSCHEDPOLICY' }),
     exec.set('CPUSchedulingPriority', 'CPUSchedulingPriority', integer(0, 99, 'a priority'), { form: 'CPUSCHEDPRIO' }),
     exec.set('CPUSchedulingResetOnFork', 'CPUSchedulingResetOnFork', boolean),
@@ -366,10 +348,6 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
       exec.does(
         `Limit${limit}`,
         (target, value, ctx) => {
-          if (value === '') {
-            target.Limits = Object.fromEntries(Object.entries(target.Limits).filter(([key]) => key !== limit));
-            return;
-          }
           const expanded = ctx.expand(value);
           if (expanded === undefined) return;
           const parsed = parseLimit(expanded, limit as LimitName);
@@ -384,22 +362,7 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     exec.set('CapabilityBoundingSet', 'CapabilityBoundingSet', bounding, { form: 'CAPABILITY...' }),
     exec.set('AmbientCapabilities', 'AmbientCapabilities', ambient, { form: 'CAPABILITY...' }),
     exec.set('IgnoreSIGPIPE', 'IgnoreSIGPIPE', boolean),
-    exec.set(
-      'Personality',
-      'Personality',
-      oneOf('a personality', [
-        'x86',
-        'x86-64',
-        'ppc',
-        'ppc-le',
-        'ppc64',
-        'ppc64-le',
-        's390',
-        's390x',
-        'arm64',
-        'arm',
-      ]) as Parser<string>,
-    ),
+    exec.set('Personality', 'Personality', personality, { form: 'ARCHITECTURE' }),
     exec.set('UtmpIdentifier', 'UtmpIdentifier', text),
     exec.set('RuntimeDirectory', 'RuntimeDirectory', managedDirectories, { form: 'DIRECTORY...' }),
     exec.set('RuntimeDirectoryMode', 'RuntimeDirectoryMode', mode),
@@ -414,22 +377,32 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     exec.set('CacheDirectoryMode', 'CacheDirectoryMode', mode),
     exec.set('LogsDirectory', 'LogsDirectory', managedDirectories, { form: 'DIRECTORY...' }),
     exec.set('LogsDirectoryMode', 'LogsDirectoryMode', mode),
-    exec.set('ConfigurationDirectory', 'ConfigurationDirectory', managedDirectories, { form: 'DIRECTORY...' }),
+    exec.set('ConfigurationDirectory', 'ConfigurationDirectory', configurationDirectories, { form: 'DIRECTORY...' }),
     exec.set('ConfigurationDirectoryMode', 'ConfigurationDirectoryMode', mode),
     ...killDirectives(name, pick),
 
+    ...unknownYet('DynamicUser', vitalBoolean, 'BOOLEAN'),
     ...unknownYet(
-      `DynamicUser RemoveIPC TTYVTDisallocate MemoryDenyWriteExecute RestrictRealtime RestrictSUIDSGID LockPersonality PrivateTmp
+      `RemoveIPC TTYVTDisallocate MemoryDenyWriteExecute RestrictRealtime RestrictSUIDSGID LockPersonality PrivateTmp
        PrivateDevices ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectClock ProtectControlGroups PrivateNetwork
-       PrivateUsers PrivateMounts PrivateIPC ProtectHostname MountAPIVFS`,
+       PrivateUsers PrivateMounts PrivateIPC ProtectHostname`,
       boolean,
     ),
-    ...unknownYet('RootImage RootVerity NetworkNamespacePath IPCNamespacePath', path, 'PATH'),
-    ...unknownYet('ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths', paths('-+'), 'PATH...'),
-    ...known(name, 'ReadWriteDirectories', paths('-+'), { renamedTo: 'ReadWritePaths', form: 'PATH...' }),
-    ...known(name, 'ReadOnlyDirectories', paths('-+'), { renamedTo: 'ReadOnlyPaths', form: 'PATH...' }),
-    ...known(name, 'InaccessibleDirectories', paths('-+'), { renamedTo: 'InaccessiblePaths', form: 'PATH...' }),
-    ...unknownYet('ExtensionDirectories', paths('-+'), 'PATH...'),
+    ...unknownYet('MountAPIVFS', orNothing(boolean), 'BOOLEAN'),
+    ...unknownYet('RootImage RootVerity', vitalPath, 'PATH'),
+    ...unknownYet('NetworkNamespacePath IPCNamespacePath', path, 'PATH'),
+    ...unknownYet('ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths', paths('-+'), '[-+]PATH...'),
+    ...known(name, 'ReadWriteDirectories', paths('-+'), { renamedTo: 'ReadWritePaths', form: '[-+]PATH...' }),
+    ...known(name, 'ReadOnlyDirectories', paths('-+'), { renamedTo: 'ReadOnlyPaths', form: '[-+]PATH...' }),
+    ...known(name, 'InaccessibleDirectories', paths('-+'), { renamedTo: 'InaccessiblePaths', form: '[-+]PATH...' }),
+    ...unknownYet('ExtensionDirectories', paths('-+'), '[-+]PATH...'),
+    ...unknownYet('ExtensionImages', images(false), '[-]IMAGE[:PARTITION:OPTIONS]...'),
+    ...unknownYet('MountImages', images(true), '[-]IMAGE:PATH[:PARTITION:OPTIONS]...'),
+    ...unknownYet('BindPaths BindReadOnlyPaths', bindPaths, '[-]PATH[:PATH[:rbind|norbind]]...'),
+    ...unknownYet('TemporaryFileSystem', temporaryFileSystem, 'PATH[:OPTIONS]...'),
+    ...unknownYet('RootImageOptions', rootImageOptions, '[PARTITION:]OPTIONS...'),
+    ...unknownYet('RootHash', rootHash, 'HASH|PATH'),
+    ...unknownYet('RootHashSignature', rootHashSignature, 'base64:DATA|PATH'),
     ...unknownYet(
       'ProtectSystem',
       checked(
@@ -437,6 +410,7 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
         'not a protection',
         'use yes, no, full or strict',
       ),
+      'BOOLEAN|full|strict',
     ),
     ...unknownYet(
       'ProtectHome',
@@ -445,47 +419,57 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
         'not a protection',
         'use yes, no, read-only or tmpfs',
       ),
+      'BOOLEAN|read-only|tmpfs',
     ),
-    ...unknownYet('ProtectProc', oneOf('a protection', ['default', 'noaccess', 'invisible', 'ptraceable'])),
-    ...unknownYet('ProcSubset', oneOf('a subset', ['all', 'pid'])),
-    ...unknownYet('KeyringMode', oneOf('a keyring mode', ['inherit', 'private', 'shared'])),
-    ...unknownYet('UtmpMode', oneOf('an utmp mode', ['init', 'login', 'user'])),
-    ...unknownYet('NUMAPolicy', oneOf('a NUMA policy', ['default', 'preferred', 'bind', 'interleave', 'local'])),
-    ...unknownYet('SyslogFacility', oneOf('a syslog facility', FACILITIES)),
+    ...unknownYet(
+      'ProtectProc',
+      oneOf('a protection', ['default', 'noaccess', 'invisible', 'ptraceable']),
+      'default|noaccess|invisible|ptraceable',
+    ),
+    ...unknownYet('ProcSubset', oneOf('a subset', ['all', 'pid']), 'all|pid'),
+    ...unknownYet('KeyringMode', oneOf('a keyring mode', ['inherit', 'private', 'shared']), 'inherit|private|shared'),
+    ...unknownYet('UtmpMode', oneOf('an utmp mode', ['init', 'login', 'user']), 'init|login|user'),
+    ...unknownYet('NUMAPolicy', orNothing(oneOf('a NUMA policy', NUMA_POLICIES)), NUMA_POLICIES.join('|')),
+    ...unknownYet('NUMAMask', nodeMask, 'NODES|all'),
+    ...unknownYet(
+      'SyslogFacility',
+      checked(parseLogFacility, 'not a syslog facility', `use ${LOG_FACILITIES.join(', ')}`),
+      'FACILITY',
+    ),
     ...unknownYet('LogLevelMax', level, 'LEVEL'),
     ...unknownYet('LogRateLimitIntervalSec', span),
-    ...unknownYet('LogRateLimitBurst TTYRows TTYColumns', unsigned),
+    ...unknownYet('LogRateLimitBurst', unsigned),
+    ...unknownYet('TTYRows TTYColumns', orNothing(unsigned), 'UNSIGNED'),
+    ...unknownYet('LogExtraFields', logFields, 'FIELD=VALUE...'),
+    ...unknownYet('LogNamespace', logNamespace, 'NAME'),
     ...unknownYet(
       'TimerSlackNSec',
       checked((value) => parseSpanNs(value), 'not a time span', 'use for example 50us'),
       'NANOSECONDS',
     ),
-    ...unknownYet(
-      'SecureBits',
-      words((word) => (SECURE_BITS.includes(word) ? undefined : 'not a secure bit')),
-      'BIT...',
-    ),
-    ...unknownYet('MountFlags', oneOf('a propagation', ['shared', 'slave', 'private', ''])),
-    ...unknownYet(
-      `RootImageOptions RootHash RootHashSignature ExtensionImages MountImages CoredumpFilter NUMAMask StandardInputText
-       StandardInputData LogExtraFields SystemCallFilter SystemCallArchitectures SystemCallErrorNumber SystemCallLog
-       RestrictNamespaces RestrictAddressFamilies RestrictFileSystems ExecSearchPath BindPaths BindReadOnlyPaths
-       TemporaryFileSystem LogNamespace SetCredential SetCredentialEncrypted LoadCredential LoadCredentialEncrypted PAMName
-       SELinuxContext AppArmorProfile SmackProcessLabel`,
-      (value) => value,
-    ),
+    ...unknownYet('SecureBits', secureBits, 'BIT...'),
+    ...unknownYet('CoredumpFilter', coredumpFilter, 'TYPE|MASK...'),
+    ...unknownYet('MountFlags', oneOf('a propagation', ['shared', 'slave', 'private', '']), 'shared|slave|private'),
+    ...unknownYet('StandardInputText', inputText, 'STRING'),
+    ...unknownYet('StandardInputData', base64Data, 'BASE64'),
+    ...unknownYet('SystemCallFilter', syscallFilter, '[~]SYSCALL[:ERRNO]|@GROUP...'),
+    ...unknownYet('SystemCallLog', syscallLog, '[~]SYSCALL|@GROUP...'),
+    ...unknownYet('SystemCallArchitectures', syscallArchitectures, 'ARCHITECTURE...'),
+    ...unknownYet('SystemCallErrorNumber', syscallError, 'ERRNO|kill'),
+    ...unknownYet('RestrictNamespaces', restrictNamespaces, 'BOOLEAN|[~]NAMESPACE...'),
+    ...unknownYet('RestrictAddressFamilies', addressFamilies, 'none|[~]AF_FAMILY...'),
+    ...unknownYet('RestrictFileSystems', filesystems, '[~]FILESYSTEM|@GROUP...'),
+    ...unknownYet('ExecSearchPath', searchPath, 'PATH[:PATH...]'),
+    ...unknownYet('SetCredential', setCredential, 'NAME:TEXT'),
+    ...unknownYet('SetCredentialEncrypted', setCredentialEncrypted, 'NAME:BASE64'),
+    ...unknownYet('LoadCredential LoadCredentialEncrypted', loadCredential, 'NAME[:SOURCE]'),
+    ...unknownYet('PAMName', text),
+    ...unknownYet('SELinuxContext AppArmorProfile SmackProcessLabel', label, '[-]LABEL'),
     ...unknownYet('TimeoutCleanSec', span),
   ];
 }
 
-const SECURE_BITS = [
-  'keep-caps',
-  'keep-caps-locked',
-  'no-setuid-fixup',
-  'no-setuid-fixup-locked',
-  'noroot',
-  'noroot-locked',
-];
+const NUMA_POLICIES = ['default', 'preferred', 'bind', 'interleave', 'local'] as const;
 
 type KillSettings = Pick<ExecSettings, 'KillMode' | 'KillSignal' | 'SendSIGHUP' | 'SendSIGKILL' | 'FinalKillSignal'>;
 

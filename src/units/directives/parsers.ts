@@ -3,16 +3,16 @@
  */
 import { isUnitName, mayTemplate, parseName, simplifyPath } from '../names.ts';
 import { parseCommands } from '../syntax/command.ts';
-import { parseCpuList } from '../syntax/cpu-list.ts';
 import { isVariableAssignment, isVariableName, withVariable } from '../syntax/environment.ts';
 import { isRelativePath, pathFault } from '../syntax/path.ts';
 import { parseBoolean, parseInteger, parseMode } from '../syntax/scalar.ts';
 import { parseExit, parseSignal, withExit } from '../syntax/signal.ts';
 import { parseSize } from '../syntax/size.ts';
 import { parseSpan } from '../syntax/timespan.ts';
-import { plainWords, splitWords } from '../syntax/words.ts';
+import { plainWords, splitWords, type WordRules } from '../syntax/words.ts';
 import type { Command, ExitSet, Span } from '../types.ts';
-import type { Context, Parser } from './draft.ts';
+import type { Checker, Context, Parser } from './draft.ts';
+import { cpuNumbers } from './values.ts';
 
 /** `a, b or c`. */
 export function choice(words: readonly string[]): string {
@@ -34,7 +34,23 @@ export function optional<T>(parser: Parser<T>): Parser<T | undefined> {
   return (value, ctx, current) => parser(value, ctx, current as T);
 }
 
+/** The same, where an empty value resets the setting. */
+export function orEmpty(parser: Parser<string>): Parser<string> {
+  return (value, ctx, current) => (value === '' ? '' : parser(value, ctx, current));
+}
+
+/** The same for a setting of which only the faults matter. */
+export function orNothing(checker: Checker): Checker {
+  return (value, ctx, current) => (value === '' ? undefined : checker(value, ctx, current));
+}
+
 export const boolean: Parser<boolean> = checked(parseBoolean, 'not a boolean', 'use yes or no');
+/** The same, but a fault refuses the unit. */
+export const vitalBoolean: Parser<boolean> = (value, ctx) => {
+  const parsed = parseBoolean(value);
+  if (parsed === undefined) ctx.refuse('not a boolean', 'use yes or no');
+  return parsed;
+};
 export const mode: Parser<number> = checked(parseMode, 'not a file mode', 'use up to four octal digits, such as 0755');
 export const span: Parser<Span> = checked(
   parseSpan,
@@ -122,10 +138,13 @@ export const vitalPath: Parser<string> = (value, ctx) => {
 };
 
 /** Words with quotes, specifiers resolved, added to the list; empty resets it. */
-export function words(check?: (word: string) => string | undefined): Parser<readonly string[]> {
+export function words(
+  check?: (word: string) => string | undefined,
+  rules: WordRules = { quotes: true },
+): Parser<readonly string[]> {
   return (value, ctx, current) => {
     if (value === '') return [];
-    const split = splitWords(value, { quotes: true });
+    const split = splitWords(value, rules);
     if ('fault' in split) {
       ctx.fault(split.fault, 'mend the quoting (systemd.syntax(7))', split.offset);
       return undefined;
@@ -142,22 +161,38 @@ export function words(check?: (word: string) => string | undefined): Parser<read
   };
 }
 
-/** Absolute paths, added; prefixes of the words (such as `-`, `+`, `~`) are kept. */
+/** Absolute paths, added; a `-` and then a `+` may stand in front of each, where `prefixes` has them, and is kept. */
 export function paths(prefixes = ''): Parser<readonly string[]> {
   return words((word) => {
     let at = 0;
-    while (at < word.length && prefixes.includes(word[at] ?? '')) at += 1;
+    for (const prefix of prefixes) if (word[at] === prefix) at += 1;
     return pathFault(word.slice(at));
   });
 }
 
-/** Names of directories below a root, with `:` and symlinks; added. */
-export const managedDirectories: Parser<readonly string[]> = words((word) => {
-  const parts = word.split(':');
-  return parts.length > 2 || parts.some((part) => !isRelativePath(part))
-    ? 'not a relative path without .. (or path:symlink)'
-    : undefined;
-});
+/** Names of directories below a root, with `:` and symlinks to them; added. */
+function directoriesBelow(symlinks: boolean): Parser<readonly string[]> {
+  return words(
+    (word) => {
+      const [path = '', ...links] = word.split(':');
+      const named = links.filter((link) => link !== '');
+      for (const each of [path, ...named])
+        if (each.startsWith('/') || !isRelativePath(each)) return 'not a relative path without ..';
+      if (/^(\.\/)*private(\/|$)/.test(path)) return 'private is where directories of dynamic users are';
+      return named.length > 0 && !symlinks ? 'no symbolic links can be made here' : undefined;
+    },
+    { quotes: true, escapes: true },
+  );
+}
+
+export const managedDirectories: Parser<readonly string[]> = directoriesBelow(true);
+/** ConfigurationDirectory= makes no links. */
+export const configurationDirectories: Parser<readonly string[]> = directoriesBelow(false);
+
+/** Descriptors are named in printable ASCII, up to 255 characters, no colon (sd_listen_fds_with_names(3)); empty: as the unit. */
+export function isDescriptorName(text: string): boolean {
+  return /^[ -9;-~]{0,255}$/.test(text);
+}
 
 /** User or group: a name, a number or a specifier. */
 export const principal: Parser<string> = (value, ctx) => {
@@ -210,8 +245,9 @@ export const environment: Parser<readonly string[]> = (value, ctx, current) => {
 export const variableNames: Parser<readonly string[]> = words((word) =>
   isVariableName(word) ? undefined : 'not the name of a variable',
 );
-export const variablesOrNames: Parser<readonly string[]> = words((word) =>
-  isVariableName(word) || isVariableAssignment(word) ? undefined : 'neither NAME nor NAME=value',
+export const variablesOrNames: Parser<readonly string[]> = words(
+  (word) => (isVariableName(word) || isVariableAssignment(word) ? undefined : 'neither NAME nor NAME=value'),
+  { quotes: true, escapes: true },
 );
 
 /** Exit statuses and signals, added; empty resets. */
@@ -232,13 +268,9 @@ export const exits: Parser<ExitSet> = (value, ctx, current) => {
 };
 
 export const cpuList: Parser<readonly number[]> = (value, ctx, current) => {
-  if (value === '') return [];
-  const cpus = parseCpuList(value);
-  if (cpus === undefined) {
-    ctx.fault('not a list of CPUs', 'use numbers and ranges such as 0-3,8');
-    return undefined;
-  }
-  return [...new Set([...current, ...cpus])].sort((a, b) => a - b);
+  if (value === '' || value === 'numa') return [];
+  const cpus = cpuNumbers(value, ctx);
+  return cpus === undefined ? undefined : [...new Set([...current, ...cpus])].sort((a, b) => a - b);
 };
 
 /** Exec…=: commands, added; empty resets. A fault refuses the unit unless the command has a `-`. */
