@@ -7,6 +7,7 @@ import type { Context, Draft } from './directives/draft.ts';
 import { directive, isExtension, isSection, sectionsOf, suggestKey, suggestSection } from './directives.ts';
 import { about, quoted } from './finding.ts';
 import { parseName, typeOf, type UnitName, withInstance } from './names.ts';
+import { withOrigins } from './origin.ts';
 import { type Assignment, placeOf, type UnitText } from './reader.ts';
 import { specifiersOf } from './specifiers.ts';
 import type { Condition, DependencyKind, Edge, Finding, Origin, UnitType } from './types.ts';
@@ -38,7 +39,8 @@ export function createBuilding(
 ): Building {
   const sections = sectionsOf(name.type);
   const specifiers = specifiersOf(name, facts, fragmentPath);
-  const edgeKeys = new Set<string>();
+  /** Kind and other end -> place in the list. */
+  const edgeKeys = new Map<string, number>();
   const lastByKey = new Map<string, Assignment>();
   const told = new Set<string>();
   let count = 0;
@@ -87,9 +89,14 @@ export function createBuilding(
         return;
       }
       const id = `${kind} ${target}`;
-      if (edgeKeys.has(id)) return;
-      edgeKeys.add(id);
-      (draft.edges as Edge[]).push({ from: name.name, kind, to: target, origin });
+      const edges = draft.edges as Edge[];
+      const place = edgeKeys.get(id);
+      const known = place === undefined ? undefined : edges[place];
+      if (place !== undefined && known !== undefined) edges[place] = withOrigins(known, [origin]);
+      else {
+        edgeKeys.set(id, edges.length);
+        edges.push({ from: name.name, kind, to: target, origin });
+      }
     },
     take(text, dropIn) {
       for (const { name: section, at } of text.sections) {
@@ -145,7 +152,7 @@ export function createBuilding(
       return;
     }
     if (dropIn && section === 'Install' && !told.has('install in a drop-in')) told.add('install in a drop-in');
-    if (row.renamedTo !== undefined) tell('note', 'an old name', `write ${row.renamedTo}=`);
+    if (row.renamedTo !== undefined) tell(row.obsolete === true ? 'warning' : 'note', 'an old name', `write ${row.renamedTo}=`);
     row.apply(draft, value, ctx);
     if (row.status === 'unsupported' && !told.has(`${section}.${key}`)) {
       told.add(`${section}.${key}`);

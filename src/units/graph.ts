@@ -7,6 +7,7 @@
  */
 import { emptyUnit, type UnitLoader } from './load.ts';
 import { typeOf } from './names.ts';
+import { originsOf, withOrigins } from './origin.ts';
 import type { DependencyKind, Edge, Unit } from './types.ts';
 
 /** Each kind with its inverse (systemd.unit(5), "Mapping of unit properties to their inverses"). */
@@ -94,16 +95,23 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       others = new Map();
       kinds.set(edge.kind, others);
     }
-    if (others.has(edge.to)) return; // the first reason stays
-    others.set(edge.to, edge);
+    const known = others.get(edge.to);
+    const whole = known === undefined ? edge : withOrigins(known, originsOf(edge));
+    if (whole === known) return;
+    others.set(edge.to, whole);
     sorted.delete(`${edge.kind} ${edge.from}`);
   };
 
-  const connect = (from: string, kind: DependencyKind, to: string, origin: Edge['origin']): void => {
+  /** The edge and its inverse, for the same reasons. */
+  const connect = (edge: Edge): void => {
+    const { from, kind, to } = edge;
     if (from === to) return;
-    store({ from, kind, to, origin });
-    store({ from: to, kind: INVERSES[kind], to: from, origin });
+    store(edge);
+    store({ ...edge, from: to, kind: INVERSES[kind], to: from });
   };
+  /** An edge as a unit has it, between main names. */
+  const between = (edge: Edge, from: string, to: string): Edge =>
+    edge.from === from && edge.to === to ? edge : { ...edge, from, to };
 
   const has = (from: string, kind: DependencyKind, to: string): boolean => index.get(from)?.get(kind)?.has(to) ?? false;
 
@@ -149,7 +157,7 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
         if (here !== undefined) other = here;
         mainNames.set(edge.to, other.name);
         if (here === undefined) waiting.push(other);
-        connect(unit.name, edge.kind, other.name, edge.origin);
+        connect(between(edge, unit.name, other.name));
       }
     }
     for (const unit of fresh) orderTargets(unit);
@@ -174,7 +182,12 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     if (other === undefined || target.loadState !== 'loaded' || other.loadState !== 'loaded') return;
     if (!target.unit.DefaultDependencies || !other.unit.DefaultDependencies) return;
     if (has(target.name, 'Before', otherName)) return;
-    connect(target.name, 'After', otherName, { rule: 'default dependency of targets: after what they pull in' });
+    connect({
+      from: target.name,
+      kind: 'After',
+      to: otherName,
+      origin: { rule: 'default dependency of targets: after what they pull in' },
+    });
   }
 
   const edges = (name: string, kind: DependencyKind): readonly Edge[] => {
@@ -189,26 +202,31 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     return list;
   };
 
-  const drop = (name: string): void => {
-    const unit = units.get(name);
-    if (unit === undefined) return;
-    // Edges that this unit's files made; those of others, seen from here as inverses, stay.
-    for (const edge of unit.edges) {
-      const to = canonical(edge.to);
-      index.get(name)?.get(edge.kind)?.delete(to);
-      index.get(to)?.get(INVERSES[edge.kind])?.delete(name);
-      sorted.delete(`${edge.kind} ${name}`);
-      sorted.delete(`${INVERSES[edge.kind]} ${to}`);
+  /** Take every edge at a name out, of others too. */
+  const detach = (name: string): void => {
+    for (const [kind, others] of index.get(name) ?? []) {
+      for (const to of others.keys()) {
+        index.get(to)?.get(INVERSES[kind])?.delete(name);
+        sorted.delete(`${INVERSES[kind]} ${to}`);
+      }
+      sorted.delete(`${kind} ${name}`);
     }
-    units.delete(name);
-    for (const alias of unit.names) if (mainNames.get(alias) === name) mainNames.delete(alias);
+    index.delete(name);
+  };
+
+  const drop = (unit: Unit): void => {
+    detach(unit.name);
+    units.delete(unit.name);
+    for (const alias of unit.names) if (mainNames.get(alias) === unit.name) mainNames.delete(alias);
     all = undefined;
   };
 
-  /** After a removal: edges of others that were hidden behind the removed one's. */
-  const restore = (name: string): void => {
+  /** What other units say about one, by any of its names. */
+  const restore = ({ name, names }: Unit): void => {
     for (const unit of units.values())
-      for (const edge of unit.edges) if (canonical(edge.to) === name) connect(unit.name, edge.kind, name, edge.origin);
+      for (const edge of unit.edges)
+        if (edge.to === name || names.includes(edge.to) || canonical(edge.to) === name)
+          connect(between(edge, unit.name, name));
   };
 
   return {
@@ -223,16 +241,21 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       return all;
     },
     put(unit) {
-      if (units.has(unit.name)) {
-        drop(unit.name);
-        restore(unit.name);
+      let mentioned = false;
+      for (const name of new Set([unit.name, ...unit.names])) {
+        const known = units.get(canonical(name));
+        if (known !== undefined) drop(known);
+        mentioned ||= known !== undefined || index.has(name);
+        detach(name); // what others said of it while there was no such unit
       }
+      if (mentioned) restore(unit);
       grow([unit]);
     },
     remove(name) {
-      const main = canonical(name);
-      drop(main);
-      restore(main);
+      const unit = units.get(canonical(name));
+      if (unit === undefined) return;
+      drop(unit);
+      restore(unit);
     },
   };
 }

@@ -173,7 +173,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     draft.unit.Documentation = DOCUMENTATION[name.name] ?? [];
     // The log's own socket lies on it.
     if (name.name === '-.mount' && draft.mount !== undefined) draft.mount.StandardOutput = 'null';
-    if (PERPETUAL.has(name.name) && name.name !== '-.mount') draft.unit.DefaultDependencies = false;
+    if (PERPETUAL.has(name.name)) draft.unit.DefaultDependencies = false;
     const building = createBuilding(name, draft, findings, facts, machine, fragmentPath);
     if (fragment !== undefined) {
       findings.push(...fragment.findings);

@@ -102,7 +102,10 @@ export interface Edge {
   readonly from: string;
   readonly kind: DependencyKind;
   readonly to: string;
+  /** The best reason: a line before a link before a rule, then by file and line (src/units/origin.ts). */
   readonly origin: Origin;
+  /** Further reasons for the same edge, in that order; absent: there are none. */
+  readonly also?: readonly Origin[];
 }
 
 /** A condition or assertion (systemd.unit(5), "Conditions and Asserts"). */

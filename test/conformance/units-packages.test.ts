@@ -30,6 +30,7 @@ const PROPERTIES: readonly (readonly [RegExp, string])[] = [
   [/^Listen of /, 'addresses are shown as written'],
   [/^TimeoutIdleUSec of .*: 0, not infinity$/, 'both are "never"'],
   [/^(CanStart|Transient) of init\.scope:/, 'ours is no unit that a request has made'],
+  [/^(What|Type|Options) of -\.mount:/, "what is mounted at / is the mount table's business"],
   [/^RuntimeDirectory of irqbalance.service/, 'a slash at the end is shown as written'],
   [/^CanSt(art|op) of .*\.automount: no, not yes$/, 'autofs cannot be used in that container'],
 ];

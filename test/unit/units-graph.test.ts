@@ -5,6 +5,7 @@ import {
   createGraph,
   createUnitLoader,
   DEPENDENCY_KINDS,
+  type DependencyKind,
   type Graph,
   INVERSES,
   orderingCycles,
@@ -41,6 +42,65 @@ describe('the graph', () => {
     expect(names).not.toContain('d.service');
     expect(graph.get('d.service')).toBeUndefined();
     expect([...names]).toEqual([...names].sort());
+  });
+
+  const MANY_REASONS = {
+    'a.service': service('After=b.service\nWants=b.service'),
+    'b.service': service('Before=a.service a.service\nAfter=c.target'),
+    'b.service.d/more.conf': '[Unit]\nBefore=a.service\n',
+    'c.target': target('Wants=a.service d.service\nBefore=b.service'),
+    'c.target.wants/d.service': '-> ../d.service',
+    'd.service': '[Unit]\nPartOf=c.target\nAfter=sysinit.target\n[Service]\nExecStart=/bin/true\n',
+    'd.socket': '[Unit]\nBefore=d.service\n[Socket]\nListenStream=/run/d\n',
+    'e.service': '-> d.service',
+    'f.timer': '[Unit]\nAfter=e.service\n[Timer]\nOnBootSec=1\nUnit=e.service\n',
+  };
+  const MANY_NAMES = ['a.service', 'b.service', 'c.target', 'd.service', 'd.socket', 'e.service', 'f.timer'];
+  const dump = (graph: Graph) => graph.units().flatMap((unit) => graph.allEdges(unit.name));
+
+  test('keeps every reason for an edge, a written line before a link before a rule', () => {
+    const graph = graphOf(MANY_REASONS);
+    for (const name of MANY_NAMES) graph.load(name);
+    const edge = (from: string, kind: DependencyKind, to: string) =>
+      graph.edges(from, kind).find((each) => each.to === to);
+    expect(edge('a.service', 'After', 'b.service')).toEqual({
+      from: 'a.service',
+      kind: 'After',
+      to: 'b.service',
+      origin: { file: '/u/a.service', line: 3 },
+      also: [
+        { file: '/u/b.service', line: 3 },
+        { file: '/u/b.service.d/more.conf', line: 2 },
+      ],
+    });
+    expect(edge('c.target', 'Wants', 'd.service')).toMatchObject({
+      origin: { file: '/u/c.target', line: 2 },
+      also: [{ link: '/u/c.target.wants/d.service' }],
+    });
+    expect(edge('d.service', 'After', 'd.socket')).toMatchObject({
+      origin: { file: '/u/d.socket', line: 2 },
+      also: [{ rule: 'a socket triggers its service' }],
+    });
+  });
+
+  test('is the same in whatever order its units are loaded, and after taking one out and putting it back', () => {
+    const whole = graphOf(MANY_REASONS);
+    for (const name of MANY_NAMES) whole.load(name);
+    const expected = dump(whole);
+    fc.assert(
+      fc.property(fc.shuffledSubarray(MANY_NAMES, { minLength: MANY_NAMES.length }), fc.nat(), (names, pick) => {
+        const graph = graphOf(MANY_REASONS);
+        for (const name of names) graph.load(name);
+        expect(dump(graph)).toEqual(expected);
+        const again = graph.load(names[pick % names.length] ?? '');
+        graph.put({ ...again });
+        expect(dump(graph)).toEqual(expected);
+        graph.remove(again.name);
+        graph.put(again);
+        expect(dump(graph)).toEqual(expected);
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test('has the inverse of every edge, with the same origin', () => {
