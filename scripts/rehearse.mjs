@@ -8,7 +8,12 @@ import { join } from 'node:path';
 /** How long each wait may take, in ms: a bound, not an expectation. */
 const WAIT_MS = 20_000;
 
+const empty = '[Unit]\nDefaultDependencies=no\n';
 const units = {
+  'sysinit.target': empty,
+  'basic.target': '[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\nDefaultDependencies=no\n',
+  'sockets.target': empty,
+  'shutdown.target': empty,
   'default.target': '[Unit]\nWants=first.service second.service listening.socket\n',
   'first.service': '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n',
   'second.service':
@@ -43,7 +48,7 @@ async function rehearse(lib, cache) {
   mkdirSync(system);
   for (const [name, text] of Object.entries(units)) writeFileSync(join(system, name), text);
   const conf = [
-    `Core=${lib}/node --max-semi-space-size=1 ${lib}/core.cjs`,
+    `Core=${lib}/node --max-semi-space-size=1 --expose-gc ${lib}/core.cjs`,
     `Exec=${lib}/exec`,
     `RunDir=${state}/run`,
     `CoreEnvironment=SYSMASTER_UNIT_PATH=${system}`,

@@ -26,6 +26,11 @@ function cached(): Buffer | undefined {
 const source = `(function(require,__filename,__dirname){${readFileSync(file, 'latin1')}\n})`;
 const cachedData = cached();
 const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
+// Not fatal, and not for the log, which is core's: it goes to where core's last words are kept.
+if (script.cachedDataRejected === true)
+  process.stderr.write(
+    `core: ${cache}: made by another engine, with other options, or on another processor: not used\n`,
+  );
 type Bundle = (require: NodeJS.Require, file: string, directory: string) => void;
 (script.runInThisContext() as Bundle)(createRequire(file), file, __dirname);
 

@@ -107,6 +107,9 @@ export function openPidfd(pid: number): number;
 export function createEventfd(): number;
 /** Bytes written; -1: not now. */
 export function writeLine(fd: number, line: string): number;
+/** Drop the mappings of text that only a start needed; what is used again comes back from the page cache. Throws errno of madvise(2). */
+export function letGoOfText(): void;
+
 /** _exit(2). */
 export function leave(status: number): never;
 

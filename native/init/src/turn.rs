@@ -36,7 +36,7 @@ const DRAIN_MAX: usize = 65_536;
 const FOLLOW_MAX: usize = 1024;
 
 /// How long after something has happened its text is dropped.
-const LET_GO_US: u64 = 10_000_000;
+const LET_GO_US: u64 = 1_000_000;
 /// Turns in a row that inputs can put off a deadline.
 const BUSY_MAX: u32 = 256;
 

@@ -24,6 +24,7 @@ import { Outstanding } from './outstanding.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
 import { NodeState, type StateMemory } from './state.ts';
+import { Thrift } from './thrift.ts';
 
 export interface NodeHostOptions {
   /** Descriptor of the link; 0, as init starts core. */
@@ -145,9 +146,11 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const mounts = openSync('/proc/self/mountinfo', constants.O_RDONLY);
   loop.add(mounts, EPOLL.pri, () => loop.post({ type: 'mounts' }));
   link.begin();
+  const thrift = new Thrift((why) => say('warning', { why }, 'memory cannot be given back'));
   loop.afterTurn(() => {
     processes.flush();
     init.flush();
+    thrift.noted();
   });
 
   return {
@@ -173,6 +176,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     exit: leave,
     dispose: () => {
       loop.stop();
+      thrift.stop();
       state.close();
       closeSync(mounts);
       log.flush();
