@@ -2,7 +2,7 @@
  * How rows of the table are written down.
  */
 import type { Checker, Directive, Draft, Mutable, Parser, Status } from './draft.ts';
-import { boolean, integer, mode, oneOf, signal, size, span, text, unsigned, verbatim } from './parsers.ts';
+import { boolean, integer, mode, oneOf, path, signal, size, span, text, unsigned, verbatim } from './parsers.ts';
 
 /** Options of a row; most have none. */
 export interface Row {
@@ -24,6 +24,7 @@ const FORMS = new Map<unknown, string>([
   [unsigned, 'UNSIGNED'],
   [text, 'STRING'],
   [verbatim, 'STRING'],
+  [path, 'PATH'],
 ]);
 
 const renamed = (row: Row) =>

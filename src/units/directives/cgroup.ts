@@ -240,11 +240,10 @@ export function cgroupDirectives(
       form: 'BYTES',
       obsolete: true,
     }),
-    ...known(name, 'BlockIOWeight', orNothing(blockWeight), { renamedTo: 'IOWeight', form: 'WEIGHT', obsolete: true }),
+    ...known(name, 'BlockIOWeight', orNothing(blockWeight), { renamedTo: 'IOWeight', form: 'WEIGHT' }),
     ...known(name, 'StartupBlockIOWeight', orNothing(blockWeight), {
       renamedTo: 'StartupIOWeight',
       form: 'WEIGHT',
-      obsolete: true,
     }),
     ...known(name, 'BlockIODeviceWeight', oldDeviceLimit(blockWeight), {
       renamedTo: 'IODeviceWeight',

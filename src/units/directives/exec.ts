@@ -471,6 +471,12 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
 
 const NUMA_POLICIES = ['default', 'preferred', 'bind', 'interleave', 'local'] as const;
 
+const killMode: Parser<ExecSettings['KillMode']> = (value, ctx, current) => {
+  if (value === '') return 'control-group';
+  if (value === 'none') ctx.warn('processes are left behind when the unit stops', 'use mixed or control-group');
+  return oneOf('a kill mode', ['control-group', 'mixed', 'process', 'none'])(value, ctx, current);
+};
+
 type KillSettings = Pick<ExecSettings, 'KillMode' | 'KillSignal' | 'SendSIGHUP' | 'SendSIGKILL' | 'FinalKillSignal'>;
 
 /** The rows of systemd.kill(5) that scopes have too. */
@@ -480,7 +486,7 @@ export function scopeKillDirectives(
 ): readonly Directive[] {
   const kill = section<KillSettings>(name, pick);
   return [
-    kill.set('KillMode', 'KillMode', oneOf('a kill mode', ['control-group', 'mixed', 'process', 'none'])),
+    kill.set('KillMode', 'KillMode', killMode, { form: 'control-group|mixed|process|none' }),
     kill.set('KillSignal', 'KillSignal', signal),
     kill.set('SendSIGHUP', 'SendSIGHUP', boolean),
     kill.set('SendSIGKILL', 'SendSIGKILL', boolean),

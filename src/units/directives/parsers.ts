@@ -176,8 +176,10 @@ function directoriesBelow(symlinks: boolean): Parser<readonly string[]> {
     (word) => {
       const [path = '', ...links] = word.split(':');
       const named = links.filter((link) => link !== '');
-      for (const each of [path, ...named])
-        if (each.startsWith('/') || !isRelativePath(each)) return 'not a relative path without ..';
+      for (const each of [path, ...named]) {
+        if (each !== '' && !isRelativePath(each)) return 'not a relative path without ..';
+        if (each.split('/').some((part) => part.length > 255)) return 'a component is longer than 255 characters';
+      }
       if (/^(\.\/)*private(\/|$)/.test(path)) return 'private is where directories of dynamic users are';
       return named.length > 0 && !symlinks ? 'no symbolic links can be made here' : undefined;
     },
@@ -285,10 +287,9 @@ export const commands: Parser<readonly Command[]> = (value, ctx, current) => {
   return [...current, ...parsed.commands];
 };
 
-/** The name of one unit, of one of these types; empty resets. */
+/** The name of one unit, of one of these types. It cannot be emptied. */
 export function unitName(...types: readonly string[]): Parser<string> {
   return (value, ctx) => {
-    if (value === '') return '';
     const name = ctx.expand(value);
     if (name === undefined) return undefined;
     const parsed = parseName(name);

@@ -7,8 +7,8 @@ import { known, section } from './build.ts';
 import { cgroupDirectives } from './cgroup.ts';
 import type { Directive, Mutable, Parser } from './draft.ts';
 import { defaultExec, execDirectives } from './exec.ts';
-import { boolean, commands, exits, oneOf, path, span, text, timeout, unitNames, watchdog } from './parsers.ts';
-import { emergencyAction } from './unit.ts';
+import { boolean, commands, exits, oneOf, path, span, timeout, unitNames, watchdog } from './parsers.ts';
+import { emergencyAction, rebootArgument } from './unit.ts';
 
 /** DefaultTimeoutStartSec= and its kin of systemd-system.conf(5). */
 const DEFAULT_TIMEOUT_MS = 90_000;
@@ -106,10 +106,12 @@ const pidFile: Parser<string> = (value, ctx) => {
 };
 
 const busName: Parser<string> = (value, ctx) => {
-  if (value === '') return '';
   const name = ctx.expand(value);
   if (name === undefined) return undefined;
-  if (!/^[A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+$/.test(name) || name.length > 255) {
+  if (
+    !/^([A-Za-z_-][A-Za-z0-9_-]*(\.[A-Za-z_-][A-Za-z0-9_-]*)+|:[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+)$/.test(name) ||
+    name.length > 255
+  ) {
     ctx.fault('not a D-Bus name', 'use a name with dots, such as org.example.Thing');
     return undefined;
   }
@@ -209,8 +211,8 @@ export const serviceDirectives: readonly Directive[] = [
   service.does(
     'FileDescriptorStoreMax',
     (target, value, ctx) => {
-      const parsed = parseInteger(value, 0, 65_536);
-      if (parsed === undefined) ctx.fault('not a number of descriptors', 'use 0 to 65536');
+      const parsed = parseInteger(value, 0, 4_294_967_295);
+      if (parsed === undefined) ctx.fault('not a number of descriptors', 'use a number that is not negative');
       else target.FileDescriptorStoreMax = parsed;
     },
     { form: 'UNSIGNED' },
@@ -239,7 +241,7 @@ export const serviceDirectives: readonly Directive[] = [
             if (parsed === undefined) ctx.fault('not a whole number', 'use a number that is not negative');
             else draft.unit.StartLimitBurst = parsed;
           } else {
-            const parsed = key === 'RebootArgument' ? text(value, ctx, '') : emergencyAction(value, ctx, '');
+            const parsed = key === 'RebootArgument' ? rebootArgument(value, ctx, '') : emergencyAction(value, ctx, '');
             if (parsed !== undefined) draft.unit[key] = parsed;
           }
         },

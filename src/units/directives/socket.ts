@@ -1,6 +1,6 @@
 /** [Socket]. Source: systemd.socket(5). */
 import { parseListen } from '../syntax/address.ts';
-import { isFileName } from '../syntax/path.ts';
+import { isInterfaceName } from '../syntax/ip.ts';
 import { parseInteger } from '../syntax/scalar.ts';
 import { parseSize } from '../syntax/size.ts';
 import { parseSpanUs } from '../syntax/timespan.ts';
@@ -12,9 +12,11 @@ import { defaultExec, execDirectives } from './exec.ts';
 import {
   boolean,
   commands,
+  isDescriptorName,
   mode,
   oneOf,
   oneOfOrBoolean,
+  path,
   paths,
   principal,
   span,
@@ -70,12 +72,14 @@ const LISTENERS: readonly (readonly [key: string, kind: Listen['kind']])[] = [
 type Option = string | number | boolean;
 
 /** Values of `options` are what the port hands to the kernel: times in seconds, sizes in bytes. */
+const INT_MAX = 2_147_483_647;
 const seconds: Parser<Option> = (value, ctx) => {
   const us = parseSpanUs(value, 1_000_000);
-  if (us === undefined || us === 'infinity') {
+  if (us === undefined) {
     ctx.fault('not a time span', 'use for example 90 or 1min');
     return undefined;
   }
+  if (us === 'infinity') return INT_MAX;
   return Math.round(us / 1_000_000);
 };
 const bytes: Parser<Option> = (value, ctx) => {
@@ -92,27 +96,40 @@ const whole =
   };
 const TOS: Readonly<Record<string, number>> = { 'low-delay': 16, throughput: 8, reliability: 4, 'low-cost': 2 };
 const tos: Parser<Option> = (value, ctx, current) => TOS[value] ?? whole(0, 255)(value, ctx, current);
+const device: Parser<Option> = (value, ctx) => {
+  if (value === '' || value === '*') return '';
+  const name = ctx.expand(value);
+  if (name === undefined || isInterfaceName(name)) return name;
+  ctx.fault('not the name of an interface', 'use a name such as eth0');
+  return undefined;
+};
 const asOption = (parser: Checker) => parser as Parser<Option>;
 
+const EMPTIED: ReadonlySet<string> = new Set(['BindToDevice', 'TCPCongestion', 'IPTOS']);
+
 const OPTIONS: readonly (readonly [key: string, parser: Parser<Option>, form: string])[] = [
-  ['BindIPv6Only', asOption(oneOf('a binding', ['default', 'both', 'ipv6-only'])), 'BINDING'],
-  ['BindToDevice', asOption(text), 'INTERFACE'],
+  [
+    'BindIPv6Only',
+    asOption(oneOfOrBoolean('a binding', ['default', 'both', 'ipv6-only'], 'ipv6-only', 'both')),
+    'default|both|ipv6-only',
+  ],
+  ['BindToDevice', device, 'INTERFACE'],
   ['KeepAlive', asOption(boolean), 'BOOLEAN'],
   ['KeepAliveTimeSec', seconds, 'SECONDS'],
   ['KeepAliveIntervalSec', seconds, 'SECONDS'],
-  ['KeepAliveProbes', whole(0, 65_535), 'UNSIGNED'],
+  ['KeepAliveProbes', whole(0, 4_294_967_295), 'UNSIGNED'],
   ['NoDelay', asOption(boolean), 'BOOLEAN'],
   ['Priority', whole(-2_147_483_648, 2_147_483_647), 'INTEGER'],
   ['DeferAcceptSec', seconds, 'SECONDS'],
   ['ReceiveBuffer', bytes, 'SIZE'],
   ['SendBuffer', bytes, 'SIZE'],
   ['IPTOS', tos, 'TOS'],
-  ['IPTTL', whole(1, 255), 'INTEGER'],
-  ['Mark', whole(0, 4_294_967_295), 'INTEGER'],
+  ['IPTTL', whole(-INT_MAX - 1, INT_MAX), 'INTEGER'],
+  ['Mark', whole(-INT_MAX - 1, INT_MAX), 'INTEGER'],
   ['ReusePort', asOption(boolean), 'BOOLEAN'],
   ['PipeSize', bytes, 'SIZE'],
-  ['MessageQueueMaxMessages', whole(1, 2_147_483_647), 'LONG'],
-  ['MessageQueueMessageSize', whole(1, 2_147_483_647), 'LONG'],
+  ['MessageQueueMaxMessages', whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), 'LONG'],
+  ['MessageQueueMessageSize', whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER), 'LONG'],
   ['FreeBind', asOption(boolean), 'BOOLEAN'],
   ['Transparent', asOption(boolean), 'BOOLEAN'],
   ['Broadcast', asOption(boolean), 'BOOLEAN'],
@@ -133,7 +150,7 @@ const descriptorName: Parser<string> = (value, ctx) => {
   if (value === '') return '';
   const name = ctx.expand(value);
   if (name === undefined) return undefined;
-  if (name.length > 255 || /[\u0000-\u001f\u007f:]/.test(name) || !isFileName(name.replaceAll('/', '_'))) {
+  if (!isDescriptorName(name)) {
     ctx.fault('not a name for a descriptor', 'use up to 255 characters without colons');
     return undefined;
   }
@@ -162,9 +179,10 @@ export const socketDirectives: readonly Directive[] = [
     socket.does(
       key,
       (target, value, ctx) => {
-        const parsed = value === '' ? undefined : parser(value, ctx, '');
-        if (value === '')
-          target.options = Object.fromEntries(Object.entries(target.options).filter(([name]) => name !== key));
+        // Words may be emptied; numbers and booleans have no empty form.
+        const empty = value === '' && EMPTIED.has(key);
+        const parsed = empty ? undefined : parser(value, ctx, '');
+        if (empty) target.options = Object.fromEntries(Object.entries(target.options).filter(([name]) => name !== key));
         else if (parsed !== undefined) target.options = { ...target.options, [key]: parsed };
       },
       { form },
@@ -191,7 +209,8 @@ export const socketDirectives: readonly Directive[] = [
   socket.set('ExecStopPost', 'ExecStopPost', commands, { form: 'COMMAND...' }),
   ...known('Socket', 'MaxConnectionsPerSource', unsigned),
   ...known('Socket', 'SELinuxContextFromNet', boolean),
-  ...known('Socket', 'ListenUSBFunction SmackLabel SmackLabelIPIn SmackLabelIPOut'),
+  ...known('Socket', 'ListenUSBFunction', path),
+  ...known('Socket', 'SmackLabel SmackLabelIPIn SmackLabelIPOut', text),
   ...execDirectives('Socket', (draft) => draft.socket),
   ...cgroupDirectives(
     'Socket',

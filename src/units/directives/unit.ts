@@ -1,25 +1,12 @@
 /** [Unit] and [Install]. Source: systemd.unit(5). */
 import { parseName, simplifyPath } from '../names.ts';
 import { pathFault } from '../syntax/path.ts';
-import { parseBoolean } from '../syntax/scalar.ts';
+import { parseBoolean, parseInteger } from '../syntax/scalar.ts';
 import { plainWords, splitWords } from '../syntax/words.ts';
 import type { DependencyKind, InstallSection, UnitSection } from '../types.ts';
 import { section } from './build.ts';
 import type { Context, Directive, Mutable, Parser } from './draft.ts';
-import {
-  boolean,
-  checked,
-  installNames,
-  oneOf,
-  optional,
-  path,
-  span,
-  text,
-  timeout,
-  unitNames,
-  unsigned,
-  words,
-} from './parsers.ts';
+import { boolean, installNames, oneOf, path, span, text, timeout, unitNames, unsigned, words } from './parsers.ts';
 
 export function defaultUnit(): Mutable<UnitSection> {
   return {
@@ -154,6 +141,14 @@ export const EMERGENCY_ACTIONS = [
 ];
 export const emergencyAction: Parser<string> = oneOf('an action', EMERGENCY_ACTIONS);
 
+/** What reboot(2) may be given: printable ASCII, as much as the kernel takes. */
+export const rebootArgument: Parser<string> = (value, ctx) => {
+  const expanded = ctx.expand(value);
+  if (expanded === undefined || /^[ -~]{0,127}$/.test(expanded)) return expanded;
+  ctx.fault('not an argument for reboot', 'use up to 127 printable ASCII characters');
+  return undefined;
+};
+
 const jobMode: Parser<string> = oneOf('a job mode', [
   'fail',
   'replace',
@@ -170,13 +165,12 @@ const documentation = words((word) =>
     : 'not a reference of http:, https:, file:, info: or man:',
 );
 
-const exitStatus: Parser<number | undefined> = optional(
-  checked(
-    (value) => (/^[0-9]{1,3}$/.test(value) && Number(value) <= 255 ? Number(value) : undefined),
-    'not an exit status',
-    'use 0 to 255',
-  ),
-);
+const exitStatus: Parser<number | undefined> = (value, ctx) => {
+  if (value === '') return undefined;
+  const status = parseInteger(value, 0, 255);
+  if (status === undefined) ctx.fault('not an exit status', 'use 0 to 255');
+  return status;
+};
 
 const mountPaths: Parser<readonly string[]> = (value, ctx, current) => {
   const split = splitWords(value, { quotes: true });
@@ -244,7 +238,10 @@ export const unitDirectives: readonly Directive[] = [
   unit.set('Documentation', 'Documentation', documentation, { form: 'URL...' }),
   unit.set('SourcePath', 'SourcePath', path),
   ...EDGES.map(([key, kind, renamedTo]) =>
-    unit.does(key, edgeList(kind), { form: 'UNIT...', ...(renamedTo === undefined ? {} : { renamedTo }) }),
+    unit.does(key, edgeList(kind), {
+      form: 'UNIT...',
+      ...(renamedTo === undefined ? {} : { renamedTo, obsolete: key.endsWith('Overridable') }),
+    }),
   ),
   unit.set('RequiresMountsFor', 'RequiresMountsFor', mountPaths, { form: 'PATH...' }),
   unit.set('StopWhenUnneeded', 'StopWhenUnneeded', boolean),
@@ -285,7 +282,7 @@ export const unitDirectives: readonly Directive[] = [
     { form: 'SECONDS' },
   ),
   unit.set('JobTimeoutAction', 'JobTimeoutAction', emergencyAction),
-  unit.set('JobTimeoutRebootArgument', 'JobTimeoutRebootArgument', text),
+  unit.set('JobTimeoutRebootArgument', 'JobTimeoutRebootArgument', rebootArgument, { form: 'STRING' }),
   unit.set('StartLimitIntervalSec', 'StartLimitIntervalSec', span),
   unit.set('StartLimitInterval', 'StartLimitIntervalSec', span, { renamedTo: 'StartLimitIntervalSec' }),
   unit.set('StartLimitBurst', 'StartLimitBurst', unsigned),
@@ -294,7 +291,7 @@ export const unitDirectives: readonly Directive[] = [
   unit.set('SuccessAction', 'SuccessAction', emergencyAction),
   unit.set('FailureActionExitStatus', 'FailureActionExitStatus', exitStatus, { form: 'STATUS' }),
   unit.set('SuccessActionExitStatus', 'SuccessActionExitStatus', exitStatus, { form: 'STATUS' }),
-  unit.set('RebootArgument', 'RebootArgument', text),
+  unit.set('RebootArgument', 'RebootArgument', rebootArgument, { form: 'STRING' }),
   unit.set('CollectMode', 'CollectMode', oneOf('a collect mode', ['inactive', 'inactive-or-failed'])),
   ...CONDITIONS.flatMap((kind) => [conditionRow(kind, false), conditionRow(kind, true)]),
 ];

@@ -289,11 +289,13 @@ export const temporaryFileSystem: Checker = eachWord(QUOTED, (word, offset, ctx)
 );
 
 export const rootImageOptions: Checker = (value, ctx) => {
-  for (const word of plainWords(value)) {
+  const split = splitWords(value, ESCAPED);
+  if ('fault' in split) ctx.fault(split.fault, 'mend the quoting (systemd.syntax(7))', split.offset);
+  for (const word of 'words' in split ? split.words : []) {
     const expanded = ctx.expand(word.text, word.offset);
     if (expanded === undefined) continue;
-    const parts = expanded.split(':');
-    if (parts.length > 2 || /^"[^"]*$/.test(expanded))
+    const parts = expanded.replace(/^::?/, '').replace(/:$/, '').split(':');
+    if (parts.length > 2)
       ctx.fault(`${expanded}: not PARTITION:OPTIONS`, 'use for example root:ro,nosuid', word.offset);
     else told(parsePartitionOptions(parts), `use ${PARTITIONS.join(', ')}`, word.offset, ctx);
   }
@@ -314,7 +316,7 @@ export function images(withDestination: boolean): Checker {
 
 /** A hash of at least 128 bits, or the path of a file that has one. */
 export const rootHash: Checker = (value, ctx) => {
-  if (value === '' || value.startsWith('/')) return value === '' ? undefined : absolute(value, 0, ctx);
+  if (value === '' || value.startsWith('/')) return value;
   const bytes = hexLength(value);
   if (bytes === undefined)
     ctx.fault('neither hexadecimal nor an absolute path', 'give the hash as dm-verity prints it');
@@ -323,7 +325,7 @@ export const rootHash: Checker = (value, ctx) => {
 };
 
 export const rootHashSignature: Checker = (value, ctx) => {
-  if (value === '' || value.startsWith('/')) return value === '' ? undefined : absolute(value, 0, ctx);
+  if (value === '' || value.startsWith('/')) return value;
   if (!value.startsWith('base64:') || base64Length(value.slice(7)) === undefined)
     ctx.fault('neither base64:DATA nor an absolute path', 'give one of them');
   return value;
@@ -360,7 +362,7 @@ export const logNamespace: Checker = (value, ctx) => {
   const name = ctx.expand(value);
   if (
     name !== undefined &&
-    (!/^[A-Za-z0-9:_.\\-]{1,240}$/.test(name) || name === '.' || name === '..' || /\\/.test(name))
+    (!/^[A-Za-z0-9:_.@\\-]{1,240}$/.test(name) || name === '.' || name === '..' || /\\/.test(name))
   )
     ctx.fault('not the name of a log namespace', 'use letters, digits and :-_.');
   return name;

@@ -40,7 +40,7 @@ export function parseListen(kind: Listen['kind'], text: string): Listen | { read
       return fault === undefined ? { kind, address: simplifyPath(text) } : { fault };
     }
     case 'message-queue':
-      return /^\/[^/]{1,254}$/.test(text) ? { kind, address: text } : { fault: 'not /name' };
+      return text.startsWith('/') && text.length < 4096 ? { kind, address: text } : { fault: 'not /name' };
     case 'netlink': {
       const words = text.split(/\s+/);
       const family = words[0] ?? '';
@@ -59,6 +59,7 @@ function socketAddress(kind: 'stream' | 'datagram' | 'seqpacket', text: string):
   if (text.startsWith('/')) {
     const fault = pathFault(text);
     if (fault !== undefined) return { fault };
+    if (text === '/') return { fault: 'the root directory is no socket' };
     if (text.length > UNIX_PATH_MAX) return { fault: `longer than the ${UNIX_PATH_MAX} characters of a socket path` };
     return { kind, address: simplifyPath(text) };
   }
@@ -71,7 +72,8 @@ function socketAddress(kind: 'stream' | 'datagram' | 'seqpacket', text: string):
     const match = /^vsock:([0-9]*):([0-9]+)$/.exec(text);
     return match === null ? { fault: 'not vsock:CID:PORT' } : { kind, address: text };
   }
-  if (/^[0-9]+$/.test(text)) return port(text) ? { kind, address: text } : { fault: 'not a port from 1 to 65535' };
+  if (/^[+0-9][0-9a-zA-Z]*$/.test(text))
+    return port(text) ? { kind, address: text } : { fault: 'not a port from 1 to 65535' };
   if (text.startsWith('[')) {
     const match = /^\[([0-9a-fA-F:.]+)\]:([0-9]+)(?:%([A-Za-z0-9_.:-]+))?$/.exec(text);
     if (match === null || !isIpv6(match[1] ?? '')) return { fault: 'not [IPv6 address]:port' };

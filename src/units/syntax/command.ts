@@ -157,6 +157,7 @@ function takePrefixes(word: string) {
 function programFault(path: string): string | undefined {
   if (path === '') return 'no program';
   if (path.endsWith('/')) return 'the program is a directory';
+  if (/[\u0000-\u001f\u007f]/.test(path)) return 'a control character in the name of the program';
   if (path.startsWith('/')) return pathFault(path);
   return isFileName(path) ? undefined : 'neither an absolute path nor a plain program name';
 }

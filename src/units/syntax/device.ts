@@ -2,7 +2,7 @@
  * Devices: which ones a unit may use, and limits of I/O for one.
  * Source: systemd.resource-control(5), DeviceAllow=, IODeviceWeight=, IOReadBandwidthMax= and following.
  */
-import { simplifyPath } from '../names.ts';
+import { isNormalPath, simplifyPath } from '../names.ts';
 import type { Span } from '../types.ts';
 import { pathFault } from './path.ts';
 import { parseInteger } from './scalar.ts';
@@ -62,8 +62,7 @@ export function parseDeviceLimit(
   if (split.rest === '') return { fault: 'not a path and a value' };
   const path = expand(split.first);
   if (path === undefined) return undefined;
-  const fault = pathFault(path);
-  if (fault !== undefined) return { fault };
+  if (!isNormalPath(simplifyPath(path))) return { fault: 'a path with ..' };
   const parsed = limit(split.rest, kind);
   return parsed === undefined
     ? {

@@ -3,6 +3,8 @@
  * Source: errno(3), the numbers of Linux on x86, ARM and RISC-V; systemd.exec(5), SystemCallErrorNumber=.
  */
 
+import { parseInteger } from './scalar.ts';
+
 /** From 1 on; `-` where a number has no name. */
 const NAMES = `
 EPERM ENOENT ESRCH EINTR EIO ENXIO E2BIG ENOEXEC EBADF ECHILD EAGAIN ENOMEM EACCES EFAULT ENOTBLK EBUSY EEXIST
@@ -35,11 +37,11 @@ function byNumber(): readonly string[] {
   return names;
 }
 
-/** `EPERM` or `1`, up to 4095; undefined: not an error. 0 is one to this function, though few settings can use it. */
+/** `EPERM` in any case or `1`, up to 4095; undefined: not an error. 0 is one to this function, though few settings can use it. */
 export function parseErrno(text: string): number | undefined {
-  if (/^[0-9]{1,4}$/.test(text)) return Number(text) <= ERRNO_MAX ? Number(text) : undefined;
+  if (/^[+0-9]/.test(text)) return parseInteger(text, 0, ERRNO_MAX);
   numbers ??= new Map([...byNumber().map((name, number) => [name, number] as const), ...ALSO]);
-  return text === '' || text === '-' ? undefined : numbers.get(text);
+  return text === '' || text === '-' ? undefined : numbers.get(text.toUpperCase());
 }
 
 /** `EPERM`; a number without a name stays a number. */

@@ -49,7 +49,8 @@ export function parsePrefixes(text: string): readonly Prefix[] | undefined {
 export function isInterfaceName(text: string): boolean {
   if (text === '' || text.length > 15 || text === '.' || text === '..') return false;
   if (text === 'all' || text === 'default') return false;
-  return /^[!-~]+$/.test(text) && !/[:/%]/.test(text) && !/^[0-9]+$/.test(text);
+  if (parseInteger(text, -2_147_483_648, 2_147_483_647) !== undefined) return false;
+  return /^[!-~]+$/.test(text) && !/[:/%]/.test(text);
 }
 
 /** What SocketBindAllow= and SocketBindDeny= name. */

@@ -46,7 +46,7 @@ export function parseLimit(text: string, name: LimitName): Limit | undefined {
 
 function parseOne(text: string, name: LimitName): number | null | undefined {
   const trimmed = text.trim();
-  if (trimmed === 'infinity') return null;
+  if (trimmed === 'infinity') return name === 'NICE' ? undefined : null;
   switch (LIMITS[name]) {
     case 'bytes':
       return parseSize(trimmed);

@@ -3,6 +3,7 @@
  * Source: signal(7) (numbers of x86 and ARM); systemd.exec(5), "Process Exit Codes"; systemd.service(5), SuccessExitStatus=.
  */
 import type { ExitSet } from '../types.ts';
+import { parseInteger } from './scalar.ts';
 
 const NAMES = [
   'HUP',
@@ -51,10 +52,7 @@ const BY_NAME: ReadonlyMap<string, number> = new Map([
 
 /** `SIGTERM`, `TERM`, `15`, `RTMIN+3`; undefined: not a signal. */
 export function parseSignal(text: string): number | undefined {
-  if (/^[0-9]{1,3}$/.test(text)) {
-    const number = Number(text);
-    return number >= 1 && number <= RTMAX ? number : undefined;
-  }
+  if (/^[+0-9]/.test(text)) return parseInteger(text, 1, RTMAX);
   const name = text.startsWith('SIG') ? text.slice(3) : text;
   const known = BY_NAME.get(name);
   if (known !== undefined) return known;
@@ -152,9 +150,9 @@ const STATUS_BY_NAME: ReadonlyMap<string, number> = new Map(EXIT_STATUSES.map(([
 
 /** One entry of SuccessExitStatus= and friends: a status by number or name, or a signal by name. */
 export function parseExit(text: string): { readonly status: number } | { readonly signal: number } | undefined {
-  if (/^[0-9]{1,3}$/.test(text)) {
-    const status = Number(text);
-    return status <= 255 ? { status } : undefined;
+  if (/^[+0-9]/.test(text)) {
+    const status = parseInteger(text, 0, 255);
+    return status === undefined ? undefined : { status };
   }
   const status = STATUS_BY_NAME.get(text);
   if (status !== undefined) return { status };

@@ -14,7 +14,7 @@ export function parseSize(text: string, base: 1000 | 1024 = 1024): number | unde
   if (trimmed === '') return undefined;
   while (at < trimmed.length) {
     while (trimmed[at] === ' ') at += 1;
-    const match = /^\+?([0-9]{1,20})(?:\.([0-9]{1,15}))? ?([BKMGTPE]?)/.exec(trimmed.slice(at, at + 64));
+    const match = /^\+?([0-9]{1,20})(?:\.([0-9]{0,15}))? ?([BKMGTPE]?)/.exec(trimmed.slice(at, at + 64));
     if (match === null) return undefined;
     at += match[0].length;
     const index = match[3] === '' ? 0 : SUFFIXES.indexOf((match[3] ?? 'B') as (typeof SUFFIXES)[number]);
@@ -22,7 +22,7 @@ export function parseSize(text: string, base: 1000 | 1024 = 1024): number | unde
     // Several parts must go down: `2G 512M`, not `512M 2G`.
     if (scale >= lastScale) return undefined;
     lastScale = scale;
-    sum += Number(match[1]) * scale + Math.floor(Number(`0.${match[2] ?? '0'}`) * scale);
+    sum += Number(match[1]) * scale + Math.floor(Number(`0.${match[2] || '0'}`) * scale);
   }
   return sum < 2 ** 64 ? sum : undefined;
 }

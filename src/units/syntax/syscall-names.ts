@@ -71,7 +71,9 @@ osf_stat osf_statfs osf_statfs64 osf_swapon osf_syscall osf_sysinfo osf_usleep_t
 osf_wait4 perfctr riscv_hwprobe sched_get_affinity sched_set_affinity sethae setpgrp utrap_install`;
 
 /** Calls that filters can name and @known does not list. */
-const UNLISTED = 'usr26 breakpoint set_tls get_tls arm_sync_file_range tuxcall vserver uselib cachestat';
+const UNLISTED = `
+_sysctl afs_syscall bdflush break create_module ftime get_kernel_syms getpmsg gtty idle lock mpx nfsservctl prof
+profil putpmsg query_module security stty ulimit usr32 usr26 breakpoint set_tls get_tls arm_sync_file_range tuxcall vserver uselib cachestat`;
 
 export interface SyscallGroup {
   readonly name: string;

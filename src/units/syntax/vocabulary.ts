@@ -4,8 +4,8 @@
  */
 import { parseInteger } from './scalar.ts';
 
-/** RestrictNamespaces= (systemd 252 knows no `time`). */
-export const NAMESPACES: readonly string[] = ['cgroup', 'ipc', 'net', 'mnt', 'pid', 'user', 'uts'];
+/** RestrictNamespaces=. */
+export const NAMESPACES: readonly string[] = ['cgroup', 'ipc', 'net', 'mnt', 'pid', 'user', 'uts', 'time'];
 
 export const SECURE_BITS: readonly string[] = [
   'keep-caps',
@@ -47,9 +47,9 @@ export function parseCpuPolicy(text: string): string | undefined {
 }
 export const CPU_POLICY_NAMES: readonly string[] = CPU_POLICIES.filter((name) => name !== '');
 
-/** An I/O class by name; numbers up to 7, those above 3 stay numbers. */
+/** An I/O class by name; numbers up to 8, those above 3 stay numbers. */
 export function parseIoClass(text: string): string | undefined {
-  const number = named(IO_CLASSES, text, 7);
+  const number = named(IO_CLASSES, text, 8);
   return number === undefined ? undefined : (IO_CLASSES[number] ?? String(number));
 }
 export const IO_CLASS_NAMES = IO_CLASSES;
@@ -74,14 +74,9 @@ export function parseDumped(text: string): number | undefined {
   if (text === 'all') return 0x1ff;
   const bit = DUMPED.indexOf(text);
   if (bit >= 0) return 2 ** bit;
-  return /^(0[xX])?[0-9a-fA-F]{1,16}$/.test(text) && /[1-9a-fA-F]|^0[xX]?0*$|^0+$/.test(text)
-    ? hexMask(text)
+  return /^\+?(0[xX])?[0-9a-fA-F]{1,16}$/.test(text)
+    ? Number.parseInt(text.replace(/^\+?(0[xX])?/, ''), 16)
     : undefined;
-}
-
-function hexMask(text: string): number | undefined {
-  const mask = Number.parseInt(text.replace(/^0[xX]/, ''), 16);
-  return mask < 2 ** 32 ? mask : undefined;
 }
 
 /** socket(2) families by name, in the order of address_families(7). */
