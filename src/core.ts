@@ -20,7 +20,9 @@ import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { adoptions, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
+import { settingsHash } from './actors/settings-hash.ts';
 import { eventsKind, type Loaded, UNITS, unitsKind } from './actors/small.ts';
+import { createSnapshots } from './actors/snapshots.ts';
 import { Spawns } from './actors/spawns.ts';
 import { type Told, teller } from './actors/telling.ts';
 import { offerLog, type UnitTools } from './actors/unit-effects.ts';
@@ -114,6 +116,10 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));
   const jobsWorld: JobsWorld = {
     graph: () => registry.jobGraph,
+    settings(name) {
+      const unit = registry.unit(name);
+      return unit === undefined ? '' : settingsHash(unit);
+    },
     states: {
       active(unit) {
         const snapshot = snapshotOf(registry.graph.canonical(unit));
@@ -129,9 +135,16 @@ export function createCore(host: Host, options: CoreOptions): Core {
     actors: theActors,
     jobs,
     checks,
+    snapshots: () => snapshots,
     machines: { ...machines, job: jobMachine, manager: managerMachine },
     version: options.version,
     logDirectory: logDirectory(host),
+  });
+  const snapshots = createSnapshots({
+    host,
+    registry,
+    summaries: () => manager.units(),
+    unitFiles: () => manager.unitFiles(),
   });
   const sessions = createSessions({
     manager,
@@ -151,6 +164,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     registry,
     actors: theActors,
+    snapshots,
     boot: {
       first: options.logs === false ? [] : [LOG_KEEPER],
       defaultTarget: options.defaultTarget ?? 'default.target',

@@ -1,9 +1,11 @@
 /**
  * The job engine and its jobs as actors: what their effects do, and how the table looks from outside.
  */
-import type { JobView, Wait } from '../api/manager.ts';
+import type { ChangeAnswer, JobView, Wait } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
+import { documentOf } from '../jobs/document.ts';
 import { waits } from '../jobs/explain.ts';
+import { planBack } from '../jobs/inverse.ts';
 import {
   createJobsLogic,
   type JobsEffect,
@@ -13,9 +15,10 @@ import {
   planWorld,
   statesSeen,
 } from '../jobs/logic.ts';
-import { plan } from '../jobs/plan.ts';
+import * as paged from '../jobs/paged.ts';
+import { isRefusal, plan } from '../jobs/plan.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
-import type { InstalledJob } from '../jobs/types.ts';
+import type { InstalledJob, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
@@ -55,6 +58,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
   const { host } = tools;
   return {
     logic: createJobsLogic(world, { self: 'jobs', supervisor: JOBS }) as ActorKind['logic'],
+    blindEffects: true,
     effects: {
       answer: idempotent((call, { client, answer }: Params<'answer'>) => {
         const asker = client as Client;
@@ -62,6 +66,10 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
           call.post('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
         else if ('refused' in answer)
           call.post(`unit:${asker.unit}`, { type: 'job-refused', why: answer.refused.refused });
+      }),
+      answerPlan: idempotent((call, { client, what, answer }: Params<'answerPlan'>) => {
+        const { errand } = client as { errand: string };
+        call.post('manager', { type: 'carried-out', key: errand, answer: planAnswer(what, answer) });
       }),
       answerCancel: idempotent((call, { client, canceled }: Params<'answerCancel'>) => {
         const { errand } = client as { errand: string };
@@ -102,11 +110,19 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
   };
 }
 
+/** A refusal that concerns no single unit is an error of the call. */
+function planAnswer(what: Params<'answerPlan'>['what'], answer: Params<'answerPlan'>['answer']): ChangeAnswer {
+  if ('id' in answer) return { result: { what, id: answer.id } };
+  const { error, unit, refused, todo, details } = answer.refused;
+  return { error: { error, unit, why: [refused, ...(details ?? [])].join('\n  '), todo } };
+}
+
 /** The kind of each job's actor. */
 export function jobKind(tools: JobsTools): ActorKind {
   return {
     logic: machineLogic(jobMachine),
     down: jobDown('jobs'),
+    blindEffects: true,
     effects: {
       askUnit: idempotent(
         (
@@ -151,6 +167,16 @@ function waitsOf(
 /** The table as clients see it. */
 export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'host' | 'actors'>): JobsView {
   const state = () => actors().read<JobsState>('jobs');
+  const told = (planned: Plan | Refusal) => {
+    const now = state()!;
+    if (isRefusal(planned)) return planned;
+    return documentOf(planWorld(world, now), planned, {
+      machineId: host.facts.machineId,
+      bootId: host.facts.bootId,
+      madeUs: Math.round(host.clock.realMs() * 1000),
+      durations: now.durations,
+    });
+  };
   const seen = (now: JobsState, job: InstalledJob): JobView => ({
     id: job.id,
     unit: job.unit,
@@ -181,6 +207,15 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
       const job = now === undefined ? undefined : jobOf(now.table, unit);
       return job === undefined ? undefined : { id: job.id, type: job.type };
     },
-    plan: (request) => plan(planWorld(world, state()!), request),
+    plan: (request) => told(plan(planWorld(world, state()!), request)),
+    back: (request: JobRequest) => {
+      const { planned, notes } = planBack(planWorld(world, state()!), request);
+      return { plan: planned === undefined ? undefined : told(planned), notes };
+    },
+    confirmations() {
+      const now = state();
+      const waiting = now === undefined ? [] : paged.entries(now.confirmations).map(([, one]) => one);
+      return waiting.sort((a, b) => a.untilMs - b.untilMs || (a.id < b.id ? -1 : 1));
+    },
   };
 }

@@ -1,10 +1,12 @@
 /**
  * What the manager's effects do: generators, loading, the errands of clients, and the end of the system.
  */
-import type { ApiError, Change, ChangeAnswer } from '../api/manager.ts';
+import { type ApiError, type Change, type ChangeAnswer, ManagerError } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { HostError } from '../host/ports.ts';
-import type { Ending, Generator } from '../machines/manager.ts';
+import { partsOf } from '../jobs/plan.ts';
+import type { JobRequest } from '../jobs/types.ts';
+import type { Ending, Generator, ManagerContext } from '../machines/manager.ts';
 import { managerMachine } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { refOf } from '../machines/service-context.ts';
@@ -12,6 +14,7 @@ import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machin
 import { planGenerators } from '../units/generators.ts';
 import { tagOf } from './names.ts';
 import { type Registry, specOf } from './registry.ts';
+import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
 import { carryOutUnitFiles } from './unit-files.ts';
 import { unitsRead } from './views.ts';
@@ -43,6 +46,7 @@ export interface ManagerTools {
   readonly registry: Registry;
   readonly actors: () => ActorHost;
   readonly boot: Boot;
+  readonly snapshots: Snapshots;
   /** Where generators are looked for; undefined: systemd's and our own directories. */
   readonly generatorDirectories: readonly string[] | undefined;
   /** Tell a client. */
@@ -109,6 +113,33 @@ function killTarget(tools: ManagerTools, unit: string, whom: 'main' | 'control' 
   return process === null ? undefined : { process };
 }
 
+const unitsOf = (request: JobRequest) => partsOf(request).flatMap(({ units }) => units);
+
+/** Unit files first, since what is masked cannot be started; then the units. */
+function restore(
+  tools: ManagerTools,
+  call: EffectCall,
+  key: string,
+  by: string,
+  { name, tellAll }: Extract<Change, { what: 'restore' }>,
+): void {
+  const { files, request, notes } = tools.snapshots.restoring(name, by);
+  for (const { verb, unit, runtime } of files) {
+    const plain = { force: false, presetMode: 'full', target: '', reload: false } as const;
+    const outcome = carryOutUnitFiles(tools, { what: 'unit-files', verb, names: [unit], runtime, ...plain });
+    if ('error' in outcome) tools.host.log.log('warning', { unit, snapshot: name }, `${verb}: ${outcome.error.why}`);
+  }
+  if (files.length > 0) loadAgain(tools, call);
+  for (const note of notes) tools.host.log.log('notice', { snapshot: name }, note);
+  bringIn(tools, call, request === undefined ? [] : unitsOf(request));
+  call.post('jobs', {
+    type: 'bring-back',
+    request: request ?? { verb: 'stop', units: [], mode: 'replace', by },
+    wish: { id: `snapshot ${name}`, by, tellAll },
+    client: { errand: key, index: 0 },
+  });
+}
+
 /** Do what a change asks for; the answer is posted, at once or by whoever knows it later. */
 function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string, change: Change): void {
   const { host } = tools;
@@ -124,6 +155,25 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
         call.post('jobs', { type: 'request', request: { ...one, by }, client: { errand: key, index } });
       }
       return;
+    case 'keep-plan': {
+      const request = { ...change.request, by };
+      bringIn(tools, call, unitsOf(request));
+      call.post('jobs', { type: 'keep-plan', request, id: change.id, client: { errand: key } });
+      return;
+    }
+    case 'apply':
+      bringIn(tools, call, change.wish.plan === undefined ? [] : unitsOf(change.wish.plan.request));
+      call.post('jobs', { type: 'apply', wish: { ...change.wish, by }, client: { errand: key, index: 0 } });
+      return;
+    case 'confirm':
+      call.post('jobs', { type: 'confirm', id: change.id, by, client: { errand: key } });
+      return;
+    case 'snapshot':
+      if (change.verb === 'save') tools.snapshots.save(change.name, by);
+      else tools.snapshots.remove(change.name);
+      return done({ result: { what: 'snapshot', name: change.name } });
+    case 'restore':
+      return restore(tools, call, key, by, change);
     case 'cancel': {
       const ids =
         change.jobs === 'all'
@@ -232,6 +282,13 @@ export function managerKind(tools: ManagerTools): ActorKind {
   });
   return {
     logic: machineLogic(managerMachine),
+    // The system's state, as is-system-running says it, follows these two (and units that fail).
+    observe(_actor, before, after) {
+      type Seen = { readonly value: unknown; readonly context: ManagerContext } | undefined;
+      const [was, is] = [before as Seen, after as Seen];
+      if (was?.value === is?.value && was?.context.finishedMs === is?.context.finishedMs) return [];
+      return [{ to: 'events', event: { type: 'tell', what: { system: true } } }];
+    },
     effects: {
       listGenerators: effect((call) => call.post('manager', { type: 'generators', generators: generators(tools) })),
       spawnGenerator: effect((call, { run, generator }: { run: number; generator: Generator }) => {
@@ -270,6 +327,10 @@ export function managerKind(tools: ManagerTools): ActorKind {
         try {
           carryOut(tools, call, key, by, change);
         } catch (error) {
+          if (error instanceof ManagerError) {
+            call.post('manager', { type: 'carried-out', key, answer: { error: error.fault } });
+            return;
+          }
           const why = error instanceof HostError ? error.message : String(error);
           call.post('manager', {
             type: 'carried-out',

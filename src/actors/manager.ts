@@ -20,7 +20,8 @@ import {
   type UnitView,
 } from '../api/manager.ts';
 import type { BlackBox, Host } from '../host/ports.ts';
-import type { JobRequest, JobType, Plan, Refusal } from '../jobs/types.ts';
+import type { Confirmation } from '../jobs/apply.ts';
+import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import { activeState, type UnitSnapshot, view } from '../machines/view.ts';
 import type { ActorHost, TreeView } from '../supervisor/index.ts';
@@ -29,6 +30,7 @@ import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
+import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
 import { groupView, stampOf, unitState } from './views.ts';
 
@@ -38,7 +40,10 @@ export interface JobsView {
   get(id: number): JobView | undefined;
   count(): number;
   of(unit: string): { readonly id: number; readonly type: JobType } | undefined;
-  plan(request: JobRequest): Plan | Refusal;
+  plan(request: JobRequest): PlanDocument | Refusal;
+  /** Starts and stops of many units, of which some may not be possible any more. */
+  back(request: JobRequest): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
+  confirmations(): readonly Confirmation[];
 }
 
 export interface ManagerParts {
@@ -47,6 +52,8 @@ export interface ManagerParts {
   readonly actors: () => ActorHost;
   readonly jobs: JobsView;
   readonly checks: Checks;
+  /** Made from what this manager tells of units and unit files, hence later than it. */
+  readonly snapshots: () => Snapshots;
   /** The charts of the kinds that have one. */
   readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
   readonly version: string;
@@ -234,6 +241,16 @@ export function createManager(parts: ManagerParts): Manager {
     plan(request) {
       registry.load(request.units);
       return jobs.plan(request);
+    },
+    identity: () => ({ machineId: host.facts.machineId, bootId: host.facts.bootId }),
+    confirmations: () => jobs.confirmations(),
+    snapshots: () => parts.snapshots().names(),
+    snapshot: (name) => (name === 'now' ? parts.snapshots().now('now', '') : parts.snapshots().read(name)),
+    restoring(name, by) {
+      const { request, files, notes } = parts.snapshots().restoring(name, by);
+      if (request === undefined) return { plan: undefined, files, notes };
+      const back = jobs.back(request);
+      return { plan: back.plan, files, notes: [...notes, ...back.notes] };
     },
     findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
     machine(name): MachineView {

@@ -12,6 +12,7 @@ import {
   createGraph,
   createUnitLoader,
   type Graph,
+  sentence,
   type Unit,
   type UnitLoader,
   type UnitPaths,
@@ -60,7 +61,19 @@ function factsOf(unit: Unit): UnitFacts {
     canStop: !perpetual && !UNSTARTABLE.has(unit.type),
     canReload: canReload(unit),
     perpetual,
+    ...(unit.loadState === 'loaded' ? {} : { faults: faultsOf(unit) }),
   };
+}
+
+/** Faults of a unit that are told with a refusal. */
+const MAX_FAULTS = 10;
+
+/** Why a unit is not well loaded, each fault with its place. */
+function faultsOf(unit: Unit): readonly string[] {
+  const faults = unit.findings.filter(({ severity }) => severity === 'error').map(sentence);
+  if (unit.loadState === 'masked' && unit.fragmentPath !== '')
+    faults.unshift(`${unit.fragmentPath}: masks ${unit.name}`);
+  return faults.slice(0, MAX_FAULTS);
 }
 
 export function createRegistry({ files, facts, paths }: RegistryOptions): Registry {

@@ -15,7 +15,9 @@
  * All times are microseconds; `Us` ends a CLOCK_MONOTONIC time or a span, {@link Stamp} holds both clocks.
  * Everything here is plain JSON; `undefined` leaves the member out on the wire.
  */
-import type { ActiveState, JobMode, JobRequest, JobResult, JobType, Plan, Refusal } from '../jobs/types.ts';
+import type { Confirmation, Wish } from '../jobs/apply.ts';
+import type { FileChange, Snapshot } from '../jobs/snapshot.ts';
+import type { ActiveState, JobMode, JobRequest, JobResult, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { Edge, Finding, LoadState, Unit } from '../units/types.ts';
 import type { Chart, MachineValue } from './chart.ts';
 
@@ -289,6 +291,20 @@ export type Change =
    * stop the others. `until`: answer when the jobs are in the table, or when all of them are over.
    */
   | { readonly what: 'request'; readonly requests: readonly JobRequest[]; readonly until: 'enqueued' | 'done' }
+  /** Let the plan that the request leads to now be applied by its id; refused if that is another one. */
+  | { readonly what: 'keep-plan'; readonly request: JobRequest; readonly id: string }
+  /** Carry out a plan if it is still what would be done; answered like a request. */
+  | { readonly what: 'apply'; readonly wish: Omit<Wish, 'by'>; readonly until: 'enqueued' | 'done' }
+  /** A plan that was applied is not to be undone. */
+  | { readonly what: 'confirm'; readonly id: string }
+  | { readonly what: 'snapshot'; readonly verb: 'save' | 'delete'; readonly name: string }
+  /** Bring units and unit files to where a snapshot has them; answered like a request. */
+  | {
+      readonly what: 'restore';
+      readonly name: string;
+      readonly until: 'enqueued' | 'done';
+      readonly tellAll: boolean;
+    }
   | { readonly what: 'cancel'; readonly jobs: readonly number[] | 'all' }
   | { readonly what: 'kill'; readonly unit: string; readonly whom: KillWhom; readonly signal: number }
   | { readonly what: 'reset-failed'; readonly units: readonly string[] | 'all' }
@@ -340,12 +356,17 @@ export type RequestOutcome =
       readonly job: number | undefined;
       readonly result: JobResult | undefined;
       readonly notes: readonly string[];
+      /** With the first unit of a request that wants it: all jobs of the transaction. */
+      readonly transaction?: readonly { readonly id: number; readonly unit: string; readonly type: JobType }[];
     }
   | { readonly unit: string; readonly refusal: Refusal };
 
 /** What a change answers with, by `what`. */
 export type ChangeResult =
   | { readonly what: 'request'; readonly outcomes: readonly RequestOutcome[] }
+  | { readonly what: 'keep-plan'; readonly id: string }
+  | { readonly what: 'confirm'; readonly id: string }
+  | { readonly what: 'snapshot'; readonly name: string }
   | { readonly what: 'cancel'; readonly canceled: readonly number[] }
   | { readonly what: 'kill'; readonly signalled: number }
   | { readonly what: 'reset-failed'; readonly units: readonly string[] }
@@ -372,6 +393,8 @@ export type ApiErrorName =
   | 'Busy'
   | 'RequestReused'
   | 'NotSupported'
+  | 'NoSuchSnapshot'
+  | 'BadSnapshot'
   | 'Faulty'
   | 'Failed'
   | Refusal['error'];
@@ -454,7 +477,24 @@ export interface Manager {
   /** Jobs in the table, by id. */
   jobs(): readonly JobView[];
   /** What a request would do. */
-  plan(request: JobRequest): Plan | Refusal;
+  plan(request: JobRequest): PlanDocument | Refusal;
+  /** Which machine and which boot this is. */
+  identity(): { readonly machineId: string; readonly bootId: string };
+  /** Plans that were applied and wait to be confirmed, the nearest deadline first. */
+  confirmations(): readonly Confirmation[];
+  /** Names of the saved snapshots, sorted. */
+  snapshots(): readonly string[];
+  /** A saved one, or `now`: as things are. Throws ManagerError ('BadRequest', 'NoSuchSnapshot', 'BadSnapshot'). */
+  snapshot(name: string): Snapshot;
+  /** What restoring it would do. `plan` undefined: no unit is to be started or stopped. Throws as {@link snapshot}. */
+  restoring(
+    name: string,
+    by: string,
+  ): {
+    readonly plan: PlanDocument | Refusal | undefined;
+    readonly files: readonly FileChange[];
+    readonly notes: readonly string[];
+  };
   /** Findings that belong to no loaded unit, with the file's name as `unit`. */
   findings(): readonly { readonly unit: string; readonly finding: Finding }[];
   /** Throws ManagerError ('NoSuchActor'). */

@@ -19,6 +19,10 @@ const READS: ReadonlySet<string> = new Set([
   'io.sysmaster.Units.Edges',
   'io.sysmaster.Jobs.List',
   'io.sysmaster.Jobs.Plan',
+  'io.sysmaster.Jobs.Confirmations',
+  'io.sysmaster.Snapshots.List',
+  'io.sysmaster.Snapshots.Get',
+  'io.sysmaster.Snapshots.Plan',
   'io.sysmaster.Machines.Get',
   'io.sysmaster.Events.Subscribe',
 ]);

@@ -17,7 +17,7 @@ function count(value: string): number {
   return Number(value);
 }
 
-const OUTPUTS = ['text', 'json', 'json-pretty', 'short', 'cat'];
+const OUTPUTS = ['text', 'json', 'json-pretty', 'short', 'cat', 'tree', 'dot'];
 
 function output(value: string): string {
   if (!OUTPUTS.includes(value)) throw new BadValue(`use one of ${OUTPUTS.join(', ')}`);
@@ -53,7 +53,7 @@ const TABLE = {
   lines: { flags: '-n, --lines <count>', help: 'log lines to show', parse: count },
   output: {
     flags: '-o, --output <form>',
-    help: 'text, json or json-pretty; for log lines also short and cat',
+    help: 'text, json or json-pretty; for log lines also short and cat, for plans tree and dot',
     parse: output,
   },
   quiet: { flags: '-q, --quiet', help: 'say less' },
@@ -72,6 +72,16 @@ const TABLE = {
   ignoreInhibitors: { flags: '-i', help: 'there are none' },
   message: { flags: '--message <text>', help: 'why, for the log' },
   dryRun: { flags: '--dry-run', help: 'only show what would be done' },
+  save: { flags: '--save <file>', help: 'write the plan to a file, for sctl apply' },
+  confirmWithin: {
+    flags: '--confirm-within <time>',
+    help: 'undo it after so long unless it is confirmed: sctl confirm',
+  },
+  list: { flags: '--list', help: 'only list what waits to be confirmed' },
+  plan: { flags: '--plan', help: 'only show what would be done' },
+  fail: { flags: '--fail', help: 'same as --job-mode=fail' },
+  irreversible: { flags: '--irreversible', help: 'same as --job-mode=replace-irreversibly' },
+  ignoreDependencies: { flags: '--ignore-dependencies', help: 'same as --job-mode=ignore-dependencies' },
   rebootArgument: { flags: '--reboot-argument <argument>', help: 'for reboot(2)' },
 } as const;
 
@@ -118,6 +128,10 @@ export interface Options {
   readonly warn?: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;
+  readonly save?: string;
+  readonly confirmWithin?: string;
+  readonly list?: boolean;
+  readonly plan?: boolean;
   readonly rebootArgument?: string;
   readonly [name: string]: unknown;
 }

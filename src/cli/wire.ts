@@ -119,6 +119,7 @@ export interface Refusal {
   readonly unit: string;
   readonly why: string;
   readonly todo: string;
+  readonly details?: Maybe<readonly string[]>;
 }
 
 export interface Outcome {
@@ -127,6 +128,7 @@ export interface Outcome {
   readonly result?: Maybe<string>;
   readonly notes: readonly string[];
   readonly refusal?: Maybe<Refusal>;
+  readonly transaction?: Maybe<readonly { readonly id: number; readonly unit: string; readonly type: string }[]>;
 }
 
 export interface Job {

@@ -14,6 +14,10 @@
  * | `cancel`          | ids, by, client?            | api                                                               |
  * | `propagate-reload` | unit                       | a service that reloads by itself                                  |
  * | `units-loaded`    |                             | after every load or reload of unit files                          |
+ * | `keep-plan`       | request, id, client         | api: the plan of this id may be applied by its id                 |
+ * | `apply`           | wish, client                | api: carry out a plan, if it is still what would be done          |
+ * | `confirm`         | id, by, client              | api: the plan is not to be undone                                 |
+ * | `bring-back`      | request, confirmMs?, client | a snapshot that is restored                                       |
  *
  * **What it believes of the units** is what it has been told by `unit-changed` (`seen`), not what they are at this moment: a
  * unit may be further than the news of it, and a job must not take the answer to an older question for its own. Units never
@@ -24,13 +28,27 @@
  * Effects, besides the host's own: {@link JobsEffect}.
  */
 
+import {
+  CONFIRM,
+  type Confirmation,
+  confirmationOf,
+  type KeptPlan,
+  keep,
+  noRoom,
+  recheck,
+  type Wish,
+} from './apply.ts';
+import { type Durations, note, timedAs } from './estimate.ts';
 import { type Stall, stall } from './explain.ts';
+import type { IdentityWorld } from './identity.ts';
+import { planBack } from './inverse.ts';
 import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
-import { isRefusal, plan } from './plan.ts';
+import { isRefusal, partsOf, plan } from './plan.ts';
 import { level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
+import { refusal } from './refusals.ts';
 import { diff, type JobsState, load, patch, save } from './saved.ts';
-import { EMPTY_TABLE, type TableChange, viewOf, Work } from './table.ts';
+import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
   ActiveState,
   Cut,
@@ -41,12 +59,12 @@ import type {
   JobType,
   Passage,
   Plan,
-  PlanWorld,
   Refusal,
   UnitChange,
   UnitStates,
 } from './types.ts';
 import { passages } from './verbs.ts';
+import { requestWords } from './words.ts';
 
 /** The rules start or stop one unit at most this often in so long; after that they try again when the time is over (systemd: 16 in 10 s). */
 const RULES_BURST = 16;
@@ -54,6 +72,10 @@ const RULES_INTERVAL_MS = 10_000;
 const RULES_OF = 'rules of ';
 /** An answer tells at most so many notes. */
 const MAX_NOTES = 100;
+/** And so many jobs, where it is to name all of them. */
+const MAX_TOLD_JOBS = 1000;
+/** What is put in the log for a plan that cannot be applied. */
+const NO_REQUEST: JobRequest = { verb: 'nop', units: [], mode: 'replace', by: '' };
 
 export { type JobsState, jobsOf } from './saved.ts';
 
@@ -61,6 +83,8 @@ export { type JobsState, jobsOf } from './saved.ts';
 export interface JobsWorld {
   graph(): JobGraph;
   readonly states: UnitStates;
+  /** Hash of a unit's settings as loaded; absent: settings are not told apart. */
+  settings?(unit: string): string;
 }
 
 export interface JobsOptions {
@@ -79,6 +103,8 @@ export type RequestAnswer =
       readonly jobs: number;
       readonly notes: readonly string[];
       readonly cuts: readonly Cut[];
+      /** Where the request wants to be told: every job of the transaction. */
+      readonly transaction?: readonly { readonly id: number; readonly unit: string; readonly type: JobType }[];
     }
   | { readonly refused: Refusal };
 
@@ -88,6 +114,15 @@ export type JobsEffect =
   | {
       readonly type: 'answerCancel';
       readonly params: { readonly client: unknown; readonly canceled: readonly number[] };
+    }
+  /** The answer to `keep-plan` and `confirm`: the id, or why not. */
+  | {
+      readonly type: 'answerPlan';
+      readonly params: {
+        readonly client: unknown;
+        readonly what: 'keep-plan' | 'confirm';
+        readonly answer: { readonly id: string } | { readonly refused: Refusal };
+      };
     }
   | { readonly type: 'jobNew' | 'jobChanged'; readonly params: { readonly job: InstalledJob } }
   | {
@@ -141,7 +176,14 @@ export interface JobsStep {
   readonly effects: readonly AnyEffect[];
 }
 
-const INITIAL: JobsState = { table: EMPTY_TABLE, seen: paged.EMPTY, limits: paged.EMPTY };
+const INITIAL: JobsState = {
+  table: EMPTY_TABLE,
+  seen: paged.EMPTY,
+  limits: paged.EMPTY,
+  durations: paged.EMPTY,
+  plans: paged.EMPTY,
+  confirmations: paged.EMPTY,
+};
 
 /** Fits the host's Logic. */
 export function createJobsLogic(world: JobsWorld, options: Partial<JobsOptions> = {}) {
@@ -159,8 +201,13 @@ export function createJobsLogic(world: JobsWorld, options: Partial<JobsOptions> 
 }
 
 /** The world as plan() wants it, as this state sees it: for `--dry-run` and `sctl plan`. */
-export function planWorld(world: JobsWorld, state: JobsState): PlanWorld {
-  return { graph: world.graph(), states: statesSeen(world, state.seen), installed: viewOf(state.table) };
+export function planWorld(world: JobsWorld, state: JobsState): IdentityWorld {
+  return {
+    graph: world.graph(),
+    states: statesSeen(world, state.seen),
+    installed: viewOf(state.table),
+    settings: (unit) => world.settings?.(unit) ?? '',
+  };
 }
 
 export function statesSeen(world: JobsWorld, seen: Paged<ActiveState>): UnitStates {
@@ -170,11 +217,15 @@ export function statesSeen(world: JobsWorld, seen: Paged<ActiveState>): UnitStat
 /** One event, from its arrival to the new state. */
 class Turn {
   readonly #options: JobsOptions;
+  readonly #world: JobsWorld;
   readonly #state: JobsState;
   readonly #event: Event;
   readonly #graph: JobGraph;
   readonly #seen: paged.Draft<ActiveState>;
   readonly #limits: paged.Draft<{ readonly fromMs: number; readonly count: number }>;
+  readonly #durations: paged.Draft<Durations>;
+  readonly #plans: paged.Draft<KeptPlan>;
+  readonly #confirmations: paged.Draft<Confirmation>;
   readonly #states: UnitStates;
   readonly #work: Work;
   readonly #effects: AnyEffect[] = [];
@@ -183,11 +234,15 @@ class Turn {
 
   constructor(world: JobsWorld, options: JobsOptions, state: JobsState, event: Event) {
     this.#options = options;
+    this.#world = world;
     this.#state = state;
     this.#event = event;
     this.#graph = world.graph();
     this.#seen = new paged.Draft(state.seen);
     this.#limits = new paged.Draft(state.limits);
+    this.#durations = new paged.Draft(state.durations);
+    this.#plans = new paged.Draft(state.plans);
+    this.#confirmations = new paged.Draft(state.confirmations);
     this.#states = { active: (unit) => this.#seen.get(unit) ?? world.states.active(unit) };
     this.#work = new Work(state.table, this.#graph, this.#states, event.atMs ?? 0);
   }
@@ -203,9 +258,15 @@ class Turn {
     const stalled = stands ? stall(table, this.#graph, this.#states) : undefined;
     if (stalled !== undefined) this.#effect({ type: 'stalled', params: stalled });
     for (const unit of [...this.#touched].sort()) this.#applyLevel(unit);
-    const snapshot: JobsState = { table, seen: this.#seen.done(), limits: this.#limits.done() };
-    const same =
-      table === this.#state.table && snapshot.seen === this.#state.seen && snapshot.limits === this.#state.limits;
+    const snapshot: JobsState = {
+      table,
+      seen: this.#seen.done(),
+      limits: this.#limits.done(),
+      durations: this.#durations.done(),
+      plans: this.#plans.done(),
+      confirmations: this.#confirmations.done(),
+    };
+    const same = (Object.keys(snapshot) as (keyof JobsState)[]).every((part) => snapshot[part] === this.#state[part]);
     return { snapshot: same ? this.#state : snapshot, effects: this.#effects };
   }
 
@@ -236,8 +297,20 @@ class Turn {
       case 'units-loaded':
         this.#unitsLoaded();
         break;
+      case 'keep-plan':
+        this.#keepPlan(event['request'] as JobRequest, event['id'] as string, event['client']);
+        break;
+      case 'apply':
+        this.#apply(event['wish'] as Wish, event['client']);
+        break;
+      case 'bring-back':
+        this.#bringBack(event['request'] as JobRequest, event['wish'] as Wish, event['client']);
+        break;
+      case 'confirm':
+        this.#confirm(event['id'] as string, event['by'] as string, event['client']);
+        break;
       case 'deadline':
-        this.#touched.add((event['name'] as string).slice(RULES_OF.length));
+        this.#deadline(event['name'] as string);
         break;
       // `unit-ended` tells nothing that `through` of a `unit-changed` has not told; nothing can be done about the host's
       // `shutdown` and `effect-failed`.
@@ -252,10 +325,18 @@ class Turn {
   }
 
   #planAndInstall(request: JobRequest): RequestAnswer {
-    const world = { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table) };
-    const planned = plan(world, request);
+    return this.#install(plan(this.#planWorld(), request), request);
+  }
+
+  /** The world as this event found it. */
+  #planWorld(): IdentityWorld {
+    const settings = (unit: string) => this.#world.settings?.(unit) ?? '';
+    return { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table), settings };
+  }
+
+  #install(planned: Plan | Refusal, request: JobRequest): RequestAnswer {
     if (isRefusal(planned)) {
-      const message = `${request.verb} ${request.units.join(' ')} for ${request.by}: refused: ${planned.refused}; ${planned.todo}`;
+      const message = `${requestWords(request)} for ${request.by}: refused: ${planned.refused}; ${planned.todo}`;
       this.#effect({ type: 'log', params: { level: 'warning', unit: planned.unit, message } });
       return { refused: planned };
     }
@@ -264,6 +345,82 @@ class Turn {
     for (const message of planned.notes.slice(0, MAX_NOTES))
       this.#effect({ type: 'log', params: { level: 'info', message } });
     return accepted(planned, request, ids, this.#graph);
+  }
+
+  #keepPlan(request: JobRequest, id: string, client: unknown): void {
+    const said = keep(this.#planWorld(), this.#plans, request, id, this.#event.atMs ?? 0);
+    const answer = 'kept' in said ? { id: said.kept } : said;
+    this.#effect({ type: 'answerPlan', params: { client, what: 'keep-plan', answer } });
+  }
+
+  #apply(wish: Wish, client: unknown): void {
+    const planned = recheck(this.#planWorld(), this.#plans, wish);
+    const request = isRefusal(planned) ? { ...NO_REQUEST, by: wish.by, title: `plan ${wish.id}` } : planned.request;
+    this.#carryOut(planned, request, wish, client);
+  }
+
+  /** What a snapshot is restored with: starts and stops, of which some may not be possible any more. */
+  #bringBack(request: JobRequest, wish: Wish, client: unknown): void {
+    const { planned, request: wanted, notes } = planBack(this.#planWorld(), request);
+    if (planned === undefined || wanted === undefined) {
+      this.#effect({ type: 'answer', params: { client, answer: { accepted: {}, jobs: 0, notes, cuts: [] } } });
+      return;
+    }
+    const tellAll = wish.tellAll === true ? { tellAll: true } : {};
+    this.#carryOut(
+      isRefusal(planned) ? planned : { ...planned, notes: [...notes, ...planned.notes] },
+      { ...wanted, ...tellAll },
+      wish,
+      client,
+    );
+  }
+
+  #carryOut(planned: Plan | Refusal, request: JobRequest, wish: Wish, client: unknown): void {
+    const full = wish.confirmMs === undefined ? undefined : noRoom(this.#confirmations, wish.id);
+    if (wish.confirmMs !== undefined && full === undefined && !isRefusal(planned)) {
+      const waiting = confirmationOf(this.#planWorld(), planned, wish, this.#event.atMs ?? 0);
+      this.#confirmations.set(wish.id, waiting);
+      this.#effect({ type: 'armDeadline', params: { name: `${CONFIRM}${wish.id}`, ms: wish.confirmMs } });
+    }
+    const answer = this.#install(full ?? planned, request);
+    this.#effect({ type: 'answer', params: { client, answer } });
+  }
+
+  #confirm(id: string, by: string, client: unknown): void {
+    const waiting = this.#confirmations.get(id);
+    if (waiting === undefined) {
+      const refused = refusal(
+        'NoSuchPlan',
+        '',
+        `plan ${id} does not wait to be confirmed`,
+        'see what does: sctl confirm --list',
+      );
+      this.#effect({ type: 'answerPlan', params: { client, what: 'confirm', answer: { refused } } });
+      return;
+    }
+    this.#confirmations.delete(id);
+    this.#effect({ type: 'disarmDeadline', params: { name: `${CONFIRM}${id}` } });
+    this.#effect({
+      type: 'log',
+      params: { level: 'info', message: `plan ${id} (${waiting.what}) confirmed by ${by}` },
+    });
+    this.#effect({ type: 'answerPlan', params: { client, what: 'confirm', answer: { id } } });
+  }
+
+  #deadline(name: string): void {
+    if (!name.startsWith(CONFIRM)) {
+      this.#touched.add(name.slice(RULES_OF.length));
+      return;
+    }
+    const id = name.slice(CONFIRM.length);
+    const waiting = this.#confirmations.get(id);
+    if (waiting === undefined) return;
+    this.#confirmations.delete(id);
+    const back = waiting.undo === undefined ? undefined : planBack(this.#planWorld(), waiting.undo);
+    const notes = [...(back?.notes ?? []), ...(back?.planned === undefined ? ['there is nothing to undo'] : [])];
+    for (const note of [`plan ${id} (${waiting.what}) is undone: nobody confirmed it in time`, ...notes])
+      this.#effect({ type: 'log', params: { level: 'warning', message: note } });
+    if (back?.planned !== undefined && back.request !== undefined) this.#install(back.planned, back.request);
   }
 
   #unitRequest({ from, unit, verb, mode, why }: UnitRequest): void {
@@ -322,6 +479,8 @@ class Turn {
   #unitsLoaded(): void {
     for (const cut of this.#work.relink()) this.#effect({ type: 'orderingCut', params: { cut } });
     for (const [unit] of this.#seen.entries()) if (this.#graph.facts(unit) === undefined) this.#seen.delete(unit);
+    for (const [unit] of this.#durations.entries())
+      if (this.#graph.facts(unit) === undefined) this.#durations.delete(unit);
     for (const unit of this.#graph.units()) this.#touched.add(unit);
   }
 
@@ -334,10 +493,13 @@ class Turn {
           this.#effect({ type: 'startChild', params: { spec: this.#spec(job), supervisor: this.#options.supervisor } });
           this.#effect({ type: 'jobNew', params: { job } });
           break;
-        case 'retyped':
+        case 'retyped': {
+          const was = jobById(this.#state.table, job.id);
+          if (was?.type === 'restart' && was.state === 'running' && job.type === 'start') this.#time(was);
           this.#post(actorOf(job.id), { type: 'retyped', jobType: job.type, why: change.why });
           this.#effect({ type: 'jobChanged', params: { job } });
           break;
+        }
         case 'run':
           this.#post(actorOf(job.id), { type: 'run', ...(change.ask === undefined ? {} : { ask: change.ask }) });
           this.#effect({ type: 'jobChanged', params: { job } });
@@ -348,7 +510,16 @@ class Turn {
     }
   }
 
+  /** How long it ran, for estimates. A restart is told twice: when its stop phase is over, and at its end as a start. */
+  #time(job: InstalledJob): void {
+    const what = timedAs(job.type);
+    const nowMs = this.#event.atMs;
+    if (what === undefined || nowMs === undefined || job.startedMs === null) return;
+    note(this.#durations, this.#state.durations.size, job.unit, what, nowMs - job.startedMs);
+  }
+
   #finished({ job, result, why, byUnit }: Extract<TableChange, { kind: 'finished' }>): void {
+    if (result === 'done') this.#time(job);
     // Its actor knows already if it is itself the messenger, or has been sent the change that ended it; and a nop has none.
     const own = byUnit || (this.#event.type === 'job-finished' && this.#event['id'] === job.id);
     if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
@@ -438,7 +609,7 @@ function accepted(
   ids: ReadonlyMap<string, number>,
   graph: JobGraph,
 ): RequestAnswer {
-  const units = request.units.map((unit) => graph.facts(unit)?.name ?? unit);
+  const units = partsOf(request).flatMap((part) => part.units.map((unit) => graph.facts(unit)?.name ?? unit));
   const own = units.flatMap((unit): [string, number][] => {
     const id = ids.get(unit);
     return id === undefined ? [] : [[unit, id]];
@@ -448,5 +619,13 @@ function accepted(
     jobs: planned.jobs.length,
     notes: planned.notes.slice(0, MAX_NOTES),
     cuts: planned.cuts.slice(0, MAX_NOTES),
+    ...(request.tellAll === true ? { transaction: transaction(planned, ids) } : {}),
   };
+}
+
+function transaction({ jobs }: Plan, ids: ReadonlyMap<string, number>) {
+  return jobs.slice(0, MAX_TOLD_JOBS).flatMap(({ unit, type }) => {
+    const id = ids.get(unit);
+    return id === undefined ? [] : [{ id, unit, type }];
+  });
 }

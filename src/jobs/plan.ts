@@ -13,7 +13,7 @@ import { Expansion, type Node } from './expand.ts';
 import { arrange, type Orderly } from './order.ts';
 import { requestRefusal } from './refusals.ts';
 import { settle } from './settle.ts';
-import type { InstalledJob, JobRequest, Plan, PlannedJob, PlanWorld, Reason, Refusal } from './types.ts';
+import type { InstalledJob, JobRequest, Plan, PlannedJob, PlanWorld, Reason, Refusal, RequestPart } from './types.ts';
 import { collapse, conflicts, merge, typeOfVerb } from './verbs.ts';
 import { jobWords } from './words.ts';
 
@@ -22,22 +22,35 @@ export const isRefusal = (answer: Plan | Refusal): answer is Refusal => 'refused
 /** What the request would do now. Changes nothing. */
 export function plan(world: PlanWorld, request: JobRequest): Plan | Refusal {
   const expansion = new Expansion(world, request.mode);
-  const refused = addAnchors(world, request, expansion);
-  if (refused !== undefined) return refused;
+  for (const part of partsOf(request)) {
+    const refused = addAnchors(world, { ...request, ...part }, expansion);
+    if (refused !== undefined) return refused;
+  }
   expansion.run();
   addStops(request, expansion);
+  // Before anything is given up: what is left out now may be wanted when its unit has changed.
+  const touches = [...expansion.byUnit.keys()];
   const settled = settle(world, request.mode, expansion);
   if ('refused' in settled) return settled;
-  return order(world, request, settled.nodes, settled.notes);
+  return order(world, request, settled.nodes, settled.notes, touches);
 }
+
+/** The verbs of a request with their units. */
+export const partsOf = (request: JobRequest): readonly RequestPart[] => [request, ...(request.also ?? [])];
 
 function addAnchors(world: PlanWorld, request: JobRequest, expansion: Expansion): Refusal | undefined {
   const units = new Set(request.units.map((unit) => world.graph.facts(unit)?.name ?? unit));
   for (const unit of [...units].sort()) {
-    const type = typeOfVerb(request.verb, world.graph.facts(unit)?.canReload ?? false);
-    const refused =
-      requestRefusal(world, request, unit, type) ?? expansion.anchor(unit, collapse(type, world.states.active(unit)));
+    const facts = world.graph.facts(unit);
+    const type = typeOfVerb(request.verb, facts?.canReload ?? false);
+    const active = world.states.active(unit);
+    const collapsed = collapse(type, active);
+    const refused = requestRefusal(world, request, unit, type) ?? expansion.anchor(unit, collapsed);
     if (refused !== undefined) return refused;
+    if (collapsed !== request.verb) {
+      const reason = collapsed === type ? (facts?.canReload ? 'it can reload' : 'it cannot reload') : `it is ${active}`;
+      expansion.notes.push(`${unit}: ${request.verb} means ${collapsed}, since ${reason}`);
+    }
   }
   return undefined;
 }
@@ -56,6 +69,7 @@ function order(
   request: JobRequest,
   nodes: readonly Node[],
   notes: readonly string[],
+  touches: readonly string[],
 ): Plan | Refusal {
   const planned = new Set(nodes.map((node) => node.unit));
   const replaces = replaced(world, request, nodes, planned);
@@ -93,6 +107,7 @@ function order(
     jobs,
     notes: [...notes, ...arranged.cuts.map((cut) => `${cut.edge.from} no longer waits for ${cut.edge.to}: ${cut.why}`)],
     cuts: arranged.cuts,
+    touches,
     replaces: replaces.map(({ job, unit, why }) => ({ job, unit, why })),
   };
 }

@@ -7,6 +7,12 @@ import { collapse, isDown, type LooseType } from './verbs.ts';
 
 /** A unit that is not well loaded takes a stop and nothing else. */
 export function loadRefusal(unit: string, facts: UnitFacts | undefined, type: JobType): Refusal | undefined {
+  const refused = loadFault(unit, facts, type);
+  const faults = facts?.faults ?? [];
+  return refused === undefined || faults.length === 0 ? refused : { ...refused, details: faults };
+}
+
+function loadFault(unit: string, facts: UnitFacts | undefined, type: JobType): Refusal | undefined {
   const state = facts?.loadState ?? 'not-found';
   if (type === 'stop' && state !== 'stub' && state !== 'merged') return undefined;
   switch (state) {

@@ -2,6 +2,8 @@
  * The state of the job engine as it is saved: whole, and as what has changed. What follows from the rest is left out.
  */
 
+import type { Confirmation, KeptPlan } from './apply.ts';
+import type { Durations } from './estimate.ts';
 import type { Paged, PagedDiff } from './paged.ts';
 import * as paged from './paged.ts';
 import { fromParts, type JobTable, listJobs } from './table.ts';
@@ -13,6 +15,12 @@ export interface JobsState {
   readonly seen: Paged<ActiveState>;
   /** How often the rules have acted on a unit lately. */
   readonly limits: Paged<{ readonly fromMs: number; readonly count: number }>;
+  /** How long units took to start and to stop. */
+  readonly durations: Paged<Durations>;
+  /** Plans that may be applied by their id. */
+  readonly plans: Paged<KeptPlan>;
+  /** Plans that are undone unless somebody confirms them; by id. */
+  readonly confirmations: Paged<Confirmation>;
 }
 
 /** For list-jobs: by id. */
@@ -24,29 +32,33 @@ interface Saved {
   readonly cuts: Readonly<Record<string, Cut>>;
   readonly seen: Readonly<Record<string, ActiveState>>;
   readonly limits: Readonly<Record<string, { readonly fromMs: number; readonly count: number }>>;
+  /** Absent in what an older core has saved, as are those below. */
+  readonly durations?: Readonly<Record<string, Durations>>;
+  readonly plans?: Readonly<Record<string, KeptPlan>>;
+  readonly confirmations?: Readonly<Record<string, Confirmation>>;
 }
 
-const PARTS = ['jobs', 'cuts', 'seen', 'limits'] as const;
+const PARTS = ['jobs', 'cuts', 'seen', 'limits', 'durations', 'plans', 'confirmations'] as const;
 type Parts = { readonly [Part in (typeof PARTS)[number]]: Paged<unknown> };
-const partsOf = ({ table, seen, limits }: JobsState): Parts => ({ jobs: table.jobs, cuts: table.cuts, seen, limits });
+const partsOf = ({ table, ...rest }: JobsState): Parts => ({ jobs: table.jobs, cuts: table.cuts, ...rest });
 
 // biome-ignore lint/suspicious/noExplicitAny: plain JSON; the host's own type for that lives above this layer.
 export function save(state: JobsState): any {
-  const parts = partsOf(state);
-  return {
-    nextId: state.table.nextId,
-    ...Object.fromEntries(PARTS.map((part) => [part, Object.fromEntries(paged.entries<unknown>(parts[part]))])),
-  };
+  return { nextId: state.table.nextId, ...unpaged(partsOf(state)) };
 }
 
 export function load(saved: unknown, version: number): JobsState {
   if (version !== 1) throw new Error(`jobs saved as version ${version}, this is version 1`);
-  const { nextId, jobs, cuts, seen, limits } = saved as Saved;
+  const form = saved instanceof Patched ? saved.toJSON() : saved;
+  const { nextId, jobs, cuts, seen, limits, durations, plans, confirmations } = form as Saved;
   if (!Number.isSafeInteger(nextId)) throw new Error('jobs saved without a next id');
   return {
     table: fromParts(nextId, Object.values(jobs), Object.entries(cuts)),
     seen: paged.fromEntries(Object.entries(seen)),
     limits: paged.fromEntries(Object.entries(limits)),
+    durations: paged.fromEntries(Object.entries(durations ?? {})),
+    plans: paged.fromEntries(Object.entries(plans ?? {})),
+    confirmations: paged.fromEntries(Object.entries(confirmations ?? {})),
   };
 }
 
@@ -60,13 +72,40 @@ export function diff(before: JobsState, after: JobsState): any {
   return { nextId: after.table.nextId, ...Object.fromEntries(changes) };
 }
 
+/**
+ * A saved form while records are read: each of them changes a few entries of what may be ten thousand, so it is kept in
+ * pages until the last one is read. As JSON it is what {@link save} gives.
+ */
+class Patched {
+  readonly nextId: number;
+  readonly parts: Parts;
+
+  constructor(nextId: number, parts: Parts) {
+    this.nextId = nextId;
+    this.parts = parts;
+  }
+
+  toJSON(): unknown {
+    return { nextId: this.nextId, ...unpaged(this.parts) };
+  }
+}
+
+const eachPart = (make: (part: (typeof PARTS)[number]) => Paged<unknown>): Parts =>
+  Object.fromEntries(PARTS.map((part) => [part, make(part)])) as Parts;
+
+const unpaged = (parts: Parts) =>
+  Object.fromEntries(PARTS.map((part) => [part, Object.fromEntries(paged.entries<unknown>(parts[part]))]));
+
 // biome-ignore lint/suspicious/noExplicitAny: plain JSON; the host's own type for that lives above this layer.
 export function patch(saved: any, change: any): any {
-  const parts = PARTS.map((part) => {
+  const was: Parts =
+    saved instanceof Patched ? saved.parts : eachPart((part) => paged.fromEntries(Object.entries(saved[part] ?? {})));
+  const parts = eachPart((part) => {
     const { set, gone } = (change[part] ?? { set: {}, gone: [] }) as PagedDiff<unknown>;
-    const next: Record<string, unknown> = { ...saved[part], ...set };
-    for (const key of gone) delete next[key];
-    return [part, next] as const;
+    const draft = new paged.Draft<unknown>(was[part]);
+    for (const [key, value] of Object.entries(set)) draft.set(key, value);
+    for (const key of gone) draft.delete(key);
+    return draft.done();
   });
-  return { nextId: change.nextId, ...Object.fromEntries(parts) };
+  return new Patched(change.nextId, parts);
 }

@@ -31,6 +31,7 @@ import type {
   UnitStates,
 } from './types.ts';
 import { collapse, conflicts, contains, isUp, judge, merge } from './verbs.ts';
+import { requestWords } from './words.ts';
 
 /** Plain JSON, shared between versions. */
 export interface JobTable {
@@ -171,11 +172,12 @@ export class Work {
     for (const job of plan.jobs) this.#cancelOpposite(job, by);
     for (const cut of plan.cuts) this.#cut(cut);
     const ids = new Map<string, number>();
-    for (const job of plan.jobs) ids.set(job.unit, this.#installOne(job, plan.request));
+    const title = requestWords(plan.request);
+    for (const job of plan.jobs) ids.set(job.unit, this.#installOne(job, plan.request, title));
     return ids;
   }
 
-  #installOne(planned: PlannedJob, { by, mode }: JobRequest): number {
+  #installOne(planned: PlannedJob, { by, mode }: JobRequest, plan: string): number {
     const installed = planned.type === 'nop' ? undefined : this.jobOf(planned.unit);
     if (installed !== undefined) {
       this.#mergeInto(installed, planned, by);
@@ -191,6 +193,7 @@ export class Work {
       optional: planned.optional,
       by,
       mode,
+      plan,
       createdMs: this.#nowMs,
       startedMs: null,
       reasons: planned.reasons,

@@ -75,6 +75,8 @@ export interface UnitFacts {
   readonly canReload: boolean;
   /** -.slice, system.slice, init.scope, -.mount: may never be stopped. */
   readonly perpetual: boolean;
+  /** Of a unit that is not well loaded: what is wrong with it, `file:line: what: why; what to do`; or where it is masked. */
+  readonly faults?: readonly string[];
 }
 
 /** The loaded units and their edges, as the engine sees them. Answers must be the same for as long as one step runs. */
@@ -127,6 +129,18 @@ export interface JobRequest {
   readonly by: string;
   /** Made by the system itself (a trigger, a restart rule, the boot), so RefuseManualStart= and RefuseManualStop= do not apply. */
   readonly automatic?: boolean;
+  /** Further verbs of the same transaction: what a snapshot restores, or an undo, starts some units and stops others. */
+  readonly also?: readonly RequestPart[];
+  /** The answer names every job of the transaction, not only those of the units that were named. */
+  readonly tellAll?: boolean;
+  /** What the transaction is called where its jobs stand in the way of others; absent: its verb and units. */
+  readonly title?: string;
+}
+
+/** One verb for some units. */
+export interface RequestPart {
+  readonly verb: RequestVerb;
+  readonly units: readonly string[];
 }
 
 /** The table as a plan sees it. */
@@ -177,6 +191,8 @@ export interface Plan {
   readonly notes: readonly string[];
   /** Ordering edges that were cut to break cycles. */
   readonly cuts: readonly Cut[];
+  /** Every unit that planning looked at for a job of its own: those with a job, and those that need none or cannot have one. */
+  readonly touches: readonly string[];
   /** Jobs now in the table, by id, that this plan cancels or changes. */
   readonly replaces: readonly { readonly job: number; readonly unit: string; readonly why: string }[];
 }
@@ -202,6 +218,8 @@ export interface InstalledJob {
   /** Who asked, and how; a job that was merged keeps the first asker. */
   readonly by: string;
   readonly mode: JobMode;
+  /** The transaction it came with, for people: `start poweroff.target`, `plan 1f0c…`. */
+  readonly plan?: string;
   /** CLOCK_MONOTONIC in ms: since when it is there, and since when it runs (null: it waits). */
   readonly createdMs: number;
   readonly startedMs: number | null;
@@ -225,7 +243,55 @@ export interface Refusal {
     | 'TransactionOrderIsCyclic'
     | 'ShuttingDown'
     | 'BadUnitSetting'
-    | 'InvalidArgs';
+    | 'InvalidArgs'
+    /** A plan is not what it was: the world has moved since. */
+    | 'PlanMoved'
+    | 'NoSuchPlan';
   readonly unit: string;
   readonly todo: string;
+  /** One sentence each, with file and line where there is one: the faults of the unit, or what has moved. */
+  readonly details?: readonly string[];
+}
+
+/** Something a job of a plan will wait for beside the other jobs of the plan. */
+export interface PlannedWait {
+  /** Whose job waits. */
+  readonly unit: string;
+  /** The job in the table it waits for; absent: its own unit, which must come to rest first. */
+  readonly job?: number;
+  readonly why: string;
+}
+
+/** How long a plan may take, in ms, from how long its units took before. */
+export interface Estimate {
+  /** Along the longest chain of jobs; jobs never seen before count as nothing. */
+  readonly ms: number;
+  /** Jobs on whose length nothing is known. */
+  readonly unknown: number;
+  /** By unit, where something is known. */
+  readonly jobs: Readonly<Record<string, number>>;
+}
+
+/**
+ * A plan with all that is known of it: what `sctl plan` shows, and what is saved and applied. Plain JSON.
+ *
+ * The id follows from the request, the jobs in their order and the state of the units; who asked, and when, are no part of it: the same
+ * plan has the same id.
+ */
+export interface PlanDocument extends Plan {
+  readonly format: 'sysmaster-plan';
+  readonly version: 1;
+  readonly id: string;
+  readonly machineId: string;
+  readonly bootId: string;
+  /** CLOCK_REALTIME in µs. */
+  readonly madeUs: number;
+  /** The units that the plan touches, and no others: what is known of each, and the hash of all of it. */
+  readonly state: { readonly hash: string; readonly units: Readonly<Record<string, string>> };
+  /** Units that are up and would be stopped though nobody named them, and why. */
+  readonly stops: readonly { readonly unit: string; readonly why: string }[];
+  /** Units that are needed and up already. */
+  readonly stands: readonly string[];
+  readonly waits: readonly PlannedWait[];
+  readonly estimate: Estimate;
 }

@@ -1,6 +1,6 @@
 /** The few sentences about edges and jobs that several files say. */
 import type { Edge, Origin } from '../units/types.ts';
-import type { InstalledJob } from './types.ts';
+import type { InstalledJob, JobRequest } from './types.ts';
 
 /** Where an edge comes from, for people. */
 export function originWords(origin: Origin): string {
@@ -16,4 +16,21 @@ export function edgeWords(edge: Edge): string {
 /** `job 41 (start web.service)`. */
 export function jobWords(job: Pick<InstalledJob, 'id' | 'type' | 'unit'>): string {
   return `job ${job.id} (${job.type} ${job.unit})`;
+}
+
+/** Units of a request that are named one by one. */
+const NAMED_UNITS = 3;
+
+/** What a request is called: its title, or `start web.service`, `stop a.service, b.service, c.service and 4 more`. */
+export function requestWords(request: JobRequest): string {
+  return request.title ?? askedWords(request);
+}
+
+/** The same, whatever its title. */
+export function askedWords(request: JobRequest): string {
+  const words = (verb: string, units: readonly string[]) => {
+    const more = units.length > NAMED_UNITS ? ` and ${units.length - NAMED_UNITS} more` : '';
+    return `${verb} ${units.slice(0, NAMED_UNITS).join(', ')}${more}`;
+  };
+  return [request, ...(request.also ?? [])].map(({ verb, units }) => words(verb, units)).join('; ');
 }

@@ -12,14 +12,18 @@ export interface Asker {
   readonly ticket: number;
 }
 
-/** One request of an errand: what is known of it so far. */
+/** One unit that an errand waits for: what is known of it so far. A request of several units becomes several of these. */
 export interface Wanted {
+  /** Place of the request in the change. */
+  readonly request: number;
   readonly unit: string;
   readonly job: number | null;
   readonly result: JobResult | null;
   readonly notes: readonly string[];
   readonly refusal: Refusal | null;
   readonly over: boolean;
+  /** All jobs of the transaction, where that was asked for. */
+  readonly transaction?: readonly unknown[];
 }
 
 /** A change in hand or answered. */
@@ -37,7 +41,11 @@ export interface Errand {
 
 /** What the job engine says to one request; see RequestAnswer in src/jobs/logic.ts. */
 export type EngineAnswer =
-  | { readonly accepted: Readonly<Record<string, number>>; readonly notes: readonly string[] }
+  | {
+      readonly accepted: Readonly<Record<string, number>>;
+      readonly notes: readonly string[];
+      readonly transaction?: readonly unknown[];
+    }
   | { readonly refused: Refusal };
 
 /** Answers kept for clients that come back. */
@@ -49,20 +57,34 @@ interface RequestChange {
   readonly until: 'enqueued' | 'done';
 }
 
+/** What is kept of a change: an applied plan without the state of its units, which may be long. */
+function kept(change: unknown): unknown {
+  const { what, wish } = change as { what?: string; wish?: { id: string } };
+  return what === 'apply' && wish !== undefined ? { ...(change as object), wish: { id: wish.id } } : change;
+}
+
+/** The first units of the requests of a change, as it names them; a plan and a snapshot are one request each. */
+function requestsOf(change: unknown): readonly string[] {
+  const { what } = change as { what: string };
+  if (what === 'request') return (change as RequestChange).requests.map(({ units }) => units[0] ?? '');
+  if (what === 'apply') return [`plan ${(change as { wish: { id: string } }).wish.id}`];
+  return what === 'restore' ? [`snapshot ${(change as { name: string }).name}`] : [];
+}
+
 export const find = (errands: readonly Errand[], key: string) => errands.find((errand) => errand.key === key);
 
-/** A new errand; a change of kind `request` begins with nothing known of each of its requests. */
+/** A new errand; one that leads to jobs begins with nothing known of each of its requests. */
 export function begin(key: string, asker: Asker, by: string, change: unknown): Errand {
-  const requests = (change as RequestChange).what === 'request' ? (change as RequestChange).requests : [];
-  const wanted = requests.map(({ units }) => ({
-    unit: units[0] ?? '',
+  const wanted = requestsOf(change).map((unit, request) => ({
+    request,
+    unit,
     job: null,
     result: null,
     notes: [],
     refusal: null,
     over: false,
   }));
-  return { key, asker, by, change, wanted, answer: undefined };
+  return { key, asker, by, change: kept(change), wanted, answer: undefined };
 }
 
 export const put = (errands: readonly Errand[], errand: Errand): readonly Errand[] => [
@@ -81,20 +103,22 @@ export function answered(errands: readonly Errand[], key: string, answer: unknow
 /** The engine has taken or refused the request at `index`. */
 export function requested(errand: Errand, index: number, said: EngineAnswer): Errand {
   const until = (errand.change as RequestChange).until;
-  return update(errand, (wanted, at) => {
-    if (at !== index || wanted.over) return wanted;
-    if ('refused' in said) return { ...wanted, refusal: said.refused, over: true };
-    const [unit, job] = Object.entries(said.accepted)[0] ?? [wanted.unit, null];
+  const wanted = errand.wanted.flatMap((one): Wanted | Wanted[] => {
+    if (one.request !== index || one.over) return one;
+    if ('refused' in said) return { ...one, refusal: said.refused, over: true };
+    const jobs = Object.entries(said.accepted);
     // Without a job there was nothing to do, which is done at once.
-    return {
-      ...wanted,
+    if (jobs.length === 0) return { ...one, result: 'done', notes: said.notes, over: true };
+    return jobs.map(([unit, job], at) => ({
+      ...one,
       unit,
       job,
-      result: job === null ? 'done' : null,
-      notes: said.notes,
-      over: job === null || until === 'enqueued',
-    };
+      notes: at === 0 ? said.notes : [],
+      over: until === 'enqueued',
+      ...(at === 0 && said.transaction !== undefined ? { transaction: said.transaction } : {}),
+    }));
   });
+  return { ...errand, wanted };
 }
 
 /** A job is over. */
@@ -105,16 +129,22 @@ export const jobOver = (errand: Errand, job: number, result: JobResult): Errand 
 export const waitsFor = (errand: Errand, job: number): boolean =>
   errand.answer === undefined && errand.wanted.some((wanted) => wanted.job === job && !wanted.over);
 
-function update(errand: Errand, change: (wanted: Wanted, index: number) => Wanted): Errand {
+function update(errand: Errand, change: (wanted: Wanted) => Wanted): Errand {
   return { ...errand, wanted: errand.wanted.map(change) };
 }
 
 /** The answer of an errand all of whose requests are over; undefined: it waits. */
 export function requestAnswer(errand: Errand): unknown {
   if (errand.wanted.length === 0 || errand.wanted.some(({ over }) => !over)) return undefined;
-  const outcomes = errand.wanted.map(({ unit, job, result, notes, refusal }) =>
+  const outcomes = errand.wanted.map(({ unit, job, result, notes, refusal, transaction }) =>
     refusal === null
-      ? { unit, ...(job === null ? {} : { job }), ...(result === null ? {} : { result }), notes }
+      ? {
+          unit,
+          ...(job === null ? {} : { job }),
+          ...(result === null ? {} : { result }),
+          notes,
+          ...(transaction === undefined ? {} : { transaction }),
+        }
       : { unit, refusal },
   );
   return { result: { what: 'request', outcomes } };

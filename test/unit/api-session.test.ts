@@ -61,6 +61,7 @@ describe('calls', () => {
       'io.sysmaster.Jobs',
       'io.sysmaster.Machines',
       'io.sysmaster.Manager',
+      'io.sysmaster.Snapshots',
       'io.sysmaster.Units',
       'org.varlink.service',
     ]);

@@ -183,15 +183,18 @@ describe('what is asked of core', () => {
   test('a plan says what would be done and why, and nothing is done', async () => {
     const world = sctl();
     expect((await world.run('start --dry-run web')).out).toBe(
-      'start    web.service\n           asked for: start\n\n1 jobs.\n',
+      'start    web.service\n           asked for by start\n\n1 job in 1 wave, how long it takes is not known.\n',
     );
-    expect((await world.run('plan start web')).out).toBe((await world.run('start --dry-run web')).out);
     expect(world.manager.changes).toEqual([]);
+    const dry = (await world.run('start --dry-run web')).out;
+    expect((await world.run('plan start web')).out).toBe(`${dry}To do it: sctl apply 0123456789ab\n`);
+    expect(world.manager.changes).toMatchObject([{ change: { what: 'keep-plan', id: '0123456789ab' } }]);
   });
 
   test('--dry-run of a shutdown changes nothing', async () => {
     const world = sctl();
-    expect((await world.run('poweroff --dry-run')).out).toBe('Would poweroff now.\n');
+    expect((await world.run('poweroff --dry-run')).out).toContain('start    poweroff.target\n');
+    expect((await world.run('poweroff --dry-run -f')).out).toContain('Would poweroff at once');
     expect(world.manager.changes).toEqual([]);
   });
 

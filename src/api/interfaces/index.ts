@@ -5,6 +5,7 @@ import { jobs } from './jobs.ts';
 import { machines } from './machines.ts';
 import { manager } from './manager.ts';
 import { service } from './service.ts';
+import { snapshots } from './snapshots.ts';
 import { units } from './units.ts';
 
 let known: ReadonlyMap<string, Interface> | undefined;
@@ -12,7 +13,7 @@ let known: ReadonlyMap<string, Interface> | undefined;
 /** By name. A text that cannot be read is a bug; a test reads them all. */
 export function interfaces(): ReadonlyMap<string, Interface> {
   known ??= new Map(
-    [service, manager, units, jobs, machines, events].map((text) => {
+    [service, manager, units, jobs, snapshots, machines, events].map((text) => {
       const parsed = parseInterface(text);
       return [parsed.name, parsed];
     }),

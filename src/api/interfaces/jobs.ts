@@ -19,7 +19,11 @@ type Job (
   waits: []Wait
 )
 
-type Refusal (error: string, unit: string, why: string, todo: string)
+# details: one sentence each, with file and line where there is one: faults of the unit, or what has moved since the plan was made.
+type Refusal (error: string, unit: string, why: string, todo: string, details: ?[]string)
+
+# A job of a transaction, by the type it was planned with.
+type Enqueued (id: int, unit: string, type: string)
 
 # What became of the request for one unit: refused, or a job (none: nothing was to do) with its result when it is over.
 type Outcome (
@@ -28,8 +32,13 @@ type Outcome (
   # done, canceled, timeout, failed, dependency, skipped, invalid, assert, unsupported, collected, once
   result: ?string,
   notes: []string,
-  refusal: ?Refusal
+  refusal: ?Refusal,
+  # With transaction: all jobs of the request, told with its first unit.
+  transaction: ?[]Enqueued
 )
+
+# A plan that was applied and is undone at untilUs unless somebody confirms it. Times are of CLOCK_MONOTONIC.
+type Confirmation (id: string, what: string, by: string, appliedUs: int, untilUs: int, undo: string)
 
 # enqueued, running, or a result.
 type Progress (job: int, unit: string, state: string)
@@ -47,12 +56,34 @@ method Request(
   mode: ?string,
   noBlock: ?bool,
   together: ?bool,
+  # Name all jobs of each transaction.
+  transaction: ?bool,
   requestId: ?string
 ) -> (progress: ?Progress, outcomes: ?[]Outcome)
 
 # No ids: all jobs.
 method Cancel(jobs: ?[]int, requestId: ?string) -> (canceled: []int)
 
-# What a request would do, with the reason for each job.
+# What a request for all these units together would do, with the reason for each job; format, id and state of the plan are in it.
 method Plan(verb: string, units: []string, mode: ?string) -> (plan: ?object, refusal: ?Refusal)
+
+# Let the plan of this request be applied by its id alone. Error PlanMoved: it is another plan by now.
+method Keep(verb: string, units: []string, mode: ?string, id: string, requestId: ?string) -> (id: string)
+
+# Carry out a plan (as Plan answered it; of its members format, version, id, machineId, bootId, request and state are looked at), or the kept
+# one of this id. Refused if anything else would be done now; the refusal says what has moved. With confirmWithinUs it is undone after so
+# long unless Confirm is called. Answered as Request is.
+method Apply(
+  plan: ?object,
+  id: ?string,
+  confirmWithinUs: ?int,
+  noBlock: ?bool,
+  transaction: ?bool,
+  requestId: ?string
+) -> (outcomes: []Outcome)
+
+method Confirmations() -> (waiting: []Confirmation)
+
+# Error NoSuchPlan: it does not wait to be confirmed.
+method Confirm(id: string, requestId: ?string) -> (id: string)
 `;

@@ -5,6 +5,7 @@ import { jobs } from './jobs.ts';
 import { machines } from './machines.ts';
 import { manager } from './manager.ts';
 import { service } from './service.ts';
+import { snapshots } from './snapshots.ts';
 import { units } from './units.ts';
 
 const families: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
@@ -12,6 +13,7 @@ const families: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   'io.sysmaster.Manager': manager,
   'io.sysmaster.Units': units,
   'io.sysmaster.Jobs': jobs,
+  'io.sysmaster.Snapshots': snapshots,
   'io.sysmaster.Machines': machines,
   'io.sysmaster.Events': events,
 };

@@ -1,5 +1,9 @@
 /** io.sysmaster.Jobs. */
+import { MAX_CONFIRM_MS, type Wish } from '../../jobs/apply.ts';
+import { isPlanId } from '../../jobs/identity.ts';
+import { readPlan } from '../../jobs/read-plan.ts';
 import type { JobMode, JobRequest, RequestVerb } from '../../jobs/types.ts';
+import { askedWords } from '../../jobs/words.ts';
 import { type ChangeAnswer, type ChangeResult, ManagerError, type RequestOutcome } from '../manager.ts';
 import type { CallContext, Handled, Peer, Reply } from '../session.ts';
 import { refusalReply, unitName } from './wire.ts';
@@ -42,10 +46,20 @@ interface Asked {
   readonly mode?: Maybe<string>;
   readonly noBlock?: Maybe<boolean>;
   readonly together?: Maybe<boolean>;
+  readonly transaction?: Maybe<boolean>;
   readonly requestId?: Maybe<string>;
 }
 
-function requestOf({ verb, units, mode }: Asked, peer: Peer): JobRequest {
+interface AskedApply {
+  readonly plan?: Maybe<Readonly<Record<string, unknown>>>;
+  readonly id?: Maybe<string>;
+  readonly confirmWithinUs?: Maybe<number>;
+  readonly noBlock?: Maybe<boolean>;
+  readonly transaction?: Maybe<boolean>;
+  readonly requestId?: Maybe<string>;
+}
+
+function requestOf({ verb, units, mode, transaction }: Asked, peer: Peer): JobRequest {
   const bad = (why: string, todo: string): never => {
     throw new ManagerError({ error: 'BadRequest', unit: units[0] ?? '', why, todo });
   };
@@ -58,10 +72,35 @@ function requestOf({ verb, units, mode }: Asked, peer: Peer): JobRequest {
     units: units.map(unitName),
     mode: (mode ?? 'replace') as JobMode,
     by: `uid ${peer.uid}, pid ${peer.pid}`,
+    ...(transaction === true ? { tellAll: true } : {}),
   };
 }
 
-const outcomeReply = (outcome: RequestOutcome): Reply =>
+/** The plan that is to be applied, and by when it must be confirmed. */
+function wishOf(asked: AskedApply, { manager, peer }: CallContext): Omit<Wish, 'by'> {
+  const bad = (why: string, todo: string): never => {
+    throw new ManagerError({ error: 'BadRequest', unit: '', why, todo });
+  };
+  const { plan, id, confirmWithinUs: us } = asked;
+  const brought = plan === undefined || plan === null ? undefined : readPlan(plan, manager.identity());
+  if (typeof brought === 'string') return bad(brought, 'make it again: sctl plan VERB UNIT… --save FILE');
+  if (brought === undefined && !isPlanId(id ?? ''))
+    return bad(
+      `${JSON.stringify((id ?? '').slice(0, 80))} is not the id of a plan`,
+      'sctl plan tells it: 12 digits and letters a to f',
+    );
+  if (brought !== undefined) requestOf({ ...brought.request, transaction: false }, peer);
+  if (us !== undefined && us !== null && (us <= 0 || us > MAX_CONFIRM_MS * 1000))
+    return bad(`${us} µs is no time to confirm in`, 'use up to a day');
+  return {
+    id: brought?.id ?? id!,
+    ...(brought === undefined ? {} : { plan: brought }),
+    ...(us === undefined || us === null ? {} : { confirmMs: us / 1000 }),
+    ...(asked.transaction === true ? { tellAll: true } : {}),
+  };
+}
+
+export const outcomeReply = (outcome: RequestOutcome): Reply =>
   'refusal' in outcome ? { unit: outcome.unit, notes: [], refusal: refusalReply(outcome.refusal) } : outcome;
 
 export const jobs = {
@@ -84,6 +123,33 @@ export const jobs = {
     change: { what: 'cancel', jobs: ids ?? 'all' },
     requestId: requestId ?? undefined,
     form: ({ canceled }: Result<'cancel'>) => ({ canceled }),
+  }),
+  Keep: (asked: Asked & { id: string }, { peer }: CallContext): Handled => ({
+    change: { what: 'keep-plan', request: requestOf(asked, peer), id: asked.id },
+    requestId: asked.requestId ?? undefined,
+    form: ({ id }: Result<'keep-plan'>) => ({ id }),
+  }),
+  Apply: (asked: AskedApply, context: CallContext): Handled => ({
+    change: { what: 'apply', wish: wishOf(asked, context), until: asked.noBlock === true ? 'enqueued' : 'done' },
+    requestId: asked.requestId ?? undefined,
+    form: ({ outcomes }: Result<'request'>) => ({ outcomes: outcomes.map(outcomeReply) }),
+  }),
+  Confirmations: (_: unknown, { manager }: CallContext): Handled => ({
+    reply: {
+      waiting: manager.confirmations().map(({ id, what, by, appliedMs, untilMs, undo }) => ({
+        id,
+        what,
+        by,
+        appliedUs: Math.round(appliedMs * 1000),
+        untilUs: Math.round(untilMs * 1000),
+        undo: undo === undefined ? '' : askedWords(undo),
+      })),
+    },
+  }),
+  Confirm: ({ id, requestId }: { id: string; requestId?: Maybe<string> }): Handled => ({
+    change: { what: 'confirm', id },
+    requestId: requestId ?? undefined,
+    form: (answer: Result<'confirm'>) => ({ id: answer.id }),
   }),
   Plan: (asked: Asked, { manager, peer }: CallContext): Handled => {
     const plan = manager.plan(requestOf(asked, peer));

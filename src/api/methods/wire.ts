@@ -16,7 +16,13 @@ export const findingReply = ({ severity, at, what, why, todo }: Finding): Reply 
   todo,
 });
 
-export const refusalReply = ({ refused, error, unit, todo }: Refusal): Reply => ({ error, unit, why: refused, todo });
+export const refusalReply = ({ refused, error, unit, todo, details }: Refusal): Reply => ({
+  error,
+  unit,
+  why: refused,
+  todo,
+  ...(details === undefined ? {} : { details }),
+});
 
 export const edgeReply = ({ from, kind, to, origin }: Edge): Reply => ({ from, kind, to, origin });
 

@@ -26,7 +26,15 @@ export async function run(call: Call): Promise<number> {
       return `${name}=${value}`;
     });
   const set = word === 'set-environment' ? args : word === 'import-environment' ? imported() : [];
-  await client.change('io.sysmaster.Manager.SetEnvironment', { set, unset: word === 'unset-environment' ? args : [] });
+  const unset = word === 'unset-environment' ? args : [];
+  if (call.options.dryRun === true) {
+    call.print({ set, unset, dryRun: true }, () => [
+      ...set.map((assignment) => `Would set ${shellLine(assignment)}.`),
+      ...unset.map((name) => `Would unset ${name}.`),
+    ]);
+    return 0;
+  }
+  await client.change('io.sysmaster.Manager.SetEnvironment', { set, unset });
   call.print({}, () => []);
   return 0;
 }

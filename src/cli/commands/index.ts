@@ -33,7 +33,7 @@ const end = (help: string, args = ''): CommandSpec => ({
   args,
   help,
   group: SYSTEM,
-  options: ['force', 'block'],
+  options: ['force', 'block', 'dryRun'],
   load: shutdown,
 });
 
@@ -65,14 +65,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '<unit>',
     help: 'start one unit and stop all that it does not need',
     group: UNITS,
-    options: ['block'],
+    options: ['block', 'showTransaction', 'dryRun'],
     load: isolate,
   },
   kill: {
     args: '<units...>',
     help: 'send a signal to the processes of units',
     group: UNITS,
-    options: ['signal', 'killWhom'],
+    options: ['signal', 'killWhom', 'dryRun'],
     load: () => import('./kill.ts'),
   },
   'is-active': {
@@ -111,7 +111,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: ['reverse', 'before', 'after', 'all', 'plain'],
     load: () => import('./list-dependencies.ts'),
   },
-  'reset-failed': { args: '[units...]', help: 'forget failures and start counts', group: UNITS, load: manager },
+  'reset-failed': {
+    args: '[units...]',
+    help: 'forget failures and start counts',
+    group: UNITS,
+    options: ['dryRun'],
+    load: manager,
+  },
 
   'list-unit-files': {
     args: '[patterns...]',
@@ -139,7 +145,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   'add-wants': file('let a target want units', ['force'], '<target> <units...>'),
   'add-requires': file('let a target require units', ['force'], '<target> <units...>'),
   'get-default': { args: '', help: 'the target that is booted', group: FILES, load: () => import('./default.ts') },
-  'set-default': { args: '<target>', help: 'boot another target', group: FILES, load: () => import('./default.ts') },
+  'set-default': {
+    args: '<target>',
+    help: 'boot another target',
+    group: FILES,
+    options: ['dryRun'],
+    load: () => import('./default.ts'),
+  },
 
   'list-jobs': {
     args: '[patterns...]',
@@ -152,13 +164,34 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '<verb> <units...>',
     help: 'what a request would do, and why; nothing is done',
     group: JOBS,
-    options: ['jobMode'],
+    options: ['jobMode', 'save'],
     load: () => import('./plan.ts'),
+  },
+  apply: {
+    args: '<plan>',
+    help: 'do what a plan says, or tell what has moved since; a file or an id',
+    group: JOBS,
+    options: ['confirmWithin', 'block', 'showTransaction', 'dryRun'],
+    load: () => import('./apply.ts'),
+  },
+  confirm: {
+    args: '[id]',
+    help: 'keep what was applied with --confirm-within',
+    group: JOBS,
+    options: ['list', 'dryRun'],
+    load: () => import('./confirm.ts'),
+  },
+  snapshot: {
+    args: '<word>',
+    help: 'save, list, show, diff, delete, restore: snapshot --help says more',
+    group: JOBS,
+    load: () => import('./snapshot/index.ts'),
   },
   cancel: {
     args: '[jobs...]',
     help: 'cancel jobs; all of them without a number',
     group: JOBS,
+    options: ['dryRun'],
     load: () => import('./list-jobs.ts'),
   },
 
@@ -206,12 +239,25 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: manager,
   },
   'show-environment': { args: '', help: 'what services find in their environment', group: MANAGER, load: environment },
-  'set-environment': { args: '<assignments...>', help: 'add to it', group: MANAGER, load: environment },
-  'unset-environment': { args: '<names...>', help: 'take from it', group: MANAGER, load: environment },
+  'set-environment': {
+    args: '<assignments...>',
+    help: 'add to it',
+    group: MANAGER,
+    options: ['dryRun'],
+    load: environment,
+  },
+  'unset-environment': {
+    args: '<names...>',
+    help: 'take from it',
+    group: MANAGER,
+    options: ['dryRun'],
+    load: environment,
+  },
   'import-environment': {
     args: '<names...>',
     help: 'add from the environment of this command',
     group: MANAGER,
+    options: ['dryRun'],
     load: environment,
   },
   'is-system-running': {
@@ -229,9 +275,9 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: () => import('./completion.ts'),
   },
 
-  default: { args: '', help: 'isolate the default target', group: SYSTEM, options: ['block'], load: isolate },
-  rescue: { args: '', help: 'isolate rescue.target', group: SYSTEM, options: ['block'], load: isolate },
-  emergency: { args: '', help: 'isolate emergency.target', group: SYSTEM, options: ['block'], load: isolate },
+  default: { args: '', help: 'isolate the default target', group: SYSTEM, options: ['block', 'dryRun'], load: isolate },
+  rescue: { args: '', help: 'isolate rescue.target', group: SYSTEM, options: ['block', 'dryRun'], load: isolate },
+  emergency: { args: '', help: 'isolate emergency.target', group: SYSTEM, options: ['block', 'dryRun'], load: isolate },
   poweroff: end('stop everything and switch off'),
   reboot: end('stop everything and start again', '[argument]'),
   halt: end('stop everything and stay there'),

@@ -3,11 +3,26 @@ import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 import { exitOfError, exits } from '../exit.ts';
 import { expand } from '../names.ts';
+import type { Options } from '../options.ts';
 import { untilEnded } from '../wait.ts';
 import type { Outcome, Refusal, Unit } from '../wire.ts';
 import { showPlan } from './plan.ts';
 
 const VERBS: Readonly<Record<string, string>> = { condrestart: 'try-restart', 'force-reload': 'reload-or-restart' };
+
+/** For --job-mode=help; what each means is in systemctl(1). */
+const MODES: readonly string[] = [
+  'fail',
+  'replace',
+  'replace-irreversibly',
+  'isolate',
+  'flush',
+  'ignore-dependencies',
+  'ignore-requirements',
+  'triggering',
+  'restart-dependencies',
+  'lenient',
+];
 
 /** systemctl's words, by the result of the job. */
 function jobFailure(name: string, { unit, result }: Outcome, service: string): string {
@@ -95,6 +110,10 @@ function refusalWords(verb: string, { error, unit, why }: Refusal): string {
       return `Unit ${unit} is masked.`;
     case 'JobTypeNotApplicable':
       return `Job type ${verb} is not applicable for unit ${unit}.`;
+    case 'BadUnitSetting':
+      return `Unit ${unit} has a bad unit file setting.`;
+    case 'LoadFailed':
+      return `Unit ${unit} failed to load properly.`;
     case 'NoIsolation':
       return 'Operation refused, unit may not be isolated.';
     case 'OnlyByDependency':
@@ -106,13 +125,25 @@ function refusalWords(verb: string, { error, unit, why }: Refusal): string {
 
 /** What is said of a refusal: the sentence, then where to look or what to do. */
 function refused(call: Call, verb: string, asked: string, refusal: Refusal): string {
-  const { error, unit, todo } = refusal;
+  const { error, unit, todo, details } = refusal;
   const lines = [`Failed to ${verb} ${asked}: ${refusalWords(verb, refusal)}`];
   const known = ['NoSuchUnit', 'UnitMasked', 'JobTypeNotApplicable'].includes(error);
-  const see = ['OnlyByDependency', 'NoIsolation', 'LoadFailed', 'BadUnitSetting'].includes(error);
-  if (see) lines.push(`See '${call.context.name} status ${unit || asked}' for details.`);
+  // The faults themselves, each with its place: there is no need to look for them elsewhere.
+  for (const detail of details ?? []) lines.push(`  ${detail}`);
+  const faulty = (error === 'LoadFailed' || error === 'BadUnitSetting') && (details ?? []).length > 0;
+  const see = ['OnlyByDependency', 'NoIsolation', 'LoadFailed', 'BadUnitSetting'].includes(error) && !faulty;
+  if (faulty) lines.push(`Mend it, then run '${call.context.name} daemon-reload'.`);
+  else if (see) lines.push(`See '${call.context.name} status ${unit || asked}' for details.`);
   else if (todo !== '' && !known) lines.push(`${todo.slice(0, 1).toUpperCase()}${todo.slice(1)}.`);
   return lines.join('\n');
+}
+
+/** --job-mode= or one of the older options for it. */
+export function modeOf(options: Options): string {
+  if (options.jobMode !== undefined) return options.jobMode;
+  if (options['fail'] === true) return 'fail';
+  if (options['irreversible'] === true) return 'replace-irreversibly';
+  return options['ignoreDependencies'] === true ? 'ignore-dependencies' : 'replace';
 }
 
 export interface Request {
@@ -124,22 +155,33 @@ export interface Request {
 
 /** Ask for jobs, say what went wrong, and return the exit status. */
 export async function request(call: Call, { verb, units, mode, noBlock = false }: Request): Promise<number> {
-  const { client, context, options } = call;
+  const { client, options } = call;
+  const { outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Request', {
+    verb,
+    units,
+    mode: mode ?? modeOf(options),
+    noBlock,
+    transaction: options.showTransaction === true,
+  });
+  return await tellOutcomes(call, verb, outcomes);
+}
+
+/** The jobs of a transaction, as systemctl tells of them: those that were asked for, then the others. */
+function transactionLines(outcomes: readonly Outcome[]): string[] {
+  const anchors = new Set(outcomes.map(({ job }) => job));
+  return outcomes.flatMap(({ transaction }) =>
+    [...(transaction ?? [])]
+      .sort((a, b) => Number(anchors.has(b.id)) - Number(anchors.has(a.id)))
+      .map(({ id, unit, type }) => `Enqueued ${anchors.has(id) ? 'anchor' : 'auxiliary'} job ${id} ${unit}/${type}.`),
+  );
+}
+
+/** Say what became of requests, and return the exit status. */
+export async function tellOutcomes(call: Call, verb: string, outcomes: readonly Outcome[]): Promise<number> {
+  const { context, options } = call;
   const name = context.name;
   const show = options.showTransaction === true;
-  const { outcomes } = await client.change<{
-    outcomes: Outcome[];
-    progress?: { unit: string; state: string; job: number } | null;
-  }>(
-    'io.sysmaster.Jobs.Request',
-    { verb, units, mode: mode ?? options.jobMode ?? 'replace', noBlock },
-    show
-      ? ({ progress }) => {
-          if (progress !== undefined && progress !== null)
-            call.warn(`job ${progress.job} of ${progress.unit}: ${progress.state}`);
-        }
-      : undefined,
-  );
+  if (show) for (const line of transactionLines(outcomes)) call.warn(line);
   let refusal = 0;
   let failed = false;
   const bad = outcomes.filter(({ result }) => result === 'failed' || result === 'timeout').map(({ unit }) => unit);
@@ -168,13 +210,17 @@ export async function request(call: Call, { verb, units, mode, noBlock = false }
 export async function run(call: Call): Promise<number> {
   const { word, args, options, client } = call;
   const verb = VERBS[word] ?? word;
+  if (options.jobMode === 'help') {
+    call.print(MODES, () => MODES);
+    return exits.ok;
+  }
   const units = await expand(client, args);
   if (units.length === 0) {
     if (verb === 'start')
       throw new CliError(`No units in memory match ${args.join(' ')}; globs cannot start what is not loaded`);
     return exits.ok;
   }
-  if (options.dryRun === true) return await showPlan(call, verb, units);
+  if (options.dryRun === true) return await showPlan(call, verb, units, modeOf(options));
   const ended = options.wait === true ? await untilEnded(call, units) : undefined;
   try {
     if (verb !== 'stop' && !call.quiet) await warnOfReload(call, units);

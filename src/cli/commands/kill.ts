@@ -18,6 +18,14 @@ export async function run(call: Call): Promise<number> {
   if (signal === undefined) throw new CliError(`Failed to parse signal string "${wanted}".`);
   const whom = options.killWhom ?? options.killWho ?? 'all';
   if (!WHOM.includes(whom)) throw new CliError(`--kill-whom=${whom}: use one of ${WHOM.join(', ')}`);
+  if (options.dryRun === true) {
+    const units = await expand(client, args);
+    const of = whom === 'all' ? 'all processes' : `the ${whom} process`;
+    call.print({ signal, whom, units, dryRun: true }, () =>
+      units.map((unit) => `Would send ${wanted} to ${of} of ${unit}.`),
+    );
+    return 0;
+  }
   const done: { unit: string; signalled: number }[] = [];
   let status = 0;
   for (const unit of await expand(client, args)) {

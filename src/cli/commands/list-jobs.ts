@@ -43,6 +43,19 @@ async function list(call: Call): Promise<number> {
   return 0;
 }
 
+/** The jobs that would go, and those that would go with them because they need one of these. */
+async function wouldCancel({ client, args, context, print }: Call): Promise<number> {
+  const { jobs } = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List');
+  const named = args.length === 0 ? jobs : jobs.filter(({ id }) => args.includes(String(id)));
+  const missing = args.filter((word) => !jobs.some(({ id }) => String(id) === word));
+  for (const word of missing) context.err(`Would fail to cancel job ${word}: Job ${word} does not exist.\n`);
+  print({ canceled: named.map(({ id }) => id), dryRun: true }, () => [
+    ...named.map(({ id, type, unit, by }) => `Would cancel job ${id} (${type} ${unit}), asked for by ${by}.`),
+    ...(named.length === 0 && missing.length === 0 ? ['No jobs running.'] : []),
+  ]);
+  return missing.length > 0 ? 1 : 0;
+}
+
 async function cancel(call: Call): Promise<number> {
   const { client, args, context } = call;
   const canceled: number[] = [];
@@ -56,6 +69,7 @@ async function cancel(call: Call): Promise<number> {
     context.err(`Failed to cancel job ${word}: ${why}\n`);
     status = 1;
   };
+  if (call.options.dryRun === true) return await wouldCancel(call);
   if (args.length === 0) await change(undefined);
   for (const word of args) {
     if (!/^\d+$/.test(word)) throw new CliError(`Failed to parse job id "${word}": Invalid argument`);

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { CallError } from '../client.ts';
 import type { Call } from '../command.ts';
 import { expand } from '../names.ts';
+import type { Summary } from '../wire.ts';
 
 async function resetFailed(call: Call): Promise<number> {
   const { client, args, context } = call;
@@ -10,6 +11,19 @@ async function resetFailed(call: Call): Promise<number> {
     const { units } = await client.change<{ units: string[] }>('io.sysmaster.Units.ResetFailed', { names });
     return units;
   };
+  if (call.options.dryRun === true) {
+    const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', { states: ['failed'] });
+    const named = new Set(args.length === 0 ? units.map(({ name }) => name) : await expand(client, args));
+    const failed = units.map(({ name }) => name).filter((name) => named.has(name));
+    call.print({ units: [...named], failed, dryRun: true }, () => [
+      ...failed.map((name) => `Would forget the failure of ${name}.`),
+      ...[...named]
+        .filter((name) => !failed.includes(name))
+        .map((name) => `Would forget the start counts of ${name}; it has not failed.`),
+      ...(named.size === 0 ? ['No unit has failed.'] : []),
+    ]);
+    return 0;
+  }
   const done: string[] = [];
   let status = 0;
   if (args.length === 0) done.push(...(await change(undefined)));

@@ -1,65 +1,101 @@
 /** What a request would do, with the reason for each job: `sctl start --dry-run web`, `sctl plan start web`. */
-import type { Plan, Reason } from '../../jobs/types.ts';
+import { writeFileSync } from 'node:fs';
+import type { PlanDocument } from '../../jobs/types.ts';
+import { CallError } from '../client.ts';
 import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 import { exitOfError } from '../exit.ts';
 import { expand } from '../names.ts';
+import { planLines } from '../output/plan.ts';
 import type { Refusal } from '../wire.ts';
 
-function originWords(origin: Plan['cuts'][number]['edge']['origin']): string {
-  if ('file' in origin) return `${origin.file}:${origin.line}`;
-  return 'link' in origin ? origin.link : `rule: ${origin.rule}`;
+/** How often a plan is made anew because it has moved while it was to be kept. */
+const TRIES = 3;
+
+export interface Planned {
+  readonly plan?: PlanDocument | null;
+  readonly refusal?: Refusal | null;
 }
 
-function reasonWords(reason: Reason): string {
-  if ('asked' in reason) return `asked for: ${reason.asked}`;
-  if ('isolate' in reason) return `${reason.isolate} is isolated`;
-  if ('triggers' in reason) return `it triggers ${reason.triggers}`;
-  const { from, kind, to, origin } = reason.edge;
-  return `${from} ${kind} ${to}, from ${originWords(origin)}`;
-}
-
-function planLines({ jobs, notes, cuts, replaces }: Plan, { style }: Call): string[] {
-  if (jobs.length === 0) return ['Nothing is to do.', ...notes];
-  return [
-    ...jobs.flatMap(({ unit, type, reasons, after }) => [
-      `${type.padEnd(8)} ${style.bold(unit)}${after.length > 0 ? style.grey(`  after ${after.join(', ')}`) : ''}`,
-      ...reasons.map((reason) => style.grey(`           ${reasonWords(reason)}`)),
-    ]),
-    ...replaces.map(({ job, unit, why }) => `${style.yellow('replaces')} job ${job} of ${unit}: ${why}`),
-    ...cuts.map(
-      ({ edge, ring, why }) =>
-        `${style.yellow('cuts')}     ${edge.from} ${edge.kind} ${edge.to} (${originWords(edge.origin)}) in the ring ${ring.join(' → ')}: ${why}`,
-    ),
-    ...notes.map((note) => `note     ${note}`),
-    '',
-    `${jobs.length} jobs.`,
-  ];
+/** A refusal in full: why, each detail, what to do. */
+export function refusalLines(intro: string, { why, todo, details }: Refusal): string[] {
+  return [`${intro}: ${why}${todo === '' ? '' : `; ${todo}`}`, ...(details ?? []).map((line) => `  ${line}`)];
 }
 
 /** Show what `verb` of these units would do; nothing is changed. Each unit is planned by itself, as a request does it. */
-export async function showPlan(call: Call, verb: string, units: readonly string[]): Promise<number> {
-  const { client, options, context } = call;
-  const plans: Plan[] = [];
+export async function showPlan(
+  call: Call,
+  verb: string,
+  units: readonly string[],
+  mode = call.options.jobMode,
+): Promise<number> {
+  const { client, context, options, style } = call;
+  const plans: PlanDocument[] = [];
   let status = 0;
   for (const unit of units) {
-    const { plan, refusal } = await client.call<{ plan?: Plan; refusal?: Refusal | null }>('io.sysmaster.Jobs.Plan', {
-      verb,
-      units: [unit],
-      mode: options.jobMode,
-    });
+    const { plan, refusal } = await client.call<Planned>('io.sysmaster.Jobs.Plan', { verb, units: [unit], mode });
     if (plan) plans.push(plan);
     else if (refusal) {
-      context.err(`Would fail to ${verb} ${unit}: ${refusal.why}${refusal.todo === '' ? '' : `; ${refusal.todo}`}\n`);
+      context.err(`${refusalLines(`Would fail to ${verb} ${unit}`, refusal).join('\n')}\n`);
       status ||= exitOfError(refusal.error);
     }
   }
-  call.print(plans, () => plans.flatMap((plan, index) => [...(index > 0 ? [''] : []), ...planLines(plan, call)]));
+  call.print(plans, () =>
+    plans.flatMap((plan, index) => [...(index > 0 ? [''] : []), ...planLines(plan, options.output, style)]),
+  );
   return status;
 }
 
+/** Write a plan to a file; `-` is standard output. */
+export function savePlan(call: Call, plan: PlanDocument, path: string): void {
+  const text = `${JSON.stringify(plan, undefined, 2)}\n`;
+  if (path === '-') return call.context.out(text);
+  try {
+    writeFileSync(path, text, { mode: 0o600 });
+  } catch (error) {
+    throw new CliError(`Cannot save the plan: ${(error as Error).message}`, 1, error);
+  }
+}
+
+/** The plan for all units together, kept by core under its id where the caller may have it kept. */
+async function keptPlan(call: Call, verb: string, units: readonly string[]) {
+  const { client, options } = call;
+  const asked = { verb, units, mode: options.jobMode };
+  for (let left = TRIES; ; left -= 1) {
+    const { plan, refusal } = await client.call<Planned>('io.sysmaster.Jobs.Plan', asked);
+    if (!plan) return { refusal: refusal ?? undefined };
+    try {
+      await client.change('io.sysmaster.Jobs.Keep', { ...asked, id: plan.id });
+      return { plan, kept: true };
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      if (error.short === 'AccessDenied' || left <= 1) return { plan, kept: false };
+      if (error.short !== 'PlanMoved') throw error;
+    }
+  }
+}
+
 export async function run(call: Call): Promise<number> {
+  const { client, context, options, style } = call;
   const [verb = '', ...words] = call.args;
   if (words.length === 0) throw new CliError('Too few arguments.');
-  return await showPlan(call, verb, await expand(call.client, words));
+  const isolates = verb === 'isolate';
+  const own: Call = isolates ? { ...call, options: { ...options, jobMode: 'isolate' } } : call;
+  const units = await expand(client, words, isolates ? 'target' : 'service');
+  if (units.length === 0) throw new CliError(`No units in memory match ${words.join(' ')}.`);
+  const { plan, refusal, kept } = await keptPlan(own, isolates ? 'start' : verb, units);
+  if (refusal !== undefined) {
+    context.err(`${refusalLines(`Would fail to ${verb} ${units.join(' ')}`, refusal).join('\n')}\n`);
+    return exitOfError(refusal.error);
+  }
+  if (plan === undefined) throw new CliError('Core answered with neither a plan nor a refusal.');
+  const file = options.save;
+  if (file !== undefined) savePlan(call, plan, file);
+  if (file === '-') return 0;
+  const bare = options.output === 'dot' || options.output === 'tree';
+  call.print(plan, () => [
+    ...planLines(plan, options.output, style),
+    ...(bare || (!kept && file === undefined) ? [] : [`To do it: ${context.name} apply ${file ?? plan.id}`]),
+  ]);
+  return 0;
 }

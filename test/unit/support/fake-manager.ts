@@ -17,7 +17,7 @@ import {
   type UnitSummary,
   type UnitView,
 } from '../../../src/api/manager.ts';
-import type { Plan } from '../../../src/jobs/types.ts';
+import type { PlanDocument } from '../../../src/jobs/types.ts';
 import type { DependencyKind, Edge } from '../../../src/units/types.ts';
 import { fakeState, fakeUnit, fakeWorld, NOON } from './fake-units.ts';
 
@@ -192,6 +192,14 @@ export function fakeManager(): FakeManager {
         };
       case 'daemon-reload':
         return { what: 'daemon-reload', findings: 0 };
+      case 'apply':
+      case 'restore':
+        return { what: 'request', outcomes: [{ unit: 'web.service', job: nextJob++, result: 'done', notes: [] }] };
+      case 'keep-plan':
+      case 'confirm':
+        return { what: change.what, id: change.id };
+      case 'snapshot':
+        return { what: 'snapshot', name: change.name };
       default:
         return { what: change.what };
     }
@@ -265,7 +273,26 @@ export function fakeManager(): FakeManager {
       })),
     unitFile: (name) => manager.unitFiles().find((file) => file.name === name),
     jobs: () => [job],
-    plan: (request): Plan => ({
+    identity: () => ({ machineId: managerView.machineId, bootId: managerView.bootId }),
+    confirmations: () => [],
+    snapshots: () => [],
+    snapshot(name) {
+      throw new ManagerError({ error: 'NoSuchSnapshot', unit: '', why: `there is no snapshot ${name}`, todo: '' });
+    },
+    restoring: () => ({ plan: undefined, files: [], notes: [] }),
+    plan: (request): PlanDocument => ({
+      format: 'sysmaster-plan',
+      version: 1,
+      id: '0123456789ab',
+      machineId: managerView.machineId,
+      bootId: managerView.bootId,
+      madeUs: 1,
+      state: { hash: 'f'.repeat(64), units: { [request.units[0]!]: 'inactive loaded 0123456789ab' } },
+      stops: [],
+      stands: [],
+      waits: [],
+      estimate: { ms: 0, unknown: 1, jobs: {} },
+      touches: [request.units[0]!],
       request,
       jobs: [
         {

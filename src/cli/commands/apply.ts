@@ -1,0 +1,100 @@
+/** apply: carry out a plan that was made before, or say what has moved since; with --confirm-within it is undone unless confirmed. */
+import { readFileSync } from 'node:fs';
+import type { PlanDocument } from '../../jobs/types.ts';
+import { parseSpan } from '../../units/syntax/timespan.ts';
+import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
+import { exitOfError } from '../exit.ts';
+import { planLines } from '../output/plan.ts';
+import { spanText } from '../output/time.ts';
+import type { Outcome } from '../wire.ts';
+import { tellOutcomes } from './jobs.ts';
+import { type Planned, refusalLines } from './plan.ts';
+
+/** Characters of the state of the units that are sent along; a plan of more is applied all the same, but what has moved cannot be told. */
+const MAX_STATE = 700_000;
+const ID = /^[0-9a-f]{12}$/;
+
+/** A plan file: JSON that says it is a plan. What is in it is core's to judge. */
+async function readPlan({ context }: Call, path: string): Promise<PlanDocument> {
+  let text: string;
+  try {
+    text = path === '-' ? await context.input() : readFileSync(path, 'utf8');
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message;
+    throw new CliError(
+      `${path}: cannot be read: ${why}; name a file of ${context.name} plan --save, or the id of a plan`,
+      1,
+      error,
+    );
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new CliError(
+      `${path}: not a plan: ${(error as Error).message}; make one with ${context.name} plan VERB UNIT… --save FILE`,
+      1,
+      error,
+    );
+  }
+  if (typeof value !== 'object' || value === null || (value as PlanDocument).format !== 'sysmaster-plan')
+    throw new CliError(
+      `${path}: not a plan: its format is not sysmaster-plan; make one with ${context.name} plan VERB UNIT… --save FILE`,
+    );
+  return value as PlanDocument;
+}
+
+/** What core wants of a plan. */
+function essentials({ format, version, id, machineId, bootId, request, state }: PlanDocument): object {
+  const long = JSON.stringify(state ?? null).length > MAX_STATE;
+  return { format, version, id, machineId, bootId, request, state: long ? { hash: state.hash } : state };
+}
+
+/** The time to confirm in, in µs. */
+export function confirmWithinUs(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const ms = parseSpan(text);
+  if (ms === undefined || ms === 'infinity' || ms <= 0)
+    throw new CliError(`--confirm-within=${text}: not a time span; use one like 2min or 30s`);
+  return Math.round(ms * 1000);
+}
+
+/** What the plan's request would do now, and whether that is still the plan. */
+async function dryRun(call: Call, plan: PlanDocument | undefined): Promise<number> {
+  if (plan === undefined) throw new CliError('--dry-run needs the plan itself: name the file it was saved to');
+  const { client, context, style, options } = call;
+  const { verb, units, mode, also } = plan.request;
+  if (also !== undefined)
+    throw new CliError('--dry-run: this plan restores a snapshot; see sctl snapshot restore NAME --plan');
+  const now = await client.call<Planned>('io.sysmaster.Jobs.Plan', { verb, units, mode });
+  if (now.refusal) {
+    context.err(`${refusalLines(`Plan ${plan.id} would be refused`, now.refusal).join('\n')}\n`);
+    return exitOfError(now.refusal.error);
+  }
+  const same = now.plan?.id === plan.id;
+  if (!same)
+    context.err(`Plan ${plan.id} would be refused: the world has moved since; this is what would be done now.\n`);
+  call.print(now.plan, () => (now.plan ? planLines(now.plan, options.output, style) : []));
+  return same ? 0 : 1;
+}
+
+export async function run(call: Call): Promise<number> {
+  const { args, options, client, context } = call;
+  const word = args[0] ?? '';
+  const plan = ID.test(word) ? undefined : await readPlan(call, word);
+  if (options.dryRun === true) return await dryRun(call, plan);
+  const within = confirmWithinUs(options.confirmWithin);
+  const id = plan?.id ?? word;
+  const { outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Apply', {
+    ...(plan === undefined ? { id } : { plan: essentials(plan) }),
+    confirmWithinUs: within,
+    noBlock: options.block === false,
+    transaction: options.showTransaction === true,
+  });
+  const status = await tellOutcomes(call, 'apply', outcomes);
+  const refused = outcomes.some(({ refusal }) => refusal !== undefined && refusal !== null);
+  if (within !== undefined && !refused && !call.json)
+    call.warn(`It is undone in ${spanText(within, 1000)} unless it is confirmed: ${context.name} confirm ${id}`);
+  return status;
+}

@@ -1,0 +1,128 @@
+/** Plans for people and programs: as text, as a tree of what pulls in what, and as a graph in DOT. */
+import type { PlanDocument, PlannedJob, Reason } from '../../jobs/types.ts';
+import type { Style } from './style.ts';
+import { spanText } from './time.ts';
+import { branches } from './tree.ts';
+
+type Origin = PlanDocument['cuts'][number]['edge']['origin'];
+
+function originWords(origin: Origin): string {
+  if ('file' in origin) return `${origin.file}:${origin.line}`;
+  return 'link' in origin ? origin.link : `rule: ${origin.rule}`;
+}
+
+export function reasonWords(reason: Reason): string {
+  if ('asked' in reason) return `asked for by ${reason.asked}`;
+  if ('isolate' in reason) return `${reason.isolate} is isolated`;
+  if ('triggers' in reason) return `it triggers ${reason.triggers}`;
+  const { from, kind, to, origin } = reason.edge;
+  return `${from} ${kind} ${to}, from ${originWords(origin)}`;
+}
+
+/** Names in a line are cut after so many. */
+const MAX_NAMES = 8;
+const some = (names: readonly string[]): string =>
+  names.length <= MAX_NAMES
+    ? names.join(', ')
+    : `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`;
+
+const span = (ms: number): string => spanText(Math.round(ms * 1000), 1000);
+const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+function estimateWords({ jobs, estimate }: PlanDocument): string {
+  if (estimate.unknown === jobs.length) return 'how long it takes is not known';
+  const rest =
+    estimate.unknown === 0 ? '' : ` and what ${counted(estimate.unknown, 'job')} that never ran before may take`;
+  return `about ${span(estimate.ms)}${rest}`;
+}
+
+/** One line and its reasons for each job, in waves; then everything that is given up, waited for or stopped. */
+export function planText(plan: PlanDocument, style: Style): string[] {
+  const { jobs, notes, cuts, replaces, stops, stands, waits, estimate } = plan;
+  const label = (word: string) => style.yellow(word.padEnd(8));
+  const after = [
+    ...stops.map(({ unit, why }) => `${label('stops')} ${unit}, which is up: ${why}`),
+    ...replaces.map(({ job, unit, why }) => `${label('replaces')} job ${job} of ${unit}: ${why}`),
+    ...waits.map(({ unit, why }) => `${label('waits')} ${unit}: ${why}`),
+    ...cuts.map(
+      ({ edge, ring, why }) =>
+        `${label('cuts')} ${edge.from} ${edge.kind} ${edge.to} (${originWords(edge.origin)}) in the ring ${ring.join(' → ')}: ${why}`,
+    ),
+    ...(stands.length === 0 ? [] : [`stands   ${some(stands)}`]),
+    ...notes.map((note) => `note     ${note}`),
+  ];
+  if (jobs.length === 0) return ['Nothing is to do.', ...after];
+  const waves = Math.max(...jobs.map(({ wave }) => wave)) + 1;
+  const lines = jobs.flatMap(({ unit, type, reasons, after: first, wave }, at) => {
+    const length = estimate.jobs[unit];
+    const facts = [
+      ...(length === undefined ? [] : [`about ${span(length)}`]),
+      ...(first.length === 0 ? [] : [`after ${some(first)}`]),
+    ];
+    return [
+      ...(waves > 1 && wave !== jobs[at - 1]?.wave ? [style.grey(`wave ${wave}`)] : []),
+      `${type.padEnd(8)} ${style.bold(unit)}${facts.length > 0 ? style.grey(`  ${facts.join('; ')}`) : ''}`,
+      ...reasons.map((reason) => style.grey(`           ${reasonWords(reason)}`)),
+    ];
+  });
+  const sum = `${counted(jobs.length, 'job')} in ${counted(waves, 'wave')}, ${estimateWords(plan)}.`;
+  return [...lines, ...(after.length === 0 ? [] : ['', ...after]), '', sum];
+}
+
+/** Who pulled a job in: the unit of the nearest reason; undefined: the request. */
+function puller({ reasons }: PlannedJob): string | undefined {
+  const [reason] = reasons;
+  if (reason === undefined || 'asked' in reason) return undefined;
+  if ('edge' in reason) return reason.edge.from;
+  return 'isolate' in reason ? reason.isolate : reason.triggers;
+}
+
+/** Each job below the one that pulled it in. */
+export function planTree({ jobs, request }: PlanDocument, style: Style): string[] {
+  if (jobs.length === 0) return ['Nothing is to do.'];
+  const below = new Map<string | undefined, PlannedJob[]>();
+  const planned = new Set(jobs.map(({ unit }) => unit));
+  for (const job of jobs) {
+    const by = puller(job);
+    const at = by === undefined || !planned.has(by) || by === job.unit ? undefined : by;
+    below.set(at, [...(below.get(at) ?? []), job]);
+  }
+  for (const list of below.values()) list.sort((a, b) => (a.unit < b.unit ? -1 : 1));
+  const words = ({ unit, type, reasons: [reason] }: PlannedJob) =>
+    `${type} ${style.bold(unit)}${reason === undefined || 'asked' in reason ? '' : style.grey(`  ${reasonWords(reason)}`)}`;
+  const root = `${request.verb} ${request.units.join(' ')}, asked for by ${request.by}`;
+  return branches<PlannedJob | undefined>(
+    undefined,
+    (job) => (job === undefined ? root : words(job)),
+    (job) => below.get(job?.unit) ?? [],
+  );
+}
+
+const COLOURS: Readonly<Record<string, string>> = {
+  start: 'palegreen',
+  stop: 'lightpink',
+  restart: 'khaki',
+  reload: 'lightblue',
+};
+const quoted = (text: string): string => `"${text.replace(/[\\"]/g, '\\$&')}"`;
+
+/** A graph for graphviz: an arrow from each job to those that wait for it, dashed where an ordering was cut. */
+export function planDot({ id, jobs, cuts }: PlanDocument): string[] {
+  return [
+    `digraph ${quoted(`plan ${id}`)} {`,
+    '  rankdir=LR; node [shape=box, style=filled, fontname="sans-serif"];',
+    ...jobs.map(
+      ({ unit, type }) =>
+        `  ${quoted(unit)} [label=${quoted(`${type}\n${unit}`).replace('\n', '\\n')}, fillcolor=${COLOURS[type] ?? 'white'}];`,
+    ),
+    ...jobs.flatMap(({ unit, after }) => after.map((first) => `  ${quoted(first)} -> ${quoted(unit)};`)),
+    ...cuts.map(({ edge }) => `  ${quoted(edge.to)} -> ${quoted(edge.from)} [style=dashed, color=red, label="cut"];`),
+    '}',
+  ];
+}
+
+/** In the form that --output names. JSON is the caller's. */
+export function planLines(plan: PlanDocument, form: string | undefined, style: Style): string[] {
+  if (form === 'dot') return planDot(plan);
+  return form === 'tree' ? planTree(plan, style) : planText(plan, style);
+}

@@ -1,0 +1,81 @@
+/**
+ * Which plan a plan is: its id, the state it rests on, and, when that has changed, what has moved.
+ *
+ * A plan touches the units that planning looked at for a job (`touches`) and those whose jobs it replaces. What is known of each of
+ * them at the moment is one line; their hash is the state of the plan. Other units may come and go: they change nothing about it.
+ *
+ *     active loaded 9f86d081884c                          a unit, with the hash of its settings
+ *     inactive loaded 9f86d081884c, job 12 (start)        with a job in the table
+ */
+import { sha256 } from './hash.ts';
+import { partsOf } from './plan.ts';
+import type { JobRequest, Plan, PlanWorld } from './types.ts';
+
+/** Digits of an id and of the hash of a unit's settings: enough to tell apart, short enough to be read aloud. */
+export const ID_LENGTH = 12;
+
+/** Looks like the id of a plan. */
+export const isPlanId = (text: string) => /^[0-9a-f]{12}$/.test(text);
+
+/** A world in which units have settings. */
+export interface IdentityWorld extends PlanWorld {
+  /** Hash of a unit's settings as loaded; empty: it has none. */
+  readonly settings: (unit: string) => string;
+}
+
+export interface Identity {
+  readonly id: string;
+  readonly hash: string;
+  /** By unit, sorted. */
+  readonly units: Readonly<Record<string, string>>;
+}
+
+/** What is known of one unit. */
+export function stateLine(world: IdentityWorld, unit: string): string {
+  const job = world.installed.of(unit);
+  const load = world.graph.facts(unit)?.loadState ?? 'not-found';
+  const settings = world.settings(unit).slice(0, ID_LENGTH) || '-';
+  return `${world.states.active(unit)} ${load} ${settings}${job === undefined ? '' : `, job ${job.id} (${job.type})`}`;
+}
+
+export function identify(world: IdentityWorld, plan: Plan): Identity {
+  const touched = [...new Set([...plan.touches, ...plan.replaces.map(({ unit }) => unit)])].sort();
+  const units = Object.fromEntries(touched.map((unit) => [unit, stateLine(world, unit)]));
+  const hash = sha256(JSON.stringify(units));
+  const jobs = plan.jobs.map(({ unit, type, wave, after }) => [unit, type, wave, after]);
+  const canceled = plan.replaces.map(({ job }) => job);
+  const id = sha256(JSON.stringify([1, asked(plan.request), hash, jobs, canceled])).slice(0, ID_LENGTH);
+  return { id, hash, units };
+}
+
+/** What was asked, whoever asked it and in whatever order the units were named. */
+const asked = (request: JobRequest) => [
+  request.mode,
+  request.automatic === true,
+  partsOf(request).map(({ verb, units }) => [verb, [...new Set(units)].sort()]),
+];
+
+/** One sentence for each unit that is not what it was. */
+export function moved(before: Readonly<Record<string, string>>, now: Readonly<Record<string, string>>): string[] {
+  const units = [...new Set([...Object.keys(before), ...Object.keys(now)])].sort();
+  return units.flatMap((unit) => {
+    const [was, is] = [before[unit], now[unit]];
+    if (was === is) return [];
+    if (was === undefined) return [`${unit}: was not touched by the plan, is now: ${is}`];
+    if (is === undefined) return [`${unit}: was ${was}, is not touched by the plan now`];
+    return [`${unit}: ${difference(was, is)}`];
+  });
+}
+
+const LINE = /^(\S+) (\S+) (\S+)(?:, (job .+))?$/;
+
+function difference(before: string, now: string): string {
+  const [was, is] = [LINE.exec(before), LINE.exec(now)];
+  if (was === null || is === null) return `was ${before}, is ${now}`;
+  const parts: string[] = [];
+  if (was[1] !== is[1]) parts.push(`was ${was[1]}, is ${is[1]}`);
+  if (was[2] !== is[2]) parts.push(`was ${was[2]}, is ${is[2]}`);
+  if (was[3] !== is[3]) parts.push(`its settings were ${was[3]}, are ${is[3]}`);
+  if (was[4] !== is[4]) parts.push(`had ${was[4] ?? 'no job'}, has ${is[4] ?? 'no job'}`);
+  return parts.join('; ');
+}
