@@ -5,6 +5,7 @@
  * Rules that need two units are here: targets come after what they pull in. All lists are sorted by name, so that nothing
  * depends on the order of loading. Source: systemd.unit(5); systemd.target(5), "Default Dependencies".
  */
+import { hasDefaults, linkageOf } from './linkage.ts';
 import { emptyUnit, type UnitLoader } from './load.ts';
 import { typeOf } from './names.ts';
 import { originsOf, withOrigins } from './origin.ts';
@@ -74,187 +75,275 @@ export interface Graph {
 /** Units in one graph; beyond it a load gives an error unit, so that no file can grow it without end. */
 const UNITS_MAX = 100_000;
 
+const KIND_NUMBER = Object.fromEntries(DEPENDENCY_KINDS.map((kind, number) => [kind, number])) as Readonly<
+  Record<DependencyKind, number>
+>;
+const INVERSE_NUMBERS = DEPENDENCY_KINDS.map((kind) => KIND_NUMBER[INVERSES[kind]]);
+const [BEFORE, AFTER] = [KIND_NUMBER.Before, KIND_NUMBER.After];
+const PULLS_NUMBERS = PULLS.map((kind) => KIND_NUMBER[kind]);
+const NO_EDGES: readonly Edge[] = Object.freeze([]);
+/** The place, instead of one in a unit's list, of an edge that {@link Graph} itself makes. */
+const BY_RULE = -1;
+const TARGET_RULE = { rule: 'default dependency of targets: after what they pull in' } as const;
+
+/** A name that edges lead to; all names of a unit are one. */
+interface Node {
+  readonly name: string;
+  unit: Unit | undefined;
+  /** By number of kind. */
+  readonly ends: (Ends | undefined)[];
+}
+
+/**
+ * The edges of one unit and kind as they were found, three entries each: the other end, the unit whose file says so, and the
+ * place in that unit's list. Most are never asked for, so {@link Edge}s are made when they are.
+ */
+class Ends {
+  readonly found: (Node | Unit | number)[] = [];
+  sorted: readonly Edge[] | undefined;
+  #others: Set<Node> | undefined;
+
+  add(other: Node, source: Unit, place: number): void {
+    this.found.push(other, source, place);
+    this.sorted = undefined;
+    this.#others?.add(other);
+  }
+
+  get size(): number {
+    return this.found.length / 3;
+  }
+
+  has(other: Node): boolean {
+    if (this.found.length > 48) {
+      this.#others ??= new Set(this.others());
+      return this.#others.has(other);
+    }
+    for (let at = 0; at < this.found.length; at += 3) if (this.found[at] === other) return true;
+    return false;
+  }
+
+  others(): Node[] {
+    const nodes: Node[] = [];
+    for (let at = 0; at < this.found.length; at += 3) nodes.push(this.found[at] as Node);
+    return nodes;
+  }
+
+  delete(other: Node): void {
+    const { found } = this;
+    let kept = 0;
+    for (let at = 0; at < found.length; at += 3) {
+      if (found[at] === other) continue;
+      for (let offset = 0; offset < 3; offset += 1) found[kept + offset] = found[at + offset] as Node | Unit | number;
+      kept += 3;
+    }
+    if (kept === found.length) return;
+    found.length = kept;
+    this.sorted = undefined;
+    this.#others = undefined;
+  }
+
+  /** Sorted by the other end, each with all of its reasons. */
+  edges(from: string, kind: DependencyKind): readonly Edge[] {
+    if (this.sorted !== undefined) return this.sorted;
+    const all: Edge[] = [];
+    for (let at = 0; at < this.found.length; at += 3) all.push(this.#edge(at, from, kind));
+    this.sorted = all.length < 2 ? all : merged(all.sort((a, b) => compare(a.to, b.to)));
+    return this.sorted;
+  }
+
+  /** As the unit's own list has it, between main names and seen from `from`. */
+  #edge(at: number, from: string, kind: DependencyKind): Edge {
+    const [{ name: to }, source, place] = [
+      this.found[at] as Node,
+      this.found[at + 1] as Unit,
+      this.found[at + 2] as number,
+    ];
+    const said = source.edges[place];
+    if (said === undefined) return { from, kind, to, origin: TARGET_RULE };
+    if (said.from === from && said.kind === kind && said.to === to) return said;
+    return said.also === undefined ? { from, kind, to, origin: said.origin } : { ...said, from, kind, to };
+  }
+}
+
+/** Of sorted edges those with one other end made one. */
+function merged(edges: readonly Edge[]): readonly Edge[] {
+  const out: Edge[] = [];
+  for (const edge of edges) {
+    const last = out[out.length - 1];
+    if (last?.to === edge.to) out[out.length - 1] = withOrigins(last, originsOf(edge));
+    else out.push(edge);
+  }
+  return out;
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
+  /** By every name. */
+  const nodes = new Map<string, Node>();
   const units = new Map<string, Unit>();
-  const mainNames = new Map<string, string>();
-  /** unit -> kind -> other -> edge. */
-  const index = new Map<string, Map<DependencyKind, Map<string, Edge>>>();
-  const sorted = new Map<string, readonly Edge[]>();
   let all: readonly Unit[] | undefined;
 
-  const canonical = (name: string): string => mainNames.get(name) ?? name;
+  const canonical = (name: string): string => nodes.get(name)?.name ?? name;
+  const get = (name: string): Unit | undefined => nodes.get(name)?.unit;
 
-  const store = (edge: Edge): void => {
-    let kinds = index.get(edge.from);
-    if (kinds === undefined) {
-      kinds = new Map();
-      index.set(edge.from, kinds);
+  const nodeOf = (name: string): Node => {
+    let node = nodes.get(name);
+    if (node === undefined) {
+      node = { name, unit: undefined, ends: [] };
+      nodes.set(name, node);
     }
-    let others = kinds.get(edge.kind);
-    if (others === undefined) {
-      others = new Map();
-      kinds.set(edge.kind, others);
-    }
-    const known = others.get(edge.to);
-    const whole = known === undefined ? edge : withOrigins(known, originsOf(edge));
-    if (whole === known) return;
-    others.set(edge.to, whole);
-    sorted.delete(`${edge.kind} ${edge.from}`);
+    return node;
   };
 
-  /** The edge and its inverse, for the same reasons. */
-  const connect = (edge: Edge): void => {
-    const { from, kind, to } = edge;
+  const store = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
+    let ends = from.ends[kind];
+    if (ends === undefined) {
+      while (from.ends.length <= kind) from.ends.push(undefined);
+      ends = new Ends();
+      from.ends[kind] = ends;
+    }
+    ends.add(to, source, place);
+  };
+
+  const connect = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
     if (from === to) return;
-    store(edge);
-    store({ ...edge, from: to, kind: INVERSES[kind], to: from });
+    store(from, kind, to, source, place);
+    store(to, INVERSE_NUMBERS[kind] as number, from, source, place);
   };
-  /** An edge as a unit has it, between main names. */
-  const between = (edge: Edge, from: string, to: string): Edge =>
-    edge.from === from && edge.to === to ? edge : { ...edge, from, to };
 
-  const has = (from: string, kind: DependencyKind, to: string): boolean => index.get(from)?.get(kind)?.has(to) ?? false;
+  const has = (from: Node, kind: number, to: Node): boolean => {
+    const [there, back] = [from.ends[kind], to.ends[INVERSE_NUMBERS[kind] as number]];
+    if (there === undefined || back === undefined) return false;
+    return there.size <= back.size ? there.has(to) : back.has(from);
+  };
 
   /** Take a unit in under all of its names. */
-  const admit = (unit: Unit): void => {
+  const admit = (unit: Unit): Node => {
+    const node = nodeOf(unit.name);
+    node.unit = unit;
     units.set(unit.name, unit);
-    mainNames.set(unit.name, unit.name);
-    for (const name of unit.names) mainNames.set(name, unit.name);
+    for (const name of unit.names) nodes.set(name, node);
     all = undefined;
+    return node;
   };
 
   const load = (name: string): Unit => {
-    const known = units.get(canonical(name));
+    const known = get(name);
     if (known !== undefined) return known;
     const unit = loader.load(name);
     // A name that leads to a unit that is here already.
-    const main = units.get(unit.name);
-    if (main !== undefined) {
-      mainNames.set(name, main.name);
-      return main;
+    const main = nodes.get(unit.name);
+    if (main?.unit !== undefined) {
+      nodes.set(name, main);
+      return main.unit;
     }
     grow([unit]);
-    if (name !== unit.name) mainNames.set(name, unit.name);
+    nodes.set(name, nodeOf(unit.name));
     return unit;
   };
 
   /** Take units in, and all they reach; then the rules between two units. */
   function grow(first: readonly Unit[]): void {
     const waiting = [...first];
-    const fresh: Unit[] = [];
+    const fresh: Node[] = [];
     for (let unit = waiting.pop(); unit !== undefined; unit = waiting.pop()) {
       if (units.get(unit.name) === unit) continue;
-      admit(unit);
-      fresh.push(unit);
-      for (const edge of unit.edges) {
-        const known = units.get(canonical(edge.to));
-        let other =
-          known ??
-          (units.size + waiting.length >= UNITS_MAX
-            ? emptyUnit(edge.to, typeOf(edge.to) ?? 'service', [edge.to], 'stub', [])
-            : loader.load(edge.to));
-        const here = units.get(other.name);
-        if (here !== undefined) other = here;
-        mainNames.set(edge.to, other.name);
-        if (here === undefined) waiting.push(other);
-        connect(between(edge, unit.name, other.name));
+      const node = admit(unit);
+      fresh.push(node);
+      const { kinds, others } = linkageOf(unit);
+      for (const [place, to] of others.entries()) {
+        let other = nodes.get(to);
+        if (other?.unit === undefined && other?.name !== node.name) {
+          const loaded =
+            units.size + waiting.length >= UNITS_MAX
+              ? emptyUnit(to, typeOf(to) ?? 'service', [to], 'stub', [])
+              : loader.load(to);
+          other = nodeOf(loaded.name);
+          if (other.unit === undefined) waiting.push(loaded);
+          nodes.set(to, other);
+        }
+        connect(node, KIND_NUMBER[kinds[place] as DependencyKind], other as Node, unit, place);
       }
     }
-    for (const unit of fresh) orderTargets(unit);
+    for (const node of fresh) orderTargets(node);
   }
 
   /** A target comes after what it pulls in, unless one of the two wants no default dependencies or the order is the other way. */
-  function orderTargets(unit: Unit): void {
-    if (unit.type === 'target') {
-      for (const kind of PULLS)
-        for (const other of index.get(unit.name)?.get(kind)?.keys() ?? []) orderTarget(unit, other);
+  function orderTargets(node: Node): void {
+    if (node.unit?.type === 'target') {
+      for (const kind of PULLS_NUMBERS) for (const other of node.ends[kind]?.others() ?? []) orderTarget(node, other);
     }
-    for (const kind of PULLS) {
-      for (const other of index.get(unit.name)?.get(INVERSES[kind])?.keys() ?? []) {
-        const target = units.get(other);
-        if (target?.type === 'target') orderTarget(target, unit.name);
-      }
+    for (const kind of PULLS_NUMBERS) {
+      for (const other of node.ends[INVERSE_NUMBERS[kind] as number]?.others() ?? [])
+        if (other.unit?.type === 'target') orderTarget(other, node);
     }
   }
 
-  function orderTarget(target: Unit, otherName: string): void {
-    const other = units.get(otherName);
-    if (other === undefined || target.loadState !== 'loaded' || other.loadState !== 'loaded') return;
-    if (!target.unit.DefaultDependencies || !other.unit.DefaultDependencies) return;
-    if (has(target.name, 'Before', otherName)) return;
-    connect({
-      from: target.name,
-      kind: 'After',
-      to: otherName,
-      origin: { rule: 'default dependency of targets: after what they pull in' },
-    });
+  function orderTarget(target: Node, other: Node): void {
+    if (target.unit?.loadState !== 'loaded' || other.unit?.loadState !== 'loaded') return;
+    if (!hasDefaults(target.unit) || !hasDefaults(other.unit)) return;
+    if (!has(target, BEFORE, other)) connect(target, AFTER, other, target.unit, BY_RULE);
   }
 
   const edges = (name: string, kind: DependencyKind): readonly Edge[] => {
-    const main = canonical(name);
-    const key = `${kind} ${main}`;
-    const known = sorted.get(key);
-    if (known !== undefined) return known;
-    const list = [...(index.get(main)?.get(kind)?.values() ?? [])].sort((a, b) =>
-      a.to < b.to ? -1 : a.to > b.to ? 1 : 0,
-    );
-    sorted.set(key, list);
-    return list;
+    const node = nodes.get(name);
+    return node?.ends[KIND_NUMBER[kind]]?.edges(node.name, kind) ?? NO_EDGES;
   };
 
   /** Take every edge at a name out, of others too. */
-  const detach = (name: string): void => {
-    for (const [kind, others] of index.get(name) ?? []) {
-      for (const to of others.keys()) {
-        index.get(to)?.get(INVERSES[kind])?.delete(name);
-        sorted.delete(`${INVERSES[kind]} ${to}`);
-      }
-      sorted.delete(`${kind} ${name}`);
-    }
-    index.delete(name);
+  const detach = (node: Node): void => {
+    for (const [kind, ends] of node.ends.entries())
+      for (const other of new Set(ends?.others())) other.ends[INVERSE_NUMBERS[kind] as number]?.delete(node);
+    node.ends.length = 0;
   };
 
-  const drop = (unit: Unit): void => {
-    detach(unit.name);
-    units.delete(unit.name);
-    for (const alias of unit.names) if (mainNames.get(alias) === unit.name) mainNames.delete(alias);
+  const drop = (node: Node): void => {
+    detach(node);
+    node.unit = undefined;
+    units.delete(node.name);
+    for (const [name, known] of nodes) if (known === node) nodes.delete(name);
     all = undefined;
   };
 
   /** What other units say about one, by any of its names. */
   const restore = ({ name, names }: Unit): void => {
-    for (const unit of units.values())
-      for (const edge of unit.edges)
-        if (edge.to === name || names.includes(edge.to) || canonical(edge.to) === name)
-          connect(between(edge, unit.name, name));
+    const node = nodeOf(name);
+    for (const unit of units.values()) {
+      const { kinds, others } = linkageOf(unit);
+      for (const [place, to] of others.entries())
+        if (to === name || names.includes(to) || nodes.get(to) === node)
+          connect(nodeOf(unit.name), KIND_NUMBER[kinds[place] as DependencyKind], node, unit, place);
+    }
   };
 
   return {
     load,
     canonical,
     edges,
-    get: (name) => units.get(canonical(name)),
+    get,
     others: (name, kind) => edges(name, kind).map((edge) => edge.to),
     allEdges: (name) => DEPENDENCY_KINDS.flatMap((kind) => edges(name, kind)),
     units() {
-      all ??= [...units.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+      all ??= [...units.values()].sort((a, b) => compare(a.name, b.name));
       return all;
     },
     put(unit) {
       let mentioned = false;
       for (const name of new Set([unit.name, ...unit.names])) {
-        const known = units.get(canonical(name));
-        if (known !== undefined) drop(known);
-        mentioned ||= known !== undefined || index.has(name);
-        detach(name); // what others said of it while there was no such unit
+        const known = nodes.get(name);
+        if (known === undefined) continue;
+        mentioned = true;
+        drop(known); // and with it what others said of it while there was no such unit
       }
       if (mentioned) restore(unit);
       grow([unit]);
     },
     remove(name) {
-      const unit = units.get(canonical(name));
-      if (unit === undefined) return;
-      drop(unit);
+      const node = nodes.get(name);
+      if (node?.unit === undefined) return;
+      const { unit } = node;
+      drop(node);
       restore(unit);
     },
   };
