@@ -8,7 +8,8 @@
  * 3. job modes `fail` and `lenient`: what would stop running units is left out, or refused;
  * 4. jobs that would do nothing are dropped, then those that nobody wants any more;
  * 5. jobs of one unit are merged; where two contradict each other one that does not matter is dropped, with a note
- *    (of a start and a stop rather the stop, but rather the start where another unit conflicts), else refused;
+ *    (of a start and a stop rather the stop, but rather the start where another unit conflicts), else refused; first
+ *    where there is no choice, so that nothing is given up for a job that then goes as well;
  * 6. jobs that would do nothing, again, now that they are merged;
  * 7. what remains must not contradict the table, if mode or table say so.
  *
@@ -16,7 +17,7 @@
  */
 
 import type { Expansion, Link, Node } from './expand.ts';
-import { refusal } from './refusals.ts';
+import { destructive, refusal } from './refusals.ts';
 import type { JobMode, PlanWorld, Refusal } from './types.ts';
 import { collapse, conflicts, isRedundant, isUpOrComing, type MergedType, merge } from './verbs.ts';
 import { edgeWords, jobWords } from './words.ts';
@@ -137,13 +138,17 @@ class Settling {
     for (const node of this.#nodes()) if (!wanted.has(node)) this.#remove(node);
   }
 
-  /** One contradiction brings others with it, so the nearest to the request is settled first, and then looked again. */
+  /**
+   * One contradiction brings others with it. Those in which only one of the two can give way come first: what is left of the
+   * others may be no contradiction any more. Then the nearest to the request is settled, and then looked again.
+   */
   #resolveContradictions(): Refusal | undefined {
-    const distance = ([a, b]: readonly [Node, Node]) => Math.max(a.serial, b.serial);
+    const distance = ([a, b]: Pair) => Math.max(a.serial, b.serial);
+    const free = ([a, b]: Pair) => (a.matters || b.matters ? 0 : 1);
     // Each round removes at least one job.
     for (;;) {
-      const pairs = this.#units.flatMap((unit) => contradiction(this.#byUnit.get(unit) ?? []));
-      pairs.sort((one, other) => distance(one) - distance(other));
+      const pairs = this.#units.flatMap((unit) => contradictions(this.#byUnit.get(unit) ?? []));
+      pairs.sort((one, other) => free(one) - free(other) || distance(one) - distance(other));
       const hard = pairs.find(([a, b]) => weaker(a, b) === undefined);
       if (hard !== undefined) return contradicting(...hard);
       const nearest = pairs[0];
@@ -191,16 +196,7 @@ class Settling {
       const installed = this.#world.installed.of(node.unit);
       if (installed === undefined || !conflicts(installed.type, node.type)) continue;
       if (this.#mode !== 'fail' && !installed.irreversible) continue;
-      const whose = `${jobWords(installed)}, asked for by ${installed.by}`;
-      const hold = installed.irreversible ? ', and it cannot be taken back' : '';
-      return refusal(
-        'TransactionIsDestructive',
-        node.unit,
-        `${node.type} ${node.unit} contradicts ${whose}${hold}`,
-        installed.irreversible
-          ? `wait for job ${installed.id}, or cancel it: sctl cancel ${installed.id}`
-          : `wait for job ${installed.id}, cancel it, or use --job-mode=replace`,
-      );
+      return destructive(`${node.type} ${node.unit}, wanted by ${wanter(node)}`, node.unit, installed);
     }
     return undefined;
   }
@@ -240,12 +236,13 @@ function reachable(from: readonly Node[], mattering: boolean): Set<Node> {
   return seen;
 }
 
-/** The first two jobs of a unit that contradict each other. */
-function contradiction(nodes: readonly Node[]): (readonly [Node, Node])[] {
-  for (const [at, a] of nodes.entries()) {
-    for (const b of nodes.slice(at + 1)) if (conflicts(a.type, b.type)) return [[a, b]];
-  }
-  return [];
+type Pair = readonly [Node, Node];
+
+/** The jobs of a unit that contradict each other, in pairs. */
+function contradictions(nodes: readonly Node[]): readonly Pair[] {
+  return nodes.flatMap((a, at) =>
+    nodes.slice(at + 1).flatMap((b): readonly Pair[] => (conflicts(a.type, b.type) ? [[a, b]] : [])),
+  );
 }
 
 /** Which of two contradicting jobs of a unit can be done without. */
