@@ -93,7 +93,9 @@ class Maker {
     const lines = new Map(names.map((name) => [name, this.#settings(name)]));
     this.#relate(names, lines);
     const units = names.map((name) => [name, this.#text(name, lines.get(name) ?? [])] as const);
-    const requests = Array.from({ length: 2 + this.#below(4) }, (_, index) => this.#request(names, index));
+    const requests = Array.from({ length: 2 + this.#below(4) + (this.#taste.steady === true ? 2 : 0) }, (_, index) =>
+      this.#request(names, index),
+    );
     return { seed: this.#seed, units: Object.fromEntries(units), requests };
   }
 
@@ -182,7 +184,9 @@ class Maker {
 
   #request(names: readonly string[], index: number): SetRequest {
     const pick = () => names[this.#below(names.length)] as string;
-    const units = [...new Set(Array.from({ length: 1 + this.#below(3) }, pick))];
+    // Several units are as many transactions, and what the first has done when the second is made depends on the machine.
+    const many = this.#taste.steady === true ? 1 : 1 + this.#below(3);
+    const units = [...new Set(Array.from({ length: many }, pick))];
     const mode = this.#weighted(MODES);
     // The first request is one that leads somewhere.
     return { verb: index === 0 ? 'start' : this.#weighted(VERBS), units, mode: index === 0 ? 'replace' : mode };

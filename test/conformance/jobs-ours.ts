@@ -1,0 +1,59 @@
+/** The same sets on our core, on the simulated machine, told in the same words as {@link jobs-peer.ts}. */
+import { createSim } from '../../src/host/sim/index.ts';
+import type { ActorHost } from '../../src/supervisor/index.ts';
+import { shell, type UnitSet } from '../simulation/generate.ts';
+import { type Outcome as Answer, bootCore, jobsNow, shownUnits, simOptions } from '../simulation/machine.ts';
+import type { Outcome, Told } from './jobs-peer.ts';
+
+const JITTER_MS = 40;
+/** After so long without a job nothing moves any more, ms; and a request never takes so long. */
+const QUIET_MS = 300;
+const LIMIT_MS = 10_000;
+
+/**
+ * @param how 0: every program takes exactly its time; otherwise a seed for delays, as on a machine that has other things to do.
+ *   Units that run side by side end in another order then, which may lead elsewhere.
+ */
+export function playOurs(set: UnitSet, how = 0): Told {
+  const faults = how === 0 ? {} : { jitterMs: JITTER_MS };
+  const sim = createSim(simOptions({ units: set.units, programs: shell, seed: how, faults }));
+  let core: ActorHost | undefined;
+  sim.boot((host) => {
+    core = bootCore(host);
+  });
+  sim.run(100);
+  const names = Object.keys(set.units);
+  let restless = false;
+  const cutsBefore = sim.log.length;
+  const outcomes = set.requests.map(({ verb, units, mode }): Outcome => {
+    const from = sim.log.length;
+    const client = sim.client();
+    const parameters = { verb, units, mode, noBlock: true };
+    client.send(JSON.stringify({ method: 'io.sysmaster.Jobs.Request', parameters }));
+    const end = sim.nowMs + LIMIT_MS;
+    for (let quiet = 0; quiet < QUIET_MS; quiet += 20) {
+      sim.run(20);
+      if (jobsNow(core as ActorHost).length > 0) quiet = 0;
+      restless ||= sim.nowMs > end;
+      if (restless) break;
+    }
+    const answer = JSON.parse(client.received[0] ?? '{}') as { parameters?: { outcomes?: readonly Answer[] } };
+    const refused = (answer.parameters?.outcomes ?? []).filter(({ refusal }) => refusal !== undefined);
+    const jobs = sim.log
+      .slice(from)
+      .filter(({ message }) => message === 'job ended')
+      .map(({ fields }) => `${fields['type']} ${fields['unit']} ${fields['result']}`);
+    const shown = shownUnits(core as ActorHost);
+    const states = names.map((name): [string, string] => {
+      const { active, sub, result } = shown[name] ?? { active: 'inactive', sub: 'dead', result: 'success' };
+      return [name, `${active}/${sub}/${result}`];
+    });
+    return {
+      refused: refused.map(({ unit }) => unit).sort(),
+      jobs: jobs.filter((job) => names.includes(job.split(' ')[1] ?? '')),
+      states: Object.fromEntries(states),
+    };
+  });
+  const cycles = sim.log.slice(cutsBefore).some(({ message }) => message.startsWith('ordering cut'));
+  return { outcomes, cycles, restless };
+}

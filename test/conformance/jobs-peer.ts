@@ -1,0 +1,141 @@
+/**
+ * A live systemd 252 to compare with: it is given random sets of units and requests, and says what became of them.
+ *
+ * It runs as PID 1 of its own namespaces on the Debian root of the tests, with only the units of the sets. What its jobs did is
+ * read off its debug log, since nothing else tells the results of all of them.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MARKER, type Machine, start } from '../bench/machine.ts';
+import { debianRoot } from '../integration/support/debian.ts';
+import type { UnitSet } from '../simulation/generate.ts';
+
+const UNITS = '/run/bench/units';
+const LOG = '/run/bench/log';
+
+/** What one request led to. */
+export interface Outcome {
+  /** Units named in the request whose transaction was refused, sorted. */
+  readonly refused: readonly string[];
+  /** `type unit result`, in the order in which the jobs ended; a restart is told as its start phase. */
+  readonly jobs: readonly string[];
+  /** `active/sub/result` of each unit, when nothing moved any more. */
+  readonly states: Readonly<Record<string, string>>;
+}
+
+/** What became of a set, request by request. */
+export interface Told {
+  readonly outcomes: readonly Outcome[];
+  /** It deleted a job to break an ordering cycle. */
+  readonly cycles: boolean;
+  /** After some seconds jobs were still there. */
+  readonly restless: boolean;
+}
+
+/** Boot one, and give it sets (of different prefixes) one after the other. One that does not come to rest is booted anew. */
+export async function playPeer(sets: readonly UnitSet[]): Promise<readonly Told[]> {
+  const told: Told[] = [];
+  for (let left = sets; left.length > 0; left = sets.slice(told.length)) {
+    const machine = await boot(left);
+    try {
+      for (const set of left) {
+        const one = playOne(machine, set);
+        told.push(one);
+        if (one.restless) break;
+      }
+    } finally {
+      await machine.end();
+    }
+  }
+  return told;
+}
+
+const TARGET = '[Unit]\nDefaultDependencies=no\nWants=mark.service\n';
+const MARK = `[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo >${MARKER}"\n`;
+
+function boot(sets: readonly UnitSet[]): Promise<Machine> {
+  const program = '/lib/systemd/systemd --system --log-level=debug --log-target=console --show-status=no';
+  const units = sets.flatMap((set) => Object.entries(set.units));
+  return start({
+    root: debianRoot(),
+    argv: [program],
+    files: {
+      // It logs to /dev/console only if that is a terminal: one of script(1)'s, which writes it all to a file.
+      '/run/bench/init': [
+        'echo $EPOCHREALTIME >/run/bench/execed',
+        `script -qf -c 'sleep infinity' ${LOG} >/dev/null </dev/null &`,
+        'until [ -e /dev/pts/0 ]; do sleep 0.01; done',
+        'ln -s /dev/pts/0 /dev/console',
+        `exec env SYSTEMD_UNIT_PATH=${UNITS} SYSTEMD_GENERATOR_PATH= SYSTEMD_LOG_COLOR=0 ${program}`,
+        '',
+      ].join('\n'),
+      [`${UNITS}/default.target`]: TARGET,
+      [`${UNITS}/mark.service`]: MARK,
+      ...Object.fromEntries(units.map(([name, text]) => [`${UNITS}/${name}`, text])),
+    },
+  });
+}
+
+/** A request that it has not carried out by then, in s, keeps it busy for ever. */
+const PATIENCE_S = 10;
+const NOTHING: Outcome = { refused: [], jobs: [], states: {} };
+/** Rounds of waiting, of some 40 ms each. */
+const LIMIT = 150;
+
+/** One request, then until nothing moves: no job for a while. */
+function requestScript({ requests }: UnitSet, index: number): string {
+  const { verb, mode, units } = requests[index]!;
+  return [
+    ...units.map(
+      (unit) => `systemctl ${verb} --job-mode=${mode} --no-block ${unit} >/dev/null 2>&1 || echo refused ${unit}`,
+    ),
+    `quiet=0; for i in $(seq ${LIMIT}); do if [ -z "$(systemctl list-jobs --no-legend)" ]; then quiet=$((quiet+1)); else quiet=0; fi; [ $quiet -lt 3 ] || break; sleep 0.02; done`,
+    '[ $quiet -ge 3 ] || echo restless',
+  ].join('\n');
+}
+
+function playOne(machine: Machine, set: UnitSet): Told {
+  const log = () => readFileSync(join(machine.state, LOG), 'utf8');
+  const names = Object.keys(set.units);
+  let cycles = false;
+  let restless = false;
+  const outcomes = set.requests.map((_, index): Outcome => {
+    if (restless) return NOTHING;
+    const from = log().length;
+    const said = machine.run(
+      'bash',
+      '-c',
+      `timeout ${PATIENCE_S} bash -c '${requestScript(set, index)}' || echo restless`,
+    );
+    restless ||= said.includes('restless');
+    if (restless) return NOTHING;
+    const text = log().slice(from);
+    cycles ||= text.includes('Found ordering cycle');
+    const refused = said.split('\n').flatMap((line) => /^refused (\S+)/.exec(line)?.[1] ?? []);
+    const states = statesOf(machine, names);
+    return { refused: refused.sort(), jobs: jobsIn(text).filter((job) => names.includes(unitOf(job))), states };
+  });
+  return { outcomes, cycles, restless };
+}
+
+/** The unit of a job as told in {@link Outcome}. */
+export const unitOf = (job: string): string => job.split(' ')[1] ?? '';
+
+function jobsIn(text: string): string[] {
+  return [...text.matchAll(/Job \d+ (\S+)\/(\S+) finished, result=(\S+)/g)]
+    .map(([, unit, type, result]) => `${type} ${unit} ${result}`)
+    .filter((job) => !/^restart \S+ done$/.test(job));
+}
+
+function statesOf(machine: Machine, names: readonly string[]): Record<string, string> {
+  const shown = machine.run('systemctl', 'show', '--property=Id,ActiveState,SubState,Result', ...names);
+  return Object.fromEntries(
+    shown
+      .trim()
+      .split('\n\n')
+      .map((block) => {
+        const of = Object.fromEntries(block.split('\n').map((line) => line.split('=') as [string, string]));
+        return [of['Id'] ?? '', `${of['ActiveState']}/${of['SubState']}/${of['Result'] ?? 'success'}`];
+      }),
+  );
+}
