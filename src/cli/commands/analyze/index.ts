@@ -2,6 +2,48 @@
 import type { CommandSpec } from '../../command.ts';
 
 export const commands: Readonly<Record<string, CommandSpec>> = {
+  calendar: {
+    args: '[events...]',
+    help: 'calendar events in their normal form, and when they come next; - for one a line',
+    group: '',
+    own: true,
+    load: () => import('./calendar.ts'),
+  },
+  timespan: {
+    args: '[spans...]',
+    help: 'time spans in their normal form; - for one a line',
+    group: '',
+    own: true,
+    load: () => import('./timespan.ts'),
+  },
+  timestamp: {
+    args: '[timestamps...]',
+    help: 'moments in their normal form; - for one a line',
+    group: '',
+    own: true,
+    load: () => import('./timestamp.ts'),
+  },
+  capability: {
+    args: '[capabilities...]',
+    help: 'capabilities by name and number; - for one a line',
+    group: '',
+    own: true,
+    load: () => import('./capability.ts'),
+  },
+  'exit-status': {
+    args: '[statuses...]',
+    help: 'exit statuses by name, number and class; - for one a line',
+    group: '',
+    own: true,
+    load: () => import('./exit-status.ts'),
+  },
+  'syscall-filter': {
+    args: '[groups...]',
+    help: 'groups of system calls and what is in them; - for one a line',
+    group: '',
+    own: true,
+    load: () => import('./syscall-filter.ts'),
+  },
   'unit-paths': {
     args: '',
     help: 'directories of unit files, the strongest first',
