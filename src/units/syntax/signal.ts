@@ -130,7 +130,7 @@ export const EXIT_STATUSES: readonly (readonly [
   ['SECCOMP', 228, 'systemd'],
   ['SELINUX_CONTEXT', 229, 'systemd'],
   ['PERSONALITY', 230, 'systemd'],
-  ['APPARMOR_PROFILE', 231, 'systemd'],
+  ['APPARMOR', 231, 'systemd'],
   ['ADDRESS_FAMILIES', 232, 'systemd'],
   ['RUNTIME_DIRECTORY', 233, 'systemd'],
   ['CHOWN', 235, 'systemd'],
@@ -142,7 +142,7 @@ export const EXIT_STATUSES: readonly (readonly [
   ['CONFIGURATION_DIRECTORY', 241, 'systemd'],
   ['NUMA_POLICY', 242, 'systemd'],
   ['CREDENTIALS', 243, 'systemd'],
-  ['BPF', 245, 'systemd'],
+  ['BPF', 244, 'systemd'],
   ['EXCEPTION', 255, 'systemd'],
 ];
 
