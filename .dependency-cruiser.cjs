@@ -59,9 +59,9 @@ module.exports = {
     ),
     only(
       'cli-speaks-varlink',
-      'sctl knows core by its interface; of the host it knows files.',
+      'sctl knows core by its interface; of the host it knows files and facts.',
       { path: '^src/cli' },
-      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors))|jobs/(?!types|cycles))' },
+      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors|facts))|jobs/(?!types|cycles))' },
     ),
     only(
       'addon-in-one-place',

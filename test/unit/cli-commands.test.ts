@@ -283,7 +283,7 @@ describe('status', () => {
     const { out } = await sctl().run('status crash');
     expect(lines(out)).toContain('    Process: 4300 ExecStart=/usr/bin/false (code=exited, status=1/FAILURE)');
     expect(lines(out)).toContain('   Main PID: 4300 (code=exited, status=1/FAILURE)');
-    expect(out).toContain('crash.service:12: Restrat=always: not a setting of [Service]; did you mean Restart=?');
+    expect(out).toContain('crash.service:12:1: Restrat=always: not a setting of [Service]; did you mean Restart=?');
   });
 
   test('a condition that did not hold is named', async () => {

@@ -1,5 +1,5 @@
 /** What does not change while core runs. Every file may be missing, as in a container. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import type { Hello, MachineFacts } from '../ports.ts';
 import { codeOf } from './errors.ts';
 
@@ -48,6 +48,35 @@ function read(path: string): string {
   }
 }
 
+/** Containers that systemd knows by name (systemd-detect-virt(1)); any other is `container-other`. */
+const CONTAINERS: readonly string[] = [
+  'openvz',
+  'lxc',
+  'lxc-libvirt',
+  'systemd-nspawn',
+  'docker',
+  'podman',
+  'rkt',
+  'wsl',
+  'proot',
+  'pouch',
+];
+const known = (name: string): string =>
+  name === 'oci' ? 'container-other' : CONTAINERS.includes(name) ? name : 'container-other';
+
+/** Assignments of a file such as /etc/os-release, with the quotes of a shell taken off (os-release(5)). */
+function fields(text: string): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const line of text.split('\n')) {
+    const [, name, value] = /^\s*([A-Za-z_][A-Za-z0-9_]*)=(.*?)\s*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) continue;
+    const quoted = /^(["'])(.*)\1$/s.exec(value);
+    found[name] =
+      quoted === null ? value : quoted[1] === '"' ? (quoted[2] ?? '').replace(/\\(["$`\\])/g, '$1') : (quoted[2] ?? '');
+  }
+  return found;
+}
+
 /** A container names itself in the environment of its first process, or by a file its maker leaves. */
 function container(): string {
   const named =
@@ -57,11 +86,11 @@ function container(): string {
       .find((entry) => entry.startsWith('container='))
       ?.slice(10) ??
     '';
-  if (named !== '') return named;
+  if (named !== '') return known(named);
   const manager = read('/run/systemd/container') || read('/run/host/container-manager');
-  if (manager !== '') return manager;
-  if (read('/run/.containerenv') !== '') return 'podman';
-  return '';
+  if (manager !== '') return known(manager);
+  if (existsSync('/run/.containerenv')) return 'podman';
+  return existsSync('/.dockerenv') ? 'docker' : '';
 }
 
 function machine(): string {
@@ -83,8 +112,11 @@ const once = <T>(make: () => T): (() => T) => {
 };
 
 /** Gathered when first asked for, where that takes more than one small file. */
-export function machineFacts(hello: Hello, runDirectory: string): MachineFacts {
+export function machineFacts(hello: Pick<Hello, 'role' | 'canSetUid'>, runDirectory: string): MachineFacts {
   const virtualization = once(() => container() || machine());
+  const osRelease = once(() => fields(read('/etc/os-release') || read('/usr/lib/os-release')));
+  const prettyHostname = fields(read('/etc/machine-info'))['PRETTY_HOSTNAME'];
+  const usr = statSync('/usr', { throwIfNoEntry: false });
   // In a container the kernel's own command line says nothing about this system; that of its first process does.
   const commandLine =
     hello.role === 'machine' ? read('/proc/cmdline') : read('/proc/1/cmdline').replaceAll('\0', ' ').trim();
@@ -103,5 +135,10 @@ export function machineFacts(hello: Hello, runDirectory: string): MachineFacts {
     environment: Object.fromEntries(
       Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
     ),
+    get osRelease() {
+      return osRelease();
+    },
+    ...(prettyHostname === undefined || prettyHostname === '' ? {} : { prettyHostname }),
+    ...(usr === undefined ? {} : { usrModifiedMs: usr.mtimeMs }),
   };
 }

@@ -1,12 +1,12 @@
 /** analyze unit-paths: the directories where unit files are looked for, the strongest first (systemd-analyze(1)). */
-import { systemPaths } from '../../../units/load-path.ts';
+import type { Command } from 'commander';
 import type { Call } from '../../command.ts';
+import { answer, defineCommon, pathsOf } from './offline.ts';
 
-export async function run({ context, print }: Call): Promise<number> {
-  const environment = Object.fromEntries(
-    Object.entries(context.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  );
-  const { search } = systemPaths(environment, environment['SYSMASTER_RUN_DIR']);
-  print(search, () => search);
+export const define = (command: Command): void => void defineCommon(command);
+
+export async function run(call: Call): Promise<number> {
+  const { search } = pathsOf(call.context);
+  answer(call, search, () => search);
   return 0;
 }
