@@ -2,8 +2,9 @@
  * The requests that are refused before anything is planned, with systemd's error names and the way out.
  * Source: org.freedesktop.systemd1(5); systemd.unit(5), RefuseManualStart=, AllowIsolate=.
  */
-import type { JobRequest, JobType, PlanWorld, Refusal, UnitFacts } from './types.ts';
+import type { InstalledJob, JobRequest, JobType, PlanWorld, Refusal, UnitFacts } from './types.ts';
 import { collapse, isDown, type LooseType } from './verbs.ts';
+import { jobWords } from './words.ts';
 
 /** A unit that is not well loaded takes a stop and nothing else. */
 export function loadRefusal(unit: string, facts: UnitFacts | undefined, type: JobType): Refusal | undefined {
@@ -85,6 +86,43 @@ function manualRefusal(facts: UnitFacts, asked: LooseType, type: JobType): Refus
   if (setting === undefined) return undefined;
   const why = `${facts.name} may be requested by dependency only (${setting}=yes)`;
   return refusal('OnlyByDependency', facts.name, why, 'start or stop a unit that pulls it in');
+}
+
+/** Targets that stand for the end of the system: whatever contradicts them comes too late (systemd.special(7)). */
+const ENDINGS: ReadonlySet<string> = new Set([
+  'exit.target',
+  'final.target',
+  'halt.target',
+  'initrd-switch-root.target',
+  'kexec.target',
+  'poweroff.target',
+  'reboot.target',
+  'shutdown.target',
+  'soft-reboot.target',
+  'umount.target',
+]);
+
+/** A job of another plan stands in the way: which one, of which plan, who asked for that, and the ways out. */
+export function destructive(what: string, unit: string, inTheWay: InstalledJob): Refusal {
+  const { id, irreversible, by, plan } = inTheWay;
+  const whose = `${jobWords(inTheWay)}${plan === undefined ? '' : ` of ${plan}`}, asked for by ${by}`;
+  const hold = irreversible ? ', and it cannot be taken back' : '';
+  const why = `${what}, contradicts ${whose}${hold}`;
+  if (irreversible && inTheWay.type === 'start' && ENDINGS.has(inTheWay.unit))
+    return refusal(
+      'TransactionIsDestructive',
+      unit,
+      `the system is going down: ${why}`,
+      'nothing that the end of the system stops is started any more; ask for it after the next boot',
+    );
+  return refusal(
+    'TransactionIsDestructive',
+    unit,
+    why,
+    irreversible
+      ? `wait for job ${id}, or cancel it: sctl cancel ${id}`
+      : `wait for job ${id}, cancel it (sctl cancel ${id}), or use --job-mode=replace`,
+  );
 }
 
 export function refusal(error: Refusal['error'], unit: string, refused: string, todo: string): Refusal {
