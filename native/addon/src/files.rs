@@ -134,7 +134,7 @@ pub fn write_line(fd: i32, line: String) -> Result<i32> {
 /// Drop the mappings of text that only a start needed; what is used again comes back from the page cache.
 #[napi]
 pub fn let_go_of_text() -> Result<()> {
-    sysmaster_sys::memory::let_go_of_text().about("memory")
+    sysmaster_sys::memory::let_go_of_text(|| ()).0.about("memory")
 }
 
 /// End the process at once, without waiting for threads that may hang in a system call (_exit(2)).

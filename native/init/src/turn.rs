@@ -36,7 +36,7 @@ const DRAIN_MAX: usize = 65_536;
 const FOLLOW_MAX: usize = 1024;
 
 /// How long after something has happened its text is dropped.
-const LET_GO_US: u64 = 1_000_000;
+const LET_GO_US: u64 = 500_000;
 /// Turns in a row that inputs can put off a deadline.
 const BUSY_MAX: u32 = 256;
 
@@ -179,34 +179,41 @@ impl Init {
     }
 
     /// Wait until something is ready or due; the tokens of what is ready.
+    ///
+    /// A while after something has happened the mappings of the program's text are dropped, right before init sleeps on: what
+    /// stays is what sleeping needs, and not what a boot or a storm of exits once needed.
     fn wait(&mut self, at_once: bool) -> Vec<u64> {
         self.follow_link();
-        let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).min();
-        let timeout = if at_once { Some(0) } else { until_us.map(|at_us| at_us.saturating_sub(now_us())) };
-        let timeout = timeout.map(|us| Timespec {
-            tv_sec: i64::try_from(us / 1_000_000).unwrap_or(i64::MAX),
-            tv_nsec: i64::try_from(us % 1_000_000).unwrap_or(0) * 1000,
-        });
         let mut events = Vec::<epoll::Event>::with_capacity(128);
-        // EINTR and the like: whatever is ready is ready in the next turn as well.
-        let _ = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
-        self.let_go(!events.is_empty());
-        events.iter().map(|event| event.data.u64()).collect()
-    }
-
-    /// A while after something has happened the mappings of the program's text are dropped, so that what stays is what init
-    /// uses now, and not what a boot or a storm of exits once needed.
-    fn let_go(&mut self, busy: bool) {
-        match self.let_go_at_us {
-            Some(at_us) if at_us <= now_us() => {
-                self.let_go_at_us = None;
-                if let Err(error) = sysmaster_sys::memory::let_go_of_text() {
+        let mut letting_go = false;
+        loop {
+            let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).min();
+            let timeout = if at_once { Some(0) } else { until_us.map(|at_us| at_us.saturating_sub(now_us())) };
+            let timeout = timeout.map(|us| Timespec {
+                tv_sec: i64::try_from(us / 1_000_000).unwrap_or(i64::MAX),
+                tv_nsec: i64::try_from(us % 1_000_000).unwrap_or(0) * 1000,
+            });
+            // EINTR and the like: whatever is ready is ready in the next turn as well.
+            let epoll = &self.epoll;
+            let mut sleep = || epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
+            if letting_go {
+                let (done, _) = sysmaster_sys::memory::let_go_of_text(sleep);
+                if let Err(error) = done {
                     say(6, &format!("memory cannot be given back: {error}"));
                 }
+            } else {
+                let _ = sleep();
             }
-            None if busy => self.let_go_at_us = Some(now_us().saturating_add(LET_GO_US)),
-            _ => {}
+            letting_go = events.is_empty() && self.let_go_at_us.is_some_and(|at_us| at_us <= now_us());
+            if !letting_go {
+                break;
+            }
+            self.let_go_at_us = None;
         }
+        if !events.is_empty() && self.let_go_at_us.is_none() {
+            self.let_go_at_us = Some(now_us().saturating_add(LET_GO_US));
+        }
+        events.iter().map(|event| event.data.u64()).collect()
     }
 
     /// Ask epoll for what the link is waiting for: no frame is read while an answer is due.
