@@ -2,7 +2,7 @@
  * What the manager's effects do: generators, loading, the errands of clients, and the end of the system.
  */
 import { type ApiError, type Change, type ChangeAnswer, ManagerError } from '../api/manager.ts';
-import type { Host } from '../host/ports.ts';
+import type { Ended, Host } from '../host/ports.ts';
 import { HostError } from '../host/ports.ts';
 import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest } from '../jobs/types.ts';
@@ -10,9 +10,13 @@ import type { Ending, Generator, ManagerContext } from '../machines/manager.ts';
 import { managerMachine } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { refOf } from '../machines/service-context.ts';
+import { activeState, type UnitSnapshot } from '../machines/view.ts';
 import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
-import { planGenerators } from '../units/generators.ts';
-import { tagOf } from './names.ts';
+import { compareUnits, type UnitChange } from '../units/changes.ts';
+import type { Unit } from '../units/types.ts';
+import { endWords } from './causes.ts';
+import { beginGenerators, wantedTarget } from './generating.ts';
+import { part, tagOf } from './names.ts';
 import { type Registry, specOf } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
@@ -22,6 +26,8 @@ import { unitsRead } from './views.ts';
 /** How long the stop phase may take before init ends the system alone, and how long what is left gets after it, in ms. */
 const STOP_PHASE_MS = 300_000;
 const LAST_WORDS_MS = 10_000;
+
+const SIGKILL = 9;
 
 /** The target of each ending (systemd.special(7)). */
 const TARGETS: Readonly<Record<Ending['kind'], string>> = {
@@ -70,6 +76,7 @@ export function bringIn(
   sayFindings(host, fresh);
   call.post('units', { type: 'load', specs: fresh.map(specOf) });
   call.post('jobs', { type: 'units-loaded' });
+  call.post('events', { type: 'loaded' });
 }
 
 /** Each finding once, when its unit comes into memory (law 8). */
@@ -89,18 +96,54 @@ const request = (call: EffectCall, verb: string, unit: string, mode: string, by:
     ...(client === undefined ? {} : { client }),
   });
 
-/** Read all unit files again; actors of units that are still there are told their new settings. */
-function loadAgain(tools: ManagerTools, call: EffectCall): number {
+/** What became of reading all unit files again, for those who asked. */
+interface Reloaded {
+  readonly findings: number;
+  readonly changes: readonly UnitChange[];
+}
+
+const activeOf = (tools: ManagerTools, name: string): boolean => {
+  const snapshot = tools.actors().read<UnitSnapshot>(`unit:${name}`);
+  return snapshot !== undefined && !['inactive', 'failed'].includes(activeState(snapshot));
+};
+
+const findingsOf = (units: readonly Unit[]): number => units.reduce((sum, { findings }) => sum + findings.length, 0);
+
+/** What reading all unit files again would change; nothing is. */
+function previewReload({ registry, ...tools }: ManagerTools): Reloaded {
+  const before = registry.units();
+  const after = registry.preview(before.map(({ name }) => name));
+  return {
+    findings: findingsOf(after),
+    changes: compareUnits(before, after, (name) => activeOf({ registry, ...tools }, name)),
+  };
+}
+
+/**
+ * Read all unit files again; actors of units that are still there are told their new settings. A unit that is running and cannot
+ * be loaded any more keeps the settings it runs with, so that it can be stopped as it was started; its load state tells.
+ */
+function loadAgain(tools: ManagerTools, call: EffectCall): Reloaded {
   const { registry, host } = tools;
   tools.beforeLoading();
-  const names = registry.units().map(({ name }) => name);
-  const units = registry.reload(names);
+  const before = registry.units();
+  const { units: loaded, changed } = registry.reload(before.map(({ name }) => name));
+  const changes = compareUnits(before, loaded, (name) => activeOf(tools, name));
+  const old = new Map(before.map((unit) => [unit.name, unit]));
+  const kept = new Set<string>();
+  for (const unit of loaded) {
+    const was = old.get(unit.name);
+    if (unit.loadState === 'loaded' || was === undefined || !activeOf(tools, unit.name)) continue;
+    kept.add(unit.name);
+    const { loadState, findings, unitFileState } = unit;
+    registry.graph.put({ ...was, loadState, findings, unitFileState });
+  }
   unitsRead(host.clock.realMs());
-  sayFindings(host, units);
-  call.post('units', { type: 'load', specs: units.map(specOf) });
+  sayFindings(host, changed);
+  call.post('units', { type: 'load', specs: changed.filter(({ name }) => !kept.has(name)).map(specOf) });
   call.post('jobs', { type: 'units-loaded' });
   call.post('events', { type: 'tell', what: { reloaded: true } });
-  return units.reduce((sum, { findings }) => sum + findings.length, 0);
+  return { findings: findingsOf(loaded), changes };
 }
 
 /** Which signal target stands for `whom` of a unit; undefined: there is no such process. */
@@ -212,11 +255,12 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
     }
     case 'unit-files': {
       const outcome = carryOutUnitFiles(tools, change);
-      if (change.reload && 'result' in outcome) loadAgain(tools, call);
+      if (change.reload && change.dryRun !== true && 'result' in outcome) loadAgain(tools, call);
       return done(outcome);
     }
     case 'daemon-reload':
-      return done({ result: { what: 'daemon-reload', findings: loadAgain(tools, call) } });
+      if (change.dryRun === true) return done({ result: { what: 'daemon-reload', ...previewReload(tools) } });
+      return regenerate(tools, call, key);
     case 'daemon-reexec':
       done({ result: { what: 'daemon-reexec' } });
       call.post('manager', { type: 'leave', cores: host.hello.cores });
@@ -240,21 +284,26 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
   }
 }
 
-/** The generators to run now, with their three directories made anew. */
-function generators({ host, registry, generatorDirectories }: ManagerTools): readonly Generator[] {
-  const { spawns, directories, findings } = planGenerators({
-    files: host.files,
-    facts: host.facts,
-    paths: registry.loader.paths,
-    ...(generatorDirectories === undefined ? {} : { directories: generatorDirectories }),
-  });
-  for (const { what, why, at } of findings) host.log.log('info', { what, file: at?.file }, why);
-  if (spawns.length === 0) return [];
-  for (const directory of Object.values(directories)) {
-    host.files.removeTree(directory);
-    host.files.mkdirs(directory, 0o755);
+/** Generators first, then the units; while they run already, this reload ends with that one. */
+function regenerate(tools: ManagerTools, call: EffectCall, key: string): void {
+  const own = tools.actors().read<{ context: ManagerContext; value: unknown }>('manager');
+  const busy = (own?.context.regenerating ?? null) !== null || own?.value === 'listing' || own?.value === 'generating';
+  const generators = busy ? [] : beginGenerators(tools.host, tools.registry.loader.paths, tools.generatorDirectories);
+  call.post('manager', { type: 'regenerate', key, generators });
+}
+
+/** The unit to boot: the kernel command line's, if there is one; then the default one; then the rescue shell. */
+function bootUnit(tools: ManagerTools, call: EffectCall): string {
+  const { boot, host, registry } = tools;
+  const wanted = wantedTarget(host);
+  const candidates = [...(wanted === undefined ? [] : [wanted]), boot.defaultTarget, 'rescue.target'];
+  for (const name of candidates) {
+    bringIn(tools, call, [name]);
+    const state = registry.unit(name)?.loadState ?? 'not-found';
+    if (state === 'loaded') return name;
+    host.log.log('error', { unit: name, state }, 'cannot be booted; trying the next one');
   }
-  return spawns.map(({ path, argv, environment }) => ({ path, argv, environment }));
+  return boot.defaultTarget;
 }
 
 /** End in order: tell init that the stop phase begins, and start the target that stops everything. */
@@ -290,7 +339,12 @@ export function managerKind(tools: ManagerTools): ActorKind {
       return [{ to: 'events', event: { type: 'tell', what: { system: true } } }];
     },
     effects: {
-      listGenerators: effect((call) => call.post('manager', { type: 'generators', generators: generators(tools) })),
+      listGenerators: effect((call) =>
+        call.post('manager', {
+          type: 'generators',
+          generators: beginGenerators(host, tools.registry.loader.paths, tools.generatorDirectories),
+        }),
+      ),
       spawnGenerator: effect((call, { run, generator }: { run: number; generator: Generator }) => {
         const output = { file: { path: `${host.facts.runDirectory}/generators.log`, append: true, truncate: false } };
         host.process.spawn(
@@ -318,11 +372,29 @@ export function managerKind(tools: ManagerTools): ActorKind {
         call.post('manager', { type: 'first-asked' });
       }),
       startUp: effect((call) => {
-        bringIn(tools, call, [tools.boot.defaultTarget]);
+        const unit = bootUnit(tools, call);
         unitsRead(host.clock.realMs());
-        request(call, 'start', tools.boot.defaultTarget, 'replace', 'the boot');
+        request(call, 'start', unit, 'replace', 'the boot');
       }),
-      loadAgain: effect((call) => void loadAgain(tools, call)),
+      loadAgain: effect((call) => regenerate(tools, call, '')),
+      finishReload: effect((call, { keys }: { keys: readonly string[] }) => {
+        const reloaded = loadAgain(tools, call);
+        for (const key of keys)
+          call.post('manager', {
+            type: 'carried-out',
+            key,
+            answer: { result: { what: 'daemon-reload', ...reloaded } },
+          });
+      }),
+      tellGenerator: effect((_call, { path, ended }: { path: string; ended: Ended | null }) => {
+        if (ended !== null && 'exited' in ended && ended.exited === 0) return;
+        const how = ended === null ? 'could not be started' : `ended with ${endWords(ended)}`;
+        host.log.log('warning', { path }, `generator ${how}; see ${host.facts.runDirectory}/generators.log`);
+      }),
+      killGenerators: effect((call, { serials }: { serials: readonly number[] }) => {
+        for (const [index, child] of serials.entries())
+          host.process.kill(part(call.id, index + 1), { process: { child } }, SIGKILL);
+      }),
       carryOut: effect((call, { key, by, change }: { key: string; by: string; change: Change }) => {
         try {
           carryOut(tools, call, key, by, change);

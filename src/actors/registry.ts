@@ -7,6 +7,7 @@ import type { FilePort, MachineFacts } from '../host/ports.ts';
 import type { JobGraph, UnitFacts } from '../jobs/types.ts';
 import { machineOf } from '../machines/index.ts';
 import type { Json } from '../supervisor/actor.ts';
+import type { CacheClock } from '../units/cache.ts';
 import { PERPETUAL } from '../units/dependencies.ts';
 import {
   createGraph,
@@ -28,16 +29,22 @@ export interface RegistryOptions {
   readonly files: FilePort;
   readonly facts: MachineFacts;
   readonly paths: UnitPaths;
+  /** Lets units whose files have not changed be kept over a reload. */
+  readonly clock?: CacheClock;
 }
 
 export interface Registry extends UnitWorld {
   readonly loader: UnitLoader;
   readonly graph: Graph;
   readonly jobGraph: JobGraph;
-  /** Load names with all they reach; answers with the units that were not in memory before, by name. */
+  /** Load names with all they reach; answers with the units that were not in memory before, or were only looked at, by name. */
   load(names: readonly string[]): readonly Unit[];
-  /** Read everything again; answers with all units. */
-  reload(names: readonly string[]): readonly Unit[];
+  /** Load names with all they reach for a question: they have no actors until the next {@link load}. */
+  look(names: readonly string[]): void;
+  /** Read everything again; answers with all units, and with those of them that are not what they were. */
+  reload(names: readonly string[]): { readonly units: readonly Unit[]; readonly changed: readonly Unit[] };
+  /** What {@link reload} would answer with, by name; nothing is kept. */
+  preview(names: readonly string[]): readonly Unit[];
   units(): readonly Unit[];
 }
 
@@ -76,8 +83,8 @@ function faultsOf(unit: Unit): readonly string[] {
   return faults.slice(0, MAX_FAULTS);
 }
 
-export function createRegistry({ files, facts, paths }: RegistryOptions): Registry {
-  const loader = createUnitLoader({ files, facts, paths });
+export function createRegistry({ files, facts, paths, clock }: RegistryOptions): Registry {
+  const loader = createUnitLoader({ files, facts, paths, ...(clock === undefined ? {} : { clock }) });
   let graph = createGraph(loader);
   let known = new Map<string, UnitFacts>();
 
@@ -96,10 +103,21 @@ export function createRegistry({ files, facts, paths }: RegistryOptions): Regist
     edges: (name, kind) => graph.edges(name, kind),
   };
 
+  /** In memory, and nobody has been told. */
+  const lookedAt = new Set<string>();
+
   const loadAll = (names: readonly string[]): readonly Unit[] => {
     const before = new Set(graph.units());
     for (const name of names) graph.load(name);
     return graph.units().filter((unit) => !before.has(unit));
+  };
+
+  /** Every unit is the same object as before, and they are those that are asked for: then so is the graph. */
+  const isAsBefore = (before: readonly Unit[], names: readonly string[]): boolean => {
+    const asked = new Set(names);
+    return (
+      asked.size === before.length && before.every((unit) => asked.has(unit.name) && loader.load(unit.name) === unit)
+    );
   };
 
   return {
@@ -108,13 +126,30 @@ export function createRegistry({ files, facts, paths }: RegistryOptions): Regist
     get graph() {
       return graph;
     },
-    load: loadAll,
+    load(names) {
+      const fresh = loadAll(names);
+      if (lookedAt.size === 0) return fresh;
+      const all = new Set([...lookedAt, ...fresh.map(({ name }) => name)]);
+      lookedAt.clear();
+      return graph.units().filter(({ name }) => all.has(name));
+    },
+    look(names) {
+      for (const { name } of loadAll(names)) lookedAt.add(name);
+    },
     reload(names) {
       loader.refresh();
+      const before = graph.units();
+      if (isAsBefore(before, names)) return { units: before, changed: [] };
+      const former = new Set(before);
       graph = createGraph(loader);
       known = new Map();
       loadAll(names);
-      return graph.units();
+      return { units: graph.units(), changed: graph.units().filter((unit) => !former.has(unit)) };
+    },
+    preview(names) {
+      const fresh = createGraph(createUnitLoader({ files, facts, paths }));
+      for (const name of names) fresh.load(name);
+      return fresh.units();
     },
     units: () => graph.units(),
     unit: (name) => graph.get(name),

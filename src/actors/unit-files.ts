@@ -41,8 +41,8 @@ export function carryOutUnitFiles(
         ? { kind: 'symlink', path: step.path, target: step.target }
         : { kind: 'unlink', path: step.path, target: '' },
     );
-  applyChanges(host.files, planned.changes);
-  registry.loader.refresh(); // the catalog: unit files have moved; units in memory stay until a reload
+  if (change.dryRun !== true) applyChanges(host.files, planned.changes);
+  if (change.dryRun !== true) registry.loader.refresh(); // the catalog: unit files have moved; units in memory stay until a reload
   return {
     result: {
       what: 'unit-files',

@@ -18,8 +18,10 @@
 import type { Confirmation, Wish } from '../jobs/apply.ts';
 import type { FileChange, Snapshot } from '../jobs/snapshot.ts';
 import type { ActiveState, JobMode, JobRequest, JobResult, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
+import type { UnitChange } from '../units/changes.ts';
 import type { Edge, Finding, LoadState, Unit } from '../units/types.ts';
 import type { Chart, MachineValue } from './chart.ts';
+import type { Insight } from './insight.ts';
 
 /** One moment, in µs: CLOCK_REALTIME since 1970 and CLOCK_MONOTONIC. */
 export interface Stamp {
@@ -322,8 +324,11 @@ export type Change =
       readonly target: string;
       /** Load the units anew before answering. */
       readonly reload: boolean;
+      /** Answer with what would be done, and do nothing. */
+      readonly dryRun?: boolean;
     }
-  | { readonly what: 'daemon-reload' }
+  /** `dryRun`: answer with what would change, and change nothing. */
+  | { readonly what: 'daemon-reload'; readonly dryRun?: boolean }
   | { readonly what: 'daemon-reexec' }
   /** `path`: the new binary; empty: the one it was started from. */
   | { readonly what: 'init-reexec'; readonly path: string }
@@ -376,7 +381,7 @@ export type ChangeResult =
       readonly carriesInstallInfo: boolean;
       readonly findings: readonly string[];
     }
-  | { readonly what: 'daemon-reload'; readonly findings: number }
+  | { readonly what: 'daemon-reload'; readonly findings: number; readonly changes: readonly UnitChange[] }
   | { readonly what: 'daemon-reexec' | 'init-reexec' | 'shutdown' | 'environment' };
 
 /** Names of {@link ApiError}; on the wire below `io.sysmaster.Manager.`. A {@link Refusal}'s error joins them. */
@@ -495,6 +500,8 @@ export interface Manager {
     readonly files: readonly FileChange[];
     readonly notes: readonly string[];
   };
+  /** Why things are as they are. */
+  readonly insight: Insight;
   /** Findings that belong to no loaded unit, with the file's name as `unit`. */
   findings(): readonly { readonly unit: string; readonly finding: Finding }[];
   /** Throws ManagerError ('NoSuchActor'). */

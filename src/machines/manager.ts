@@ -9,7 +9,7 @@
  * Changes that clients ask for are carried out by effects and answered once; the answer of a change with a request id is kept,
  * so that a client that lost its connection gets it again (law 5). Everything that has to be known after a crash is in the context.
  */
-import { assign, enqueueActions, setup } from 'xstate';
+import { and, assign, enqueueActions, setup } from 'xstate';
 import type { ShutdownKind } from '../host/ports.ts';
 import type { JobResult } from '../jobs/types.ts';
 import type { Asker, EngineAnswer, Errand } from './errands.ts';
@@ -42,7 +42,22 @@ export interface ManagerContext {
   readonly environment: readonly string[];
   /** How often units were loaded anew. */
   readonly reloads: number;
+  /** Generators that run before units are loaded anew, and the changes that wait for it; absent: none do. */
+  readonly regenerating?: Regenerating | null;
+  /** Serials of generators that run, by their number; they are ended when their time is over. */
+  readonly running?: Readonly<Record<string, number>>;
 }
+
+interface Regenerating {
+  readonly generators: readonly Generator[];
+  /** The number of the first of them; each run of generators has numbers of its own. */
+  readonly from: number;
+  readonly left: number;
+  readonly keys: readonly string[];
+}
+
+/** Numbers of generators at boot are below it. */
+const RUNS_OF_BOOT = 10_000;
 
 interface At {
   readonly atMs: number;
@@ -73,6 +88,9 @@ export type ManagerEvent =
   | (At & { readonly type: 'progress'; readonly key: string; readonly progress: unknown })
   | (At & { readonly type: 'carried-out'; readonly key: string; readonly answer: unknown })
   | (At & { readonly type: 'effect-failed'; readonly effect: string })
+  | (At & { readonly type: 'forked'; readonly run: number; readonly serial: number })
+  /** Load units anew, after these generators; `key`: the change that asked for it, or empty. */
+  | (At & { readonly type: 'regenerate'; readonly key: string; readonly generators: readonly Generator[] })
   /** No job is left in the table. */
   | (At & { readonly type: 'idle' })
   /** Load units anew: SIGHUP, or a client's change that needs it. */
@@ -153,6 +171,10 @@ export function wishOf(
   }
 }
 
+/** Serials of generators that run, without the one whose end this is. */
+const without = (running: Readonly<Record<string, number>> | undefined, event: ManagerEvent) =>
+  Object.fromEntries(Object.entries(running ?? {}).filter(([run]) => !('run' in event) || Number(run) !== event.run));
+
 const errandOf = (context: ManagerContext, key: string) => errands.find(context.errands, key);
 
 export const managerMachine = setup({
@@ -179,13 +201,32 @@ export const managerMachine = setup({
     /** Make room for the next core; only the core with this number does, so that it is done once. */
     leave: effect<{ cores: number }>(),
     log: effect<{ level: string; message: string }>(),
+    /** Units are loaded anew, and the changes answered that wait for it. */
+    finishReload: effect<{ keys: readonly string[] }>(),
+    /** Say how a generator ended, unless it ended well. */
+    tellGenerator: effect<{ path: string; ended: unknown }>(),
+    killGenerators: effect<{ serials: readonly number[] }>(),
     armDeadline: effect<{ name: string; ms: number | 'infinity' }>(),
     disarmDeadline: effect<{ name: string }>(),
     takeGenerators: assign({
       generators: (_, generators: readonly Generator[]) => generators,
       generating: (_, generators: readonly Generator[]) => generators.length,
     }),
-    countDown: assign({ generating: ({ context }) => context.generating - 1 }),
+    noteRunning: assign({
+      running: ({ context }, { run, serial }: { run: number; serial: number }) => ({
+        ...context.running,
+        [run]: serial,
+      }),
+    }),
+    setRegenerating: assign({ regenerating: (_, regenerating: Regenerating | null) => regenerating }),
+    countDown: assign({
+      generating: ({ context }) => context.generating - 1,
+      running: ({ context, event }) => without(context.running, event),
+    }),
+    countReloadDown: assign({
+      regenerating: ({ context }) => ({ ...context.regenerating!, left: context.regenerating!.left - 1 }),
+      running: ({ context, event }) => without(context.running, event),
+    }),
     setLoaded: assign({ loadedMs: (_, atMs: number) => atMs }),
     setFinished: assign({ finishedMs: ({ context }, atMs: number) => context.finishedMs ?? atMs }),
     setEnding: assign({ ending: (_, ending: Ending) => ending }),
@@ -198,6 +239,12 @@ export const managerMachine = setup({
     }),
   },
   guards: {
+    ofBoot: ({ event }) => 'run' in event && event.run < RUNS_OF_BOOT,
+    ofReload: ({ context, event }) =>
+      'run' in event &&
+      (context.regenerating ?? null) !== null &&
+      event.run >= context.regenerating!.from &&
+      !(event.type === 'spawn-failed' && event.serial !== null),
     lastGenerator: ({ context }) => context.generating <= 1,
     noGenerators: ({ event }) => event.type === 'generators' && event.generators.length === 0,
     hasProcess: ({ event }) => event.type === 'spawn-failed' && event.serial !== null,
@@ -288,6 +335,82 @@ export const managerMachine = setup({
     },
     environment: { actions: { type: 'setEnvironment', params: ({ event }) => event.environment } },
     reload: { actions: ['countReload', 'loadAgain'] },
+    forked: {
+      actions: { type: 'noteRunning', params: ({ event }) => ({ run: event.run, serial: event.serial }) },
+    },
+    regenerate: {
+      actions: enqueueActions(({ context, event, enqueue }) => {
+        const keys = event.key === '' ? [] : [event.key];
+        const now = context.regenerating ?? null;
+        if (now !== null) {
+          enqueue({ type: 'setRegenerating', params: { ...now, keys: [...now.keys, ...keys] } });
+          return;
+        }
+        enqueue('countReload');
+        if (event.generators.length === 0) {
+          enqueue({ type: 'finishReload', params: { keys } });
+          return;
+        }
+        const from = RUNS_OF_BOOT * (context.reloads + 1);
+        const { generators } = event;
+        enqueue({ type: 'setRegenerating', params: { generators, from, left: generators.length, keys } });
+        enqueue({ type: 'armDeadline', params: { name: 'regenerate', ms: GENERATORS_MS } });
+        for (const [index, generator] of generators.entries())
+          enqueue({ type: 'spawnGenerator', params: { run: from + index, generator } });
+      }),
+    },
+    exited: {
+      guard: 'ofReload',
+      actions: [
+        {
+          type: 'tellGenerator',
+          params: ({ context, event }) => ({
+            path: context.regenerating!.generators[event.run - context.regenerating!.from]?.path ?? '',
+            ended: event.ended ?? null,
+          }),
+        },
+        'countReloadDown',
+        enqueueActions(({ context, enqueue }) => {
+          const { left, keys } = context.regenerating!;
+          if (left > 0) return;
+          enqueue({ type: 'disarmDeadline', params: { name: 'regenerate' } });
+          enqueue({ type: 'setRegenerating', params: null });
+          enqueue({ type: 'finishReload', params: { keys } });
+        }),
+      ],
+    },
+    'spawn-failed': {
+      guard: 'ofReload',
+      actions: [
+        {
+          type: 'tellGenerator',
+          params: ({ context, event }) => ({
+            path: context.regenerating!.generators[event.run - context.regenerating!.from]?.path ?? '',
+            ended: event.ended ?? null,
+          }),
+        },
+        'countReloadDown',
+        enqueueActions(({ context, enqueue }) => {
+          const { left, keys } = context.regenerating!;
+          if (left > 0) return;
+          enqueue({ type: 'disarmDeadline', params: { name: 'regenerate' } });
+          enqueue({ type: 'setRegenerating', params: null });
+          enqueue({ type: 'finishReload', params: { keys } });
+        }),
+      ],
+    },
+    deadline: {
+      guard: ({ context, event }) => event.name === 'regenerate' && (context.regenerating ?? null) !== null,
+      actions: enqueueActions(({ context, enqueue }) => {
+        enqueue({
+          type: 'log',
+          params: { level: 'warning', message: 'generators did not end in time; going on without them' },
+        });
+        enqueue({ type: 'killGenerators', params: { serials: Object.values(context.running ?? {}) } });
+        enqueue({ type: 'setRegenerating', params: null });
+        enqueue({ type: 'finishReload', params: { keys: context.regenerating!.keys } });
+      }),
+    },
     leave: { actions: { type: 'leave', params: ({ event }) => ({ cores: event.cores }) } },
     shutdown: { target: '.stopping', actions: { type: 'setEnding', params: ({ event }) => event.ending } },
     end: { target: '.ending', actions: { type: 'setEnding', params: ({ event }) => event.ending } },
@@ -368,18 +491,74 @@ export const managerMachine = setup({
       }),
       exit: { type: 'disarmDeadline', params: { name: 'generators' } },
       on: {
-        exited: [{ guard: 'lastGenerator', target: 'beginning', actions: 'countDown' }, { actions: 'countDown' }],
+        exited: [
+          {
+            guard: and(['ofBoot', 'lastGenerator']),
+            target: 'beginning',
+            actions: [
+              'countDown',
+              {
+                type: 'tellGenerator',
+                params: ({ context, event }) => ({
+                  path: context.generators[event.run]?.path ?? '',
+                  ended: event.ended ?? null,
+                }),
+              },
+            ],
+          },
+          {
+            guard: 'ofBoot',
+            actions: [
+              'countDown',
+              {
+                type: 'tellGenerator',
+                params: ({ context, event }) => ({
+                  path: context.generators[event.run]?.path ?? '',
+                  ended: event.ended ?? null,
+                }),
+              },
+            ],
+          },
+        ],
         'spawn-failed': [
           { guard: 'hasProcess' }, // its exit follows, and is counted
-          { guard: 'lastGenerator', target: 'beginning', actions: 'countDown' },
-          { actions: 'countDown' },
+          {
+            guard: and(['ofBoot', 'lastGenerator']),
+            target: 'beginning',
+            actions: [
+              'countDown',
+              {
+                type: 'tellGenerator',
+                params: ({ context, event }) => ({
+                  path: context.generators[event.run]?.path ?? '',
+                  ended: event.ended ?? null,
+                }),
+              },
+            ],
+          },
+          {
+            guard: 'ofBoot',
+            actions: [
+              'countDown',
+              {
+                type: 'tellGenerator',
+                params: ({ context, event }) => ({
+                  path: context.generators[event.run]?.path ?? '',
+                  ended: event.ended ?? null,
+                }),
+              },
+            ],
+          },
         ],
         deadline: {
           target: 'beginning',
-          actions: {
-            type: 'log',
-            params: { level: 'warning', message: 'generators did not end in time; going on without them' },
-          },
+          actions: [
+            {
+              type: 'log',
+              params: { level: 'warning', message: 'generators did not end in time; going on without them' },
+            },
+            { type: 'killGenerators', params: ({ context }) => ({ serials: Object.values(context.running ?? {}) }) },
+          ],
         },
       },
     },

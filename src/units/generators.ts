@@ -22,6 +22,8 @@ export interface GeneratorSpawn {
 
 export interface GeneratorPlan {
   readonly spawns: readonly GeneratorSpawn[];
+  /** Names of those built in that are to be run: neither replaced by a program of that name nor switched off. */
+  readonly builtIn: readonly string[];
   /** Emptied before, made anew with mode 0755; those left empty are removed after. */
   readonly directories: { readonly normal: string; readonly early: string; readonly late: string };
   /** Generators that are switched off, shadowed without being programs, and the like. */
@@ -48,11 +50,16 @@ export interface GeneratorOptions {
   readonly paths: UnitPaths;
   /** Default: {@link generatorDirectories}. */
   readonly directories?: readonly string[];
+  /** Names of generators that need no program; they stand where vendors' programs are, before these. */
+  readonly builtIn?: readonly string[];
   /** First run of a machine that was never booted (SYSTEMD_FIRST_BOOT). */
   readonly firstBoot?: boolean;
   /** An initial RAM disk (SYSTEMD_IN_INITRD). */
   readonly initrd?: boolean;
 }
+
+/** Where systemd's own programs are; the generators built in take the place of those with the same name. */
+const VENDOR = '/usr/lib/systemd/system-generators';
 
 /** At most this many are run. */
 const GENERATORS_MAX = 1000;
@@ -63,8 +70,12 @@ export function planGenerators(options: GeneratorOptions): GeneratorPlan {
   const directories = { normal: paths.generator, early: paths.generatorEarly, late: paths.generatorLate };
   const environment = generatorEnvironment(options);
   const findings: Finding[] = [];
-  const chosen = new Map<string, GeneratorSpawn | undefined>();
+  const chosen = new Map<string, GeneratorSpawn | 'built-in' | undefined>();
+  const takeBuiltIn = () => {
+    for (const name of options.builtIn ?? []) if (!chosen.has(name)) chosen.set(name, 'built-in');
+  };
   for (const directory of options.directories ?? generatorDirectories(facts.runDirectory)) {
+    if (directory === VENDOR) takeBuiltIn();
     for (const name of files.list(directory) ?? []) {
       if (name.startsWith('.') || chosen.has(name)) continue;
       const path = `${directory}/${name}`;
@@ -96,8 +107,12 @@ export function planGenerators(options: GeneratorOptions): GeneratorPlan {
       });
     }
   }
-  const spawns = [...chosen.values()].filter((spawn) => spawn !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
-  return { spawns, directories, findings };
+  takeBuiltIn();
+  const spawns = [...chosen.values()]
+    .filter((spawn) => spawn !== undefined && spawn !== 'built-in')
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const builtIn = [...chosen].flatMap(([name, spawn]) => (spawn === 'built-in' ? [name] : [])).sort();
+  return { spawns, builtIn, directories, findings };
 }
 
 /** SYSTEMD_SCOPE and its kin; generators of systemd read them under these names. */

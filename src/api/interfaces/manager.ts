@@ -75,7 +75,29 @@ method Findings(unit: ?string) -> (findings: []Finding)
 
 # A changing method takes a requestId that the client chose (a UUID, say): repeated with the same one after a lost
 # connection it does nothing new and gets the first answer.
-method Reload(requestId: ?string) -> (findings: int)
+# effect: from when a change counts for a unit that runs: live, reload (when it is reloaded) or restart.
+# Values are as written, one a line; absent: not set.
+type SettingChange (
+  section: string,
+  key: string,
+  before: ?string,
+  after: ?string,
+  effect: (live, reload, restart),
+  at: string
+)
+
+# broken: its files cannot be loaded any more; what runs of it runs on with what it had. mended: the other way round.
+type UnitChange (
+  unit: string,
+  what: (new, gone, broken, mended, changed),
+  loadStateBefore: string,
+  loadState: string,
+  effect: (live, reload, restart),
+  settings: []SettingChange
+)
+
+# Run generators and load all unit files anew; dryRun: only tell what unit files as they are would change.
+method Reload(dryRun: ?bool, requestId: ?string) -> (findings: int, changes: []UnitChange)
 
 # Start core anew from its checkpoint; the answer comes from the new one.
 method ReexecCore(requestId: ?string) -> ()

@@ -178,6 +178,8 @@ method ChangeFiles(
   target: ?string,
   # Load the units anew before answering.
   reload: ?bool,
+  # Answer with what would be done, and do nothing.
+  dryRun: ?bool,
   requestId: ?string
 ) -> (steps: []Step, carriesInstallInfo: bool, findings: []string)
 `;

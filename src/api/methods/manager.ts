@@ -42,10 +42,10 @@ export const manager = {
       typeof unit === 'string' ? of(unit) : [...manager.findings(), ...manager.units().flatMap(({ name }) => of(name))];
     return { reply: { findings: findings.map((found) => ({ unit: found.unit, ...findingReply(found.finding) })) } };
   },
-  Reload: ({ requestId }: Repeatable): Handled => ({
-    change: { what: 'daemon-reload' },
+  Reload: ({ dryRun, requestId }: { dryRun?: boolean | null } & Repeatable): Handled => ({
+    change: { what: 'daemon-reload', ...(dryRun === true ? { dryRun } : {}) },
     requestId: requestId ?? undefined,
-    form: ({ findings }: Extract<ChangeResult, { what: 'daemon-reload' }>) => ({ findings }),
+    form: ({ findings, changes }: Extract<ChangeResult, { what: 'daemon-reload' }>) => ({ findings, changes }),
   }),
   ReexecCore: ({ requestId }: Repeatable): Handled => plain({ what: 'daemon-reexec' }, requestId),
   ReexecInit: ({ path, requestId }: { path?: string | null } & Repeatable): Handled =>

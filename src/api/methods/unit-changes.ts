@@ -34,6 +34,7 @@ interface ChangeFiles {
   readonly presetMode?: Maybe<string>;
   readonly target?: Maybe<string>;
   readonly reload?: Maybe<boolean>;
+  readonly dryRun?: Maybe<boolean>;
   readonly requestId?: Maybe<string>;
 }
 
@@ -77,6 +78,7 @@ export const unitChanges = {
         presetMode: presetMode as 'full',
         target: asked.target === undefined || asked.target === null ? '' : unitName(asked.target),
         reload: asked.reload ?? true,
+        ...(asked.dryRun === true ? { dryRun: true } : {}),
       },
       requestId: asked.requestId ?? undefined,
       form: ({ steps, carriesInstallInfo, findings }: Result<'unit-files'>) => ({

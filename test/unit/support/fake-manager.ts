@@ -19,6 +19,7 @@ import {
 } from '../../../src/api/manager.ts';
 import type { PlanDocument } from '../../../src/jobs/types.ts';
 import type { DependencyKind, Edge } from '../../../src/units/types.ts';
+import { fakeInsight } from './fake-insight.ts';
 import { fakeState, fakeUnit, fakeWorld, NOON } from './fake-units.ts';
 
 const INVERSE: Readonly<Partial<Record<DependencyKind, DependencyKind>>> = {
@@ -191,7 +192,7 @@ export function fakeManager(): FakeManager {
           findings: [],
         };
       case 'daemon-reload':
-        return { what: 'daemon-reload', findings: 0 };
+        return { what: 'daemon-reload', changes: [], findings: 0 };
       case 'apply':
       case 'restore':
         return { what: 'request', outcomes: [{ unit: 'web.service', job: nextJob++, result: 'done', notes: [] }] };
@@ -206,6 +207,7 @@ export function fakeManager(): FakeManager {
   };
 
   const manager: FakeManager = {
+    insight: fakeInsight(),
     changes: [],
     forgotten: [],
     hold: false,
