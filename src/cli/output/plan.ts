@@ -41,7 +41,9 @@ export function planText(plan: PlanDocument, style: Style): string[] {
   const { jobs, notes, cuts, replaces, stops, stands, waits, estimate } = plan;
   const label = (word: string) => style.yellow(word.padEnd(8));
   const after = [
-    ...stops.map(({ unit, why }) => `${label('stops')} ${unit}, which is up: ${why}`),
+    ...(stops.length === 0
+      ? []
+      : [`${label('stops')} ${some(stops.map(({ unit }) => unit))}: up, though nobody named them`]),
     ...replaces.map(({ job, unit, why }) => `${label('replaces')} job ${job} of ${unit}: ${why}`),
     ...waits.map(({ unit, why }) => `${label('waits')} ${unit}: ${why}`),
     ...cuts.map(
