@@ -230,7 +230,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: () => import('./escape.ts'),
   },
 
-  'daemon-reload': { args: '', help: 'load all unit files anew', group: MANAGER, load: manager },
+  'daemon-reload': {
+    args: '',
+    help: 'load all unit files anew, and tell what has changed',
+    group: MANAGER,
+    options: ['dryRun'],
+    load: manager,
+  },
   'daemon-reexec': { args: '', help: 'start core anew; nothing else notices', group: MANAGER, load: manager },
   'init-reexec': {
     args: '[path]',

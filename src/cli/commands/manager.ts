@@ -40,18 +40,72 @@ async function resetFailed(call: Call): Promise<number> {
   return status;
 }
 
+interface SettingChange {
+  readonly section: string;
+  readonly key: string;
+  readonly before?: string | null;
+  readonly after?: string | null;
+  readonly effect: 'live' | 'reload' | 'restart';
+  readonly at: string;
+}
+interface UnitChange {
+  readonly unit: string;
+  readonly what: 'new' | 'gone' | 'broken' | 'mended' | 'changed';
+  readonly loadStateBefore: string;
+  readonly loadState: string;
+  readonly effect: 'live' | 'reload' | 'restart';
+  readonly settings: readonly SettingChange[];
+}
+
+const EFFECT = { live: 'live', reload: 'needs reload', restart: 'needs restart' } as const;
+const WHAT = {
+  new: 'is new',
+  gone: 'has no unit file any more',
+  broken: 'cannot be loaded any more; what runs of it runs on as it was',
+  mended: 'can be loaded again',
+  changed: '',
+} as const;
+
+/** A value on one line. */
+const valueText = (value: string | null | undefined): string =>
+  value === undefined || value === null ? '(not set)' : value === '' ? '(empty)' : value.replaceAll('\n', ' | ');
+
+function changeLines({ unit, what, effect, settings, loadState, loadStateBefore }: UnitChange): string[] {
+  const head =
+    what === 'changed'
+      ? `${unit}: ${EFFECT[effect]}${loadState === loadStateBefore ? '' : ` (${loadStateBefore} → ${loadState})`}`
+      : `${unit}: ${WHAT[what]} (${loadStateBefore} → ${loadState})`;
+  const lines = settings.map(
+    ({ section, key, before, after, effect: own, at }) =>
+      `  [${section}] ${key}: ${valueText(before)} → ${valueText(after)}  (${EFFECT[own]}${at === '' ? '' : `; ${at}`})`,
+  );
+  return [head, ...lines];
+}
+
+/** What has changed is told on standard error, since scripts expect nothing from daemon-reload; what would change is the answer. */
+async function daemonReload(call: Call): Promise<number> {
+  const { client, options, context } = call;
+  const dryRun = options.dryRun === true;
+  const { findings, changes } = await client.change<{ findings: number; changes: readonly UnitChange[] }>(
+    'io.sysmaster.Manager.Reload',
+    { dryRun },
+  );
+  const lines = changes.flatMap(changeLines);
+  if (!dryRun && !call.json && !call.quiet) for (const line of lines) context.err(`${line}\n`);
+  const none = 'Nothing would change for the units in memory.';
+  call.print({ findings, changes, dryRun }, () => (dryRun ? (lines.length === 0 ? [none] : lines) : []));
+  if (findings > 0 && !call.json)
+    call.warn(`${findings} ${findings === 1 ? 'thing' : 'things'} to know about unit files; see: sctl findings`);
+  return 0;
+}
+
 export async function run(call: Call): Promise<number> {
   const { word, client, args } = call;
   switch (word) {
     case 'reset-failed':
       return await resetFailed(call);
-    case 'daemon-reload': {
-      const { findings } = await client.change<{ findings: number }>('io.sysmaster.Manager.Reload', {});
-      call.print({ findings }, () => []);
-      if (findings > 0 && !call.json)
-        call.warn(`${findings} ${findings === 1 ? 'thing' : 'things'} to know about unit files; see: sctl findings`);
-      return 0;
-    }
+    case 'daemon-reload':
+      return await daemonReload(call);
     case 'daemon-reexec':
       await client.change('io.sysmaster.Manager.ReexecCore', {});
       break;
