@@ -249,6 +249,8 @@ export interface FileStat {
   readonly uid: number;
   readonly gid: number;
   readonly mtimeMs: number;
+  /** When anything about it was last changed, which nobody can set. Absent: not known, and nothing is remembered of the file. */
+  readonly ctimeMs?: number;
   readonly dev: number;
   readonly ino: number;
   readonly rdev: number;
@@ -332,6 +334,8 @@ export interface LogPort {
     fields: Readonly<Record<string, unknown>>,
     message: string,
   ): void;
+  /** A line for the person at the console, besides the log; may be dropped. Absent: there is no console. */
+  console?(line: string): void;
 }
 
 /** What does not change while core runs. */

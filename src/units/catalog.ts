@@ -4,7 +4,7 @@
  * A scan gives: for each name the file or link that wins, for each link what it is an alias of, and the drop-in and
  * dependency directories (foo.service.d, foo.service.wants …) by name. Source: systemd.unit(5), "Description".
  */
-import { type FilePort, HostError } from '../host/ports.ts';
+import { type FilePort, type FileStat, HostError } from '../host/ports.ts';
 import { about } from './finding.ts';
 import { aliasFault, isUnitName, parseName, templateOf, withInstance } from './names.ts';
 import type { Finding } from './types.ts';
@@ -17,6 +17,8 @@ export interface CatalogEntry {
   readonly kind: 'file' | 'masked' | 'alias' | 'linked';
   /** For an alias: the name it stands for. For a file linked from elsewhere: the path it points to. */
   readonly target: string;
+  /** Of the file that is read, as the scan found it; undefined where there is none, or where it is not known. */
+  readonly stat?: FileStat;
 }
 
 /** A name found. */
@@ -66,6 +68,8 @@ export interface Catalog {
   find(name: string): Found;
   /** Is there a file for the name (not masked)? */
   has(name: string): boolean;
+  /** Is there any directory of drop-ins or links for these names? */
+  hasDirectories(names: readonly string[]): boolean;
   /** Drop-ins of a unit with these names (main name first), in the order in which they are read. */
   dropIns(names: readonly string[]): string[];
   links(
@@ -84,11 +88,14 @@ export interface Catalog {
 export function createCatalog(files: FilePort, search: readonly string[]): Catalog {
   const entries = new Map<string, CatalogEntry>();
   const directories = new Map<string, KnownDirectory[]>();
+  /** What the directories are named after, without their suffixes. */
+  const owners = new Set<string>();
   const findings: Finding[] = [];
   const places: string[] = [];
   const seen = new Set<string>();
   const inPath = new Map<string, boolean>(search.map((path) => [path, true]));
   const listings = new Map<string, readonly string[]>();
+  const linkTargets = new Map<string, string | undefined>();
 
   const list = (path: string): readonly string[] => {
     const known = listings.get(path);
@@ -125,6 +132,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     for (const name of names) {
       const suffix = DIRECTORY_SUFFIXES.find((end) => name.endsWith(end));
       if (suffix !== undefined) {
+        owners.add(name.slice(0, -suffix.length));
         const known = directories.get(name);
         if (known === undefined) directories.set(name, [{ path: `${place}/${name}`, rank }]);
         else known.push({ path: `${place}/${name}`, rank });
@@ -146,7 +154,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     const path = `${place}/${name}`;
     const stat = files.lstat(path);
     if (stat === undefined) return undefined;
-    if (stat.kind === 'file') return { name, path, kind: stat.size === 0 ? 'masked' : 'file', target: '' };
+    if (stat.kind === 'file') return { name, path, kind: stat.size === 0 ? 'masked' : 'file', target: '', stat };
     if (stat.kind !== 'symlink') {
       findings.push(about('warning', path, 'unit file', `a ${stat.kind}, not a file`, 'remove it or put a file there'));
       return undefined;
@@ -170,7 +178,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
           const there = files.stat(target);
           return there === undefined
             ? undefined
-            : { name, path: target, kind: there.size === 0 ? 'masked' : 'file', target: '' };
+            : { name, path: target, kind: there.size === 0 ? 'masked' : 'file', target: '', stat: there };
         }
         const fault = aliasFault(name, base);
         if (fault !== undefined) {
@@ -186,7 +194,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
         findings.push(about('warning', path, 'link', `points to ${target}, which is not there`, 'remove the link'));
         return undefined;
       }
-      return { name, path, kind: there.kind === 'char' || there.size === 0 ? 'masked' : 'linked', target };
+      return { name, path, kind: there.kind === 'char' || there.size === 0 ? 'masked' : 'linked', target, stat: there };
     }
     findings.push(
       about('warning', path, 'link', `more than ${LINKS_MAX} links of links`, 'point it at the file itself'),
@@ -215,6 +223,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
   }
 
   function find(name: string): Found {
+    const plain = entries.get(name);
+    if (plain !== undefined && plain.kind !== 'alias' && aliases.size === 0)
+      return { name, entry: plain, names: [name] };
     let current = name;
     for (let hops = 0; hops <= LINKS_MAX; hops++) {
       const instance = parseName(current)?.instance ?? '';
@@ -283,6 +294,20 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     return [...out];
   }
 
+  /** Read once: all questions to one catalog get answers that agree. */
+  function linkTarget(path: string): string | undefined {
+    if (!linkTargets.has(path)) linkTargets.set(path, files.readlink(path));
+    return linkTargets.get(path);
+  }
+
+  function hasDirectories(names: readonly string[]): boolean {
+    if (owners.size === 0) return false;
+    const type = parseName(names[0] ?? '')?.type;
+    return (
+      (type !== undefined && owners.has(type)) || names.some((name) => specific(name).some((key) => owners.has(key)))
+    );
+  }
+
   function dropIns(names: readonly string[]): string[] {
     const byFile = new Map<string, string>();
     for (const directory of directoriesOf(names, '.d')) {
@@ -315,7 +340,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
           );
           continue;
         }
-        const target = files.readlink(path);
+        const target = linkTarget(path);
         if (target === undefined) {
           faults.push(about('warning', path, 'dependency', 'not a link', 'make it a link to the unit file'));
         } else if (target === '/dev/null') {
@@ -379,6 +404,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       const found = find(name).entry;
       return found !== undefined && found.kind !== 'masked';
     },
+    hasDirectories,
     dropIns,
     links,
     directories: places,

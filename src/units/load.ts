@@ -8,6 +8,7 @@
  */
 import { type FilePort, HostError, type MachineFacts } from '../host/ports.ts';
 import { type Building, createBuilding } from './building.ts';
+import { type CacheClock, UnitCache } from './cache.ts';
 import { type Catalog, createCatalog, type Found } from './catalog.ts';
 import { impliedEdges, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
 import type { Context, Draft } from './directives/draft.ts';
@@ -42,6 +43,8 @@ export interface UnitLoaderOptions {
   readonly paths?: UnitPaths;
   /** Device units work here (something like udev reports them). Default: not in containers. */
   readonly devices?: boolean;
+  /** With it, units whose files have not changed are kept over a {@link UnitLoader.refresh}. Default: nothing is kept. */
+  readonly clock?: CacheClock;
 }
 
 export interface UnitLoader {
@@ -91,10 +94,22 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   let units = new Map<string, Unit>();
   let texts = new Map<string, UnitText | 'masked' | undefined>();
   let capacity: Context['capacity'] | undefined;
+  const cache = options.clock === undefined ? undefined : new UnitCache(files, options.clock);
+  /** While a unit is made: something of it could not be read. */
+  let unreadable = false;
 
   const theCatalog = (): Catalog => {
-    catalog ??= createCatalog(files, paths.search);
+    if (catalog !== undefined) return catalog;
+    cache?.scanning();
+    catalog = createCatalog(files, paths.search);
+    cache?.inWorld(worldOf(catalog));
     return catalog;
+  };
+
+  /** All that units depend on besides their own files. */
+  const worldOf = ({ entries, directories }: Catalog): string => {
+    const mounts = [...entries.values()].filter(({ name, kind }) => name.endsWith('.mount') && kind !== 'masked');
+    return JSON.stringify([facts, paths, devices, machine(), directories, mounts.map(({ name }) => name).sort()]);
   };
 
   const machine = (): Context['capacity'] => {
@@ -103,8 +118,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   };
 
   /** A file's assignments; undefined: it is not there. Throws HostError when it cannot be read. */
-  const read = (path: string): UnitText | 'masked' | undefined => {
+  const read = (path: string, isLookedAt = false): UnitText | 'masked' | undefined => {
     if (texts.has(path)) return texts.get(path);
+    if (!isLookedAt) cache?.look(path);
     const text = readText(files, path);
     const parsed = text === undefined ? undefined : text === '' ? 'masked' : readUnitText(text, path);
     texts.set(path, parsed);
@@ -123,11 +139,23 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     }
     const found = theCatalog().find(name);
     const main = units.get(found.name);
-    const unit = main ?? build(found, undefined);
+    const unit = main ?? remembered(found);
     for (const each of unit.names) units.set(each, unit);
     units.set(name, unit);
     return unit;
   };
+
+  /** From before, or made now. */
+  function remembered(found: Found): Unit {
+    if (cache === undefined) return build(found, undefined);
+    const inputs = cache.inputs(theCatalog(), found, theCatalog().enabledBy(found.name, paths) ?? '');
+    const known = cache.get(found, inputs);
+    if (known !== undefined) return known;
+    unreadable = false;
+    const unit = build(found, undefined);
+    if (!unreadable) cache.put(found, inputs, unit);
+    return unit;
+  }
 
   function build(found: Found, given: { readonly text: string; readonly file: string } | undefined): Unit {
     const name = parseName(found.name);
@@ -149,11 +177,12 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     if (given !== undefined) fragment = readUnitText(given.text, given.file);
     else if (entry !== undefined) {
       try {
-        const text = read(entry.path);
+        const text = read(entry.path, entry.stat !== undefined);
         if (text === 'masked') return masked();
         fragment = text;
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
+        unreadable = true;
         return emptyUnit(name.name, name.type, names, 'error', [
           about('error', entry.path, 'unit file', `cannot be read: ${error.code}`, 'check its permissions'),
         ]);
@@ -189,6 +218,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         building.take(text, true);
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
+        unreadable = true;
         findings.push(about('error', path, 'drop-in', `cannot be read: ${error.code}`, 'check its permissions'));
       }
     }

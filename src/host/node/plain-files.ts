@@ -43,6 +43,7 @@ const plain = (found: Stats | undefined): FileStat | undefined =>
     uid: found.uid,
     gid: found.gid,
     mtimeMs: found.mtimeMs,
+    ctimeMs: found.ctimeMs,
     dev: found.dev,
     ino: found.ino,
     rdev: found.rdev,
