@@ -77,14 +77,14 @@ export interface Order {
 
 /**
  * @param jobs the jobs to be placed, one for each unit
- * @param others a job of a unit that is not among them, if it has one: such jobs can be part of a ring
+ * @param others a job of a unit that is not among them, if it has one: such jobs can be part of a ring; undefined: there are none
  * @param isCut orderings that are not honoured already
  * @param essentials what to do about a ring of essential units alone
  */
 export function arrange(
   graph: JobGraph,
   jobs: readonly Orderly[],
-  others: (unit: string) => Orderly | undefined,
+  others: ((unit: string) => Orderly | undefined) | undefined,
   isCut: (later: string, earlier: string) => boolean,
   essentials: 'refuse' | 'cut all' = 'refuse',
 ): Order | Refusal {
@@ -122,14 +122,14 @@ class Phases {
   constructor(
     graph: JobGraph,
     jobs: readonly Orderly[],
-    others: (unit: string) => Orderly | undefined,
+    others: ((unit: string) => Orderly | undefined) | undefined,
     isCut: (later: string, earlier: string) => boolean,
   ) {
     this.#graph = graph;
     for (const job of jobs) this.#node(job);
     const lookUp = (unit: string): number | undefined => {
       const known = this.#index.get(unit);
-      if (known !== undefined) return known;
+      if (known !== undefined || others === undefined) return known;
       const other = others(unit);
       return other === undefined ? undefined : this.#node(other);
     };
@@ -144,7 +144,7 @@ class Phases {
         const e = lookUp(to);
         if (e !== undefined && !isCut(unit, to)) this.#constrain(unit, to, l, e);
       }
-      for (const { to } of graph.edges(unit, 'Before')) lookUp(to);
+      if (others !== undefined) for (const { to } of graph.edges(unit, 'Before')) lookUp(to);
     }
   }
 
@@ -160,14 +160,16 @@ class Phases {
     const [jobL, jobE] = [this.#jobs[l] as Orderly, this.#jobs[e] as Orderly];
     if (waiter(jobL, jobE) === undefined) return;
     const waits: [number, number][] = [];
-    if (goesDown(jobL.type)) waits.push([this.#first(e), 2 * l]);
-    if (jobL.type !== 'stop') waits.push([2 * l + 1, jobE.type === 'stop' ? 2 * e : 2 * e + 1]);
-    const going = (node: number) => this.#jobs[node >> 1]?.going === true && node === this.#first(node >> 1);
-    const open = waits.filter(([waiting]) => !going(waiting));
-    if (open.length === 0) return;
-    const constraint: Constraint = { later, earlier, waits: open, cut: false };
+    const wait = (waiting: number, node: number) => {
+      const going = this.#jobs[waiting >> 1]?.going === true && waiting === this.#first(waiting >> 1);
+      if (!going) waits.push([waiting, node]);
+    };
+    if (goesDown(jobL.type)) wait(this.#first(e), 2 * l);
+    if (jobL.type !== 'stop') wait(2 * l + 1, jobE.type === 'stop' ? 2 * e : 2 * e + 1);
+    if (waits.length === 0) return;
+    const constraint: Constraint = { later, earlier, waits, cut: false };
     this.#constraints.push(constraint);
-    for (const [waiting, node] of open) this.#waits[waiting]?.push({ node, constraint });
+    for (const [waiting, node] of waits) this.#waits[waiting]?.push({ node, constraint });
   }
 
   #first(index: number): number {
@@ -328,10 +330,13 @@ class Phases {
     for (const [index, job] of this.#jobs.entries()) {
       if (counts[index] !== true) continue;
       const first = this.#first(index);
-      const after = (this.#waits[first] as Wait[])
-        .filter(holds)
-        .map(({ node }) => (this.#jobs[node >> 1] as Orderly).unit);
-      places.set(job.unit, { wave: level[first] as number, after: [...new Set(after)].sort() });
+      const after: string[] = [];
+      for (const wait of this.#waits[first] as Wait[])
+        if (holds(wait)) after.push((this.#jobs[wait.node >> 1] as Orderly).unit);
+      places.set(job.unit, {
+        wave: level[first] as number,
+        after: after.length < 2 ? after : [...new Set(after)].sort(),
+      });
     }
     return places;
   }

@@ -82,7 +82,7 @@ function order(
   const arranged = arrange(
     world.graph,
     nodes.map((node) => afterMerging(world, node)),
-    others,
+    world.installed.empty === true ? undefined : others,
     // A cut lasts as long as the two jobs it is between.
     (later, earlier) => !canceled.has(later) && !canceled.has(earlier) && world.installed.isCut(later, earlier),
   );
@@ -178,6 +178,7 @@ function longer(reason: Reason, chain: readonly Reason[]): readonly Reason[] {
 
 /** The plan's view of an empty table. */
 export const NO_JOBS = {
+  empty: true,
   of: (): InstalledJob | undefined => undefined,
   all: (): readonly InstalledJob[] => [],
   isCut: () => false,

@@ -145,6 +145,8 @@ export interface RequestPart {
 
 /** The table as a plan sees it. */
 export interface InstalledJobs {
+  /** True: there are none, so nobody need look. */
+  readonly empty?: boolean;
   of(unit: string): InstalledJob | undefined;
   /** By id. */
   all(): readonly InstalledJob[];
