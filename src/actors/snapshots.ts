@@ -126,7 +126,7 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
           'make one here: sctl snapshot save NAME',
         );
       const active = Object.entries(then.units).filter(([, unit]) => isUpOrComing(unit.active));
-      registry.load(active.map(([unit]) => unit).filter((unit) => isUnitName(unit)));
+      registry.look(active.map(([unit]) => unit).filter((unit) => isUnitName(unit)));
       return restoring(then, now('now', by), registry.jobGraph, by);
     },
     save(name, by) {
