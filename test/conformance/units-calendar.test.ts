@@ -187,13 +187,22 @@ const PLACES: readonly (readonly [zone: string, base: string])[] = [
   ['America/Scoresbysund', '2024-03-30 12:00:00 UTC'],
 ];
 
-/** Where midnight itself is skipped systemd gives up ("Infinite loop", or `never`); we go on behind the gap. */
-const MIDNIGHT_GAPS = new Set(['Asia/Kathmandu', 'America/Sao_Paulo', 'Asia/Gaza', 'America/Scoresbysund']);
-
-function givesUp(tz: string, systemd: string, ours: string, named: boolean): boolean {
-  const ends = systemd.includes('Next elapse: never') || (systemd === '' && named);
-  return MIDNIGHT_GAPS.has(tz) && ends && ours.includes('Next elapse: ') && !ours.includes('Next elapse: never');
+/**
+ * What systemd 252 does not answer and we do: it gives up where a search comes to a time that the clocks skip at midnight, or
+ * that it reaches by a step beyond the end of a field ("Infinite loop in calendar calculation", in some zones `never`).
+ * And the one normal form that does not read back to the same event: a list of seconds that begins with 0/1 is `*`.
+ */
+function deliberate(
+  pair: { readonly text: string; readonly systemd: string; readonly ours: string },
+  gaveUp: string,
+  tz: string,
+): boolean {
+  const answered = pair.ours.includes('Next elapse: ') && !pair.ours.includes('Next elapse: never');
+  if (pair.systemd === '') return answered && gaveUp.includes(`Failed to determine next elapse for '${pair.text}'`);
+  if (/:00\/1,\S+$/m.test(pair.ours)) return pair.systemd === pair.ours.replace(/:00\/1,\S+/, ':*');
+  return MIDNIGHT_GAPS.has(tz) && answered && pair.systemd.includes('Next elapse: never');
 }
+const MIDNIGHT_GAPS = new Set(['Asia/Kathmandu', 'America/Sao_Paulo', 'Asia/Gaza', 'America/Scoresbysund']);
 
 const seedOf = Number(process.env['CALENDAR_SEED'] ?? 252);
 const perPlace = Math.ceil(Number(process.env['CALENDAR_CASES'] ?? 2100) / PLACES.length);
@@ -210,9 +219,7 @@ describe.skipIf(!there)('calendar events against systemd-analyze calendar', () =
       const given = blocksOf(steady(ours.stdout));
       expect(wanted.length).toBe(cases.length);
       const pairs = cases.map((text, at) => ({ text, systemd: wanted[at] ?? '', ours: given[at] ?? '' }));
-      const known = pairs.filter((pair) =>
-        givesUp(tz, pair.systemd, pair.ours, theirs.stderr.includes(`'${pair.text}'`)),
-      );
+      const known = pairs.filter((pair) => pair.systemd !== pair.ours && deliberate(pair, theirs.stderr, tz));
       const different = pairs.filter((pair) => pair.systemd !== pair.ours && !known.includes(pair));
       expect(different).toEqual([]);
       if (known.length === 0) expect(ours.status).toBe(theirs.status);

@@ -8,7 +8,7 @@
  * The search is bounded by the year 2199 and a number of turns.
  */
 import { type Calendar, type Parts, SECOND_US, YEAR_MAX } from './calendar.ts';
-import { dayNumber, daysInMonth, type Wall, wallSeconds, weekdayOf } from './civil.ts';
+import { dayNumber, type Wall, wallSeconds, weekdayOf } from './civil.ts';
 import { type Clock, clockIn, utcClock, type WantedDst } from './clock.ts';
 import type { Zones } from './zones.ts';
 
@@ -24,7 +24,6 @@ const MOMENT_MAX_US = 253_402_214_399 * SECOND_US;
 type Reading = [number, number, number, number, number, number];
 const LEAST: Readonly<Reading> = [0, 1, 1, 0, 0, 0];
 const DAY = 2;
-const MINUTE = 4;
 const MICRO = 5;
 
 const wallFrom = ([year, month, day, hour, minute, us]: Readonly<Reading>): Wall => {
@@ -41,8 +40,8 @@ const readingFrom = (wall: Wall, us: number): Reading => [
   wall.second * SECOND_US + us,
 ];
 
-/** The least value of the field that is not below `value`; undefined: there is none. */
-function nextValue(parts: Parts, value: number, lastDay: number | undefined): number | undefined {
+/** The least value of the field that is not below `value`; undefined: there is none. `fromEnd` turns a day counted from the end into one. */
+function nextValue(parts: Parts, value: number, fromEnd: ((day: number) => number) | undefined): number | undefined {
   if (parts === undefined) return value;
   let least: number | undefined;
   const offer = (found: number) => {
@@ -50,10 +49,10 @@ function nextValue(parts: Parts, value: number, lastDay: number | undefined): nu
   };
   for (const part of parts) {
     let { start, stop } = part;
-    if (lastDay !== undefined) {
-      start = lastDay + 1 - start;
+    if (fromEnd !== undefined) {
+      start = fromEnd(start);
       // Counted from the end, a range goes from its far end to the near one.
-      if (stop > 0) [start, stop] = [lastDay + 1 - stop, start];
+      if (stop > 0) [start, stop] = [fromEnd(stop), start];
     }
     if (start >= value) offer(start);
     else if (part.step > 0) {
@@ -64,26 +63,81 @@ function nextValue(parts: Parts, value: number, lastDay: number | undefined): nu
   return least;
 }
 
-/**
- * How a reading stands to the zone after `field` was set: it is shown at some moment; the search goes on from where it would be
- * shown (the clocks skip it, or the field has run over its end so far that the one above begins anew); or it is passed over.
- */
-function place(reading: Reading, field: number, clock: Clock, dst: WantedDst): 'fits' | 'onward' | 'passed' {
-  if (reading[0] > YEAR_MAX) return 'passed';
-  const seconds = clock.moment(wallFrom(reading), dst);
-  if (seconds === undefined || seconds < 0) return 'passed';
-  const shown = readingFrom(clock.show(seconds), reading[MICRO] % SECOND_US);
-  const first = shown.findIndex((value, index) => value !== reading[index]);
-  if (first < 0) return 'fits';
-  if ((shown[first] ?? 0) < (reading[first] ?? 0)) return 'passed';
-  const above = field - 1;
-  return field === MINUTE || (shown[above] ?? 0) > (reading[above] ?? 0) ? 'passed' : 'onward';
+function leastFrom(reading: Reading, field: number): void {
+  for (let below = field; below < reading.length; below += 1) reading[below] = LEAST[below] ?? 0;
 }
 
 /** Step a field on by one, with those below at their least. */
 function carry(reading: Reading, field: number): void {
   reading[field] = (reading[field] ?? 0) + 1;
-  for (let below = field + 1; below < reading.length; below += 1) reading[below] = LEAST[below] ?? 0;
+  leastFrom(reading, field + 1);
+}
+
+/** One search: the reading and the clock that it is held against. */
+class Search {
+  readonly reading: Reading;
+  readonly #clock: Clock;
+  /** The kind of time that the event asks for. */
+  readonly #dst: WantedDst;
+  /** The kind of time of the moment that the reading was last moved to. */
+  #kind: WantedDst;
+
+  constructor(clock: Clock, dst: WantedDst, fromSeconds: number, us: number) {
+    this.#clock = clock;
+    this.#dst = dst;
+    this.#kind = clock.kind(fromSeconds);
+    this.reading = readingFrom(clock.show(fromSeconds), us);
+  }
+
+  /** Bring the fields into their ranges, and a reading that the clocks skip to one that is shown: behind the gap, never before it. */
+  settle(): void {
+    const kind = this.#kind;
+    this.#kind = this.#dst;
+    const wall = wallFrom(this.reading);
+    const seconds = this.#clock.moment(wall, kind) ?? this.#clock.moment(wall, -1);
+    if (seconds === undefined) return;
+    const wanted = wallSeconds(wall);
+    const behind = Math.max(0, wanted - wallSeconds(this.#clock.show(seconds)));
+    this.#set(this.#clock.show(seconds + behind));
+  }
+
+  /**
+   * How the reading stands to the zone after `field` was set: it is shown at some moment; or it was moved to where it would be
+   * shown (the clocks skip it, or the field has run over its end) and is to be looked at anew; or it is to be passed over.
+   */
+  place(field: number): 'fits' | 'moved' | 'passed' {
+    if (this.reading[0] > YEAR_MAX) return 'passed';
+    const seconds = this.#clock.moment(wallFrom(this.reading), this.#dst);
+    if (seconds === undefined || seconds < 0) return 'passed';
+    const shown = readingFrom(this.#clock.show(seconds), this.reading[MICRO] % SECOND_US);
+    const first = shown.findIndex((value, index) => value !== this.reading[index]);
+    if (first < 0) return 'fits';
+    if ((shown[first] ?? 0) < (this.reading[first] ?? 0)) return 'passed';
+    const above = (shown[field - 1] ?? 0) > (this.reading[field - 1] ?? 0);
+    this.reading.splice(0, this.reading.length, ...shown);
+    // Where the field above has gone on, this one begins anew; where that one has begun anew, this one stays: as systemd 252 has it.
+    if (above) leastFrom(this.reading, field);
+    this.#kind = this.#clock.kind(seconds);
+    return 'moved';
+  }
+
+  /** The day that is the `count`th last of the month; where the clocks skip it, the one they show instead. */
+  fromEnd(count: number): number {
+    const wall = wallFrom(this.reading);
+    const seconds = this.#clock.moment({ ...wall, month: wall.month + 1, day: 1 - count }, this.#dst);
+    const shown = seconds === undefined ? undefined : this.#clock.show(seconds);
+    return shown?.month === wall.month ? shown.day : -1;
+  }
+
+  /** The moment of the reading, in µs since 1970. */
+  moment(): Elapse {
+    const seconds = this.#clock.moment(wallFrom(this.reading), this.#dst);
+    return seconds === undefined || seconds < 0 ? 'never' : seconds * SECOND_US + (this.reading[MICRO] % SECOND_US);
+  }
+
+  #set(wall: Wall): void {
+    this.reading.splice(0, this.reading.length, ...readingFrom(wall, this.reading[MICRO] % SECOND_US));
+  }
 }
 
 /** The first moment after `afterUs` (µs since 1970) at which the event comes. */
@@ -95,8 +149,13 @@ export function nextElapse(calendar: Calendar, afterUs: number, zones: Zones): E
   const found = zone.kind === 'named' ? zones.named(zone.name) : zones.local;
   if (found === undefined) return 'never';
   const clock = zone.kind === 'utc' ? utcClock : clockIn(found, found.at(fromSeconds).offset);
-  const dst = zone.kind === 'local' ? zone.dst : -1;
-  const reading = readingFrom(clock.show(fromSeconds), fromUs - fromSeconds * SECOND_US);
+  const search = new Search(
+    clock,
+    zone.kind === 'local' ? zone.dst : -1,
+    fromSeconds,
+    fromUs - fromSeconds * SECOND_US,
+  );
+  const { reading } = search;
   const fields: readonly Parts[] = [
     calendar.year,
     calendar.month,
@@ -106,17 +165,20 @@ export function nextElapse(calendar: Calendar, afterUs: number, zones: Zones): E
     calendar.second,
   ];
   turns: for (let turn = 0; turn < TURNS_MAX; turn += 1) {
-    if (turn > 0) settle(reading, clock, dst);
+    search.settle();
     for (const [field, parts] of fields.entries()) {
       const now = reading[field] ?? 0;
-      const lastDay = field === DAY && calendar.fromEnd ? daysInMonth(reading[0], reading[1]) : undefined;
-      const value = nextValue(parts, now, lastDay);
+      const value = nextValue(
+        parts,
+        now,
+        field === DAY && calendar.fromEnd ? (count) => search.fromEnd(count) : undefined,
+      );
       if (value === undefined && field === 0) return 'never';
       if (value !== undefined && value !== now) {
         reading[field] = value;
-        for (let below = field + 1; below < reading.length; below += 1) reading[below] = LEAST[below] ?? 0;
+        leastFrom(reading, field + 1);
       }
-      const placed = value === undefined ? 'passed' : place(reading, field, clock, dst);
+      const placed = value === undefined ? 'passed' : search.place(field);
       if (field === 0 && placed !== 'fits') return 'never';
       if (placed === 'passed') carry(reading, field - 1);
       if (placed !== 'fits') continue turns;
@@ -128,18 +190,7 @@ export function nextElapse(calendar: Calendar, afterUs: number, zones: Zones): E
         }
       }
     }
-    const seconds = clock.moment(wallFrom(reading), dst);
-    return seconds === undefined || seconds < 0 ? 'never' : seconds * SECOND_US + (reading[MICRO] % SECOND_US);
+    return search.moment();
   }
   return 'endless';
-}
-
-/** Bring the fields into their ranges, and a reading that the clocks skip to one that is shown: behind the gap, never before it. */
-function settle(reading: Reading, clock: Clock, dst: WantedDst): void {
-  const seconds = clock.moment(wallFrom(reading), dst);
-  if (seconds === undefined) return;
-  const wanted = wallSeconds(wallFrom(reading));
-  const shown = wallSeconds(clock.show(seconds));
-  const behind = Math.max(0, wanted - shown);
-  reading.splice(0, reading.length, ...readingFrom(clock.show(seconds + behind), reading[MICRO] % SECOND_US));
 }

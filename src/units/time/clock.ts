@@ -15,6 +15,8 @@ export type WantedDst = -1 | 0 | 1;
 export interface Clock {
   /** What the clock shows at a moment, in seconds since 1970. */
   show(seconds: number): Wall;
+  /** The kind of time in force at a moment; -1 in a clock without kinds. */
+  kind(seconds: number): WantedDst;
   /**
    * The moment of a reading, in seconds since 1970. In a gap, the reading is taken by the clock before or after it, so that
    * what is shown then differs; undefined: no moment at all has the wanted kind of time.
@@ -27,7 +29,7 @@ const PROBES_MAX = 6;
 const STRIDE_SECONDS = 601_200;
 const STRIDES_MAX = 447;
 
-export const utcClock: Clock = { show: wallOf, moment: wallSeconds };
+export const utcClock: Clock = { show: wallOf, kind: () => -1, moment: wallSeconds };
 
 /**
  * A clock in a zone, whose first search begins with `firstOffset` (seconds east of Greenwich). It remembers the last one:
@@ -69,6 +71,7 @@ export function clockIn(zone: Zone, firstOffset: number): Clock {
 
   return {
     show: (seconds) => wallOf(seconds + zone.at(seconds).offset),
+    kind: (seconds) => (zone.at(seconds).daylight ? 1 : 0),
     moment(wall, wanted) {
       const reading = wallSeconds(wall);
       const seconds = search(reading, wanted);
