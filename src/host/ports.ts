@@ -355,6 +355,8 @@ export interface MachineFacts {
   readonly environment: Readonly<Record<string, string>>;
   /** Fields of /etc/os-release, unquoted; absent: not read (os-release(5)). */
   readonly osRelease?: Readonly<Record<string, string>>;
+  /** The shell of the user that core runs as; absent: not known. */
+  readonly shell?: string;
   /** PRETTY_HOSTNAME of /etc/machine-info; absent: there is none. */
   readonly prettyHostname?: string;
   /** When /usr was last changed, in ms since 1970; absent: not known (ConditionNeedsUpdate=). */

@@ -41,6 +41,8 @@ const DIRECTORY_SUFFIXES = ['.d', '.wants', '.requires', '.upholds'] as const;
 export type DirectorySuffix = (typeof DIRECTORY_SUFFIXES)[number];
 /** Links of links that are followed, as in systemd. */
 const LINKS_MAX = 8;
+/** Names that lead from an alias to a unit, as in systemd. */
+const ALIASES_MAX = 7;
 const ENTRIES_MAX = 200_000;
 
 interface KnownDirectory {
@@ -227,10 +229,11 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     if (plain !== undefined && plain.kind !== 'alias' && aliases.size === 0)
       return { name, entry: plain, names: [name] };
     let current = name;
-    for (let hops = 0; hops <= LINKS_MAX; hops++) {
+    for (let hops = 0; hops <= ALIASES_MAX; hops++) {
       const instance = parseName(current)?.instance ?? '';
       const template = templateOf(current);
       const entry = entries.get(current) ?? (template === undefined ? undefined : entries.get(template));
+      if (entry === undefined && hops > 0) break; // it leads nowhere, so it is no alias of anything
       if (entry?.kind !== 'alias') return { name: current, entry, names: namesOf(current) };
       const target = withInstance(entry.target, instance);
       if (target === current) {
@@ -239,29 +242,39 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
         return { name: current, entry: file?.kind === 'alias' ? undefined : file, names: namesOf(current) };
       }
       current = target;
+      if (hops === ALIASES_MAX) tellEndless(name);
     }
+    return { name, entry: undefined, names: [name] };
+  }
+
+  const endless = new Set<string>();
+  function tellEndless(name: string): void {
+    if (endless.has(name)) return;
+    endless.add(name);
+    const todo = 'remove one of the links, or point it at the unit itself';
     findings.push(
       about(
         'error',
         entries.get(name)?.path ?? '',
         name,
-        'its aliases go round in a circle',
-        'remove one of the links',
+        `more than ${ALIASES_MAX} links of links, or a circle of them`,
+        todo,
       ),
     );
-    return { name, entry: undefined, names: [name] };
   }
 
   function namesOf(name: string): string[] {
     const found = new Set([name]);
-    const waiting = [name];
-    for (let next = waiting.pop(); next !== undefined && found.size < 1000; next = waiting.pop()) {
+    const waiting: (readonly [name: string, hops: number])[] = [[name, 0]];
+    for (let one = waiting.shift(); one !== undefined && found.size < 1000; one = waiting.shift()) {
+      const [next, hops] = one;
+      if (hops === ALIASES_MAX) continue;
       const parsed = parseName(next);
       const template = templateOf(next);
       for (const alias of aliases.get(next) ?? [])
         if (parsed?.kind !== 'template' && !found.has(alias)) {
           found.add(alias);
-          waiting.push(alias);
+          waiting.push([alias, hops + 1]);
         }
       for (const alias of template === undefined ? [] : (aliases.get(template) ?? [])) {
         const aliasParsed = parseName(alias);
@@ -270,7 +283,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
         const own = withInstance(alias, parsed?.instance ?? '');
         if (!found.has(own)) {
           found.add(own);
-          waiting.push(own);
+          waiting.push([own, hops + 1]);
         }
       }
     }
@@ -342,8 +355,12 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
         }
         const target = linkTarget(path);
         if (target === undefined) {
-          faults.push(about('warning', path, 'dependency', 'not a link', 'make it a link to the unit file'));
-        } else if (target === '/dev/null') {
+          faults.push(
+            about('warning', path, 'dependency', 'not a link, it is left out', 'make it a link to the unit file'),
+          );
+          continue;
+        }
+        if (target === '/dev/null') {
           masked.add(name);
           faults.push(
             about('note', path, 'dependency link', 'points to /dev/null: the dependency is switched off', ''),

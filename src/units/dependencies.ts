@@ -35,16 +35,24 @@ export function defaultSlice(name: UnitName): string {
   return `system-${escapeName(name.prefix)}.slice`;
 }
 
+/** What the rules must know of the machine. */
+export interface Machine {
+  /** Device units work here; without them nothing can wait for one. */
+  readonly devices: boolean;
+  /** A container uses the swap of its host, and has none to take down. */
+  readonly container: boolean;
+}
+
 /**
  * Edges a unit has by its type and settings.
  *
- * @param devices device units work here; without them nothing can wait for one (as in containers)
+ * @param machine where it runs
  * @param needPath is told the paths that must be mounted
  */
 export function impliedEdges(
   name: UnitName,
   draft: Draft,
-  devices: boolean,
+  { devices, container }: Machine,
   needPath: (needed: NeededPath) => void,
 ): readonly Implied[] {
   const edges: Implied[] = [];
@@ -61,7 +69,7 @@ export function impliedEdges(
   if (draft.path !== undefined) pathEdges(name, draft, defaults, add, needPath);
   if (draft.mount !== undefined) mountEdges(draft, defaults, devices, add, needPath);
   if (draft.automount !== undefined) automountEdges(name, draft, defaults, add, needPath);
-  if (draft.swap !== undefined) swapEdges(draft, defaults, devices, add, needPath);
+  if (draft.swap !== undefined) swapEdges(draft, defaults && !container, devices, add, needPath);
   if (defaults && name.type === 'slice') add('default dependency of slices', 'shutdown.target', 'Before', 'Conflicts');
   if (defaults && name.type === 'scope') add('default dependency of scopes', 'shutdown.target', 'Before', 'Conflicts');
   if (defaults && name.type === 'target' && name.name !== 'shutdown.target')

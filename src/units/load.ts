@@ -33,7 +33,7 @@ import { parseBoolean } from './syntax/scalar.ts';
 import type { Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
 import { unitFileState } from './unit-file-state.ts';
 import { decodeUtf8 } from './utf8.ts';
-import { refusals } from './verify.ts';
+import { refusals, sliceFault } from './verify.ts';
 import { isContainer } from './virtualization.ts';
 
 export interface UnitLoaderOptions {
@@ -194,6 +194,11 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     if (name.type === 'scope' && given === undefined) fragment = undefined;
     if (fragment === undefined) {
       fragmentPath = '';
+      const fault = name.type === 'slice' ? sliceFault(name.name) : undefined;
+      if (fault !== undefined)
+        return emptyUnit(name.name, name.type, names, 'error', [
+          about('error', '', name.name, fault, 'rename it: a-b.slice lies in a.slice'),
+        ]);
       if (!FILE_IS_OPTIONAL.has(name.type) && !PERPETUAL.has(name.name))
         return emptyUnit(name.name, name.type, names, 'not-found', []);
     }
@@ -212,8 +217,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     for (const path of theCatalog().dropIns(names)) {
       try {
         const text = read(path);
-        if (text === undefined || text === 'masked') continue; // an empty drop-in, or a link to /dev/null, hides others of its name
+        if (text === undefined) continue;
         dropInPaths.push(path);
+        if (text === 'masked') continue; // an empty drop-in, or a link to /dev/null, hides others of its name
         findings.push(...text.findings);
         building.take(text, true);
       } catch (error) {
@@ -271,7 +277,13 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   function implied(name: UnitName, draft: Draft, building: Building): void {
     const needed: NeededPath[] = draft.unit.RequiresMountsFor.map((path) => ({ path, rule: '' }));
     const need = (each: NeededPath) => needed.push({ ...each, path: simplifyPath(each.path) });
-    for (const { kind, to, rule } of impliedEdges(name, draft, devices, need)) building.edge(kind, to, { rule });
+    for (const { kind, to, rule } of impliedEdges(
+      name,
+      draft,
+      { devices, container: isContainer(facts.virtualization) },
+      need,
+    ))
+      building.edge(kind, to, { rule });
     const image = specifiersOf(name, facts, '').expand(building.last('RootImage')?.value ?? '');
     const rootImage = 'text' in image && image.text.startsWith('/') ? image.text : '';
     const isOn = (key: string) => {

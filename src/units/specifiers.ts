@@ -135,7 +135,7 @@ function resolve(letter: string, name: UnitName, facts: MachineFacts, fragmentPa
     case 'q':
       return facts.prettyHostname ?? facts.hostname.split('.')[0] ?? '';
     case 's':
-      return facts.privileged ? '/bin/sh' : (facts.environment.SHELL ?? '/bin/sh');
+      return facts.shell ?? '/bin/sh';
     case 'S':
       return '/var/lib';
     case 't':

@@ -6,6 +6,7 @@ import * as fs from 'node:fs';
 import type { UnitState } from '../../src/api/manager.ts';
 import { unitProperties } from '../../src/api/properties/unit.ts';
 import { showValue } from '../../src/cli/commands/show.ts';
+import { machineFacts } from '../../src/host/node/facts.ts';
 import type { FilePort, MachineFacts } from '../../src/host/ports.ts';
 import {
   createGraph,
@@ -15,20 +16,16 @@ import {
   plainPaths,
   type Unit,
 } from '../../src/units/index.ts';
-import { diskFiles, testFacts } from '../unit/units-support.ts';
+import { diskFiles } from '../unit/units-support.ts';
 import { PROBE, probeText, type Shown } from './live-systemd.ts';
 
 /** The machine as the systemd of live-systemd.ts finds it: a container without device units. */
 export const peerFacts: MachineFacts = {
-  ...testFacts,
+  ...machineFacts({ role: 'container', canSetUid: true }, '/run/sysmaster'),
   virtualization: 'container-other',
-  hostname: 'sysmaster',
-  machineId: read('/etc/machine-id'),
+  hostname: fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim(),
+  environment: {},
 };
-
-function read(path: string): string {
-  return fs.existsSync(path) ? fs.readFileSync(path, 'utf8').trim() : '';
-}
 
 /** The graph of everything that the unit {@link PROBE} over `names` reaches in these directories. */
 export function ourGraph(directories: readonly string[], names: readonly string[]): Graph {

@@ -9,7 +9,8 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 
-const cache = process.env['SYSMASTER_TEST_CACHE'] ?? '/var/cache/sysmaster-test';
+/** The tests' cache. */
+export const cache = process.env['SYSMASTER_TEST_CACHE'] ?? '/var/cache/sysmaster-test';
 
 /** Small ones, with units of all types among them: a few seconds to fetch. */
 export const PACKAGES = (

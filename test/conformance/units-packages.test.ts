@@ -6,33 +6,15 @@ import * as fs from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isUnitName } from '../../src/units/index.ts';
 import { edgeDifferences, foreignMounts, ourGraph, ourPlaces, propertyDifferences, theirPlaces } from './compare.ts';
+import { known, PROPERTIES } from './known-differences.ts';
 import { bootSystemd, liveSystemdMissing, PROBE } from './live-systemd.ts';
 import { PACKAGES, packagesMissing, packageUnits } from './packages.ts';
 
 const missing = liveSystemdMissing() ?? packagesMissing();
 
-/** Edges that differ, by pattern, with the reason. */
-const EDGES: readonly (readonly [RegExp, string])[] = [];
-
 /** Lines that we complain of and systemd does not, with the reason. */
 const PLACES: readonly (readonly [RegExp, string])[] = [
   [/nbd@\.service:5$/, 'Before= of a device: systemd says so without the line'],
-];
-
-/** Properties that differ, by pattern, with the reason. */
-const PROPERTIES: readonly (readonly [RegExp, string])[] = [
-  [
-    /^(User|Group|NoNewPrivileges) of (chrony-wait|earlyoom|systemd-journal-gatewayd|systemd-journal-upload)\.service/,
-    'DynamicUser= is not honoured yet, so it implies no user',
-  ],
-  [/^Backlog of .*: 2147483647, not 4294967295$/, 'systemd shows its default cut to an int'],
-  [/^FileDescriptorName of .*: .*, not connection$/, 'systemd shows the name that Accept=yes does not use'],
-  [/^Listen of /, 'addresses are shown as written'],
-  [/^TimeoutIdleUSec of .*: 0, not infinity$/, 'both are "never"'],
-  [/^(CanStart|Transient) of init\.scope:/, 'ours is no unit that a request has made'],
-  [/^(What|Type|Options) of -\.mount:/, "what is mounted at / is the mount table's business"],
-  [/^RuntimeDirectory of irqbalance.service/, 'a slash at the end is shown as written'],
-  [/^CanSt(art|op) of .*\.automount: no, not yes$/, 'autofs cannot be used in that container'],
 ];
 
 describe.skipIf(missing !== undefined)(
@@ -68,8 +50,7 @@ describe.skipIf(missing !== undefined)(
     test.each(theirs)('%s is loaded, linked and shown alike', (name, their) => {
       const unit = graph.load(name);
       expect({ name: unit.name, load: unit.loadState }).toEqual({ name, load: their.get('LoadState') });
-      const known = (list: typeof EDGES) => (text: string) => !list.some(([pattern]) => pattern.test(text));
-      expect(edgeDifferences(graph, unit, their, foreign).filter(known(EDGES))).toEqual([]);
+      expect(edgeDifferences(graph, unit, their, foreign)).toEqual([]);
       if (unit.loadState !== 'loaded') return; // of others systemd shows an empty shell
       const properties = propertyDifferences(graph, unit, their);
       expect(properties.differences.filter(known(PROPERTIES))).toEqual([]);

@@ -191,9 +191,9 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
     state,
   );
   exec(into, unit.service ?? unit.socket ?? unit.mount ?? unit.swap);
-  const trigger = unit.timer ?? unit.path;
-  if (trigger !== undefined && trigger.Unit === '')
-    into['Unit'] = `${unit.name.slice(0, unit.name.lastIndexOf('.'))}.service`;
+  if (unit.timer !== undefined || unit.path !== undefined)
+    into['Unit'] = edges.find(({ from, kind }) => from === unit.name && kind === 'Triggers')?.to ?? '';
+  if (unit.swap !== undefined) into['Priority'] ||= '-1';
   service(into, state);
   socket(into, unit, state);
   const slice =

@@ -116,6 +116,11 @@ export function machineFacts(hello: Pick<Hello, 'role' | 'canSetUid'>, runDirect
   const virtualization = once(() => container() || machine());
   const osRelease = once(() => fields(read('/etc/os-release') || read('/usr/lib/os-release')));
   const prettyHostname = fields(read('/etc/machine-info'))['PRETTY_HOSTNAME'];
+  const uid = String(process.geteuid?.() ?? 0);
+  const shell = read('/etc/passwd')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find((entry) => entry[2] === uid)?.[6];
   const usr = statSync('/usr', { throwIfNoEntry: false });
   // In a container the kernel's own command line says nothing about this system; that of its first process does.
   const commandLine =
@@ -138,6 +143,7 @@ export function machineFacts(hello: Pick<Hello, 'role' | 'canSetUid'>, runDirect
     get osRelease() {
       return osRelease();
     },
+    ...(shell === undefined || shell === '' ? {} : { shell }),
     ...(prettyHostname === undefined || prettyHostname === '' ? {} : { prettyHostname }),
     ...(usr === undefined ? {} : { usrModifiedMs: usr.mtimeMs }),
   };
