@@ -13,7 +13,9 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import { Checks } from './actors/checks.ts';
+import { eventsKind } from './actors/events.ts';
 import { emptied, inputOf } from './actors/inputs.ts';
+import { createInsight } from './actors/insight.ts';
 import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
 import { createManager } from './actors/manager.ts';
@@ -21,15 +23,16 @@ import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { adoptions, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
-import { eventsKind, type Loaded, UNITS, unitsKind } from './actors/small.ts';
+import { type Loaded, UNITS, unitsKind } from './actors/small.ts';
 import { createSnapshots } from './actors/snapshots.ts';
 import { Spawns } from './actors/spawns.ts';
-import { type Told, teller } from './actors/telling.ts';
+import { teller } from './actors/telling.ts';
 import { offerLog, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { unitsRead } from './actors/views.ts';
 import { createSessions } from './api/sessions.ts';
 import type { Host, HostEvent } from './host/ports.ts';
+import type { Manager } from './api/manager.ts';
 import type { JobsWorld } from './jobs/logic.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
@@ -129,7 +132,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
   };
   const jobs = jobsView(jobsWorld, { host, actors: theActors });
   const machines: Record<string, AnyStateMachine> = unitMachines;
-  const manager = createManager({
+  const insight = createInsight({ host, registry, actors: theActors, jobs, manager: () => manager });
+  const manager: Manager = createManager({
+    insight,
     host,
     registry,
     actors: theActors,
@@ -193,11 +198,20 @@ export function createCore(host: Host, options: CoreOptions): Core {
   };
   const kinds: ActorKinds = {
     ...unitKinds(tools, machines),
-    events: eventsKind((what) => {
-      const told = what as unknown as Told;
-      if (told.unit === LOG_KEEPER && told.active === 'active') offerAllLogs();
-      tell(told);
-    }),
+    events: eventsKind(
+      createObserver({
+        host,
+        insight,
+        jobs: () => jobs.list(),
+        ending: () => ['starting', 'initializing', 'stopping'].includes(manager.state()),
+        snapshot: snapshotOf,
+        deadlines: (actor) => actors.deadlines(actor),
+        publish(told) {
+          if (told.unit === LOG_KEEPER && told.active === 'active') offerAllLogs();
+          tell(told);
+        },
+      }),
+    ),
     units: unitsKind,
     jobs: jobsKind(jobsWorld, jobsTools),
     job: jobKind(jobsTools),
@@ -231,7 +245,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     kinds,
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
-    reconcile: (view) => adoptions(view, registry),
+    reconcile: (view) => [comingUp(view), ...adoptions(view, registry)],
   });
 
   return {

@@ -62,6 +62,10 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
     effects: {
       answer: idempotent((call, { client, answer }: Params<'answer'>) => {
         const asker = client as Client;
+        if ('refused' in answer) {
+          const { unit, refused, todo } = answer.refused;
+          call.post('events', { type: 'tell', what: { refused: { unit, what: `${refused}; ${todo}` } } });
+        }
         if ('errand' in asker)
           call.post('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
         else if ('refused' in answer)
@@ -87,21 +91,21 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         call.post('manager', { type: 'job-over', job: job.id, unit: job.unit, result });
         call.post('events', {
           type: 'tell',
-          what: { jobRemoved: { id: job.id, unit: job.unit, type: job.type, result } },
+          what: { jobRemoved: { id: job.id, unit: job.unit, type: job.type, result }, why },
         });
         tools.tellSockets(job.unit, call);
       }),
-      orderingCut: idempotent((_call, { cut }: Params<'orderingCut'>) =>
-        host.log.log('warning', { edge: cut.edge, ring: cut.ring }, `ordering cut: ${cut.why}`),
-      ),
-      stalled: idempotent((_call, { ring, why }: Params<'stalled'>) =>
-        host.log.log('error', { ring, why }, 'jobs wait and nothing can move them'),
-      ),
+      orderingCut: idempotent((call, { cut }: Params<'orderingCut'>) => {
+        host.log.log('warning', { edge: cut.edge, ring: cut.ring }, `ordering cut: ${cut.why}`);
+        call.post('events', { type: 'tell', what: { cut } });
+      }),
+      stalled: idempotent((call) => call.post('events', { type: 'look' })),
       jobTimeoutAction: idempotent((call, { unit, action, rebootArgument }: Params<'jobTimeoutAction'>) =>
         call.post('manager', { type: 'unit-action', unit, action, exitStatus: null, rebootArgument }),
       ),
       allJobsOver: idempotent((call) => {
         call.post('manager', { type: 'idle' });
+        call.post('events', { type: 'idle' });
         for (const { name, service } of tools.units())
           if (service?.Type === 'idle') call.post(`unit:${name}`, { type: 'idle-go' });
       }),

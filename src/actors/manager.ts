@@ -31,6 +31,7 @@ import { signalName } from '../units/syntax/signal.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
+import { callerWords, requestTold } from './requests.ts';
 import { groupOf } from './unit-effects.ts';
 import { groupView, stampOf, unitState } from './views.ts';
 
@@ -53,6 +54,7 @@ export interface ManagerParts {
   readonly jobs: JobsView;
   readonly checks: Checks;
   /** Made from what this manager tells of units and unit files, hence later than it. */
+  readonly insight: Manager['insight'];
   readonly snapshots: () => Snapshots;
   /** The charts of the kinds that have one. */
   readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
@@ -253,6 +255,7 @@ export function createManager(parts: ManagerParts): Manager {
       return { plan: back.plan, files, notes: [...notes, ...back.notes] };
     },
     findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
+    insight: parts.insight,
     machine(name): MachineView {
       const actor = parts.actors().read(name) === undefined ? `unit:${registry.graph.canonical(name)}` : name;
       const snapshot = parts.actors().read<{ value: MachineView['value']; context: MachineView['context'] }>(actor);
@@ -285,13 +288,18 @@ export function createManager(parts: ManagerParts): Manager {
       const life = `${parts.actors().epoch}.${host.hello.cores}`;
       const key = requestKey(caller, requestId, life);
       const asker = { session: caller.session, ticket: caller.ticket };
-      const by = `uid ${caller.uid}, pid ${caller.pid}`;
+      const by = callerWords(host, caller);
       // A repeated id is no repeated input: it must reach the machine, which knows the first answer.
       const repeats = requestId !== undefined && parts.actors().seen(key);
       parts.actors().input({
         key: repeats ? `${key}/again/${life}/${caller.session}/${caller.ticket}` : key,
         keep: true,
-        events: [{ to: 'manager', event: { type: 'change', key, asker, by, change } }],
+        events: [
+          { to: 'manager', event: { type: 'change', key, asker, by, change } },
+          ...(repeats ? [] : [{ to: 'events', event: { type: 'tell', what: { request: requestTold(change, by) } } }]),
+          // A client that is itself part of a unit may come to wait for itself.
+          ...(change.what === 'request' && change.until === 'done' ? [{ to: 'events', event: { type: 'look' } }] : []),
+        ],
       });
     },
     forget() {

@@ -2,10 +2,11 @@
  * What core does after it was away: the questions that may have been lost with it, and processes that only init remembers.
  */
 
-import type { Host } from '../host/ports.ts';
+import type { BlackBox, Host } from '../host/ports.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { ActorHost, Post, RecoveryView } from '../supervisor/index.ts';
+import { endWords } from './causes.ts';
 import { listener, notifyPath, notifySocket, parseTag } from './names.ts';
 import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
@@ -45,6 +46,21 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
 }
 
 /**
+/** For the history: that core came up, or came back and of what the one before it had died. */
+export function comingUp({ mode, why, hello }: RecoveryView): Post {
+  const death = hello.deaths.at(-1);
+  const state = mode === 'restored' ? 'with its state' : `without state: ${why}`;
+  const core =
+    hello.cores <= 1 ? 'core came up' : `core came back ${state}; the one before ended by ${deathWords(death)}`;
+  return { to: 'events', event: { type: 'tell', what: { core } } };
+}
+
+function deathWords(death: BlackBox | undefined): string {
+  if (death === undefined) return 'leaving to be started anew';
+  const how = death.hung ? 'a hang' : endWords(death.ended) || 'an end that nobody saw';
+  return death.actor === '' ? how : `${how} while it was busy with ${death.actor}`;
+}
+
  * Levels are read again, and watches set anew: control groups, PID files, listeners. All of it is idempotent; what changed
  * while core was away comes back as events. Main processes that init did not spawn are not looked at: init goes on watching
  * them without core, and keeps how they ended.

@@ -1,8 +1,7 @@
 /**
- * The small actors of core that are no statecharts: `units`, which has every unit's actor made, and `events`, which tells
- * subscribers what has been committed. A list and a pipe: there is no state to draw.
+ * The actor `units`, which has every unit's actor made. A list: there is no state to draw.
  */
-import type { ActorKind, ChildSpec, Effect, EffectDef, Json, Logic } from '../supervisor/actor.ts';
+import type { ActorKind, ChildSpec, Effect, Json, Logic } from '../supervisor/actor.ts';
 
 /** The supervisor of all unit actors. */
 export const UNITS = 'unit-actors';
@@ -61,17 +60,3 @@ export const unitsLogic: Logic<Loaded> = {
 };
 
 export const unitsKind: ActorKind = { logic: unitsLogic, effects: {} };
-
-/** `events`: whatever it is posted goes out to subscribers once it is committed. */
-export function eventsKind(publish: (event: Json) => void): ActorKind {
-  const run: EffectDef = { kind: 'idempotent', run: (_call, params) => publish(params as Json) };
-  const logic: Logic<Json> = {
-    name: 'events',
-    version: 1,
-    initial: () => ({ snapshot: null, effects: [] }),
-    step: (snapshot, event) => ({ snapshot, effects: [{ type: 'publish', params: event['what'] as Json }] }),
-    save: () => null,
-    load: () => null,
-  };
-  return { logic, effects: { publish: run }, blindEffects: true };
-}

@@ -1,7 +1,8 @@
 /** From what the actor `events` was posted to what subscribers of the API see. */
 import type { FinishedJob, Manager, ManagerEvent } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
-import type { ActiveState, InstalledJob } from '../jobs/types.ts';
+import type { Stall } from '../jobs/explain.ts';
+import type { ActiveState, Cut, InstalledJob } from '../jobs/types.ts';
 import type { JobsView } from './manager.ts';
 import { stampOf } from './views.ts';
 
@@ -14,9 +15,22 @@ const concernsSystem = ({ unit, was, active, reloaded, system }: Told): boolean 
   system === true ||
   (unit !== undefined && (was === 'failed' || active === 'failed' || MAINTENANCE.has(unit)));
 
-/** One of: a unit changed, a job is new, a job is gone, units were read again. */
+/** One of: a unit changed, a job is new, a job is gone, units were read again …; with what only the history wants to know. */
 export interface Told {
   readonly unit?: string;
+  /** Why it changed; the process that ended; the signals that were sent. */
+  readonly cause?: string;
+  readonly process?: string;
+  readonly signal?: string;
+  /** A client's request, in the words of sctl. */
+  readonly request?: { readonly unit: string; readonly what: string; readonly by: string };
+  readonly refused?: { readonly unit: string; readonly what: string };
+  /** Why the job in `jobRemoved` ended. */
+  readonly why?: string;
+  readonly cut?: Cut;
+  readonly stall?: Stall;
+  /** Core came up, or back. */
+  readonly core?: string;
   readonly was?: ActiveState;
   readonly active?: ActiveState;
   readonly sub?: string;

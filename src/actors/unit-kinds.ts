@@ -6,7 +6,8 @@ import type { ActiveState, UnitChange } from '../jobs/types.ts';
 import { endedWell } from '../machines/ends.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, type View, view } from '../machines/view.ts';
-import { type ActorKind, machineLogic, type Post } from '../supervisor/index.ts';
+import { type ActorEvent, type ActorKind, machineLogic, type Post } from '../supervisor/index.ts';
+import { causeWords, processWords, signalWords } from './causes.ts';
 import { type UnitTools, unitEffects, unitOf } from './unit-effects.ts';
 
 const seen = (snapshot: unknown): View | undefined =>
@@ -43,19 +44,28 @@ function changesOf(unit: string, before: UnitSnapshot, after: UnitSnapshot): rea
 
 /** Everything that is told when a unit's view changes: jobs, subscribers, and the sockets of a service. */
 function observe(tools: UnitTools) {
-  return (actor: string, before: unknown, after: unknown): readonly Post[] => {
+  return (actor: string, before: unknown, after: unknown, event: ActorEvent | undefined): readonly Post[] => {
     const unit = unitOf(actor);
     const [was, is] = [seen(before), seen(after)];
     if (is === undefined || was === undefined) return [];
-    if (was.active === is.active && was.sub === is.sub && was.result === is.result && was.downs === is.downs) return [];
+    const process = processWords(event, before as UnitSnapshot);
+    const signal = signalWords(before as UnitSnapshot, after as UnitSnapshot);
+    if (was.active === is.active && was.sub === is.sub && was.result === is.result && was.downs === is.downs) {
+      if (process === undefined && signal === undefined) return [];
+      return [{ to: 'events', event: { type: 'tell', what: { unit, process, signal } } }];
+    }
     const posts: Post[] = [];
+    const cause = causeWords(event, before as UnitSnapshot);
     for (const change of changesOf(unit, before as UnitSnapshot, after as UnitSnapshot)) {
       posts.push({ to: 'jobs', event: { type: 'unit-changed', ...change } });
     }
     if (unit.endsWith('.service')) posts.push(...socketPosts(tools, unit, is, false));
     posts.push({
       to: 'events',
-      event: { type: 'tell', what: { unit, was: was.active, active: is.active, sub: is.sub, result: is.result } },
+      event: {
+        type: 'tell',
+        what: { unit, was: was.active, active: is.active, sub: is.sub, result: is.result, cause, process, signal },
+      },
     });
     return posts;
   };

@@ -23,6 +23,12 @@ const READS: ReadonlySet<string> = new Set([
   'io.sysmaster.Snapshots.List',
   'io.sysmaster.Snapshots.Get',
   'io.sysmaster.Snapshots.Plan',
+  'io.sysmaster.Insight.Why',
+  'io.sysmaster.Insight.History',
+  'io.sysmaster.Insight.Cycles',
+  'io.sysmaster.Insight.Cuts',
+  'io.sysmaster.Insight.Stall',
+  'io.sysmaster.Insight.Times',
   'io.sysmaster.Machines.Get',
   'io.sysmaster.Events.Subscribe',
 ]);

@@ -1,6 +1,7 @@
 /** Every method with its handler, by full name. A handler sees parameters that fit the interface. */
 import type { Handler } from '../session.ts';
 import { events } from './events.ts';
+import { insight } from './insight.ts';
 import { jobs } from './jobs.ts';
 import { machines } from './machines.ts';
 import { manager } from './manager.ts';
@@ -16,6 +17,7 @@ const families: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   'io.sysmaster.Snapshots': snapshots,
   'io.sysmaster.Machines': machines,
   'io.sysmaster.Events': events,
+  'io.sysmaster.Insight': insight,
 };
 
 export const handlers: ReadonlyMap<string, Handler> = new Map(

@@ -94,7 +94,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     },
   });
   const hello = link.hello(options.helloTimeoutMs ?? HELLO_MS);
-  log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel);
+  log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel, consoleOf(hello));
 
   loop.onFault = (cause) => say('error', { why: String(cause) }, 'a descriptor failed and is not watched any more');
   const facts = machineFacts(hello, runDirectory);
@@ -194,6 +194,9 @@ function lockedState(runDirectory: string, bootId: string, bytes: number, memory
   }
   return state;
 }
+
+/** The console: of a machine its own; of a container or a session wherever init speaks to. */
+const consoleOf = ({ role, pid }: Hello): string => (role === 'machine' ? '/dev/console' : `/proc/${pid}/fd/2`);
 
 function defaultLog(hello: Hello, runDirectory: string): LogTarget {
   return hello.role === 'machine' ? 'kmsg' : { file: join(runDirectory, 'core.log'), maxBytes: LOG_BYTES };

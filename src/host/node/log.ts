@@ -33,13 +33,16 @@ type Writer = (level: Level, fields: Readonly<Record<string, unknown>>, message:
 
 export class NodeLog implements LogPort {
   readonly #sink: LineSink;
+  readonly #console: string | undefined;
   readonly #minimum: number;
   #early: Parameters<Writer>[] = [];
   #dropped = 0;
   #write: Writer | undefined;
 
-  constructor(target: LogTarget, minimum: Level = 'info') {
+  /** @param console the file that is the console; undefined: there is none */
+  constructor(target: LogTarget, minimum: Level = 'info', console?: string) {
     this.#sink = new LineSink(target);
+    this.#console = console;
     this.#minimum = LEVELS[minimum];
   }
 
@@ -54,6 +57,20 @@ export class NodeLog implements LogPort {
     if (this.#write !== undefined) this.#write(level, fields, message, timeMs);
     else if (this.#early.length < EARLY_MAX) this.#early.push([level, fields, message, timeMs]);
     else this.#dropped += 1;
+  }
+
+  /** Opened for each line, never waited for, and never made our terminal; what cannot be written at once is dropped. */
+  console(line: string): void {
+    if (this.#console === undefined) return;
+    let fd: number | undefined;
+    try {
+      fd = openSync(this.#console, constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK | constants.O_NOCTTY);
+      addon.writeLine(fd, `${line}\r\n`);
+    } catch (cause) {
+      if (codeOf(cause) === undefined) throw cause;
+    } finally {
+      if (fd !== undefined) closeSync(fd);
+    }
   }
 
   /** Load pino and write what waits; where it cannot be loaded, lines have the same form without it. */

@@ -1,0 +1,202 @@
+/**
+ * What a process is blocked on, as far as /proc tells: the system call it sits in, the kernel's wait channel, and the file or
+ * socket that the call is about. A shell that waits for its child is followed to the child.
+ *
+ * Only files that never touch the memory of the process are read, so that none of them can hang. Everything may be missing (no
+ * permission, a kernel without it): then less is said. Source: proc(5), syscall(2).
+ */
+import { type Host, HostError } from '../host/ports.ts';
+
+export interface Blocked {
+  readonly pid: number;
+  /** The program's name, as the kernel has it (15 characters). */
+  readonly command: string;
+  /** R, S, D, Z, T … (proc(5)); empty: unknown. */
+  readonly state: string;
+  /** The kernel function it sleeps in; empty: it runs, or nobody tells. */
+  readonly channel: string;
+  /** In words: `connects to 10.0.0.1:80`, `reads pipe:[41]`; empty: not known. */
+  readonly doing: string;
+  /** The child it waits for. */
+  readonly child: Blocked | undefined;
+}
+
+/** Processes that are followed one below the other. */
+const DEPTH = 5;
+/** Bytes of a table of sockets that are looked at. */
+const TABLE_BYTES = 256 << 10;
+
+type About = 'fd' | 'path' | 'child' | 'none';
+
+/** Calls that wait: name, number on x86-64 and arm64 (absent there), what the first argument is, and words. */
+const CALLS: readonly (readonly [name: string, x64: number, arm64: number, about: About, words: string])[] = [
+  ['read', 0, 63, 'fd', 'reads'],
+  ['write', 1, 64, 'fd', 'writes to'],
+  ['readv', 19, 65, 'fd', 'reads'],
+  ['writev', 20, 66, 'fd', 'writes to'],
+  ['open', 2, -1, 'path', 'opens a file'],
+  ['openat', 257, 56, 'path', 'opens a file'],
+  ['connect', 42, 203, 'fd', 'connects by'],
+  ['accept', 43, 202, 'fd', 'waits for a connection on'],
+  ['accept4', 288, 242, 'fd', 'waits for a connection on'],
+  ['recvfrom', 45, 207, 'fd', 'receives from'],
+  ['recvmsg', 47, 212, 'fd', 'receives from'],
+  ['sendto', 44, 206, 'fd', 'sends to'],
+  ['sendmsg', 46, 211, 'fd', 'sends to'],
+  ['poll', 7, -1, 'none', 'polls its descriptors'],
+  ['ppoll', 271, 73, 'none', 'polls its descriptors'],
+  ['select', 23, -1, 'none', 'polls its descriptors'],
+  ['pselect6', 270, 72, 'none', 'polls its descriptors'],
+  ['epoll_wait', 232, -1, 'none', 'polls its descriptors'],
+  ['epoll_pwait', 281, 22, 'none', 'polls its descriptors'],
+  ['epoll_pwait2', 441, 441, 'none', 'polls its descriptors'],
+  ['futex', 202, 98, 'none', 'waits for a lock or another thread'],
+  ['nanosleep', 35, 101, 'none', 'sleeps'],
+  ['clock_nanosleep', 230, 115, 'none', 'sleeps'],
+  ['pause', 34, -1, 'none', 'waits for a signal'],
+  ['rt_sigsuspend', 130, 133, 'none', 'waits for a signal'],
+  ['rt_sigtimedwait', 128, 137, 'none', 'waits for a signal'],
+  ['wait4', 61, 260, 'child', 'waits for a child'],
+  ['waitid', 247, 95, 'child', 'waits for a child'],
+  ['flock', 73, 32, 'fd', 'waits for a lock on'],
+  ['fcntl', 72, 25, 'fd', 'waits for a lock on'],
+  ['fsync', 74, 82, 'fd', 'writes to disk'],
+  ['fdatasync', 75, 83, 'fd', 'writes to disk'],
+  ['mount', 165, 40, 'none', 'mounts'],
+  ['umount2', 166, 39, 'none', 'unmounts'],
+  ['stat', 4, -1, 'none', 'looks at a path'],
+  ['newfstatat', 262, 79, 'none', 'looks at a path'],
+  ['getrandom', 318, 278, 'none', 'waits for random numbers'],
+];
+
+/** Reads that may be refused or come too late. */
+function attempt<T>(read: () => T | undefined): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    // The process has ended meanwhile, or is not ours to look at: there is less to tell, and nothing to do about it.
+    if (error instanceof HostError) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined: there is no such process. */
+export function blockedOn(host: Host, pid: number, depth = DEPTH): Blocked | undefined {
+  const read = (name: string) => attempt(() => host.files.readText(`/proc/${pid}/${name}`));
+  const stat = read('stat');
+  const match = stat === undefined ? null : /^\d+ \((.*)\) (\S)/s.exec(stat);
+  if (match === null) return undefined;
+  const channel = (read('wchan') ?? '').trim();
+  const call = callOf(read('syscall'), host.facts.architecture);
+  const child = call?.[3] === 'child' ? childOf(host, pid, depth) : undefined;
+  return {
+    pid,
+    command: match[1] as string,
+    state: match[2] as string,
+    channel: channel === '0' ? '' : channel,
+    doing: call === undefined ? '' : callWords(host, pid, call, read('syscall')),
+    child,
+  };
+}
+
+function childOf(host: Host, pid: number, depth: number): Blocked | undefined {
+  if (depth <= 1) return undefined;
+  const children = attempt(() => host.files.readText(`/proc/${pid}/task/${pid}/children`));
+  for (const word of (children ?? '').trim().split(' ')) {
+    const child = /^\d+$/.test(word) ? blockedOn(host, Number(word), depth - 1) : undefined;
+    if (child !== undefined && child.state !== 'Z') return child;
+  }
+  return undefined;
+}
+
+function callOf(text: string | undefined, architecture: string): (typeof CALLS)[number] | undefined {
+  const number = /^(\d+) /.exec(text ?? '')?.[1];
+  if (number === undefined) return undefined;
+  const column = architecture === 'arm64' ? 2 : architecture === 'x86-64' ? 1 : undefined;
+  return column === undefined ? undefined : CALLS.find((call) => call[column] === Number(number));
+}
+
+function callWords(host: Host, pid: number, call: (typeof CALLS)[number], text: string | undefined): string {
+  const [name, , , about, words] = call;
+  if (about === 'fd') {
+    const fd = Number.parseInt(/^\d+ (0x[0-9a-f]+)/.exec(text ?? '')?.[1] ?? '', 16);
+    const file = Number.isNaN(fd) ? undefined : fileWords(host, pid, fd);
+    return `${words} ${file ?? `descriptor ${fd}`} (${name})`;
+  }
+  if (words !== 'polls its descriptors') return `${words} (${name})`;
+  const connecting = openSockets(host, pid);
+  return connecting.length === 0 ? `${words} (${name})` : `${words} (${name}): ${connecting.join(', ')}`;
+}
+
+const linkOf = (host: Host, pid: number, fd: number | string) =>
+  attempt(() => host.files.readlink(`/proc/${pid}/fd/${fd}`));
+
+/** What stands behind a descriptor: a path, a pipe, a socket with its addresses. */
+function fileWords(host: Host, pid: number, fd: number): string | undefined {
+  const link = linkOf(host, pid, fd);
+  const inode = /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1];
+  return inode === undefined ? link : (socketWords(host, pid, inode) ?? link);
+}
+
+/** Sockets of a process that polls: those that connect or are connected, at most four. */
+function openSockets(host: Host, pid: number): string[] {
+  const found: string[] = [];
+  for (const fd of (attempt(() => host.files.list(`/proc/${pid}/fd`)) ?? []).slice(0, 64)) {
+    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(host, pid, fd) ?? '')?.[1];
+    const words = inode === undefined ? undefined : socketWords(host, pid, inode);
+    if (words !== undefined) found.push(words);
+    if (found.length === 4) break;
+  }
+  return found;
+}
+
+const TCP_STATES: Readonly<Record<string, string>> = { '01': '', '02': ', connecting', '0A': ', listening' };
+
+/** `tcp 10.0.0.1:443, connecting`, `unix /run/x.sock`; undefined: it is in no table that can be read. */
+function socketWords(host: Host, pid: number, inode: string): string | undefined {
+  for (const kind of ['tcp', 'udp', 'tcp6', 'udp6']) {
+    const fields = rowOf(host, pid, kind, 9, inode);
+    if (fields === undefined) continue;
+    const [, local = '', remote = '', state = ''] = fields;
+    const listening = state === '0A' || /^0+:0000$/.test(remote);
+    const suffix = kind.startsWith('tcp') ? (TCP_STATES[state] ?? '') : '';
+    return `${kind.slice(0, 3)} ${addressWords(listening ? local : remote)}${suffix}`;
+  }
+  const unix = rowOf(host, pid, 'unix', 6, inode);
+  return unix === undefined ? undefined : `unix socket${unix[7] === undefined ? '' : ` ${unix[7]}`}`;
+}
+
+function rowOf(host: Host, pid: number, table: string, column: number, inode: string): string[] | undefined {
+  const bytes = attempt(() => host.files.readBytes(`/proc/${pid}/net/${table}`, TABLE_BYTES));
+  if (bytes === undefined) return undefined;
+  const text = Array.from({ length: Math.ceil(bytes.length / 8192) }, (_, part) =>
+    String.fromCharCode(...bytes.subarray(part * 8192, (part + 1) * 8192)),
+  ).join('');
+  for (const line of text.split('\n')) {
+    if (!line.includes(inode)) continue;
+    const fields = line.trim().split(/\s+/);
+    if (fields[column] === inode) return fields;
+  }
+  return undefined;
+}
+
+/** `0100007F:0050` is 127.0.0.1:80: words of the machine's byte order, which is little-endian wherever we run. */
+function addressWords(text: string): string {
+  const [address = '', port = '0'] = text.split(':');
+  const bytes = (address.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse());
+  const number = Number.parseInt(port, 16);
+  if (bytes.length === 4) return `${bytes.map((byte) => Number.parseInt(byte, 16)).join('.')}:${number}`;
+  const groups = Array.from({ length: 8 }, (_, at) => `${bytes[2 * at] ?? '0'}${bytes[2 * at + 1] ?? '0'}`);
+  const short = groups.map((group) => group.replace(/^0+(?=.)/, '').toLowerCase()).join(':');
+  return `[${short.replace(/(^|:)0(:0)+(:|$)/, '::')}]:${number}`;
+}
+
+/** `process 41 (curl) connects by tcp 10.0.0.1:80, connecting (connect) [inet_wait_for_connect]`, followed to the child. */
+export function blockedWords(blocked: Blocked): string {
+  const { pid, command, state, channel, doing, child } = blocked;
+  const plain = state === 'R' ? 'runs' : state === 'Z' ? 'has ended' : state === 'T' ? 'is stopped' : 'sleeps';
+  const how = state === 'D' ? `${doing || 'sleeps'}, and cannot be interrupted` : doing || plain;
+  const where = channel === '' ? '' : ` [${channel}]`;
+  const own = `process ${pid} (${command}) ${how}${where}`;
+  return child === undefined ? own : `${own}: ${blockedWords(child)}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * The actor `events`: whatever it is told goes out to subscribers once it is committed, and into the history.
+ *
+ * It also looks after jobs that take long: while there are any it asks, at growing intervals, for what the console is to say about
+ * them, and soon after a client's request whether anybody can still move. Events:
+ *
+ * | event      | fields      | meaning                                                             |
+ * |------------|-------------|---------------------------------------------------------------------|
+ * | `tell`     | what        | {@link Told}                                                        |
+ * | `idle`     |             | no job is left                                                      |
+ * | `look`     |             | something was asked for that may wait for its own asker             |
+ * | `loaded`   |             | units came into memory                                              |
+ * | `progress` | left, round | what `sayProgress` found: are there still jobs?                     |
+ */
+
+import { edgeWords } from '../jobs/words.ts';
+import type { ActorEvent, ActorKind, Effect, EffectCall, EffectDef, Json, Logic, Step } from '../supervisor/actor.ts';
+import type { History } from './history.ts';
+import * as history from './history.ts';
+import type { Told } from './telling.ts';
+
+/** A job is worth a word on the console after 5 s, as with systemd; then less and less often. */
+const FIRST_MS = 5000;
+const INTERVALS_MS = [5000, 10_000, 10_000, 30_000] as const;
+const LAST_INTERVAL_MS = 60_000;
+/** When it is asked whether a request has come to a standstill: its jobs are in the table by then. */
+const LOOK_MS = 100;
+
+export interface EventsState {
+  readonly history: History;
+  /** The deadline `jobs` is armed. */
+  readonly watching: boolean;
+}
+
+/** What the effects of this actor do. */
+export interface EventsEffects {
+  publish(told: Told): void;
+  /** Tell the console of jobs that take long, and look for a stall. @returns are there any jobs? */
+  sayProgress(call: EffectCall): boolean;
+  lookForStall(call: EffectCall): void;
+  /** Log ordering cycles that are new. */
+  sayCycles(call: EffectCall): void;
+}
+
+const START: EventsState = { history: history.NO_HISTORY, watching: false };
+
+/** What one report adds to the history; the order is that of cause and effect. */
+export function remember(before: History, atMs: number, told: Told): History {
+  let now = before;
+  const add = (happening: history.Happening) => {
+    now = history.record(now, atMs, happening);
+  };
+  const { unit = '', was, active, sub, result, cause = '', process, signal } = told;
+  if (told.request !== undefined) add({ kind: 'request', ...told.request });
+  if (told.refused !== undefined) add({ kind: 'refused', ...told.refused });
+  if (process !== undefined) add({ kind: 'process', unit, what: process });
+  if (was !== undefined && active !== undefined && sub !== undefined) {
+    add({ kind: 'unit', unit, was, active, sub, result: result ?? 'success', cause });
+  }
+  if (signal !== undefined) add({ kind: 'signal', unit, what: signal });
+  if (told.jobNew !== undefined) now = history.jobBegan(now, atMs, told.jobNew);
+  if (told.jobRemoved !== undefined) now = history.jobEnded(now, atMs, told.jobRemoved, told.why ?? '');
+  if (told.cut !== undefined) {
+    const words = `${edgeWords(told.cut.edge)}: not honoured, ${told.cut.why}; the ring: ${told.cut.ring.join(' → ')}`;
+    now = history.orderingCut(now, atMs, told.cut, words);
+  }
+  if (told.stall !== undefined) add({ kind: 'stall', unit: told.stall.ring[0] ?? '', what: told.stall.why.join('; ') });
+  if (told.core !== undefined) add({ kind: 'core', unit: '', what: told.core });
+  if (told.reloaded) {
+    now = history.forgetCuts(now);
+    add({ kind: 'reload', unit: '', what: 'unit files were read anew' });
+  }
+  return now;
+}
+
+function step(state: EventsState, event: ActorEvent): Step<EventsState> {
+  const effect = (type: string, params?: Json): Effect => ({ type, params });
+  const arm = (name: string, ms: number) => effect('armDeadline', { name, ms });
+  switch (event.type) {
+    case 'tell': {
+      const told = event['what'] as Told;
+      const watch = told.jobNew !== undefined && !state.watching;
+      const snapshot = {
+        history: remember(state.history, event.atMs ?? 0, told),
+        watching: state.watching || watch,
+      };
+      const effects = [effect('publish', told as unknown as Json), ...(watch ? [arm('jobs', FIRST_MS)] : [])];
+      return { snapshot, effects };
+    }
+    case 'idle':
+      return state.watching
+        ? { snapshot: { ...state, watching: false }, effects: [effect('disarmDeadline', { name: 'jobs' })] }
+        : { snapshot: state, effects: [] };
+    case 'look':
+      return { snapshot: state, effects: [arm('look', LOOK_MS)] };
+    case 'loaded':
+      return { snapshot: state, effects: [effect('sayCycles')] };
+    case 'deadline':
+      return { snapshot: state, effects: [effect(event['name'] === 'jobs' ? 'sayProgress' : 'lookForStall')] };
+    case 'progress': {
+      const round = event['round'] as number;
+      return event['left'] === true
+        ? { snapshot: state, effects: [arm('jobs', INTERVALS_MS[round] ?? LAST_INTERVAL_MS)] }
+        : { snapshot: { ...state, watching: false }, effects: [] };
+    }
+    default:
+      return { snapshot: state, effects: [] };
+  }
+}
+
+const eventsLogic: Logic<EventsState> = {
+  name: 'events',
+  version: 2,
+  initial: () => ({ snapshot: START, effects: [] }),
+  step,
+  save: (state) => ({ history: history.saveHistory(state.history), watching: state.watching }),
+  load(saved, version) {
+    if (version < 2 || saved === null) return START; // it had no state
+    const { history: kept, watching } = saved as { history: Json; watching: boolean };
+    return { history: history.loadHistory(kept), watching };
+  },
+  diff: (before, after) => ({
+    watching: after.watching,
+    ...(before.history === after.history ? {} : { history: history.historySince(before.history, after.history) }),
+  }),
+  patch(saved, change) {
+    const was = saved as { history: Json; watching: boolean };
+    const { history: since, watching } = change as { history?: Json; watching: boolean };
+    return { history: since === undefined ? was.history : history.patchHistory(was.history, since), watching };
+  },
+};
+
+export function eventsKind(effects: EventsEffects): ActorKind {
+  const run = (does: (call: EffectCall, params: never) => void): EffectDef => ({ kind: 'idempotent', run: does });
+  /** How often the console was told since the jobs began: only for the length of the next pause, so it need not outlive core. */
+  let round = 0;
+  return {
+    logic: eventsLogic,
+    blindEffects: true,
+    effects: {
+      publish: run((_call, told: Told) => effects.publish(told)),
+      sayProgress: run((call) => {
+        const left = effects.sayProgress(call);
+        call.post(call.actor, { type: 'progress', left, round });
+        round = left ? round + 1 : 0;
+      }),
+      lookForStall: run((call) => effects.lookForStall(call)),
+      sayCycles: run((call) => effects.sayCycles(call)),
+    },
+  };
+}

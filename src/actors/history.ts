@@ -1,0 +1,214 @@
+/**
+ * What has happened, each with its cause: a bounded ring of records, and of every unit who wanted it last.
+ *
+ * Pure and plain JSON: it is part of the actor `events` (events.ts), so it is committed with the turn that made it and outlives a
+ * crash of core. The ring is a list of short pages, so that a record costs a page and not the ring; what is written to the
+ * checkpoint for one is the record itself. When core begins a new epoch (safe mode, a void checkpoint) the history begins anew.
+ */
+import type { FinishedJob } from '../api/manager.ts';
+import type { Paged } from '../jobs/paged.ts';
+import * as paged from '../jobs/paged.ts';
+import type { ActiveState, Cut, InstalledJob, JobResult, JobType } from '../jobs/types.ts';
+import type { Json } from '../supervisor/actor.ts';
+import type { Edge } from '../units/types.ts';
+
+/** Records that are kept; the oldest go first. */
+export const HISTORY_MAX = 2048;
+const PAGE = 32;
+
+/** What happened. Times are CLOCK_MONOTONIC in ms. */
+export type Happening =
+  /** A client asked for something; `what` in the words of sctl. */
+  | { readonly kind: 'request'; readonly unit: string; readonly what: string; readonly by: string }
+  | { readonly kind: 'refused'; readonly unit: string; readonly what: string }
+  | {
+      readonly kind: 'job';
+      readonly unit: string;
+      readonly job: number;
+      readonly type: JobType;
+      readonly by: string;
+      /** The edge that pulled it in; null: it was asked for. */
+      readonly edge: Edge | null;
+      /** Another reason, in words; empty: none. */
+      readonly because: string;
+    }
+  | {
+      readonly kind: 'job-over';
+      readonly unit: string;
+      readonly job: number;
+      readonly type: JobType;
+      readonly result: JobResult;
+      readonly why: string;
+    }
+  | {
+      readonly kind: 'unit';
+      readonly unit: string;
+      readonly was: ActiveState;
+      readonly active: ActiveState;
+      readonly sub: string;
+      readonly result: string;
+      readonly cause: string;
+    }
+  /** A process ended, or was signalled. */
+  | { readonly kind: 'process' | 'signal'; readonly unit: string; readonly what: string }
+  | { readonly kind: 'cut'; readonly unit: string; readonly what: string }
+  /** Core, its unit files, a stall. */
+  | { readonly kind: 'core' | 'reload' | 'stall' | 'system'; readonly unit: string; readonly what: string };
+
+/** `n` counts from 1 and is never used twice in an epoch. */
+export type HistoryRecord = { readonly n: number; readonly atMs: number } & Happening;
+
+/** The job that last sent a unit up or down. */
+export interface Order {
+  readonly atMs: number;
+  readonly job: number;
+  readonly by: string;
+  readonly edge: Edge | null;
+  readonly because: string;
+}
+
+/** The last words on one unit. */
+export interface LastWords {
+  readonly up?: Order;
+  readonly down?: Order;
+  /** Its last job that did not end with `done`, until another one does. */
+  readonly bad?: {
+    readonly atMs: number;
+    readonly job: number;
+    readonly type: JobType;
+    readonly result: JobResult;
+    readonly why: string;
+  };
+  /** Orderings of this unit that were cut since its files were read. */
+  readonly cuts?: readonly { readonly edge: Edge; readonly ring: readonly string[]; readonly why: string }[];
+}
+
+/** Cuts that are remembered of one unit. */
+const CUTS_MAX = 16;
+
+export interface History {
+  readonly next: number;
+  readonly pages: readonly (readonly HistoryRecord[])[];
+  readonly last: Paged<LastWords>;
+}
+
+export const NO_HISTORY: History = { next: 1, pages: [], last: paged.EMPTY };
+
+/** With one more record. */
+export function record(history: History, atMs: number, happening: Happening): History {
+  const { next, pages } = history;
+  const entry: HistoryRecord = { n: next, atMs, ...happening };
+  const newest = pages[pages.length - 1];
+  const longer =
+    newest === undefined || newest.length >= PAGE
+      ? [...(pages.length * PAGE >= HISTORY_MAX ? pages.slice(1) : pages), [entry]]
+      : [...pages.slice(0, -1), [...newest, entry]];
+  return { ...history, next: next + 1, pages: longer };
+}
+
+function withLast(history: History, unit: string, change: (last: LastWords) => LastWords): History {
+  const draft = new paged.Draft(history.last);
+  draft.set(unit, change(draft.get(unit) ?? {}));
+  return { ...history, last: draft.done() };
+}
+
+export function jobBegan(history: History, atMs: number, job: InstalledJob): History {
+  const [first] = job.reasons;
+  const edge = first !== undefined && 'edge' in first ? first.edge : null;
+  const because =
+    first === undefined || 'edge' in first || 'asked' in first
+      ? ''
+      : 'isolate' in first
+        ? `${first.isolate} is isolated`
+        : `it triggers ${first.triggers}`;
+  const { unit, id, type, by } = job;
+  const order: Order = { atMs, job: id, by, edge, because };
+  const told = record(history, atMs, { kind: 'job', unit, job: id, type, by, edge, because });
+  if (type === 'start' || type === 'restart') return withLast(told, unit, (last) => ({ ...last, up: order }));
+  return type === 'stop' ? withLast(told, unit, (last) => ({ ...last, down: order })) : told;
+}
+
+export function jobEnded(history: History, atMs: number, job: FinishedJob, why: string): History {
+  const { unit, id, type, result } = job;
+  const told = record(history, atMs, { kind: 'job-over', unit, job: id, type, result, why });
+  const bad = paged.get(history.last, unit)?.bad;
+  if (result !== 'done')
+    return withLast(told, unit, (last) => ({ ...last, bad: { atMs, job: id, type, result, why } }));
+  return bad === undefined ? told : withLast(told, unit, ({ bad: _, ...last }) => last);
+}
+
+export function orderingCut(history: History, atMs: number, { edge, ring, why }: Cut, words: string): History {
+  const told = record(history, atMs, { kind: 'cut', unit: edge.from, what: words });
+  return [edge.from, edge.to].reduce(
+    (now, unit) =>
+      withLast(now, unit, (last) => {
+        const others = (last.cuts ?? []).filter((cut) => cut.edge.from !== edge.from || cut.edge.to !== edge.to);
+        return { ...last, cuts: [...others, { edge, ring, why }].slice(-CUTS_MAX) };
+      }),
+    told,
+  );
+}
+
+/** Unit files were read anew: what was cut before is no news of what is written now. */
+export function forgetCuts(history: History): History {
+  const draft = new paged.Draft(history.last);
+  for (const [unit, last] of paged.entries(history.last)) {
+    if (last.cuts === undefined) continue;
+    const { cuts: _, ...rest } = last;
+    draft.set(unit, rest);
+  }
+  return { ...history, last: draft.done() };
+}
+
+/** Oldest first. */
+export const recordsOf = (history: History): readonly HistoryRecord[] => history.pages.flat();
+
+export const lastWords = (history: History, unit: string): LastWords => paged.get(history.last, unit) ?? {};
+
+// --------------------------------------------------------------------------------------------------- in the checkpoint
+
+/** `r`: records, `l`: last words by unit. */
+interface Saved {
+  readonly next: number;
+  readonly r: readonly HistoryRecord[];
+  readonly l: Readonly<Record<string, LastWords>>;
+}
+
+export const saveHistory = (history: History): Json =>
+  ({
+    next: history.next,
+    r: recordsOf(history),
+    l: Object.fromEntries(paged.entries(history.last)),
+  }) as unknown as Json;
+
+export function loadHistory(saved: Json): History {
+  const { next, r, l } = saved as unknown as Saved;
+  const kept = r.slice(-HISTORY_MAX);
+  const pages: HistoryRecord[][] = [];
+  for (let from = 0; from < kept.length; from += PAGE) pages.push(kept.slice(from, from + PAGE));
+  return { next, pages, last: paged.fromEntries(Object.entries(l)) };
+}
+
+/** What is new in `after`, in the form of {@link saveHistory}. */
+export function historySince(before: History, after: History): Json {
+  const fresh: HistoryRecord[] = [];
+  for (let page = after.pages.length - 1; page >= 0; page -= 1) {
+    const records = after.pages[page] as readonly HistoryRecord[];
+    fresh.unshift(...records.filter((one) => one.n >= before.next));
+    if ((records[0]?.n ?? 0) < before.next) break;
+  }
+  const changed = paged.diff(before.last, after.last);
+  return { next: after.next, r: fresh, ...(changed === undefined ? {} : { l: changed.set }) } as unknown as Json;
+}
+
+export function patchHistory(saved: Json, since: Json): Json {
+  const was = saved as unknown as Saved;
+  const news = since as unknown as Partial<Saved> & { readonly next: number };
+  const r = [...was.r, ...(news.r ?? [])];
+  return {
+    next: news.next,
+    // Cut now and then, not each time: loading cuts it in any case.
+    r: r.length > 2 * HISTORY_MAX ? r.slice(-HISTORY_MAX) : r,
+    l: news.l === undefined ? was.l : { ...was.l, ...news.l },
+  } as unknown as Json;
+}

@@ -1,0 +1,199 @@
+/**
+ * io.sysmaster.Insight, answered: explanations, history, cycles, stalls and times, read off what runs.
+ */
+import type { CutView, CycleView, HistoryView, Insight, StallView } from '../api/insight.ts';
+import { type Manager, ManagerError } from '../api/manager.ts';
+import type { Host } from '../host/ports.ts';
+import { proposedCuts } from '../jobs/cycles.ts';
+import { originWords } from '../jobs/words.ts';
+import type { ManagerContext } from '../machines/manager.ts';
+import type { UnitSnapshot } from '../machines/view.ts';
+import type { ActorHost } from '../supervisor/index.ts';
+import { orderingCycles } from '../units/cycles.ts';
+import { type Edge, isUnitName, type Unit } from '../units/index.ts';
+import type { EventsState } from './events.ts';
+import { type HistoryRecord, lastWords, NO_HISTORY, recordsOf } from './history.ts';
+import type { JobsView } from './manager.ts';
+import type { Registry } from './registry.ts';
+import { createStalls } from './stalls.ts';
+import { stampOf } from './views.ts';
+import { askerWords, Why } from './why.ts';
+
+export interface InsightParts {
+  readonly host: Host;
+  readonly registry: Registry;
+  readonly actors: () => ActorHost;
+  readonly jobs: JobsView;
+  readonly manager: () => Pick<Manager, 'unit'>;
+}
+
+/** Cycles of one state of the graph; the list of units is another one whenever a unit came or went. */
+interface Known {
+  readonly units: readonly Unit[];
+  readonly cycles: readonly CycleView[];
+}
+
+export function createInsight(parts: InsightParts): Insight {
+  const { host, registry, jobs } = parts;
+  const state = () => parts.actors().read<EventsState>('events')?.history ?? NO_HISTORY;
+  const snapshotOf = (unit: string) => parts.actors().read<UnitSnapshot>(`unit:${unit}`);
+  const context = () => parts.actors().read<{ context: ManagerContext }>('manager')?.context;
+  const stalls = createStalls({ host, registry, actors: parts.actors, jobs, errands: () => context()?.errands ?? [] });
+  let known: Known | undefined;
+
+  const cutView = (edge: Edge, ring: readonly string[], why: string, done: boolean): CutView => ({
+    from: edge.from,
+    to: edge.to,
+    edge,
+    where: originWords(edge.origin),
+    ring,
+    why,
+    done,
+  });
+
+  const cycles = (): readonly CycleView[] => {
+    const units = registry.units();
+    if (known?.units === units) return known.cycles;
+    const found = orderingCycles(registry.graph).map(({ members, rings, more }) => ({
+      members,
+      rings: rings.map((ring) => ring.map((edge) => ({ ...edge, where: originWords(edge.origin) }))),
+      more,
+      cuts: proposedCuts(registry.graph, members).map(({ edge, ring, why }) => cutView(edge, ring, why, false)),
+    }));
+    known = { units, cycles: found };
+    return found;
+  };
+
+  const cuts = (name: string): readonly CutView[] => {
+    const unit = registry.graph.canonical(name);
+    const done = (lastWords(state(), unit).cuts ?? []).map(({ edge, ring, why }) => cutView(edge, ring, why, true));
+    const would = cycles()
+      .filter(({ members }) => members.includes(unit))
+      .flatMap((cycle) => cycle.cuts.filter(({ from, to }) => from === unit || to === unit))
+      .filter(({ from, to }) => !done.some((cut) => cut.from === from && cut.to === to));
+    return [...done, ...would];
+  };
+
+  const why = new Why({
+    host,
+    view: (unit) => parts.manager().unit(unit),
+    snapshot: snapshotOf,
+    job: (id) => jobs.get(id),
+    jobOf: (unit) => jobs.of(unit)?.id,
+    last: (unit) => lastWords(state(), unit),
+    edges: (unit, kind) => registry.graph.edges(unit, kind),
+    known: (unit) => registry.unit(unit) !== undefined,
+    active: (unit) => snapshotOf(unit)?.context.active ?? 'inactive',
+    deadlines: (job) => parts.actors().deadlines(`job:${job}`),
+    cuts,
+    refusal(unit) {
+      if (registry.unit(unit) === undefined) return '';
+      const planned = jobs.plan({ verb: 'start', units: [unit], mode: 'replace', by: 'sctl why' });
+      return 'refused' in planned ? `${planned.refused}; ${planned.todo}` : '';
+    },
+  });
+
+  const historyView = (record: HistoryRecord): HistoryView => ({
+    number: record.n,
+    at: stampOf(host, record.atMs),
+    kind: record.kind,
+    unit: record.unit,
+    what: whatOf(record),
+    cause: causeOf(record),
+    job: record.kind === 'job' || record.kind === 'job-over' ? record.job : undefined,
+  });
+
+  return {
+    why(name, not) {
+      if (/^\d+$/.test(name)) {
+        const job = jobs.get(Number(name));
+        if (job !== undefined) return why.explain(job.unit, not, job.id);
+        throw new ManagerError({
+          error: 'NoSuchJob',
+          unit: name,
+          why: `Job ${name} does not exist.`,
+          todo: 'sctl list-jobs lists what there is, sctl history what there was',
+        });
+      }
+      if (!isUnitName(name)) {
+        throw new ManagerError({
+          error: 'BadRequest',
+          unit: name,
+          why: 'not a unit name',
+          todo: 'see systemd.unit(5)',
+        });
+      }
+      return why.explain(name, not);
+    },
+    history(fits, count) {
+      const all = recordsOf(state());
+      const found: HistoryRecord[] = [];
+      for (let at = all.length - 1; at >= 0 && found.length < count; at -= 1) {
+        const record = all[at] as HistoryRecord;
+        if (record.unit === '' || fits(record.unit)) found.push(record);
+      }
+      return found.reverse().map(historyView);
+    },
+    cycles,
+    cuts,
+    stall: (): StallView | undefined => stalls(),
+    times() {
+      const now = context();
+      const us = (ms: number | null | undefined) =>
+        ms === null || ms === undefined ? undefined : Math.round(ms * 1000);
+      return {
+        userspaceUs: us(now?.startedMs) ?? 0,
+        unitsLoadedUs: us(now?.loadedMs),
+        finishedUs: us(now?.finishedMs),
+        nowUs: us(host.clock.nowMs()) ?? 0,
+        role: host.hello.role,
+        target: registry.graph.canonical('default.target'),
+        units: registry.units().map(({ name }) => {
+          const since = snapshotOf(name)?.context.since;
+          return {
+            name,
+            activatingUs: us(since?.inactiveExitMs),
+            activatedUs: us(since?.activeEnterMs),
+            deactivatingUs: us(since?.activeExitMs),
+            deactivatedUs: us(since?.inactiveEnterMs),
+            after: registry.graph.others(name, 'After'),
+          };
+        }),
+      };
+    },
+  };
+}
+
+function whatOf(record: HistoryRecord): string {
+  switch (record.kind) {
+    case 'job':
+      return `job ${record.job} (${record.type}) is new`;
+    case 'job-over':
+      return `job ${record.job} (${record.type}) is over: ${record.result}`;
+    case 'unit': {
+      const result = record.active === 'failed' || record.result !== 'success' ? `, ${record.result}` : '';
+      const from = record.was === record.active ? '' : `${record.was} → `;
+      return `${from}${record.active} (${record.sub})${result}`;
+    }
+    default:
+      return record.what;
+  }
+}
+
+function causeOf(record: HistoryRecord): string {
+  switch (record.kind) {
+    case 'job': {
+      const { edge, because, by } = record;
+      const why = edge === null ? because : `${edge.from} ${edge.kind} ${edge.to}, from ${originWords(edge.origin)}`;
+      return `${why === '' ? '' : `${why}; `}asked for by ${askerWords(by)}`;
+    }
+    case 'job-over':
+      return record.why;
+    case 'unit':
+      return record.cause;
+    case 'request':
+      return record.by;
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,546 @@
+/**
+ * Why a unit is as it is: what it waits for, who wanted it, what failed, what would happen next.
+ *
+ * Made when somebody asks, from what is there: snapshots of machines, the table of jobs, the graph, the history's last words, and
+ * /proc. Decides nothing and keeps nothing. Each part answers one question; {@link explain} puts them together.
+ */
+import type { Cause, Explanation } from '../api/insight.ts';
+import type { JobView, UnitView } from '../api/manager.ts';
+import type { Host } from '../host/ports.ts';
+import { edgeWords, originWords } from '../jobs/words.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
+import type { UnitSnapshot } from '../machines/view.ts';
+import type { Edge } from '../units/types.ts';
+import { blockedOn, blockedWords } from './blocked.ts';
+import { endWords } from './causes.ts';
+import type { LastWords, Order } from './history.ts';
+import { stampOf } from './views.ts';
+import { afterFailure, nextOfService } from './why-next.ts';
+
+/** What is known, by unit and by job. */
+export interface WhyWorld {
+  readonly host: Host;
+  view(unit: string): UnitView;
+  snapshot(unit: string): UnitSnapshot | undefined;
+  job(id: number): JobView | undefined;
+  jobOf(unit: string): number | undefined;
+  last(unit: string): LastWords;
+  edges(unit: string, kind: Edge['kind']): readonly Edge[];
+  /** The unit is in memory. */
+  known(unit: string): boolean;
+  active(unit: string): string;
+  /** Deadlines of a job's actor, CLOCK_MONOTONIC in ms. */
+  deadlines(job: number): Readonly<Record<string, number | 'infinity'>>;
+  /** Orderings of the unit that are not honoured. */
+  cuts(
+    unit: string,
+  ): readonly { readonly edge: Edge; readonly why: string; readonly ring: readonly string[]; readonly done: boolean }[];
+  /** What stands in the way of a start now; empty: nothing. */
+  refusal(unit: string): string;
+}
+
+/** Reasons of reasons that are told, and reasons of one thing. */
+const DEPTH = 12;
+const WIDTH = 20;
+
+type More = Partial<Omit<Cause, 'kind' | 'what'>>;
+
+export const cause = (kind: Cause['kind'], what: string, more: More = {}): Cause => ({
+  kind,
+  what,
+  unit: undefined,
+  job: undefined,
+  pid: undefined,
+  where: undefined,
+  since: undefined,
+  below: [],
+  ...more,
+});
+
+/** Who asked, told apart by how requests name their makers; see JobRequest.by. */
+export function askerWords(by: string): string {
+  const named = /^(\S+\.(timer|socket|path|service|mount|device|target|automount)): (.*)$/s.exec(by);
+  if (named === null) return by;
+  const [, unit, type, why] = named;
+  if (type === 'timer') return `the timer ${unit}: ${why}`;
+  if (type === 'socket') return `the socket ${unit}: ${why}`;
+  if (type === 'path') return `the path unit ${unit}: ${why}`;
+  return why?.startsWith('Restart=') ? `the restart rule of ${unit}: ${why}` : `${unit}: ${why}`;
+}
+
+export class Why {
+  readonly #world: WhyWorld;
+
+  constructor(world: WhyWorld) {
+    this.#world = world;
+  }
+
+  explain(unit: string, not: boolean, asked?: number): Explanation {
+    const view = this.#world.view(unit);
+    const { state } = view;
+    const job = asked ?? this.#world.jobOf(view.unit.name);
+    const up = state.active === 'active' || state.active === 'reloading';
+    const because = [
+      ...(job === undefined ? [] : [this.job(job, new Set())]),
+      ...(up ? this.#whyUp(view) : this.#whyDown(view, job !== undefined, new Set([view.unit.name]))),
+      ...this.#whyCut(view.unit.name),
+    ];
+    return {
+      unit: view.unit.name,
+      job,
+      active: state.active,
+      sub: state.sub,
+      result: state.result,
+      since: state.stateChange,
+      state: this.#headline(view),
+      because: because.slice(0, WIDTH),
+      next: this.#next(view, job, not),
+    };
+  }
+
+  #headline({ unit, state }: UnitView): string {
+    const { active, sub, result } = state;
+    if (unit.loadState !== 'loaded' && unit.loadState !== 'stub')
+      return `${unit.name} is ${unit.loadState}, and ${active}`;
+    return `${unit.name} is ${active} (${active === 'failed' ? result : sub})`;
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- jobs
+
+  /** A job with what it waits for, down to processes. */
+  job(id: number, seen: Set<string>): Cause {
+    const job = this.#world.job(id);
+    if (job === undefined) return cause('job', `job ${id} is over`, { job: id });
+    const { unit, type, state } = job;
+    const what = `job ${id} (${type} ${unit}) ${state === 'running' ? 'runs' : 'waits'}`;
+    const own: More = { job: id, unit, since: job.started ?? job.created };
+    if (seen.has(`job ${id}`)) return cause('job', `${what}, as above`, own);
+    seen.add(`job ${id}`);
+    const last = this.#world.last(unit);
+    const order = [last.up, last.down].find((one) => one?.job === id);
+    const below = [
+      order === undefined ? cause('request', `asked for by ${askerWords(job.by)}`) : this.#order(order, unit, seen),
+      ...(seen.size > DEPTH * WIDTH ? [] : this.#waitsOf(job, seen)),
+      ...this.#jobDeadlines(id),
+    ];
+    return cause('job', what, { ...own, below: below.slice(0, WIDTH) });
+  }
+
+  #waitsOf(job: JobView, seen: Set<string>): Cause[] {
+    const found: Cause[] = [];
+    for (const wait of job.waits) {
+      if (wait.job !== undefined && wait.unit !== undefined) {
+        const edge = this.#world.edges(job.unit, 'After').find(({ to }) => to === wait.unit);
+        const where = edge === undefined ? undefined : originWords(edge.origin);
+        const below = seen.size > DEPTH * WIDTH ? [] : [this.job(wait.job, seen)];
+        found.push(cause('edge', wait.why, { unit: wait.unit, job: wait.job, where, since: job.created, below }));
+      } else found.push(...this.#waitsOfUnit(job.unit, wait.why));
+    }
+    return found;
+  }
+
+  /** What the unit itself is waiting for: its processes, its socket, the kernel. */
+  #waitsOfUnit(unit: string, otherwise: string): Cause[] {
+    const snapshot = this.#world.snapshot(unit);
+    if (unit.endsWith('.device')) {
+      const since = snapshot?.context.since.stateChangeMs ?? null;
+      return [
+        cause('device', `${unit} is waited for: the device has not appeared`, { unit, since: this.#stamp(since) }),
+      ];
+    }
+    const context = snapshot?.context as Partial<ServiceContext> | undefined;
+    const { main = null, control = null, populated = false } = context ?? {};
+    const found: Cause[] = [];
+    for (const process of [control, main]) {
+      if (process === null) continue;
+      const command = process.list === 'MAINPID' ? 'the main process' : `${process.list}=`;
+      if (process.pid === null)
+        found.push(cause('process', `${command} of ${unit} is being started by init`, { unit }));
+      else found.push(this.process(process.pid, unit, command));
+    }
+    if (found.length === 0 && context?.deadline?.name === 'RestartSec') {
+      found.push(
+        cause('timer', `${unit} waits for RestartSec= to be over`, {
+          unit,
+          since: this.#stamp(context.since?.stateChangeMs ?? null),
+        }),
+      );
+    }
+    if (found.length === 0 && populated)
+      found.push(cause('process', `processes are left in the control group of ${unit}`, { unit }));
+    return found.length > 0
+      ? found
+      : [cause('unit', otherwise, { unit, since: this.#stamp(context?.since?.stateChangeMs ?? null) })];
+  }
+
+  /** A process, and what it is blocked on. */
+  process(pid: number, unit: string, command: string): Cause {
+    const { host } = this.#world;
+    const blocked = blockedOn(host, pid);
+    const words = blocked === undefined ? `process ${pid} is gone` : blockedWords(blocked);
+    const status = (this.#world.snapshot(unit)?.context as Partial<ServiceContext> | undefined)?.mainStatus;
+    const since = status?.pid === pid ? this.#stamp(status.startMs) : undefined;
+    const kind = / (tcp|udp|unix) /.test(words) ? 'socket' : 'process';
+    return cause(kind, `${command} of ${unit}: ${words}`, { unit, pid, since });
+  }
+
+  #jobDeadlines(id: number): Cause[] {
+    const nowMs = this.#world.host.clock.nowMs();
+    return Object.entries(this.#world.deadlines(id)).flatMap(([name, due]) =>
+      due === 'infinity'
+        ? []
+        : [
+            cause(
+              'timer',
+              `the job fails with timeout in ${Math.max(0, Math.round((due - nowMs) / 1000))} s (${name}=)`,
+              { job: id },
+            ),
+          ],
+    );
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- requests
+
+  /** Who wanted it, back to the one who asked. */
+  #order(order: Order, unit: string, seen: Set<string>): Cause {
+    const { edge, because, by, job } = order;
+    const since = this.#stamp(order.atMs);
+    if (edge === null) {
+      return cause('request', `${because === '' ? '' : `${because}; `}asked for by ${askerWords(by)}`, {
+        unit,
+        job,
+        since,
+      });
+    }
+    const other = edge.from === unit ? edge.to : edge.from;
+    const last = this.#world.last(other);
+    const above = [last.up, last.down].find((one) => one !== undefined && one.by === by && one.atMs === order.atMs);
+    const below =
+      above === undefined || seen.has(`order ${other}`)
+        ? [cause('request', `asked for by ${askerWords(by)}`, { since })]
+        : [this.#order(above, other, seen.add(`order ${other}`))];
+    return cause('edge', edgeWords(edge), { unit: other, job, where: originWords(edge.origin), since, below });
+  }
+
+  #stamp(ms: number | null) {
+    return ms === null ? undefined : stampOf(this.#world.host, ms);
+  }
+
+  // ---------------------------------------------------------------------------------------------------------------- up
+
+  #whyUp({ unit, state }: UnitView): Cause[] {
+    const { name } = unit;
+    const { up } = this.#world.last(name);
+    const found: Cause[] = [];
+    if (up !== undefined) {
+      found.push(
+        cause('job', `it was started by job ${up.job}`, {
+          job: up.job,
+          since: this.#stamp(up.atMs),
+          below: [this.#order(up, name, new Set())],
+        }),
+      );
+    } else if (['-.slice', 'system.slice', 'init.scope', '-.mount'].includes(name)) {
+      found.push(cause('unit', 'it is there for as long as the system is'));
+    } else {
+      found.push(
+        cause(
+          'unit',
+          'no job started it while this history goes back: it was found running, or core has lost its history',
+        ),
+      );
+    }
+    const { service } = state;
+    if (service !== undefined && service.mainPid > 0)
+      found.push(this.process(service.mainPid, name, 'the main process'));
+    if (service !== undefined && service.nRestarts > 0)
+      found.push(cause('limit', `it has been restarted ${service.nRestarts} times by Restart=`, { unit: name }));
+    if (service !== undefined && service.mainPid === 0 && state.sub === 'exited')
+      found.push(cause('result', 'its processes are over; RemainAfterExit=yes keeps it active'));
+    const needed = this.#neededBy(name).filter((edge) => this.#world.active(edge.to) === 'active');
+    for (const edge of needed.slice(0, 5)) {
+      found.push(
+        cause('edge', `${edge.to}, which is active, needs it: ${edgeWords(edge)}`, {
+          unit: edge.to,
+          where: originWords(edge.origin),
+        }),
+      );
+    }
+    return found;
+  }
+
+  #neededBy(name: string): Edge[] {
+    return (['RequiredBy', 'BoundBy', 'WantedBy', 'UpheldBy', 'RequisiteOf'] as const).flatMap((kind) =>
+      this.#world.edges(name, kind),
+    );
+  }
+
+  // -------------------------------------------------------------------------------------------------------------- down
+
+  #whyDown(view: UnitView, hasJob: boolean, seen: Set<string>): Cause[] {
+    const { unit, state } = view;
+    const last = this.#world.last(unit.name);
+    const found = [...this.#whyNotLoaded(view), ...this.#whyCondition(view)];
+    if (state.active === 'failed') found.push(...this.#whyFailed(view));
+    if (last.bad !== undefined && !hasJob) found.push(this.#whyJobFailed(unit.name, last.bad, seen));
+    if (hasJob && state.active !== 'failed') return found;
+    if (state.active === 'activating' || state.active === 'deactivating') {
+      const order = state.active === 'activating' ? last.up : last.down;
+      if (order !== undefined) found.push(this.#order(order, unit.name, new Set()));
+      return [...found, ...this.#waitsOfUnit(unit.name, `${unit.name} is ${state.active}`)];
+    }
+    const { up, down } = last;
+    if (up !== undefined && state.inactiveEnter !== undefined && state.active === 'inactive') {
+      if (down !== undefined && down.atMs >= up.atMs) {
+        const below = [this.#order(down, unit.name, new Set())];
+        found.push(
+          cause('job', `it was stopped by job ${down.job}`, { job: down.job, since: this.#stamp(down.atMs), below }),
+        );
+      } else if (state.activeExit !== undefined || state.service?.main?.exit !== undefined) {
+        const exit = state.service?.main;
+        const how = exit?.exit === undefined ? '' : `: process ${exit.pid} ended with ${endWords(endedOf(exit.exit))}`;
+        found.push(cause('result', `it ended by itself${how}`, { unit: unit.name, since: state.inactiveEnter }));
+      }
+    }
+    if (up === undefined && found.length === 0) found.push(...this.#whyNeverStarted(view));
+    return found;
+  }
+
+  #whyNotLoaded({ unit }: UnitView): Cause[] {
+    switch (unit.loadState) {
+      case 'not-found':
+        return [cause('file', `there is no unit file for ${unit.name} on the unit path`, { unit: unit.name })];
+      case 'masked':
+        return [
+          cause(
+            'file',
+            `it is masked: ${unit.fragmentPath === '' ? 'its file is a link to /dev/null' : `${unit.fragmentPath} is a link to /dev/null or empty`}`,
+            {
+              unit: unit.name,
+              where: unit.fragmentPath || undefined,
+            },
+          ),
+        ];
+      case 'bad-setting':
+      case 'error':
+        return unit.findings
+          .filter(({ severity }) => severity === 'error')
+          .slice(0, 5)
+          .map(({ what, why, at }) =>
+            cause('file', `${what}: ${why}`, {
+              unit: unit.name,
+              where: at === undefined ? undefined : `${at.file}:${at.line}`,
+            }),
+          );
+      default:
+        return [];
+    }
+  }
+
+  #whyCondition({ unit, state }: UnitView): Cause[] {
+    const found: Cause[] = [];
+    if (state.condition?.result === false && state.active !== 'active')
+      found.push(
+        cause('condition', `${state.condition.failed} was not met`, { unit: unit.name, since: state.condition.at }),
+      );
+    if (state.assertion?.result === false && state.active !== 'active')
+      found.push(
+        cause('condition', `${state.assertion.failed} did not hold, which is an error`, {
+          unit: unit.name,
+          since: state.assertion.at,
+        }),
+      );
+    return found;
+  }
+
+  /** Which process, how and when it ended, and at which step. */
+  #whyFailed({ unit, state }: UnitView): Cause[] {
+    const found: Cause[] = [];
+    const snapshot = this.#world.snapshot(unit.name);
+    const context = snapshot?.context as Partial<ServiceContext> | undefined;
+    if (context?.startLimitHit === true) {
+      const { StartLimitBurst: burst = 0, StartLimitIntervalSec: interval = 0 } = context.settings ?? {};
+      found.push(
+        cause(
+          'limit',
+          `its start limit was hit: ${burst} starts in ${typeof interval === 'number' ? `${interval / 1000} s` : interval} (StartLimitBurst=, StartLimitIntervalSec=)`,
+          {
+            unit: unit.name,
+          },
+        ),
+      );
+    }
+    const records = [
+      ...(state.service?.commands ?? []),
+      ...(state.service?.main === undefined ? [] : [state.service.main]),
+    ];
+    const bad = records.filter(
+      ({ exit, ignoreFailure }) =>
+        exit !== undefined && !ignoreFailure && (exit.code !== 'exited' || exit.status !== 0),
+    );
+    const told = new Set<number>();
+    for (const { setting, index, path, pid, exit, ended } of bad) {
+      if (exit === undefined || told.has(pid)) continue;
+      told.add(pid);
+      const step = exit.code === 'exited' ? this.#stepOf(exit.status) : '';
+      const command = `${setting}=${index > 0 ? ` ${index + 1}` : ''} (${path})`;
+      found.push(
+        cause(
+          'process',
+          `process ${pid} of ${command} ${exit.code === 'exited' ? 'exited' : 'was killed'} with ${endWords(endedOf(exit))}${step}`,
+          {
+            unit: unit.name,
+            pid,
+            since: ended,
+          },
+        ),
+      );
+    }
+    const words = RESULTS[state.result];
+    if (words !== undefined) found.push(cause('result', words, { unit: unit.name, since: state.inactiveEnter }));
+    return found;
+  }
+
+  /** The step of the exec helper that such an exit status stands for (systemd.exec(5)). */
+  #stepOf(status: number): string {
+    if (status < 200) return '';
+    const step = Object.values(this.#world.host.execSteps).find(({ exitCode }) => exitCode === status);
+    return step === undefined ? '' : `: before its program ran, it could not ${step.words}`;
+  }
+
+  #whyJobFailed(unit: string, bad: NonNullable<LastWords['bad']>, seen: Set<string>): Cause {
+    const own: More = { unit, job: bad.job, since: this.#stamp(bad.atMs) };
+    const what = `job ${bad.job} (${bad.type} ${unit}) ended with ${bad.result}: ${bad.why}`;
+    if (bad.result !== 'dependency') return cause('job', what, own);
+    const kinds = ['Requires', 'BindsTo', 'Requisite'] as const;
+    const below = kinds
+      .flatMap((kind) => this.#world.edges(unit, kind))
+      .filter(({ to }) => this.#world.active(to) !== 'active' && !seen.has(to) && bad.why.includes(to))
+      .map((edge) => {
+        seen.add(edge.to);
+        const reasons =
+          seen.size > DEPTH
+            ? []
+            : this.#whyDown(this.#world.view(edge.to), this.#world.jobOf(edge.to) !== undefined, seen);
+        return cause('edge', `${edgeWords(edge)}; ${edge.to} is ${this.#world.active(edge.to)}`, {
+          unit: edge.to,
+          where: originWords(edge.origin),
+          below: reasons,
+        });
+      });
+    return cause('job', what, { ...own, below });
+  }
+
+  #whyNeverStarted({ unit }: UnitView): Cause[] {
+    const { name } = unit;
+    if (unit.loadState !== 'loaded') return [];
+    const wanters = this.#neededBy(name);
+    const triggers = this.#world.edges(name, 'TriggeredBy');
+    const found: Cause[] = [];
+    for (const edge of wanters.slice(0, WIDTH / 2)) {
+      const active = this.#world.active(edge.to);
+      const since =
+        active === 'active'
+          ? ' and was so before this edge was there, or its job was cancelled'
+          : ', and has not been started either';
+      found.push(
+        cause('edge', `${edgeWords(edge)}; ${edge.to} is ${active}${since}`, {
+          unit: edge.to,
+          where: originWords(edge.origin),
+        }),
+      );
+    }
+    for (const edge of triggers)
+      found.push(
+        cause('unit', `${edge.to} starts it when there is a reason; it is ${this.#world.active(edge.to)}`, {
+          unit: edge.to,
+          where: originWords(edge.origin),
+        }),
+      );
+    if (wanters.length === 0 && triggers.length === 0)
+      found.push(
+        cause('unit', 'nobody wants it: no unit in memory pulls it in, and nobody has asked for it', { unit: name }),
+      );
+    if (unit.unitFileState === 'disabled')
+      found.push(
+        cause('file', `it is disabled: its [Install] section asks for it, but no link does`, {
+          unit: name,
+          where: unit.fragmentPath,
+        }),
+      );
+    if (unit.unitFileState === 'static' && wanters.length === 0)
+      found.push(
+        cause('file', 'it has no [Install] section, so it cannot be enabled', { unit: name, where: unit.fragmentPath }),
+      );
+    return found;
+  }
+
+  #whyCut(unit: string): Cause[] {
+    return this.#world.cuts(unit).map(({ edge, why, ring, done }) =>
+      cause(
+        'cut',
+        `${edgeWords(edge)}: ${done ? 'is not honoured' : 'would not be honoured'}, ${why} (${ring.join(' → ')} → ${ring[0] ?? ''})`,
+        {
+          unit: edge.from === unit ? edge.to : edge.from,
+          where: originWords(edge.origin),
+        },
+      ),
+    );
+  }
+
+  // -------------------------------------------------------------------------------------------------------------- next
+
+  #next({ unit, state }: UnitView, job: number | undefined, not: boolean): readonly string[] {
+    const nowMs = this.#world.host.clock.nowMs();
+    const snapshot = this.#world.snapshot(unit.name);
+    const found: string[] = [];
+    if (unit.service !== undefined && snapshot !== undefined) {
+      const context = snapshot.context as ServiceContext;
+      found.push(...nextOfService(context, state.sub, nowMs));
+      if (state.active === 'failed' && job === undefined) {
+        const window = context.startLimit;
+        const { StartLimitIntervalSec: interval } = context.settings;
+        if (context.startLimitHit && window !== null && typeof interval === 'number') {
+          const leftMs = window.beganMs + interval - nowMs;
+          found.push(
+            leftMs > 0
+              ? `starts are refused for ${Math.ceil(leftMs / 1000)} s more, or until sctl reset-failed ${unit.name}`
+              : 'the time of its start limit is over: it may be started again',
+          );
+        } else if (state.result !== 'start-limit-hit')
+          found.push(
+            `nothing starts it again by itself: ${afterFailure(context, state.result as ServiceContext['result'], nowMs)}`,
+          );
+      }
+    }
+    const waiting = job === undefined ? undefined : this.#world.job(job);
+    if (waiting?.state === 'waiting') {
+      const others = waiting.waits.flatMap(({ job: id }) => (id === undefined ? [] : [`job ${id}`]));
+      if (others.length > 0)
+        found.push(
+          `when ${others.join(', ')} ${others.length === 1 ? 'is' : 'are'} over, it is asked to ${waiting.type}`,
+        );
+    }
+    const down = state.active === 'inactive' || state.active === 'failed';
+    if (job === undefined && down) {
+      const refusal = this.#world.refusal(unit.name);
+      if (refusal !== '') found.push(`a start would be refused: ${refusal}`);
+      else if (not || found.length === 0)
+        found.push(`sctl start ${unit.name} starts it; sctl plan start ${unit.name} shows what that means`);
+    }
+    return found;
+  }
+}
+
+const endedOf = ({ code, status }: { code: string; status: number }) =>
+  code === 'exited' ? { exited: status } : code === 'killed' ? { killed: status } : { dumped: status };
+
+/** Result= in words, where the processes do not tell it all. */
+const RESULTS: Readonly<Record<string, string>> = {
+  timeout: 'a step took longer than it may (result timeout)',
+  protocol: 'it did not do what its Type= promises (result protocol)',
+  resources: 'something it needs could not be had (result resources); see sctl logs',
+  watchdog: 'it did not send WATCHDOG=1 in time (result watchdog)',
+  'oom-kill': 'the kernel ran out of memory and killed it (result oom-kill)',
+  'start-limit-hit': 'it was started too often (result start-limit-hit)',
+};
