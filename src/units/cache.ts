@@ -8,7 +8,7 @@
  * **Never a wrong answer.** A file system's clock has ticks (2 s on FAT), so a file written twice within one tick may look the
  * same. Therefore a file is only believed where its stamps were at least {@link TICK_MS} old when it was looked at, before it was
  * read: whatever writes to it later gives it a later ctime, which no user can set back. Only who sets the clock back can, so all is
- * forgotten when the clock has been set. Files that cannot be read, or whose stamps are not known, are never remembered. What
+ * forgotten when the clock is set, which the kernel tells at once and the two clocks together tell later. Files that cannot be read, or whose stamps are not known, are never remembered. What
  * writes to a mapping of a file without a system call is not seen by stamps, here as in git(1).
  */
 import { type FilePort, type FileStat, HostError } from '../host/ports.ts';
@@ -93,9 +93,16 @@ export class UnitCache {
     this.#world = world;
   }
 
+  /** Believe nothing any more: the clock of files was set. */
+  forget(): void {
+    this.#units = new Map();
+    this.#scannedMs = Number.NEGATIVE_INFINITY;
+    this.#looked.clear();
+  }
+
   #checkClock(): void {
     const offsetMs = this.#clock.realMs() - this.#clock.bootMs();
-    if (Math.abs(offsetMs - this.#clockOffsetMs) > SET_MS) this.#units = new Map();
+    if (Math.abs(offsetMs - this.#clockOffsetMs) > SET_MS) this.forget();
     this.#clockOffsetMs = offsetMs;
   }
 

@@ -59,8 +59,10 @@ export interface UnitLoader {
   catalog(): Catalog;
   /** A unit from text instead of files: transient units, `verify` of a file elsewhere. Drop-ins of the path count. */
   loadText(name: string, text: string, file: string): Unit;
-  /** Forget everything read; the next load scans again (daemon-reload). */
+  /** Forget everything read; the next load scans again (daemon-reload), and keeps what has not changed. */
   refresh(): void;
+  /** The clock was set: what was kept cannot be compared with files any more. Units that are loaded stay. */
+  clockSet(): void;
 }
 
 const FINDINGS_MAX = 1000;
@@ -326,6 +328,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       const found = theCatalog().find(name);
       return build({ name, entry: undefined, names: found.name === name ? found.names : [name] }, { text, file });
     },
+    clockSet: () => cache?.forget(),
     refresh() {
       catalog = undefined;
       capacity = undefined;

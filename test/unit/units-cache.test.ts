@@ -1,0 +1,305 @@
+/** Units kept over a reload: kept where nothing has changed, and never a wrong answer. */
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, expect, test } from 'vitest';
+import { createRegistry } from '../../src/actors/registry.ts';
+import { PlainFiles } from '../../src/host/node/plain-files.ts';
+import { type FilePort, type FileStat, HostError } from '../../src/host/ports.ts';
+import { createUnitLoader, type UnitLoader } from '../../src/units/load.ts';
+import { plainPaths } from '../../src/units/load-path.ts';
+import { memoryFiles, testFacts } from './units-support.ts';
+
+const PATHS = plainPaths(['/etc/u', '/lib/u']);
+/** Ticks of this disk's clock: the coarsest there are. */
+const TICK_MS = 2_000;
+
+/** A tree in memory whose files have inodes and stamps, by a clock that only the test moves. */
+function disk(tree: Record<string, string>) {
+  const memory = memoryFiles({});
+  const stamps = new Map<string, { readonly ino: number; readonly ctimeMs: number; readonly mtimeMs: number }>();
+  let inodes = 1;
+  const state = { nowMs: 1_000_000, setMs: 0, refused: new Set<string>() };
+  const touch = (path: string, ino = ++inodes) => {
+    const ctimeMs = Math.floor((state.nowMs + state.setMs) / TICK_MS) * TICK_MS;
+    stamps.set(path, { ino, ctimeMs, mtimeMs: ctimeMs });
+  };
+  const stamped = (path: string, stat: FileStat | undefined): FileStat | undefined => {
+    const stamp = stamps.get(path);
+    return stat === undefined || stamp === undefined ? stat : { ...stat, ...stamp };
+  };
+  const followed = (path: string): string => {
+    const node = memory.nodes.get(path);
+    return node !== undefined && 'link' in node && node.link.startsWith('/') ? node.link : path;
+  };
+  const open = <T>(path: string, read: () => T): T => {
+    if (state.refused.has(path)) throw new HostError('EACCES', path);
+    return read();
+  };
+  const files: FilePort = {
+    ...memory,
+    readText: (path) => open(path, () => memory.readText(path)),
+    readBytes: (path, maxBytes) => open(path, () => memory.readBytes(path, maxBytes)),
+    lstat: (path) => stamped(path, memory.lstat(path)),
+    stat: (path) => stamped(followed(path), memory.stat(path)),
+  };
+  const put = (path: string, text: string): void => {
+    const parts = path.split('/');
+    for (let length = 2; length < parts.length; length += 1) {
+      const directory = parts.slice(0, length).join('/');
+      if (!memory.nodes.has(directory)) memory.nodes.set(directory, { directory: true });
+    }
+    memory.nodes.set(path, text.startsWith('-> ') ? { link: text.slice(3) } : { text });
+  };
+  const self = {
+    files,
+    state,
+    clock: { realMs: () => state.nowMs + state.setMs, bootMs: () => state.nowMs },
+    /** A new file in the place of what was there. */
+    put(path: string, text: string) {
+      put(path, text);
+      touch(path);
+    },
+    /** The same file with another text. */
+    rewrite(path: string, text: string) {
+      put(path, text);
+      touch(path, stamps.get(path)?.ino);
+    },
+    /** The same file with another text and the old time of modification, as `cp --preserve` and `touch --date` leave it. */
+    restore(path: string, text: string) {
+      const before = stamps.get(path);
+      self.rewrite(path, text);
+      const after = stamps.get(path);
+      if (before !== undefined && after !== undefined) stamps.set(path, { ...after, mtimeMs: before.mtimeMs });
+    },
+    remove(path: string) {
+      for (const known of [...memory.nodes.keys()])
+        if (known === path || known.startsWith(`${path}/`)) memory.nodes.delete(known);
+      stamps.delete(path);
+    },
+    wait(ms: number) {
+      state.nowMs += ms;
+    },
+  };
+  for (const [path, text] of Object.entries(tree)) self.put(path, text);
+  self.wait(60_000);
+  return self;
+}
+
+const loaderOf = (world: ReturnType<typeof disk>, more: object = {}): UnitLoader =>
+  createUnitLoader({ files: world.files, facts: testFacts, paths: PATHS, clock: world.clock, ...more });
+const freshly = (world: ReturnType<typeof disk>) =>
+  createUnitLoader({ files: world.files, facts: testFacts, paths: PATHS });
+
+const service = (description: string) => `[Unit]\nDescription=${description}\n[Service]\nExecStart=/bin/true\n`;
+const TREE = {
+  '/etc/u/a.service': service('one'),
+  '/etc/u/b.service': service('two'),
+  '/lib/u/t@.service': service('of %i'),
+};
+
+test('a unit whose files have not changed is the same object after a refresh', () => {
+  const world = disk(TREE);
+  const loader = loaderOf(world);
+  const before = ['a.service', 'b.service', 't@x.service', 'not-there.service'].map((name) => loader.load(name));
+  loader.refresh();
+  for (const unit of before) expect(loader.load(unit.name)).toBe(unit);
+});
+
+test('without a clock nothing is kept', () => {
+  const loader = freshly(disk(TREE));
+  const before = loader.load('a.service');
+  loader.refresh();
+  expect(loader.load('a.service')).not.toBe(before);
+});
+
+/** What is done to the disk, and the unit that is another one then. */
+const CHANGES: readonly [what: string, change: (world: ReturnType<typeof disk>) => void, unit: string][] = [
+  ['written anew with as many letters', (world) => world.rewrite('/etc/u/a.service', service('eno')), 'a.service'],
+  [
+    'written anew with the old time of modification',
+    (world) => world.restore('/etc/u/a.service', service('eno')),
+    'a.service',
+  ],
+  ['replaced by another file', (world) => world.put('/etc/u/a.service', service('eno')), 'a.service'],
+  ['replaced by an empty file', (world) => world.rewrite('/etc/u/a.service', ''), 'a.service'],
+  ['gone', (world) => world.remove('/etc/u/a.service'), 'a.service'],
+  ['hidden by one in front of it', (world) => world.put('/etc/u/t@.service', service('new')), 't@x.service'],
+  ['masked', (world) => world.put('/etc/u/t@.service', '-> /dev/null'), 't@x.service'],
+  ['with a drop-in', (world) => world.put('/etc/u/a.service.d/x.conf', '[Unit]\nDescription=x\n'), 'a.service'],
+  [
+    'with a drop-in for its type',
+    (world) => world.put('/lib/u/service.d/x.conf', '[Unit]\nWants=c.service\n'),
+    'b.service',
+  ],
+  [
+    'with a drop-in for its template',
+    (world) => world.put('/lib/u/t@.service.d/x.conf', '[Unit]\nWants=c.service\n'),
+    't@x.service',
+  ],
+  ['with a link in .wants', (world) => world.put('/etc/u/a.service.wants/b.service', '-> ../b.service'), 'a.service'],
+  ['wanted by another one', (world) => world.put('/etc/u/b.target.wants/a.service', '-> ../a.service'), 'a.service'],
+  ['with another name', (world) => world.put('/etc/u/alias.service', '-> a.service'), 'a.service'],
+  ['there after it was not', (world) => world.put('/etc/u/not-there.service', service('now')), 'not-there.service'],
+];
+
+test.each(CHANGES)('a unit that is %s is read again', (_what, change, name) => {
+  const world = disk(TREE);
+  const loader = loaderOf(world);
+  loader.load(name);
+  change(world);
+  loader.refresh();
+  expect(loader.load(name)).toEqual(freshly(world).load(name));
+});
+
+test('a drop-in that goes, or changes without another size, is noticed', () => {
+  const world = disk({ ...TREE, '/etc/u/a.service.d/x.conf': '[Unit]\nDescription=x\n' });
+  const loader = loaderOf(world);
+  expect(loader.load('a.service').unit.Description).toBe('x');
+  world.rewrite('/etc/u/a.service.d/x.conf', '[Unit]\nDescription=y\n');
+  loader.refresh();
+  expect(loader.load('a.service').unit.Description).toBe('y');
+  world.remove('/etc/u/a.service.d/x.conf');
+  loader.refresh();
+  expect(loader.load('a.service').unit.Description).toBe('one');
+});
+
+test('a drop-in that others have read already is noticed when it changes before the last of them is loaded', () => {
+  const world = disk({ ...TREE, '/lib/u/service.d/x.conf': '[Unit]\nDescription=x\n' });
+  const loader = loaderOf(world);
+  loader.load('a.service');
+  world.rewrite('/lib/u/service.d/x.conf', '[Unit]\nDescription=y\n');
+  world.wait(60_000);
+  loader.load('b.service');
+  loader.refresh();
+  expect(['a.service', 'b.service'].map((name) => loader.load(name).unit.Description)).toEqual(['y', 'y']);
+});
+
+test('a file that was written within one tick of the clock of being read is not believed the next time', () => {
+  const world = disk(TREE);
+  world.rewrite('/etc/u/a.service', service('two'));
+  const loader = loaderOf(world);
+  expect(loader.load('a.service').unit.Description).toBe('two');
+  // The same size, the same inode, the same stamps: nothing tells them apart.
+  world.rewrite('/etc/u/a.service', service('six'));
+  loader.refresh();
+  expect(loader.load('a.service').unit.Description).toBe('six');
+});
+
+test('when the clock was set back, and a file so got the stamps that it had, nothing is believed', () => {
+  const world = disk(TREE);
+  const loader = loaderOf(world);
+  loader.load('a.service');
+  world.state.setMs = -60_000; // back to when the tree was made; nobody has told the loader
+  world.rewrite('/etc/u/a.service', service('eno'));
+  loader.refresh();
+  expect(loader.load('a.service').unit.Description).toBe('eno');
+});
+
+test('a mount unit that comes changes what needs the path below it', () => {
+  const world = disk({ '/etc/u/a.service': '[Unit]\nRequiresMountsFor=/srv/x\n[Service]\nExecStart=/bin/true\n' });
+  const loader = loaderOf(world);
+  const requires = () =>
+    loader.load('a.service').edges.filter(({ kind, to }) => kind === 'Requires' && to === 'srv.mount');
+  expect(requires()).toEqual([]);
+  world.put('/etc/u/srv.mount', '[Mount]\nWhere=/srv\nWhat=tmpfs\n');
+  loader.refresh();
+  expect(requires()).toHaveLength(1);
+});
+
+test('a file that could not be read is tried again', () => {
+  const world = disk(TREE);
+  const loader = loaderOf(world);
+  world.state.refused.add('/etc/u/a.service');
+  expect(loader.load('a.service').loadState).toBe('error');
+  world.state.refused.clear();
+  loader.refresh();
+  expect(loader.load('a.service').loadState).toBe('loaded');
+});
+
+const NAMES = ['a.service', 'b.service', 'a-b.service', 't@.service', 'x.target', 'srv.mount'];
+const ends = ['', '.d/1.conf', '.d/2.conf', '.wants/b.service', '.requires/x.target'];
+const places = fc.constantFrom('/etc/u', '/lib/u');
+const path = fc
+  .tuple(places, fc.constantFrom(...NAMES, 'service', 't@i.service'), fc.constantFrom(...ends))
+  .map(([place, name, end]) => `${place}/${name}${end}`);
+const text = fc.constantFrom(
+  '',
+  '-> /dev/null',
+  '-> a.service',
+  '-> /srv/elsewhere',
+  ...['one', 'two', 'six'].map(service),
+  '[Unit]\nAfter=a.service\nRequiresMountsFor=/srv/x\n',
+  '[Install]\nWantedBy=x.target\nAlias=z.service\n',
+);
+const step = fc.oneof(
+  fc.record({ do: fc.constant('put' as const), path, text }),
+  fc.record({ do: fc.constant('rewrite' as const), path, text }),
+  fc.record({ do: fc.constant('remove' as const), path }),
+  fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(100, 1_900, 5_000) }),
+  fc.record({ do: fc.constant('set' as const), ms: fc.constantFrom(-5_000, 0, 5_000) }),
+  fc.record({ do: fc.constant('refresh' as const) }),
+);
+
+test('whatever is done to the unit path, what is kept equals what is read', () => {
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 3, maxLength: 25 }), (steps) => {
+      const world = disk({ ...TREE, '/srv/elsewhere': service('far') });
+      const loader = loaderOf(world);
+      const all = [...NAMES.filter((name) => !name.includes('@')), 't@i.service', 'z.service'];
+      for (const one of steps) {
+        if (one.do === 'put') world.put(one.path, one.text);
+        else if (one.do === 'rewrite') world.rewrite(one.path, one.text);
+        else if (one.do === 'remove') world.remove(one.path);
+        else if (one.do === 'wait') world.wait(one.ms);
+        else if (one.do === 'set') {
+          world.state.setMs = one.ms;
+          loader.clockSet();
+        } else {
+          loader.refresh();
+          const fresh = freshly(world);
+          for (const name of all) expect(loader.load(name)).toEqual(fresh.load(name));
+        }
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const directories: string[] = [];
+afterEach(() => {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+});
+
+test('on a real disk a file that is written again and again at once is never taken for an older one', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'units-cache.'));
+  directories.push(directory);
+  const files: FilePort = Object.assign(new PlainFiles(), { watch() {}, unwatch() {} });
+  const clock = { realMs: () => Date.now(), bootMs: () => performance.now() };
+  const registry = createRegistry({ files, facts: testFacts, paths: plainPaths([directory]), clock });
+  const file = join(directory, 'a.service');
+  const seen = (number: number): string => {
+    const name = String(number).padStart(3, '0');
+    writeFileSync(number % 3 === 0 ? `${file}.new` : file, service(name));
+    if (number % 3 === 0) renameSync(`${file}.new`, file);
+    registry.reload(['a.service']);
+    return registry.unit('a.service')?.unit.Description ?? '';
+  };
+  const numbers = Array.from({ length: 200 }, (_, number) => number);
+  expect(numbers.map(seen)).toEqual(numbers.map((number) => String(number).padStart(3, '0')));
+});
+
+test('a reload with nothing changed keeps the graph, one with a change tells which units it concerns', () => {
+  const world = disk({ ...TREE, '/etc/u/all.target': '[Unit]\nWants=a.service b.service\n' });
+  const registry = createRegistry({ files: world.files, facts: testFacts, paths: PATHS, clock: world.clock });
+  const names = registry.load(['all.target']).map(({ name }) => name);
+  const { graph } = registry;
+  expect(registry.reload(names)).toEqual({ units: graph.units(), changed: [] });
+  expect(registry.graph).toBe(graph);
+  world.put('/etc/u/a.service', '[Unit]\nWants=new.service\n[Service]\nExecStart=/bin/true\n');
+  const { changed } = registry.reload(names);
+  expect(changed.map(({ name }) => name)).toEqual(['a.service', 'new.service']);
+  expect(registry.graph.others('a.service', 'Wants')).toEqual(['new.service']);
+  expect(registry.graph.others('a.service', 'WantedBy')).toEqual(['all.target']);
+});
