@@ -206,7 +206,7 @@ export function isNormalPath(path: string): boolean {
 /** Escape a path (systemd-escape --path); undefined: it has `..` components. */
 export function escapePath(path: string): string | undefined {
   const simple = simplifyPath(path);
-  if (simple === '' || simple === '/' || simple === '.') return '-';
+  if (simple === '' || simple === '/') return '-';
   const inner = simple.startsWith('/') ? simple.slice(1) : simple;
   return isNormalPath(inner) ? escapeName(inner) : undefined;
 }
@@ -241,7 +241,9 @@ export function mangleName(text: string, type: UnitType = 'service'): string | u
   if (isUnitName(text)) return text;
   if (text.startsWith('/')) {
     const simple = simplifyPath(text);
-    return pathToName(simple, simple.startsWith('/dev/') ? 'device' : 'mount');
+    const device = text.startsWith('/dev/') || text.startsWith('/sys/');
+    const name = pathToName(simple, device ? 'device' : 'mount');
+    if (name !== undefined) return name;
   }
   let out = '';
   for (const byte of encodeUtf8(text)) {
@@ -249,7 +251,6 @@ export function mangleName(text: string, type: UnitType = 'service'): string | u
     else if (byte === 64 || isNameChar(byte)) out += String.fromCharCode(byte);
     else out += `\\x${byte.toString(16).padStart(2, '0')}`;
   }
-  const dot = out.lastIndexOf('.');
-  const whole = dot >= 0 && TYPE_SET.has(out.slice(dot + 1)) ? out : `${out}.${type}`;
+  const whole = isUnitName(out) ? out : `${out}.${type}`;
   return isUnitName(whole) ? whole : undefined;
 }
