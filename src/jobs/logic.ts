@@ -70,6 +70,8 @@ import { requestWords } from './words.ts';
 const RULES_BURST = 16;
 const RULES_INTERVAL_MS = 10_000;
 const RULES_OF = 'rules of ';
+/** What a level wants and another job forbids is tried again after so long. */
+const RULES_AGAIN_MS = 250;
 /** An answer tells at most so many notes. */
 const MAX_NOTES = 100;
 /** And so many jobs, where it is to name all of them. */
@@ -320,6 +322,7 @@ class Turn {
 
   #request(request: JobRequest, client: unknown): void {
     const planned = this.#planAndInstall(request);
+    if ('refused' in planned) this.#tryAgain(request, planned.refused);
     if (client === undefined) return;
     this.#effect({ type: 'answer', params: { client, answer: planned } });
   }
@@ -544,6 +547,14 @@ class Turn {
       runningTimeoutMs: settings?.JobRunningTimeoutSec ?? 'infinity',
     };
     return { id: actorOf(job.id), kind: 'job', input, restart: 'temporary', shutdown: 'brutal' };
+  }
+
+  /** What a level wants is wanted until it is so: a job that stands in the way now will not stand there for ever. */
+  #tryAgain({ automatic, units }: JobRequest, { error }: Refusal): void {
+    const unit = units[0] as string;
+    if (automatic !== true || error !== 'TransactionIsDestructive') return;
+    if (level(this.#reactWorld(), unit) === undefined) return;
+    this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: RULES_AGAIN_MS } });
   }
 
   #applyLevel(unit: string): void {

@@ -50,7 +50,7 @@ class Settling {
   run(): Settled | Refusal {
     const impossible = this.#dropImpossible();
     if (impossible !== undefined) return impossible;
-    for (const node of reachable(this.#anchors(), true)) node.matters = true;
+    this.#mark();
     const unkind = this.#spareRunning();
     if (unkind !== undefined) return unkind;
     this.#dropRedundant();
@@ -136,6 +136,13 @@ class Settling {
   #dropUnwanted(): void {
     const wanted = reachable(this.#anchors(), false);
     for (const node of this.#nodes()) if (!wanted.has(node)) this.#remove(node);
+    this.#mark();
+  }
+
+  /** A job that mattered only by way of one that has been dropped does not matter any more. */
+  #mark(): void {
+    const mattering = reachable(this.#anchors(), true);
+    for (const node of this.#nodes()) node.matters = mattering.has(node);
   }
 
   /**

@@ -105,6 +105,7 @@ export function jobById(table: JobTable, id: number): InstalledJob | undefined {
 /** The table as plan() wants it. */
 export function viewOf(table: JobTable): InstalledJobs {
   return {
+    empty: table.jobs.size === 0,
     of: (unit) => jobOf(table, unit),
     all: () => listJobs(table),
     isCut: (later, earlier) => paged.get(table.cuts, cutKey(later, earlier)) !== undefined,
@@ -265,10 +266,29 @@ export class Work {
         this.#startPhase(job);
         continue;
       }
+      const awaited = this.#awaited(job);
       this.#remove(job);
       this.changes.push({ kind: 'finished', job, result: how, why: because, byUnit: byUnit && at === 0 });
       if (spread) queue.push(...this.#failedWith(job, how));
+      for (const other of awaited) {
+        if (!this.#isAwaited(other)) queue.push([other.id, 'collected', 'no job waits for it any more']);
+      }
     }
+  }
+
+  /** Of the jobs that this one waits for, those that do nothing but wait themselves, for what comes by itself (a device). */
+  #awaited(job: InstalledJob): InstalledJob[] {
+    if (job.blockers === 0) return [];
+    return [...this.#pairs(job)].flatMap(({ mine, other }) => {
+      const idle = other.type === 'start' && this.#graph.facts(other.unit)?.canStart === false;
+      // Whoever asked for it by name waits for it still.
+      return mine && idle && !other.reasons.some((reason, at) => at === 0 && 'asked' in reason) ? [other] : [];
+    });
+  }
+
+  #isAwaited(job: InstalledJob): boolean {
+    for (const { mine } of this.#pairs(job)) if (!mine) return true;
+    return false;
   }
 
   #startPhase(job: InstalledJob): void {
@@ -351,13 +371,7 @@ export class Work {
       .sort((a, b) => a.id - b.id);
     for (const [key] of this.#cuts.entries()) this.#cuts.delete(key);
     const orderly = jobs.map((job) => ({ ...job, going: job.state === 'running' }));
-    const { cuts } = arrange(
-      this.#graph,
-      orderly,
-      () => undefined,
-      () => false,
-      'cut all',
-    ) as Order;
+    const { cuts } = arrange(this.#graph, orderly, undefined, () => false, 'cut all') as Order;
     for (const cut of cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
     for (const job of jobs) {
       let blockers = 0;

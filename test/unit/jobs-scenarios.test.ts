@@ -554,3 +554,80 @@ describe('a job', () => {
     expect(fake.log).toEqual(['done nop a.service']);
   });
 });
+
+describe('CollectMode= of jobs that only wait', () => {
+  test('a job of a device is collected when no job waits for it any more', () => {
+    const fake = new Fake(
+      graphOf({
+        'a.service': { Wants: 'dev-x.device', After: 'dev-x.device' },
+        'dev-x.device': { canStart: false, canStop: false },
+      }),
+    );
+    fake.ask(request('start', 'a.service'));
+    expect(fake.jobs()).toEqual(['start dev-x.device', 'start a.service']);
+    fake.post('jobs', { type: 'cancel', ids: [fake.job('a.service')?.id as number], by: 'a test' });
+    fake.run();
+    expect(fake.result('start', 'dev-x.device')).toBe('collected');
+    expect(fake.jobs()).toEqual([]);
+  });
+
+  test('one that was asked for by name stays', () => {
+    const fake = new Fake(
+      graphOf({
+        'a.service': { Wants: 'dev-x.device', After: 'dev-x.device' },
+        'dev-x.device': { canStart: false, canStop: false },
+      }),
+    );
+    fake.ask(request('start', 'dev-x.device'));
+    fake.ask(request('start', 'a.service'));
+    fake.post('jobs', { type: 'cancel', ids: [fake.job('a.service')?.id as number], by: 'a test' });
+    fake.run();
+    expect(fake.jobs()).toEqual(['start dev-x.device']);
+  });
+});
+
+describe('Upholds= is a level', () => {
+  test('a start that a job forbids now is asked for again', () => {
+    const fake = new Fake(
+      graphOf({
+        'base.service': {},
+        'a.service': { Requires: 'base.service', After: 'base.service' },
+        'keeper.service': { Upholds: 'a.service' },
+      }),
+      { 'base.service': 'slow' },
+      { 'keeper.service': 'active', 'base.service': 'active', 'a.service': 'active' },
+    );
+    // a.service is down, and what it needs is being stopped: job mode fail cannot start it now.
+    fake.ask(request('stop', 'base.service'));
+    fake.settle();
+    expect(active(fake)).toEqual(['keeper.service']);
+    fake.advanceTo(fake.nowMs + 1_000);
+    fake.settle();
+    expect(active(fake)).toEqual(['a.service', 'base.service', 'keeper.service']);
+  });
+});
+
+describe('jobs of one unit that contradict each other', () => {
+  test('a start is not given up for a stop that then goes as well', () => {
+    const fake = new Fake(
+      graphOf({
+        'all.target': { Requires: 'needed.service', Wants: 'a.service foe.service' },
+        'foe.service': { Conflicts: 'a.service' },
+        'a.service': { PropagatesStopTo: 'needed.service' },
+      }),
+    );
+    fake.ask(request('start', 'all.target'));
+    expect(active(fake)).toEqual(['a.service', 'all.target', 'needed.service']);
+  });
+
+  test('what mattered only by way of a job that was dropped gives way', () => {
+    const fake = new Fake(
+      graphOf({
+        'a.service': { Conflicts: 'b.target c.target', Wants: 'b.target' },
+        'd.service': { BindsTo: 'c.target', PropagatesStopTo: 'a.service' },
+      }),
+    );
+    expect(fake.ask(request('start', 'a.service'))).toMatchObject({ jobs: 1 });
+    expect(active(fake)).toEqual(['a.service']);
+  });
+});
