@@ -258,7 +258,8 @@ function swapEdges(draft: Draft, defaults: boolean, devices: boolean, add: Add, 
   if (!swap.What.startsWith('/dev/')) add('a swap file must be writable', 'systemd-remount-fs.service', 'After');
   const device = devices && swap.What.startsWith('/dev/') ? pathToName(swap.What, 'device') : undefined;
   if (device !== undefined) {
-    add('a swap needs its device', device, 'BindsTo', 'After');
+    // The manual page says BindsTo=, systemd 252 does this.
+    add('a swap needs its device', device, 'Requires', 'After');
     add('a swap needs its device', `blockdev@${escapeInstance(swap.What)}.target`, 'After');
   }
   if (defaults) add('default dependency of swaps', 'umount.target', 'Before', 'Conflicts');

@@ -19,7 +19,7 @@ import {
 import { diskFiles } from '../unit/units-support.ts';
 import { PROBE, probeText, type Shown } from './live-systemd.ts';
 
-/** The machine as the systemd of live-systemd.ts finds it: a container without device units. */
+/** The machine as the systemd of live-systemd.ts finds it: a container. */
 export const peerFacts: MachineFacts = {
   ...machineFacts({ role: 'container', canSetUid: true }, '/run/sysmaster'),
   virtualization: 'container-other',
@@ -33,6 +33,7 @@ export function ourGraph(directories: readonly string[], names: readonly string[
     files: withProbe(diskFiles(), names),
     facts: peerFacts,
     paths: plainPaths(['/run/probe', ...directories]),
+    devices: true,
   });
   const graph = createGraph(loader);
   graph.load(PROBE);
@@ -65,13 +66,13 @@ function withProbe(files: FilePort, names: readonly string[]): FilePort {
   };
 }
 
-/** systemd's mounts that come from the mount table: the machine's, not the files'. */
-export function foreignMounts(shown: ReadonlyMap<string, Shown>): ReadonlySet<string> {
-  return new Set(
-    [...shown]
-      .filter(([name, is]) => name.endsWith('.mount') && name !== '-.mount' && is.get('FragmentPath') === '')
-      .map(([name]) => name),
+/** systemd's units that come from the mount table, with their devices: the machine's, not the files'. */
+export function foreignUnits(shown: ReadonlyMap<string, Shown>): ReadonlySet<string> {
+  const mounts = [...shown].filter(([name, is]) => name.endsWith('.mount') && is.get('FragmentPath') === '');
+  const devices = mounts.flatMap(([, is]) =>
+    listOf(is.get('After')).filter((name) => name.endsWith('.device') || name.startsWith('blockdev@')),
   );
+  return new Set([...mounts.map(([name]) => name).filter((name) => name !== '-.mount'), ...devices]);
 }
 
 /** `"a b"` as systemctl quotes words, undone. */

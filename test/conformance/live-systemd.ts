@@ -65,8 +65,8 @@ export async function bootSystemd(
       '-',
       'sh',
       '-c',
-      // Its log goes to what it takes for the kernel's buffer: a file.
-      'touch /dev/kmsg; exec env "$@"',
+      // With a writable /sys it has device units. Its log goes to what it takes for the kernel's buffer: a file.
+      'mount -o remount,rw /sys; touch /dev/kmsg; exec env "$@"',
       'sh',
       ...words,
       program,

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isUnitName } from '../../src/units/index.ts';
-import { edgeDifferences, foreignMounts, ourGraph, ourPlaces, propertyDifferences, theirPlaces } from './compare.ts';
+import { edgeDifferences, foreignUnits, ourGraph, ourPlaces, propertyDifferences, theirPlaces } from './compare.ts';
 import { type Known, known, PROPERTIES } from './known-differences.ts';
 import { bootSystemd, liveSystemdMissing, PROBE } from './live-systemd.ts';
 import { LOAD_CASES, MORE_NAMES } from './load-cases.ts';
@@ -66,7 +66,7 @@ describe.skipIf(missing !== undefined)(
     const peer = await bootSystemd(directories, names);
     afterAll(() => peer.stop());
     const shown = peer.show();
-    const foreign = foreignMounts(shown);
+    const foreign = foreignUnits(shown);
     const graph = ourGraph(directories, names);
     const theirs = [...shown].filter(
       ([name]) => !foreign.has(name) && name !== PROBE && name !== 'init.scope' && name !== '-.mount',

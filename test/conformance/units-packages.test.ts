@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isUnitName } from '../../src/units/index.ts';
-import { edgeDifferences, foreignMounts, ourGraph, ourPlaces, propertyDifferences, theirPlaces } from './compare.ts';
+import { edgeDifferences, foreignUnits, ourGraph, ourPlaces, propertyDifferences, theirPlaces } from './compare.ts';
 import { known, PROPERTIES } from './known-differences.ts';
 import { bootSystemd, liveSystemdMissing, PROBE } from './live-systemd.ts';
 import { PACKAGES, packagesMissing, packageUnits } from './packages.ts';
@@ -30,7 +30,7 @@ describe.skipIf(missing !== undefined)(
     const peer = await bootSystemd([units], names);
     afterAll(() => peer.stop());
     const shown = peer.show();
-    const foreign = foreignMounts(shown);
+    const foreign = foreignUnits(shown);
     const graph = ourGraph([units], names);
     const theirs = [...shown].filter(([name]) => !foreign.has(name) && name !== PROBE);
     let compared = 0;
