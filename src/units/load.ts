@@ -27,7 +27,7 @@ import { defaultInstall, defaultUnit } from './directives/unit.ts';
 import { about } from './finding.ts';
 import { systemPaths, type UnitPaths } from './load-path.ts';
 import { nameToPath, parseName, pathToName, simplifyPath, typeOf, type UnitName } from './names.ts';
-import { FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
+import { type Assignment, FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
 import { specifiersOf } from './specifiers.ts';
 import { parseBoolean } from './syntax/scalar.ts';
 import type { Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
@@ -174,6 +174,12 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     });
     if (given === undefined && entry?.kind === 'masked') return masked();
 
+    /** What is wrong with assignments that do not count. */
+    const tellFaults = (assignments: readonly Assignment[], { sections }: UnitText): void =>
+      createBuilding(name, newDraft(name.type), findings, facts, machine, entry?.path ?? '').take(
+        { assignments, sections, findings: [], broken: true, beyond: [] },
+        false,
+      );
     let fragment: UnitText | undefined;
     let fragmentPath = given?.file ?? entry?.path ?? '';
     if (given !== undefined) fragment = readUnitText(given.text, given.file);
@@ -190,8 +196,11 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         ]);
       }
     }
-    if (fragment?.broken === true)
-      return { ...emptyUnit(name.name, name.type, names, 'error', fragment.findings, 'bad'), fragmentPath };
+    if (fragment?.broken === true) {
+      findings.push(...fragment.findings);
+      tellFaults([...fragment.assignments, ...fragment.beyond], fragment);
+      return { ...emptyUnit(name.name, name.type, names, 'error', findings, 'bad'), fragmentPath };
+    }
     // A scope is made by a request, never by a file (systemd.scope(5)).
     if (name.type === 'scope' && given === undefined) fragment = undefined;
     if (fragment === undefined) {
@@ -224,6 +233,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         if (text === 'masked') continue; // an empty drop-in, or a link to /dev/null, hides others of its name
         findings.push(...text.findings);
         building.take(text, true);
+        if (text.broken) tellFaults(text.beyond, { ...text, sections: [] });
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
         unreadable = true;

@@ -41,6 +41,8 @@ export interface UnitText {
   readonly findings: readonly Finding[];
   /** A section header or a line that systemd gives up the file for: a main file is not loaded, of a drop-in the rest does not count. */
   readonly broken: boolean;
+  /** Assignments behind that place: they do not count, but what is wrong with them is worth telling. */
+  readonly beyond: readonly Assignment[];
 }
 
 /** The place of a character of an assignment's value; without an offset, of its key. */
@@ -57,6 +59,7 @@ const isBlank = (code: number): boolean => code === 32 || code === 9 || code ===
 /** Read a unit file. `text` may hold anything; U+FFFD stands for bytes that were not UTF-8. */
 export function readUnitText(text: string, file: string): UnitText {
   const assignments: Assignment[] = [];
+  const beyond: Assignment[] = [];
   const sections: { name: string; at: At }[] = [];
   const findings: Finding[] = [];
   let dropped = 0;
@@ -74,7 +77,7 @@ export function readUnitText(text: string, file: string): UnitText {
 
   if (text.length > FILE_LENGTH_MAX) {
     report('error', 0, 0, 'unit file', `longer than ${FILE_LENGTH_MAX} characters`, 'split it');
-    return { assignments, sections, findings, broken: true };
+    return { assignments, sections, findings, broken: true, beyond };
   }
 
   let section: string | undefined;
@@ -122,6 +125,7 @@ export function readUnitText(text: string, file: string): UnitText {
           'write [Name]',
         );
         broken = true;
+        section = logical.slice(start + 1, end); // what was meant, as far as the faults below it go
         return;
       }
       section = logical.slice(start + 1, end - 1);
@@ -157,7 +161,6 @@ export function readUnitText(text: string, file: string): UnitText {
     }
     let valueStart = equals + 1;
     while (valueStart < end && isBlank(logical.charCodeAt(valueStart))) valueStart += 1;
-    if (broken) return;
     const key = logical.slice(start, keyEnd);
     const value = logical.slice(valueStart, end);
     if (section === undefined) {
@@ -171,7 +174,7 @@ export function readUnitText(text: string, file: string): UnitText {
       );
       return;
     }
-    assignments.push({
+    (broken ? beyond : assignments).push({
       section,
       key,
       value,
@@ -266,7 +269,7 @@ export function readUnitText(text: string, file: string): UnitText {
       why: `${dropped} more faults are not shown`,
       todo: 'mend the first ones',
     });
-  return { assignments, sections, findings, broken };
+  return { assignments, sections, findings, broken, beyond };
 }
 
 /** An odd number of backslashes at the end: the line goes on. */

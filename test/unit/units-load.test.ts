@@ -113,7 +113,9 @@ describe('finding a unit', () => {
   test('aliases that go round in a circle are told, and found to be nothing', () => {
     const loader = loaderOf({ [`${LIB}/a.service`]: '-> b.service', [`${LIB}/b.service`]: '-> a.service' });
     expect(loader.load('a.service').loadState).toBe('not-found');
-    expect(loader.catalog().findings.map((finding) => finding.why)).toContain('more than 7 links of links, or a circle of them');
+    expect(loader.catalog().findings.map((finding) => finding.why)).toContain(
+      'more than 7 links of links, or a circle of them',
+    );
   });
 
   test('a link out of the path is a unit of its own, read from where it points', () => {
@@ -330,6 +332,20 @@ describe('findings', () => {
       `${LIB}/a.service:6:1: ConditionPathExists=/x: not a setting of [Service], it is left out; move it to [Unit]`,
     ]);
     expect(unit.loadState).toBe('loaded');
+  });
+
+  test('what is wrong behind the place where a file is given up is told as well', () => {
+    const loader = loaderOf({
+      [`${LIB}/a.service`]: '[Unit]\nFoo=1\n[Service\nExecStart=/bin/true\nRestart=sometimes\n[Install]\nBar=1\n',
+      [`${LIB}/b.service`]: RUN,
+      [`${LIB}/b.service.d/x.conf`]: '[Unit]\nDescription=one\n[Unit\nDescription=two\nFoo=1\n',
+    });
+    const a = loader.load('a.service');
+    expect(a.loadState).toBe('error');
+    expect(a.findings.map(({ at }) => at?.line).sort()).toEqual([2, 3, 5, 7]);
+    const b = loader.load('b.service');
+    expect(b).toMatchObject({ loadState: 'loaded', unit: { Description: 'one' } });
+    expect(b.findings.map(({ at }) => at?.line).sort()).toEqual([3, 5]);
   });
 
   test('a key that is known but not honoured is told once, with its place', () => {
