@@ -11,6 +11,7 @@ import { type Machine, project, start, times } from './machine.ts';
 import { type Figure, figure, median, memory, monotonicUs, pause } from './measure.ts';
 import { callTimes, type Peer, peers } from './peers.ts';
 import { type Aim, type Row, report } from './report.ts';
+import { FILES, loading, RELOADED, rowNames, SIZES, targets } from './scale.ts';
 import { example, MANY, many, thirty } from './sets.ts';
 
 const args = process.argv.slice(2);
@@ -182,6 +183,7 @@ async function nodeSpawnTimes(): Promise<void> {
 }
 
 const began = performance.now();
+const tooLong: string[] = [];
 for (const line of missing) say(`not measured: ${line}`);
 say(`${rounds} rounds; ${there.map((one) => one.name).join(', ')}`);
 for (const [what, step] of Object.entries({
@@ -190,10 +192,18 @@ for (const [what, step] of Object.entries({
   [`${MANY} oneshots`]: startMany,
   spawning: spawnTimes,
   'spawning by Node': nodeSpawnTimes,
+  'loading and planning': () => loading(join(lib, 'node'), our.name, add),
+  [`${SIZES[0]} to ${SIZES.at(-1)} oneshots`]: async () => tooLong.push(...(await targets(there, our, add))),
 })) {
   say(`measuring ${what} …`);
   await step();
 }
+const [fewFiles, allFiles] = FILES;
+const aim = (what: string, limit: number, row: string): Aim => ({
+  what,
+  limit,
+  value: figure('ms', samplesOf(row, our.name)),
+});
 const bareMB = median(samplesOf(CORE, NODE));
 const aims: Aim[] = [
   { what: 'the first unit is spawned within 150 ms of core’s exec', limit: 150, value: figure('ms', toFirst) },
@@ -203,13 +213,18 @@ const aims: Aim[] = [
     limit: bareMB + 10,
     value: figure('MB', samplesOf(CORE, our.name)),
   },
+  aim(`${allFiles} unit files are read, merged and linked in less than 1 s, cold`, 1000, rowNames.load(allFiles)),
+  aim(`… and in less than 150 ms where none has changed since`, 150, rowNames.reload(allFiles)),
+  aim(`a start of ${allFiles} units is planned in less than 300 ms`, 300, rowNames.firstPlan(allFiles)),
+  aim(`${fewFiles} unchanged unit files are read again in less than 50 ms`, 50, rowNames.reload(fewFiles)),
+  aim(`a daemon-reload with ${RELOADED} unchanged units is answered in less than 50 ms`, 50, rowNames.reloadCall),
 ];
 const text = report({
   rows,
   aims,
   ours: our.name,
   others: others.map((one) => one.name),
-  missing,
+  missing: [...missing, ...tooLong],
   rounds,
   seconds: (performance.now() - began) / 1000,
 });

@@ -52,6 +52,13 @@ and memory less than 1 is good for us, of rates more than 1.
   that runs beside it at that moment, and with the benchmark itself, for both alike; anonymous memory is nobody else's.
 - **Oneshots a second**: \`start many.target\`, which wants 500 units of Type=oneshot running /bin/true, from the start of the client
   to its end. The first round also reads the files.
+- **Unit files read, merged and linked** and **a start planned** are measured without core or init, in a process of their own for each
+  sample: \`many.target\` wants all units, each of twelve lines and after another one. Cold is the first thing that process does.
+  Where none has changed, the unit path is scanned and every file's stamps are compared with what is kept. Of the plans the first
+  one runs code that is cold; the warm one is the median of five after it.
+- **A target that wants N oneshots** of /bin/true, none of which has been loaded before: \`start --no-block\` is the client from start
+  to end (units are loaded and jobs planned by then), the other figure is from its start until a service after the target writes the
+  time. One sample a size. **daemon-reload** follows, with all of them loaded and no file changed.
 - **Spawning**: a core that only spawns /bin/true through the real init, 300 times, from the call until the record \`execed\`; beside it
   Node's own \`child_process.spawn\`, which returns when the program runs, has no control group, and needs Node as the parent.
 `;

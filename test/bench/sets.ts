@@ -1,5 +1,5 @@
 /**
- * What is booted: the example of `npm start`; thirty small services, as each of the peers writes them; and 500 oneshots.
+ * What is booted: the example of `npm start`; thirty small services, as each of the peers writes them; and hundreds of oneshots.
  */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,13 +58,20 @@ export function thirty(): Files {
   return files;
 }
 
-/** The thirty, and besides 500 oneshots that many.target wants. */
-export function many(): Files {
+/** Where done.service writes what stood in {@link BEGAN}, and the time, both as $EPOCHREALTIME. */
+export const DONE = '/run/bench/done';
+export const BEGAN = '/run/bench/began';
+
+/** The thirty, and besides oneshots that many.target wants, and done.service, which comes after it. */
+export function many(count = MANY): Files {
   const files = thirty();
-  files[`${UNITS}/many.target`] = `[Unit]\nWants=${numbers(MANY)
+  files['/run/bench/over'] = `read began <${BEGAN}; echo $began $EPOCHREALTIME >${DONE}.new; mv ${DONE}.new ${DONE}\n`;
+  files[`${UNITS}/done.service`] =
+    '[Unit]\nDefaultDependencies=no\nAfter=many.target\n[Service]\nType=oneshot\nExecStart=/bin/bash /run/bench/over\n';
+  files[`${UNITS}/many.target`] = `[Unit]\nWants=${numbers(count)
     .map((n) => `many${n}.service`)
     .join(' ')}\n`;
-  for (const n of numbers(MANY)) {
+  for (const n of numbers(count)) {
     files[`${UNITS}/many${n}.service`] =
       '[Unit]\nDefaultDependencies=no\nBefore=many.target\nStartLimitIntervalSec=0\n[Service]\nType=oneshot\nExecStart=/bin/true\n';
   }
