@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Context } from '../../src/cli/context.ts';
 import { main } from '../../src/cli/run.ts';
+import { systemdPaths } from '../../src/units/index.ts';
 import { ask, has, makeTree } from './units-oracle.ts';
 
 const there = has('systemd-analyze');
@@ -203,6 +204,19 @@ describe('sctl analyze condition', () => {
       each: [{ condition: 'ConditionPathExists=!/nope', holds: true, file: `${tree}/c.service`, line: 2 }],
     });
     fs.rmSync(tree, { recursive: true });
+  });
+});
+
+describe('sctl analyze unit-paths', () => {
+  test.skipIf(!there)("knows systemd's directories in systemd's order", () => {
+    expect(ask('systemd-analyze', ['unit-paths']).stdout.trim().split('\n')).toEqual(systemdPaths().search);
+  });
+
+  test('prints the unit path, the strongest first, and what replaces it', async () => {
+    expect((await analyze(['unit-paths'])).out.split('\n')[0]).toBe('/etc/sysmaster/system.control');
+    expect((await analyze(['unit-paths', '--output=json'], { SYSMASTER_UNIT_PATH: '/a:/b' })).out).toBe(
+      '["/a","/b"]\n',
+    );
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createUnitLoader, plainPaths, sentence, systemPaths, type Unit } from '../../src/units/index.ts';
+import { createUnitLoader, plainPaths, sentence, systemdPaths, systemPaths, type Unit } from '../../src/units/index.ts';
 import { memoryFiles, testFacts } from './units-support.ts';
 
 const ETC = '/etc/sysmaster/system';
@@ -29,6 +29,21 @@ describe('finding a unit', () => {
     expect(at('/run/sysmaster/generator.early')).toBeLessThan(at('/etc/sysmaster/system'));
     expect(at('/run/sysmaster/generator.late')).toBe(order.length - 1);
     expect(order[0]).toBe('/etc/sysmaster/system.control');
+    // Each of the two families in systemd's own order; what a running systemd makes for itself is not looked at.
+    const theirs = systemdPaths().search;
+    expect(order.filter((path) => theirs.includes(path))).toEqual(
+      theirs.filter((path) => !/\/(transient|generator)/.test(path)),
+    );
+    const kinds = ['control', 'transient', 'early', 'system', 'attached', 'generator', 'late'];
+    const kind = (path: string) => kinds.find((each) => path.endsWith(each));
+    const early = (list: readonly string[]) =>
+      list
+        .slice(
+          0,
+          list.findIndex((path) => path.startsWith('/usr/local')),
+        )
+        .map(kind);
+    expect(early(order)).toEqual(early(theirs).filter((each) => each !== 'generator'));
   });
 
   test('SYSMASTER_UNIT_PATH replaces the path, and is put in front of it with a colon at its end', () => {
