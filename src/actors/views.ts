@@ -137,7 +137,7 @@ export function unitState(
     inactiveEnter: stampOrNone(host, seen?.since.inactiveEnterMs),
     inactiveExit: stampOrNone(host, seen?.since.inactiveExitMs),
     ...checks,
-    needDaemonReload: [unit.fragmentPath, ...unit.dropInPaths].some((path) => changedSince(host, path)),
+    needDaemonReload: filesChanged(host, unit),
     controlGroup: hasGroup ? `/${group}` : '',
     tasks: counted ? (attribute(host, group, 'pids.current') ?? host.groups.processes(group).length) : undefined,
     tasksMax: counted ? attribute(host, group, 'pids.max') : undefined,
@@ -161,8 +161,27 @@ export function unitsRead(realMs: number): void {
 
 function changedSince(host: Host, path: string): boolean {
   if (path === '' || readMs === Number.POSITIVE_INFINITY) return false;
-  return (host.files.stat(path)?.mtimeMs ?? 0) > readMs;
+  return (host.files.stat(path)?.mtimeMs ?? Number.POSITIVE_INFINITY) > readMs; // what is gone has changed, too
 }
+
+/** Would loading the unit again find other files, or the same with another text? What lies outside of the unit path is not looked at. */
+function filesChanged(host: Host, unit: Unit): boolean {
+  if ([unit.fragmentPath, ...unit.dropInPaths].some((path) => changedSince(host, path))) return true;
+  const known = new Set(unit.dropInPaths);
+  const places = new Set([unit.fragmentPath, ...unit.dropInPaths].filter((path) => path !== '').map(unitDirectory));
+  for (const place of [...places, '/etc/sysmaster/system', '/etc/systemd/system', '/run/systemd/system']) {
+    for (const name of unit.names) {
+      const directory = `${place}/${name}.d`;
+      if ((host.files.stat(directory)?.mtimeMs ?? 0) <= readMs) continue;
+      const fresh = (host.files.list(directory) ?? []).filter((file) => file.endsWith('.conf'));
+      if (fresh.some((file) => !known.has(`${directory}/${file}`))) return true;
+    }
+  }
+  return false;
+}
+
+/** The directory of the unit path that a unit file or a drop-in is in. */
+const unitDirectory = (path: string): string => path.replace(/(\/[^/]+\.d)?\/[^/]+$/, '');
 
 /** A control group with its processes and the groups below; undefined: empty or not there. */
 export function groupView(host: Host, path: string): GroupView | undefined {
