@@ -241,7 +241,7 @@ export function mangleName(text: string, type: UnitType = 'service'): string | u
   if (isUnitName(text)) return text;
   if (text.startsWith('/')) {
     const simple = simplifyPath(text);
-    const device = text.startsWith('/dev/') || text.startsWith('/sys/');
+    const device = simple.startsWith('/dev/') || simple.startsWith('/sys/');
     const name = pathToName(simple, device ? 'device' : 'mount');
     if (name !== undefined) return name;
   }
