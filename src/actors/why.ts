@@ -522,7 +522,9 @@ export class Why {
         );
     }
     const down = state.active === 'inactive' || state.active === 'failed';
-    if (job === undefined && down) {
+    if (job === undefined && down && unit.loadState !== 'loaded') {
+      found.push(NOT_LOADED[unit.loadState]?.(unit.name) ?? `it cannot be started while it is ${unit.loadState}`);
+    } else if (job === undefined && down) {
       const refusal = this.#world.refusal(unit.name);
       if (refusal !== '') found.push(`a start would be refused: ${refusal}`);
       else if (not || found.length === 0)
@@ -534,6 +536,14 @@ export class Why {
 
 const endedOf = ({ code, status }: { code: string; status: number }) =>
   code === 'exited' ? { exited: status } : code === 'killed' ? { killed: status } : { dumped: status };
+
+/** What would have to happen to a unit that is not loaded. */
+const NOT_LOADED: Readonly<Record<string, (unit: string) => string>> = {
+  masked: (unit) => `sctl unmask ${unit} would let it be started`,
+  'not-found': (unit) => `write ${unit} or install what has it, then sctl daemon-reload`,
+  'bad-setting': (unit) => `mend its file (sctl findings ${unit}), then sctl daemon-reload`,
+  error: (unit) => `mend its file (sctl findings ${unit}), then sctl daemon-reload`,
+};
 
 /** Result= in words, where the processes do not tell it all. */
 const RESULTS: Readonly<Record<string, string>> = {

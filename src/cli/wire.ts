@@ -221,3 +221,78 @@ export interface Supervisor {
   readonly restarts: number;
   readonly children: readonly Supervisor[];
 }
+
+/** io.sysmaster.Insight. */
+export interface Cause {
+  readonly kind: string;
+  readonly what: string;
+  readonly unit?: Maybe<string>;
+  readonly job?: Maybe<number>;
+  readonly pid?: Maybe<number>;
+  readonly where?: Maybe<string>;
+  readonly since?: Maybe<Stamp>;
+  readonly below: readonly Cause[];
+}
+
+export interface Explanation {
+  readonly unit: string;
+  readonly job?: Maybe<number>;
+  readonly active: string;
+  readonly sub: string;
+  readonly result: string;
+  readonly since?: Maybe<Stamp>;
+  readonly state: string;
+  readonly because: readonly Cause[];
+  readonly next: readonly string[];
+}
+
+export interface HistoryRecord {
+  readonly number: number;
+  readonly at: Stamp;
+  readonly kind: string;
+  readonly unit: string;
+  readonly what: string;
+  readonly cause: string;
+  readonly job?: Maybe<number>;
+}
+
+export interface Cut {
+  readonly from: string;
+  readonly to: string;
+  readonly where: string;
+  readonly ring: readonly string[];
+  readonly why: string;
+  readonly done: boolean;
+}
+
+export interface Cycle {
+  readonly members: readonly string[];
+  readonly rings: readonly (readonly { readonly from: string; readonly to: string; readonly where: string }[])[];
+  readonly more: boolean;
+  readonly cuts: readonly Cut[];
+}
+
+export interface Stall {
+  readonly ring: readonly string[];
+  readonly why: readonly string[];
+  readonly todo: string;
+}
+
+export interface UnitTimes {
+  readonly name: string;
+  readonly activatingUs?: Maybe<number>;
+  readonly activatedUs?: Maybe<number>;
+  readonly deactivatingUs?: Maybe<number>;
+  readonly deactivatedUs?: Maybe<number>;
+  readonly after: readonly string[];
+}
+
+export interface Times {
+  readonly userspaceUs: number;
+  readonly unitsLoadedUs?: Maybe<number>;
+  readonly finishedUs?: Maybe<number>;
+  readonly nowUs: number;
+  readonly role: string;
+  readonly target: string;
+  readonly units: readonly UnitTimes[];
+}

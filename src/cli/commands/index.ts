@@ -26,7 +26,7 @@ const file = (help: string, more: CommandSpec['options'] = [], args = '<units...
   args,
   help,
   group: FILES,
-  options: ['runtime', 'reload', ...more!],
+  options: ['runtime', 'reload', 'root', 'dryRun', ...more!],
   load: unitFiles,
 });
 const end = (help: string, args = ''): CommandSpec => ({
@@ -131,6 +131,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     help: 'are they enabled? 0: at least one is',
     group: FILES,
     quick: true,
+    options: ['root', 'full'],
     load: () => import('./is.ts'),
   },
   enable: file('let units start with the system, as their [Install] says', ['now', 'force']),
@@ -144,7 +145,14 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   revert: file('remove what was changed locally'),
   'add-wants': file('let a target want units', ['force'], '<target> <units...>'),
   'add-requires': file('let a target require units', ['force'], '<target> <units...>'),
-  'get-default': { args: '', help: 'the target that is booted', group: FILES, load: () => import('./default.ts') },
+  edit: {
+    args: '<units...>',
+    help: 'edit a drop-in of units, or their files with --full; what is faulty is shown before it takes effect',
+    group: FILES,
+    options: ['full', 'force', 'runtime', 'dropIn', 'stdin', 'reload', 'root'],
+    load: () => import('./edit.ts'),
+  },
+  'get-default': { args: '', help: 'the target that is booted', group: FILES, options: ['root'], load: () => import('./default.ts') },
   'set-default': {
     args: '<target>',
     help: 'boot another target',
@@ -195,6 +203,25 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     load: () => import('./list-jobs.ts'),
   },
 
+  why: {
+    args: '<units...>',
+    help: 'why units or jobs are as they are: causes, waits, what comes next',
+    group: INSIGHT,
+    load: () => import('./why.ts'),
+  },
+  'why-not': {
+    args: '<units...>',
+    help: 'why units do not run, and what would let them',
+    group: INSIGHT,
+    load: () => import('./why.ts'),
+  },
+  history: {
+    args: '[patterns...]',
+    help: 'what happened to units, jobs and core, each with its cause',
+    group: INSIGHT,
+    options: ['lines', 'all', 'reverse'],
+    load: () => import('./history.ts'),
+  },
   logs: { args: '[units...]', help: 'log lines', group: INSIGHT, own: true, load: () => import('./logs.ts') },
   machine: {
     args: '<unit>',

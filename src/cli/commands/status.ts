@@ -11,9 +11,23 @@ import { groupLines } from '../output/group.ts';
 import { glyph, stateColour } from '../output/style.ts';
 import { agoText, dateText } from '../output/time.ts';
 import { unitLines } from '../output/unit.ts';
-import type { ManagerState, Summary, Unit } from '../wire.ts';
+import type { Cut, Job, ManagerState, Stall, Summary, Unit } from '../wire.ts';
+import { stallLines } from './analyze/stall.ts';
 
 const LOG_LINES = 10;
+
+/** The last log lines of each unit; empty for those that have none. */
+export async function lastLogLines(call: Call, units: readonly Unit[]): Promise<readonly (readonly string[])[]> {
+  if ((call.options.lines ?? LOG_LINES) === 0) return units.map(() => []);
+  const { manager } = await call.client.call<{ manager: ManagerState }>('io.sysmaster.Manager.Get');
+  const directories =
+    manager.logDirectory === '' || call.context.env['SYSMASTER_LOGS']
+      ? logDirectories(call.context, undefined)
+      : [manager.logDirectory];
+  const lines: (readonly string[])[] = [];
+  for (const unit of units) lines.push(await logLines(call, unit, directories));
+  return lines;
+}
 
 /** The last lines of the unit's present run; of all runs if it has none. */
 async function logLines(call: Call, unit: Unit, directories: readonly string[]): Promise<string[]> {
@@ -41,6 +55,26 @@ async function unitOfPid(pid: string): Promise<string> {
   return unit;
 }
 
+/** What a unit waits for, and which of its orderings are not honoured; nothing for most units. */
+async function insight({ client, style }: Call, units: readonly Unit[]): Promise<string[][]> {
+  const lines = units.map((): string[] => []);
+  const cuts = await client.calls<{ cuts: Cut[] }>(
+    'io.sysmaster.Insight.Cuts',
+    units.map(({ name }) => ({ name })),
+  );
+  const jobs = units.some(({ job }) => job) ? (await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List')).jobs : [];
+  for (const [index, answer] of cuts.entries()) {
+    if (!('cuts' in answer)) throw answer;
+    const job = jobs.find(({ id }) => id === units[index]?.job?.id);
+    for (const wait of job?.waits ?? []) lines[index]?.push(`      Waits: ${wait.why}`);
+    for (const { from, to, where, why, done } of answer.cuts)
+      lines[index]?.push(
+        `        Cut: ${style.yellow(`${from} after ${to}`)} (${where}) ${done ? 'is' : 'would'} not ${done ? '' : 'be '}honoured: ${why}`,
+      );
+  }
+  return lines;
+}
+
 async function overview(call: Call): Promise<number> {
   const { client, context, style } = call;
   const { manager } = await client.call<{ manager: ManagerState }>('io.sysmaster.Manager.Get');
@@ -55,7 +89,8 @@ async function overview(call: Call): Promise<number> {
     call.warn(`-.slice: ${error.message}`);
   }
   const now = context.nowUs();
-  call.print(manager, () => {
+  const { stall } = await client.call<{ stall?: Stall | null }>('io.sysmaster.Insight.Stall');
+  call.print({ ...manager, stall: stall ?? undefined }, () => {
     const good =
       manager.state === 'running'
         ? 'active'
@@ -70,6 +105,9 @@ async function overview(call: Call): Promise<number> {
       `    Units: ${manager.units} loaded`,
       `     Jobs: ${manager.jobs} queued`,
       `   Failed: ${manager.failed} units`,
+      ...(stall
+        ? stallLines(stall, call).map((line, index) => `${index === 0 ? '    Stall: ' : ' '.repeat(11)}${line}`)
+        : []),
       ...(since === undefined ? [] : [`    Since: ${dateText(since)}; ${agoText(since, now)}`]),
       `sysMaster: ${manager.version} (${manager.role})`,
       ...(manager.tainted.length > 0 ? [`  Tainted: ${style.yellow(manager.tainted.join(':'))}`] : []),
@@ -111,16 +149,8 @@ export async function run(call: Call): Promise<number> {
     'io.sysmaster.Units.Get',
     names.map((name) => ({ name, processes: true })),
   );
-  let directories: readonly string[] = [];
-  if ((options.lines ?? LOG_LINES) > 0 && !call.json) {
-    const { manager } = await client.call<{ manager: ManagerState }>('io.sysmaster.Manager.Get');
-    directories =
-      manager.logDirectory === '' || context.env['SYSMASTER_LOGS']
-        ? logDirectories(context, undefined)
-        : [manager.logDirectory];
-  }
   let status: number = exits.ok;
-  const shown: { readonly unit: Unit; readonly log: readonly string[] }[] = [];
+  const found: Unit[] = [];
   for (const [index, answer] of answers.entries()) {
     if (!('unit' in answer)) throw answer;
     const { unit } = answer;
@@ -130,15 +160,19 @@ export async function run(call: Call): Promise<number> {
       continue;
     }
     if (!['active', 'reloading'].includes(unit.active)) status ||= exits.notRunning;
-    shown.push({ unit, log: call.json ? [] : await logLines(call, unit, directories) });
+    found.push(unit);
   }
+  const logs = call.json ? [] : await lastLogLines(call, found);
+  const notes = call.json ? [] : await insight(call, found);
+  const shown = found.map((unit, index) => ({ unit, log: logs[index] ?? [], notes: notes[index] ?? [] }));
   const now = context.nowUs();
   call.print(
     shown.map(({ unit }) => unit),
     () =>
-      shown.flatMap(({ unit, log }, index) => [
+      shown.flatMap(({ unit, log, notes: more }, index) => [
         ...(index > 0 ? [''] : []),
         ...unitLines(unit, { style: call.style, nowUs: now, columns: call.columns }),
+        ...more,
         ...(log.length > 0 ? ['', ...log] : []),
         ...(unit.needDaemonReload
           ? [

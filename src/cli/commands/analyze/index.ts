@@ -1,6 +1,9 @@
 /** `sctl analyze WORD`: systemd-analyze(1)'s words, and ours. The files behind them are read when they are called. */
 import type { CommandSpec } from '../../command.ts';
 
+/** systemd-analyze(1): without a word it tells the time. */
+export const standard = 'time';
+
 export const commands: Readonly<Record<string, CommandSpec>> = {
   calendar: {
     args: '[events...]',
@@ -79,6 +82,30 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     own: true,
     load: () => import('./cat-config.ts'),
   },
+  security: {
+    args: '[units...]',
+    help: 'how exposed services are, of the manager or of files',
+    group: '',
+    own: true,
+    load: () => import('./security.ts'),
+  },
+  time: { args: '', help: 'how long the boot took', group: '', load: () => import('./time.ts') },
+  blame: { args: '', help: 'units by the time they took to come up', group: '', load: () => import('./blame.ts') },
+  'critical-chain': {
+    args: '[units...]',
+    help: 'the units that made a unit wait longest',
+    group: '',
+    own: true,
+    load: () => import('./critical-chain.ts'),
+  },
+  plot: { args: '', help: 'the boot as a picture (SVG)', group: '', load: () => import('./plot.ts') },
+  cycles: {
+    args: '[patterns...]',
+    help: 'units in memory that wait for each other, and where that is cut',
+    group: '',
+    load: () => import('./cycles.ts'),
+  },
+  stall: { args: '', help: 'jobs that nothing can move', group: '', load: () => import('./stall.ts') },
   'unit-paths': {
     args: '',
     help: 'directories of unit files, the strongest first',
