@@ -20,7 +20,9 @@ import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
 import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
-import { adoptions, relist } from './actors/recovery.ts';
+import { createObserver } from './actors/observer.ts';
+import { adoptions, comingUp, relist } from './actors/recovery.ts';
+import { PidFiles } from './actors/pid-files.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { type Loaded, UNITS, unitsKind } from './actors/small.ts';
@@ -30,9 +32,9 @@ import { teller } from './actors/telling.ts';
 import { offerLog, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { unitsRead } from './actors/views.ts';
+import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
 import type { Host, HostEvent } from './host/ports.ts';
-import type { Manager } from './api/manager.ts';
 import type { JobsWorld } from './jobs/logic.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
@@ -102,7 +104,7 @@ export interface Core {
 export function createCore(host: Host, options: CoreOptions): Core {
   const { environment, runDirectory } = host.facts;
   const paths = unitPaths(environment, runDirectory);
-  const registry = createRegistry({ files: host.files, facts: host.facts, paths });
+  const registry = createRegistry({ files: host.files, facts: host.facts, paths, clock: host.clock });
   let actors: ActorHost;
   const theActors = () => actors;
   const snapshotOf = (unit: string) => actors.read<UnitSnapshot>(`unit:${unit}`);
@@ -112,6 +114,12 @@ export function createCore(host: Host, options: CoreOptions): Core {
     world: registry,
     kept: new Map(),
     spawns: new Spawns(),
+    pidFiles: new PidFiles(
+      host,
+      (unit) => (snapshotOf(unit)?.context as { awaitsPidFile?: boolean } | undefined)?.awaitsPidFile === true,
+      (key, unit, found) =>
+        actors.input({ key, events: [{ to: `unit:${unit}`, event: { type: 'pid-file', ...found } }] }),
+    ),
     environment: () =>
       actors.read<{ context: { environment: readonly string[] } }>('manager')?.context.environment ?? [],
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
@@ -230,7 +238,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
 
   function onEvent(event: HostEvent): void {
     if (event.type === 'client') return sessions.client(event.session, event.what);
-    if (event.type === 'answer') return void checks.answered(event.key, event.result);
+    if (event.type === 'answer')
+      return void (tools.pidFiles.answered(event.key, event.result) || checks.answered(event.key, event.result));
+    if (event.type === 'clock-changed') registry.loader.clockSet();
     if (event.type === 'wake') {
       for (const input of emptied(tools, registry.units(), populated)) actors.input(input);
       return;
@@ -259,7 +269,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       }
       const { mode } = actors.start();
       if (mode === 'restored') {
-        relist(host, actors, registry);
+        relist(host, actors, registry, tools.pidFiles);
         offerAllLogs();
       }
     },

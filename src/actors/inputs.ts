@@ -11,6 +11,7 @@ import { descendants } from './descent.ts';
 import { errnoName } from './errno.ts';
 import { parseTag, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
+import { isNear } from './pid-files.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
 import { groupOf, invocationOf, type UnitTools } from './unit-effects.ts';
 
@@ -31,8 +32,10 @@ function afterExit(
   const service = unit.service;
   if (service === undefined) return { populated };
   let candidate: { pid: number; startTime: number } | undefined;
-  if (service.PIDFile !== '') candidate = readPidFile(host, service.PIDFile, group);
-  else if (service.Type === 'forking' && service.GuessMainPID) candidate = guessMain(host, membersOf(tools, unit));
+  if (service.PIDFile !== '') {
+    // One that lies elsewhere is waited for: the helper looks for it, and answers with `pid-file`.
+    if (isNear(pidFilePath(service.PIDFile))) candidate = readPidFile(host, service.PIDFile, group);
+  } else if (service.Type === 'forking' && service.GuessMainPID) candidate = guessMain(host, membersOf(tools, unit));
   return candidate === undefined ? { populated } : { populated, candidate };
 }
 

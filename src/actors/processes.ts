@@ -22,7 +22,7 @@ export function fitProcess(
 export const within = (group: string, ancestor: string): boolean =>
   group === ancestor || group.startsWith(`${ancestor}/`);
 
-/** The fit process that a PID file names; undefined: none yet. */
+/** The fit process that a PID file below /run names; undefined: none yet. */
 export function readPidFile(
   host: Host,
   setting: string,
@@ -31,9 +31,18 @@ export function readPidFile(
   const path = pidFilePath(setting);
   const text = host.files.readText(path)?.trim();
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
-  const found = fitProcess(host, Number(text));
+  return fitMain(host, Number(text), host.files.lstat(path)?.uid === 0, group);
+}
+
+/** What a PID file names, if it may be the main process. `trusted`: the file belongs to root. */
+export function fitMain(
+  host: Host,
+  pid: number,
+  trusted: boolean,
+  group: string,
+): { pid: number; startTime: number } | undefined {
+  const found = fitProcess(host, pid);
   if (found === undefined) return undefined;
-  const trusted = host.files.lstat(path)?.uid === 0;
   if (!trusted && host.groups.available && !within(found.group, group)) return undefined;
   return { pid: found.pid, startTime: found.startTime };
 }

@@ -8,6 +8,7 @@ import type { ServiceContext } from '../machines/service-context.ts';
 import type { ActorHost, Post, RecoveryView } from '../supervisor/index.ts';
 import { endWords } from './causes.ts';
 import { listener, notifyPath, notifySocket, parseTag } from './names.ts';
+import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
 import { groupOf, speaks } from './unit-effects.ts';
@@ -45,7 +46,6 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
   ];
 }
 
-/**
 /** For the history: that core came up, or came back and of what the one before it had died. */
 export function comingUp({ mode, why, hello }: RecoveryView): Post {
   const death = hello.deaths.at(-1);
@@ -61,11 +61,12 @@ function deathWords(death: BlackBox | undefined): string {
   return death.actor === '' ? how : `${how} while it was busy with ${death.actor}`;
 }
 
+/**
  * Levels are read again, and watches set anew: control groups, PID files, listeners. All of it is idempotent; what changed
  * while core was away comes back as events. Main processes that init did not spawn are not looked at: init goes on watching
  * them without core, and keeps how they ended.
  */
-export function relist(host: Host, actors: ActorHost, registry: Registry): void {
+export function relist(host: Host, actors: ActorHost, registry: Registry, pidFiles: PidFiles): void {
   for (const unit of registry.units()) {
     const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(`unit:${unit.name}`);
     if (snapshot === undefined) continue;
@@ -86,7 +87,11 @@ export function relist(host: Host, actors: ActorHost, registry: Registry): void 
     ) {
       host.groups.watch(groupOf(unit));
     }
-    if (context.awaitsPidFile && unit.service !== undefined) host.files.watch(pidFilePath(unit.service.PIDFile));
+    if (context.awaitsPidFile && unit.service !== undefined) {
+      const path = pidFilePath(unit.service.PIDFile);
+      if (isNear(path)) host.files.watch(path);
+      else pidFiles.look(unit, groupOf(unit));
+    }
     if (unit.socket !== undefined && snapshot.value === 'listening') {
       for (const index of unit.socket.Listen.keys()) host.sockets.watch(listener(unit.name, index));
     }

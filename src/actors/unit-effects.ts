@@ -25,6 +25,7 @@ import {
   unitGroup,
   watchTag,
 } from './names.ts';
+import { isNear, type PidFiles } from './pid-files.ts';
 import { fitProcess, pidFilePath, readPidFile } from './processes.ts';
 import type { Spawns } from './spawns.ts';
 import { execSettings, sliceOf, type UnitWorld } from './world.ts';
@@ -37,6 +38,7 @@ export interface UnitTools {
   readonly kept: Map<string, { readonly names: readonly string[]; readonly id: EffectId }>;
   /** What was asked of init and is not answered yet. */
   readonly spawns: Spawns;
+  readonly pidFiles: PidFiles;
   /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
   environment(): readonly string[];
   /** The invocation of a unit: how many times it was prepared. */
@@ -223,7 +225,11 @@ const release: Run<'release'> = (tools, unit, call, { restarting }) => {
   );
   if (speaks(unit)) host.files.remove(notifyPath(host.facts.runDirectory, unit.name));
   const service = unit.service;
-  if (service !== undefined && service.PIDFile !== '') host.files.remove(pidFilePath(service.PIDFile));
+  if (service !== undefined && service.PIDFile !== '') {
+    const path = pidFilePath(service.PIDFile);
+    if (isNear(path)) host.files.remove(path);
+    else tools.pidFiles.remove(unit);
+  }
   const settings = execSettings(unit);
   if (settings === undefined || settings.RuntimeDirectoryPreserve === 'yes') return;
   if (restarting && settings.RuntimeDirectoryPreserve === 'restart') return;
@@ -243,6 +249,7 @@ const pruneGroup: Run<'pruneGroup'> = (tools, unit) => {
 const watchPidFile: Run<'watchPidFile'> = (tools, unit, call) => {
   const service = unit.service;
   if (service === undefined || service.PIDFile === '') return;
+  if (!isNear(pidFilePath(service.PIDFile))) return tools.pidFiles.look(unit, groupOf(unit));
   tools.host.files.watch(pidFilePath(service.PIDFile));
   const found = readPidFile(tools.host, service.PIDFile, groupOf(unit));
   if (found !== undefined) call.post(call.actor, { type: 'pid-file', ...found });

@@ -43,6 +43,7 @@ function rig(pipes: 'pipes' | 'none') {
     world: { unit: () => unit, socketsOf: () => [], serviceOf: () => '' },
     kept: new Map(),
     spawns: new Spawns(),
+    pidFiles: { look() {}, remove() {} } as never,
     environment: () => [],
     invocation: () => 1,
   } as unknown as UnitTools;

@@ -1,4 +1,4 @@
-//! What a path check asks, and its answer: the Condition…= of systemd.unit(5) that are about paths.
+//! What a path check asks, and its answer: the Condition…= of systemd.unit(5) that are about paths, and PIDFile=.
 
 use crate::raw::{accessible, glob_exists};
 use nix::libc;
@@ -11,6 +11,9 @@ use std::path::Path;
 
 /// The most that `read-text` reads.
 const TEXT_MAX: u64 = 1024 * 1024;
+/// How often, and how far apart, a PID file is looked at for one answer.
+const PID_LOOKS: usize = 20;
+const PID_LOOKS_APART: std::time::Duration = std::time::Duration::from_millis(50);
 
 /// A batch.
 #[derive(Deserialize)]
@@ -40,14 +43,19 @@ enum Kind {
     Executable,
     Encrypted,
     ReadText,
+    /// Waits a little for a number to stand there.
+    PidFile,
+    /// Takes the file away; holds if it was there.
+    Remove,
 }
 
-/// One answer: true or false, or a file's text (null: it could not be read).
+/// One answer: true or false, a file's text (null: it could not be read), or a PID file's number and owner (null: none came).
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Answer {
     Holds(bool),
     Text(Option<String>),
+    Pid(Option<(u32, u32)>),
 }
 
 /// Answer every check in order. A path that cannot be looked at does not exist.
@@ -57,6 +65,8 @@ pub fn evaluate(request: &Request) -> Vec<Answer> {
         .iter()
         .map(|check| match check.kind {
             Kind::ReadText => Answer::Text(read_text(&check.path)),
+            Kind::PidFile => Answer::Pid(await_pid(&check.path)),
+            Kind::Remove => Answer::Holds(fs::remove_file(&check.path).is_ok()),
             kind => Answer::Holds(holds(kind, &check.path) != check.negate),
         })
         .collect()
@@ -75,7 +85,7 @@ fn holds(kind: Kind, path: &str) -> bool {
         Kind::FileNotEmpty => followed().is_ok_and(|found| found.is_file() && found.len() > 0),
         Kind::Executable => followed().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0),
         Kind::Encrypted => followed().is_ok_and(|found| is_encrypted(found.dev())),
-        Kind::ReadText => false,
+        Kind::ReadText | Kind::PidFile | Kind::Remove => false,
     }
 }
 
@@ -102,4 +112,17 @@ fn read_text(path: &str) -> Option<String> {
     let mut bytes = Vec::new();
     file.take(TEXT_MAX).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The number in a PID file and the file's owner, waited for as long as a caller likes to wait who can ask again.
+fn await_pid(path: &str) -> Option<(u32, u32)> {
+    for _ in 0..PID_LOOKS {
+        let owner = fs::symlink_metadata(path).ok().map(|found| found.uid());
+        let number = read_text(path).and_then(|text| text.trim().parse().ok());
+        if let (Some(number), Some(owner)) = (number, owner) {
+            return Some((number, owner));
+        }
+        std::thread::sleep(PID_LOOKS_APART);
+    }
+    None
 }

@@ -1,9 +1,9 @@
 /**
  * Path checks with a deadline, since a path that a unit names may lie on a dead network mount (law 9).
  *
- * Paths below directories that cannot hang are looked at here and now. Others go to a thread, one batch at a time; when a batch
- * misses its deadline it is answered with ETIMEDOUT, its thread is left behind and the next batch gets a thread of its own. With
- * too many left behind, nothing more is asked until one of them comes back.
+ * Paths below directories that cannot hang are looked at here and now. Others go to threads, one a batch and some at a time; when
+ * a batch misses its deadline it is answered with ETIMEDOUT and its thread is left behind. With too many left behind, nothing more
+ * is asked until one of them comes back.
  */
 import { type Answer, type HelperPort, HostError } from '../ports.ts';
 import { addon, EPOLL } from './addon.ts';
@@ -12,6 +12,8 @@ import type { Loop } from './loop.ts';
 
 /** Where the kernel or the local system disk answers. */
 const SAFE = ['/run', '/proc', '/sys', '/etc', '/usr'];
+/** Batches that are looked at at the same time. */
+const RUNNING_MAX = 4;
 const STUCK_MAX = 4;
 const QUEUE_MAX = 4096;
 
@@ -27,7 +29,8 @@ export class NodeHelper implements HelperPort {
   readonly #queue: Batch[] = [];
   /** Threads that were given up, by token. */
   readonly #stuck = new Set<number>();
-  #running: { readonly token: number; readonly batch: Batch } | undefined;
+  /** By token. */
+  readonly #running = new Map<number, Batch>();
   #nextToken = 1;
   #timer: NodeJS.Timeout | undefined;
 
@@ -37,8 +40,7 @@ export class NodeHelper implements HelperPort {
   }
 
   checkPaths(key: string, request: string, deadlineMs: number): void {
-    const paths = pathsOf(request);
-    if (paths.every(isSafe)) {
+    if (isQuick(request)) {
       this.#answer(key, { ok: addon.checkPathsNow(request) });
       return;
     }
@@ -51,8 +53,8 @@ export class NodeHelper implements HelperPort {
   }
 
   #next(): void {
-    for (let batch = this.#queue[0]; batch !== undefined && this.#running === undefined; batch = this.#queue[0]) {
-      this.#queue.shift();
+    while (this.#queue.length > 0 && this.#running.size < RUNNING_MAX) {
+      const batch = this.#queue.shift()!;
       if (this.#stuck.size >= STUCK_MAX) {
         const why = `${this.#stuck.size} earlier checks hang in the file system; this one was not tried`;
         this.#answer(batch.key, { error: { errno: 'EBUSY', why } });
@@ -62,7 +64,7 @@ export class NodeHelper implements HelperPort {
       this.#nextToken += 1;
       try {
         this.#checker.ask(token, batch.request);
-        this.#running = { token, batch };
+        this.#running.set(token, batch);
       } catch (cause) {
         this.#answer(batch.key, { error: { errno: codeOf(cause) ?? 'EINVAL', why: String(cause) } });
       }
@@ -72,12 +74,10 @@ export class NodeHelper implements HelperPort {
 
   #answers(): void {
     for (const { token, json } of this.#checker.take()) {
-      if (this.#running?.token === token) {
-        this.#answer(this.#running.batch.key, { ok: json });
-        this.#running = undefined;
-      } else {
-        this.#stuck.delete(token); // answered long ago
-      }
+      const batch = this.#running.get(token);
+      this.#running.delete(token);
+      if (batch !== undefined) this.#answer(batch.key, { ok: json });
+      else this.#stuck.delete(token); // answered long ago
     }
     this.#next();
   }
@@ -85,23 +85,23 @@ export class NodeHelper implements HelperPort {
   #arm(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#running === undefined) return;
-    const leftMs = Math.max(0, Math.min(this.#running.batch.endMs - addon.clockMs('monotonic'), 0x7fff_ffff));
+    if (this.#running.size === 0) return;
+    const firstMs = Math.min(...[...this.#running.values()].map(({ endMs }) => endMs));
+    const leftMs = Math.max(0, Math.min(firstMs - addon.clockMs('monotonic'), 0x7fff_ffff));
     this.#timer = setTimeout(() => this.#expire(), Math.ceil(leftMs));
   }
 
   #expire(): void {
     this.#answers(); // it may have come in this very moment
-    const running = this.#running;
-    if (running === undefined || addon.clockMs('monotonic') < running.batch.endMs) return;
-    this.#stuck.add(running.token);
-    this.#running = undefined;
-    this.#answer(running.batch.key, {
-      error: {
-        errno: 'ETIMEDOUT',
-        why: `${pathsOf(running.batch.request).join(', ')}: no answer from the file system`,
-      },
-    });
+    const nowMs = addon.clockMs('monotonic');
+    for (const [token, { key, request, endMs }] of [...this.#running]) {
+      if (nowMs < endMs) continue;
+      this.#stuck.add(token);
+      this.#running.delete(token);
+      this.#answer(key, {
+        error: { errno: 'ETIMEDOUT', why: `${pathsOf(request).join(', ')}: no answer from the file system` },
+      });
+    }
     this.#next();
   }
 
@@ -110,13 +110,24 @@ export class NodeHelper implements HelperPort {
   }
 }
 
+interface Asked {
+  readonly kind?: unknown;
+  readonly path?: unknown;
+}
+
 /** Throws HostError EINVAL for a request that is none. */
-function pathsOf(request: string): string[] {
+function checksOf(request: string): Asked[] {
   const parsed: unknown = JSON.parse(request);
   const checks = (parsed as { checks?: unknown }).checks;
   if (!Array.isArray(checks)) throw new HostError('EINVAL', 'path checks: no list of checks');
-  return checks.map((check: { path?: unknown }) => String(check.path));
+  return checks;
 }
+
+const pathsOf = (request: string): string[] => checksOf(request).map(({ path }) => String(path));
+
+/** No path of it can hang, and nothing of it waits. */
+const isQuick = (request: string): boolean =>
+  checksOf(request).every(({ kind, path }) => kind !== 'pid-file' && isSafe(String(path)));
 
 const isSafe = (path: string): boolean =>
   !path.split('/').includes('..') && SAFE.some((directory) => path === directory || path.startsWith(`${directory}/`));
