@@ -65,13 +65,11 @@ and memory less than 1 is good for us, of rates more than 1.
 
 const WHERE = `Where it goes. This was found once, by profiles and heap snapshots of 2026-11-22, and is not measured by the run:
 
-- Of the time to the first unit about 25 ms are Node's own start, 25 ms compiling the bundle (a code cache would save 15), 35 ms
-  making statecharts, tables and the host, and the rest the first run, still cold, of the code that loads and starts the log keeper.
-- Init's memory is its text: 1.2 MB of static program are mapped whole, since the kernel maps 64 kB around each fault; of that
-  0.7 MB are the C library and 0.15 MB the standard library's reader of debug information. Its anonymous memory is 0.25 MB.
-- Core's live heap is about 11 MB after the example has booted, bare Node's about 4; the rest is room that the engine keeps, and
-  text of Node that bare Node does not touch. \`--jitless\` took 3 to 4 MB of anonymous memory and 7 MB of PSS less, with a boot
-  within the noise of two runs; what it costs under load is not measured.
+- Core starts with code that was compiled when it was built (docs/adr/0008): that is 50 ms of its start. Of the rest about 25 ms are
+  Node's own start, and the larger part the first run of the code that loads and starts the log keeper.
+- Init at rest is its anonymous memory, 0.25 MB, and the pages that sleeping needs; whatever wakes it maps 1.2 MB of text for half a second.
+- Core at rest has collected its heap (11 MB live, bare Node's about 4) and let go of text: what stays is less text than bare
+  Node's, which never lets go of what its start mapped.
 - \`sctl\` as a process is a start of Node: see the same question over an open connection.
 `;
 
