@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { formatSpanUs, parseSpanUs } from '../../src/units/syntax/timespan.ts';
+import { parseSpanExact } from '../../src/units/syntax/timespan.ts';
 import { ask, has } from './units-oracle.ts';
+import { blocksOf, tell } from './units-sctl.ts';
 
 const there = has('systemd-analyze');
 
@@ -78,38 +79,81 @@ const span = fc.oneof(
   },
 );
 
+const cases = [...new Set(fc.sample(span, { numRuns: 2600, seed: 252 }))].filter((text) => text !== '' && text !== '-');
+
+/** Larger than 2^53 µs, where a number is not exact any more. */
+const large = [
+  '300y 1us',
+  '1000y',
+  '18446744073709551614us',
+  '18446744073709551613us',
+  '9223372036854775807us',
+  '9223372036854775808us',
+  '584542y',
+  '584541y 11month 3w',
+  '9007199254740993us',
+  '5000month .000001s',
+];
+
 describe.skipIf(!there)('time spans against systemd-analyze timespan', () => {
-  test('a thousand spans are read to the same microseconds and written the same way', () => {
-    const cases = [...new Set(fc.sample(span, { numRuns: 1400, seed: 252 }))].filter(
-      (text) => text.trim() !== '' && !text.startsWith('-'),
-    );
-    expect(cases.length).toBeGreaterThan(1000);
+  test('a thousand spans are read to the same microseconds and written the same way', async () => {
+    const accepted = [...cases, ...large].filter((text) => 'value' in parseSpanExact(text, 1_000_000));
+    expect(accepted.length).toBeGreaterThan(1000);
     const different: string[] = [];
-    // Many a call; one that is refused ends the call, so refused ones are asked again one by one.
-    for (let at = 0; at < cases.length; ) {
-      const batch = cases.slice(at, at + 50);
-      const answer = ask('systemd-analyze', ['timespan', '--', ...batch]);
-      const blocks = answer.stdout.split('\n\n').filter((block) => block.includes('Human:'));
-      for (const [index, block] of blocks.entries()) {
-        const text = batch[index] ?? '';
-        const us = /μs: (\d+)/.exec(block)?.[1] ?? '';
-        const human = /Human: (.*)/.exec(block)?.[1] ?? '';
-        const ours = parseSpanUs(text, 1_000_000);
-        const shown = ours === undefined ? 'refused' : ours === 'infinity' ? '18446744073709551615' : String(ours);
-        // Beyond 2^53 a number is not exact, which is 285 years.
-        if (Number(us) > Number.MAX_SAFE_INTEGER && ours !== undefined && ours !== 'infinity') continue;
-        if (shown !== us) different.push(`${JSON.stringify(text)}: systemd ${us}, ours ${shown}`);
-        else if (ours !== undefined && formatSpanUs(ours) !== human)
-          different.push(`${JSON.stringify(text)}: systemd ${human}, ours ${formatSpanUs(ours)}`);
-      }
-      at += blocks.length;
-      if (answer.status !== 0) {
-        const text = cases[at] ?? '';
-        const ours = parseSpanUs(text, 1_000_000);
-        if (ours !== undefined) different.push(`${JSON.stringify(text)}: systemd refuses, ours ${ours}`);
-        at += 1;
+    for (let at = 0; at < accepted.length; at += 250) {
+      const argv = ['timespan', '--', ...accepted.slice(at, at + 250)];
+      const theirs = ask('systemd-analyze', argv);
+      const ours = await tell('systemd-analyze', argv);
+      if (theirs.status !== 0) different.push(theirs.stderr);
+      if (theirs.stdout !== ours.stdout || ours.status !== 0) {
+        const wanted = blocksOf(theirs.stdout);
+        for (const [index, block] of blocksOf(ours.stdout).entries())
+          if (block !== wanted[index]) different.push(`systemd ${wanted[index]}ours ${block}`);
       }
     }
     expect(different).toEqual([]);
+  });
+
+  test('what is no span is none there either', () => {
+    const refused = [...cases, ...large].filter((text) => 'fault' in parseSpanExact(text, 1_000_000));
+    expect(refused.length).toBeGreaterThan(100);
+    // None of them is a calendar event, and the calendar reader says which of them are spans: it does not stop at the first.
+    const answer = ask('systemd-analyze', ['calendar', '--', ...refused]);
+    const spans = answer.stderr.split('\n').filter((line) => line.includes('is a valid timespan'));
+    expect(spans).toEqual([]);
+    expect(answer.stderr.split('Failed to parse calendar').length - 1).toBe(refused.length);
+  });
+
+  test.each([
+    '1x',
+    '-5',
+    '5 -3',
+    '1.5.2',
+    '5+3',
+    '18446744073709551615us',
+    '9223372036854775808us',
+    '',
+    'hourly',
+    'infinityx',
+    '+.5',
+    'min',
+    '2026-01-01',
+  ])('%j is refused with the same words', async (text) => {
+    const argv = ['timespan', '--', '1h', text, '2h'];
+    const theirs = ask('systemd-analyze', argv);
+    const ours = await tell('systemd-analyze', argv);
+    expect({ out: ours.stdout, err: ours.stderr, status: ours.status }).toEqual({
+      out: theirs.stdout,
+      err: theirs.stderr,
+      status: theirs.status,
+    });
+  });
+
+  test('lines of standard input are spans, and JSON has their microseconds as text', async () => {
+    const { stdout } = await tell('sctl', ['analyze', 'timespan', '--output=json', '-'], {}, '1h\n2 ms\n');
+    expect(JSON.parse(stdout)).toEqual([
+      { original: '1h', us: '3600000000', human: '1h' },
+      { original: '2 ms', us: '2000', human: '2ms' },
+    ]);
   });
 });

@@ -181,7 +181,7 @@ function add(terms: readonly Term[]): bigint {
   for (const { whole, fraction, scale, offset } of terms) {
     const tooLong = () => new BadTime('longer than 584542 years', FORM, offset, 'ERANGE');
     const number = whole.length > DIGITS_MAX ? INFINITY : BigInt(whole);
-    if (number > NUMBER_MAX) throw tooLong();
+    if (number > NUMBER_MAX || number >= INFINITY / BigInt(scale)) throw tooLong();
     sum += number * BigInt(scale);
     // As the digits come: each tenth is cut to a whole unit.
     let tenth = scale;

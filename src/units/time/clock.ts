@@ -19,7 +19,7 @@ export interface Clock {
   kind(seconds: number): WantedDst;
   /**
    * The moment of a reading, in seconds since 1970. In a gap, the reading is taken by the clock before or after it, so that
-   * what is shown then differs; undefined: no moment at all has the wanted kind of time.
+   * what is shown then differs; undefined: no moment was found.
    */
   moment(wall: Wall, wanted: WantedDst): number | undefined;
 }
@@ -28,6 +28,8 @@ const PROBES_MAX = 6;
 /** How far around a moment the wanted kind of time is looked for, and in which steps (a week less an hour: no period of either kind is shorter). */
 const STRIDE_SECONDS = 601_200;
 const STRIDES_MAX = 447;
+/** What daylight-saving time is taken for where none is near. */
+const USUAL_DST_SECONDS = 3600;
 
 export const utcClock: Clock = { show: wallOf, kind: () => -1, moment: wallSeconds };
 
@@ -38,13 +40,13 @@ export const utcClock: Clock = { show: wallOf, kind: () => -1, moment: wallSecon
 export function clockIn(zone: Zone, firstOffset: number): Clock {
   let lastOffset = firstOffset;
 
-  const otherKind = (reading: number, near: number, wanted: boolean): number | undefined => {
+  const otherKind = (reading: number, near: number, wanted: boolean): number => {
     for (let stride = 1; stride <= STRIDES_MAX; stride += 1)
       for (const direction of [-1, 1]) {
         const there = zone.at(near + direction * stride * STRIDE_SECONDS);
         if (there.daylight === wanted) return reading - there.offset;
       }
-    return undefined;
+    return near + (wanted ? -USUAL_DST_SECONDS : USUAL_DST_SECONDS);
   };
 
   const search = (reading: number, wanted: WantedDst): number | undefined => {

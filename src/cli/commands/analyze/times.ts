@@ -9,6 +9,7 @@ import { parseMoment } from '../../../units/time/timestamp.ts';
 import { type Zones, zonesOf } from '../../../units/time/zones.ts';
 import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
+import { widthOf } from '../../output/table.ts';
 
 const ERRNO_WORDS = {
   EINVAL: 'Invalid argument',
@@ -43,10 +44,14 @@ export async function texts(call: Call): Promise<readonly string[]> {
 /** Called as systemd-analyze, its own output alone is given: scripts compare it. */
 const itself = (call: Call): boolean => basename(call.context.name) === 'systemd-analyze';
 
-/** Two columns, the names right-aligned. */
+/** Two columns, the names right-aligned. A value that is filled up to its column's width loses its blanks at the end, as there. */
 export function rows(pairs: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...pairs.map(([name]) => name.length));
-  return pairs.map(([name, value]) => `${name.padStart(width)} ${value}`);
+  const values = Math.max(...pairs.map(([, value]) => widthOf(value)));
+  return pairs.map(([name, value]) => {
+    const shown = widthOf(value) < values ? value.replace(/[ \t\n\r]+$/, '') : value;
+    return `${name.padStart(width)} ${shown}`;
+  });
 }
 
 export type Kind = 'calendar' | 'timestamp' | 'timespan';
