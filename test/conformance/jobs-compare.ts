@@ -33,7 +33,7 @@ function compareOne(set: UnitSet, request: number, theirs: Outcome, ours: Outcom
         .map((job) => job.replace(` ${unit} `, ' '))
         .join(', ');
     note('jobs', unit, of(theirs), of(ours));
-    note('states', unit, theirs.states[unit] ?? '', ours.states[unit] ?? '');
+    note('states', unit, stateOf(theirs, unit), stateOf(ours, unit));
   }
   if (found.length > 0) return found;
   for (const [later, earlier] of orderings(set)) {
@@ -44,6 +44,48 @@ function compareOne(set: UnitSet, request: number, theirs: Outcome, ours: Outcom
     note('order', `${later} after ${earlier}`, place(theirs), place(ours));
   }
   return found;
+}
+
+/** A state; of a unit whose start was cut short only that it is down: how far it had come depends on the machine. */
+function stateOf({ jobs, states }: Outcome, unit: string): string {
+  const state = states[unit] ?? '';
+  const short = jobs.includes(`start ${unit} canceled`) && /^(failed|inactive)/.test(state);
+  return short ? 'down' : state;
+}
+
+/**
+ * Where we differ on purpose; undefined: this is none of those. See docs/reference/differences.md, "Jobs".
+ */
+export function deliberate(
+  set: UnitSet,
+  differences: readonly Difference[],
+  theirs: Told,
+  ours: Told,
+): string | undefined {
+  const request = differences[0]?.request;
+  if (request === undefined) return undefined;
+  const one = theirs.outcomes[request]!;
+  const other = ours.outcomes[request]!;
+  const down = (unit: string | undefined) => /^(inactive|failed)/.test(one.states[unit ?? ''] ?? '');
+  const needs = (text: string, kinds: string) =>
+    [...text.matchAll(new RegExp(`^(?:${kinds})=(\\S+)$`, 'gm'))].map(([, to]) => to as string);
+  const units = Object.entries(set.units);
+  if (units.some(([unit, text]) => !down(unit) && needs(text, 'BindsTo').some(down)))
+    return 'BindsTo= is a level: who is bound to what is down is stopped';
+  const bad = (unit: string) =>
+    [...one.jobs, ...other.jobs].some((job) => unitOf(job) === unit && !/ (done|canceled)$/.test(job));
+  const order = new Set(orderings(set).map(([later, earlier]) => `${later} ${earlier}`));
+  const unordered = ([unit, text]: [string, string]) =>
+    needs(text, 'Requires|Requisite|BindsTo').some((to) => bad(to) && !order.has(`${unit} ${to}`));
+  if (units.some((unit) => unordered(unit) && differences.some((difference) => difference.unit === unit[0])))
+    return 'a requirement without an ordering: whether it has failed by then is chance';
+  if (other.gaveUp === true)
+    return 'a contradiction within one transaction: what was given up goes with all that only it wanted';
+  const unmet = ([unit, text]: [string, string]) =>
+    /^(Condition|Assert)/m.test(text) &&
+    other.jobs.includes(`start ${unit} dependency`) &&
+    needs(text, 'BindsTo').length > 0;
+  return units.some(unmet) ? 'BindsTo= beside After= is looked at before conditions' : undefined;
 }
 
 /** Only a start that was carried out has waited for its turn. */

@@ -1,5 +1,6 @@
 /** The same sets on our core, on the simulated machine, told in the same words as {@link jobs-peer.ts}. */
 import { createSim } from '../../src/host/sim/index.ts';
+import { randomStream } from '../../src/host/sim/kernel.ts';
 import type { ActorHost } from '../../src/supervisor/index.ts';
 import { shell, type UnitSet } from '../simulation/generate.ts';
 import { type Outcome as Answer, bootCore, jobsNow, shownUnits, simOptions } from '../simulation/machine.ts';
@@ -11,10 +12,27 @@ const QUIET_MS = 300;
 const LIMIT_MS = 10_000;
 
 /**
- * @param how 0: every program takes exactly its time; otherwise a seed for delays, as on a machine that has other things to do.
- *   Units that run side by side end in another order then, which may lead elsewhere.
+ * @param how 0: every program takes exactly its time, and ties go by name. Otherwise a seed for delays, as on a machine that has
+ *   other things to do, and for other names: where systemd goes by the order of a hash table, it may go like any of these.
  */
 export function playOurs(set: UnitSet, how = 0): Told {
+  if (how === 0) return playAs(set, 0);
+  const random = randomStream(how);
+  const names = Object.keys(set.units);
+  const stems = names.map((name) => name.slice(0, name.lastIndexOf('.')));
+  const others = stems.map((stem) => [random(), stem] as const).sort(([a], [b]) => a - b);
+  const renamed = new Map(stems.map((stem, index) => [stem, `r${(others[index] as readonly [number, string])[1]}`]));
+  const back = new Map([...renamed].map(([from, to]) => [to, from]));
+  const told = playAs(JSON.parse(rename(JSON.stringify(set), renamed)) as UnitSet, how);
+  return JSON.parse(rename(JSON.stringify(told), back)) as Told;
+}
+
+/** Words that stand in the map, before a dot, replaced. */
+function rename(text: string, names: ReadonlyMap<string, string>): string {
+  return text.replace(/\b(\w+)(?=\.(service|target)\b)/g, (word) => names.get(word) ?? word);
+}
+
+function playAs(set: UnitSet, how: number): Told {
   const faults = how === 0 ? {} : { jitterMs: JITTER_MS };
   const sim = createSim(simOptions({ units: set.units, programs: shell, seed: how, faults }));
   let core: ActorHost | undefined;
@@ -52,6 +70,7 @@ export function playOurs(set: UnitSet, how = 0): Told {
       refused: refused.map(({ unit }) => unit).sort(),
       jobs: jobs.filter((job) => names.includes(job.split(' ')[1] ?? '')),
       states: Object.fromEntries(states),
+      gaveUp: sim.log.slice(from).some(({ message }) => message.includes('left out: it contradicts')),
     };
   });
   const cycles = sim.log.slice(cutsBefore).some(({ message }) => message.startsWith('ordering cut'));

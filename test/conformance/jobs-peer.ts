@@ -21,6 +21,8 @@ export interface Outcome {
   readonly jobs: readonly string[];
   /** `active/sub/result` of each unit, when nothing moved any more. */
   readonly states: Readonly<Record<string, string>>;
+  /** Jobs of one transaction contradicted each other, and one was left out; of ours only, since nobody else tells. */
+  readonly gaveUp?: boolean;
 }
 
 /** What became of a set, request by request. */

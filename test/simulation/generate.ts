@@ -27,7 +27,10 @@ export interface Taste {
   readonly units?: number;
   /** Orderings may close rings. */
   readonly cycles?: boolean;
-  /** Only what ends the same way however fast the machine is: nothing hangs, dies by itself, or waits for its timeout. */
+  /**
+   * Only what ends the same way however fast the machine is: nothing hangs, dies by itself, or waits for its timeout, one
+   * unit a request, and no unit needs itself in the end (orderings may go against the requirements all the same).
+   */
   readonly steady?: boolean;
   /** Stands before each unit's name, so that sets can be loaded side by side. */
   readonly prefix?: string;
@@ -100,24 +103,32 @@ class Maker {
   }
 
   #relate(names: readonly string[], lines: ReadonlyMap<string, string[]>): void {
+    const rank = names.map(() => this.#random());
     const edges = Math.floor(names.length * (1 + this.#random() * 1.5));
     for (let edge = 0; edge < edges; edge += 1) {
-      const [a, b] = [this.#below(names.length), this.#below(names.length)];
-      if (a === b && !this.#chance(0.02)) continue;
+      const [one, other] = [this.#below(names.length), this.#below(names.length)];
+      const [a, b] = this.#taste.steady === true && one < other ? [other, one] : [one, other];
+      if (a === b && (this.#taste.steady === true || !this.#chance(0.02))) continue;
       const [from, to] = [names[a] as string, names[b] as string];
       const kind = this.#weighted(KINDS);
       lines.get(from)?.push(`${kind}=${to}`);
-      if (this.#chance(0.6)) this.#order(a, b, names, lines);
+      if (this.#chance(0.6)) this.#order(a, b, names, lines, rank);
     }
     for (let edge = 0; edge < names.length / 2; edge += 1) {
-      this.#order(this.#below(names.length), this.#below(names.length), names, lines);
+      this.#order(this.#below(names.length), this.#below(names.length), names, lines, rank);
     }
   }
 
-  /** Units are ordered after those of smaller numbers, unless cycles are wanted. */
-  #order(a: number, b: number, names: readonly string[], lines: ReadonlyMap<string, string[]>): void {
+  /** Units are ordered after those of a smaller rank, unless cycles are wanted. */
+  #order(
+    a: number,
+    b: number,
+    names: readonly string[],
+    lines: ReadonlyMap<string, string[]>,
+    rank: readonly number[],
+  ): void {
     if (a === b) return;
-    const [first, second] = this.#taste.cycles === true || a < b ? [a, b] : [b, a];
+    const [first, second] = this.#taste.cycles === true || rank[a]! < rank[b]! ? [a, b] : [b, a];
     if (this.#chance(0.7)) lines.get(names[second] as string)?.push(`After=${names[first]}`);
     else lines.get(names[first] as string)?.push(`Before=${names[second]}`);
   }
