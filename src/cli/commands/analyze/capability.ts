@@ -4,7 +4,8 @@ import { PlainFiles } from '../../../host/node/plain-files.ts';
 import { CAPABILITIES, parseCapability } from '../../../units/syntax/capability.ts';
 import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
-import { answer, columns, defineLookup, wordsOf } from './words.ts';
+import { answer, wordsOf } from './offline.ts';
+import { columns, defineLookup } from './words.ts';
 
 export function define(command: Command): void {
   defineLookup(command);

@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { callsOf, knownSyscalls, type SyscallGroup, syscallGroups } from '../../../units/syntax/syscall-names.ts';
 import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
-import { answer, defineLookup, wordsOf } from './words.ts';
+import { answer, wordsOf } from './offline.ts';
+import { defineLookup } from './words.ts';
 
 export function define(command: Command): void {
   defineLookup(command);
