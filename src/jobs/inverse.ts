@@ -8,9 +8,9 @@
  *
  * What a unit does beyond its jobs (OnFailure=, files it writes) is no part of a plan, and none of its way back.
  */
-import { isRefusal, plan } from './plan.ts';
+import { isRefusal, NO_JOBS, partsOf, plan } from './plan.ts';
 import { loadRefusal } from './refusals.ts';
-import type { JobRequest, Plan, PlanWorld, Refusal } from './types.ts';
+import type { ActiveState, JobGraph, JobMode, JobRequest, Plan, PlanWorld, Refusal, UnitStates } from './types.ts';
 import { goesDown, isDown, isUp, isUpOrComing } from './verbs.ts';
 
 /** A request for starts and stops at once; undefined: there is nothing to do. */
@@ -19,9 +19,10 @@ export function bothWays(
   stops: readonly string[],
   by: string,
   title: string,
+  mode: JobMode = 'replace',
 ): JobRequest | undefined {
   if (starts.length + stops.length === 0) return undefined;
-  const common = { mode: 'replace', by, title, automatic: true } as const;
+  const common = { mode, by, title, automatic: true } as const;
   if (stops.length === 0) return { verb: 'start', units: starts, ...common };
   const also = starts.length === 0 ? {} : { also: [{ verb: 'start', units: starts } as const] };
   return { verb: 'stop', units: stops, ...common, ...also };
@@ -29,8 +30,8 @@ export function bothWays(
 
 /** What takes a plan back, seen from the world before it was applied; undefined: nothing can be undone, or nothing is to be. */
 export function inverse(
-  { states, installed }: PlanWorld,
-  plan: Plan,
+  { graph, states, installed }: PlanWorld,
+  planned: Plan,
   by: string,
   title: string,
 ): JobRequest | undefined {
@@ -41,18 +42,36 @@ export function inverse(
     return isUpOrComing(states.active(unit));
   };
   const units = [
-    ...plan.jobs.map(({ unit, type }) => ({
+    ...planned.jobs.map(({ unit, type }) => ({
       unit,
       up: type !== 'stop',
       counts: type !== 'verify-active' && type !== 'nop',
     })),
-    ...plan.replaces
-      .filter(({ unit }) => plan.jobs.every((job) => job.unit !== unit))
+    ...planned.replaces
+      .filter(({ unit }) => planned.jobs.every((job) => job.unit !== unit))
       .map(({ unit }) => ({ unit, up: isUpOrComing(states.active(unit)), counts: true })),
   ].filter(({ unit, up, counts }) => counts && wasWanted(unit) !== up);
   const starts = units.filter(({ up }) => !up).map(({ unit }) => unit);
   const stops = units.filter(({ up }) => up).map(({ unit }) => unit);
-  return bothWays([...new Set(starts)].sort(), [...new Set(stops)].sort(), by, title);
+  const back = bothWays([...new Set(starts)].sort(), [...new Set(stops)].sort(), by, title);
+  return back === undefined ? undefined : exactly(graph, states, planned, back);
+}
+
+/**
+ * Going back is not to touch what the plan did not touch: a unit that was up while another one, which it is part of, was down is not
+ * to be stopped with that one. Where it would be, each unit is brought back by itself.
+ */
+function exactly(graph: JobGraph, before: UnitStates, planned: Plan, back: JobRequest): JobRequest {
+  const types = new Map(planned.jobs.map(({ unit, type }) => [unit, type]));
+  const after = (unit: string): ActiveState => {
+    const type = types.get(unit);
+    if (type === 'start' || type === 'restart') return 'active';
+    return type === 'stop' ? 'inactive' : before.active(unit);
+  };
+  const way = plan({ graph, states: { active: after }, installed: NO_JOBS }, back);
+  const own = new Set(partsOf(back).flatMap(({ units }) => units));
+  const same = !isRefusal(way) && way.jobs.every(({ unit }) => own.has(unit));
+  return same ? back : { ...back, mode: 'ignore-requirements' };
 }
 
 /** A way back that can be gone: what is left out, and why. */
@@ -88,7 +107,7 @@ export function planBack(world: PlanWorld, request: JobRequest): WayBack {
   const parts = [request, ...(request.also ?? [])].map(({ verb, units }) => ({ verb, units: possible(verb, units) }));
   const starts = parts.filter(({ verb }) => verb === 'start').flatMap(({ units }) => units);
   const stops = parts.filter(({ verb }) => verb === 'stop').flatMap(({ units }) => units);
-  const wanted = bothWays(starts, stops, request.by, request.title ?? request.by);
+  const wanted = bothWays(starts, stops, request.by, request.title ?? request.by, request.mode);
   if (wanted === undefined) return { planned: undefined, request: undefined, notes };
   const planned = plan(world, wanted);
   if (!isRefusal(planned)) return { planned, request: wanted, notes };

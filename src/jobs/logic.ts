@@ -28,25 +28,15 @@
  * Effects, besides the host's own: {@link JobsEffect}.
  */
 
-import {
-  CONFIRM,
-  type Confirmation,
-  confirmationOf,
-  type KeptPlan,
-  keep,
-  noRoom,
-  recheck,
-  type Wish,
-} from './apply.ts';
+import type { Confirmation, KeptPlan } from './apply.ts';
 import { type Durations, note, timedAs } from './estimate.ts';
 import { type Stall, stall } from './explain.ts';
 import type { IdentityWorld } from './identity.ts';
-import { planBack } from './inverse.ts';
+import { Keeper, type KeeperEvent } from './keeper.ts';
 import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
 import { isRefusal, partsOf, plan } from './plan.ts';
 import { level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
-import { refusal } from './refusals.ts';
 import { diff, type JobsState, load, patch, save } from './saved.ts';
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
@@ -76,8 +66,6 @@ const RULES_AGAIN_MS = 250;
 const MAX_NOTES = 100;
 /** And so many jobs, where it is to name all of them. */
 const MAX_TOLD_JOBS = 1000;
-/** What is put in the log for a plan that cannot be applied. */
-const NO_REQUEST: JobRequest = { verb: 'nop', units: [], mode: 'replace', by: '' };
 
 export { type JobsState, jobsOf } from './saved.ts';
 
@@ -300,19 +288,14 @@ class Turn {
         this.#unitsLoaded();
         break;
       case 'keep-plan':
-        this.#keepPlan(event['request'] as JobRequest, event['id'] as string, event['client']);
-        break;
       case 'apply':
-        this.#apply(event['wish'] as Wish, event['client']);
-        break;
       case 'bring-back':
-        this.#bringBack(event['request'] as JobRequest, event['wish'] as Wish, event['client']);
-        break;
       case 'confirm':
-        this.#confirm(event['id'] as string, event['by'] as string, event['client']);
+        this.#keeper().take(event as unknown as KeeperEvent);
         break;
       case 'deadline':
-        this.#deadline(event['name'] as string);
+        if (!this.#keeper().expired(event['name'] as string))
+          this.#touched.add((event['name'] as string).slice(RULES_OF.length));
         break;
       // `unit-ended` tells nothing that `through` of a `unit-changed` has not told; nothing can be done about the host's
       // `shutdown` and `effect-failed`.
@@ -337,6 +320,17 @@ class Turn {
     return { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table), settings };
   }
 
+  #keeper(): Keeper {
+    return new Keeper({
+      world: this.#planWorld(),
+      nowMs: this.#event.atMs ?? 0,
+      plans: this.#plans,
+      confirmations: this.#confirmations,
+      install: (planned, request) => this.#install(planned, request),
+      effect: (effect) => this.#effect(effect),
+    });
+  }
+
   #install(planned: Plan | Refusal, request: JobRequest): RequestAnswer {
     if (isRefusal(planned)) {
       const message = `${requestWords(request)} for ${request.by}: refused: ${planned.refused}; ${planned.todo}`;
@@ -348,82 +342,6 @@ class Turn {
     for (const message of planned.notes.slice(0, MAX_NOTES))
       this.#effect({ type: 'log', params: { level: 'info', message } });
     return accepted(planned, request, ids, this.#graph);
-  }
-
-  #keepPlan(request: JobRequest, id: string, client: unknown): void {
-    const said = keep(this.#planWorld(), this.#plans, request, id, this.#event.atMs ?? 0);
-    const answer = 'kept' in said ? { id: said.kept } : said;
-    this.#effect({ type: 'answerPlan', params: { client, what: 'keep-plan', answer } });
-  }
-
-  #apply(wish: Wish, client: unknown): void {
-    const planned = recheck(this.#planWorld(), this.#plans, wish);
-    const request = isRefusal(planned) ? { ...NO_REQUEST, by: wish.by, title: `plan ${wish.id}` } : planned.request;
-    this.#carryOut(planned, request, wish, client);
-  }
-
-  /** What a snapshot is restored with: starts and stops, of which some may not be possible any more. */
-  #bringBack(request: JobRequest, wish: Wish, client: unknown): void {
-    const { planned, request: wanted, notes } = planBack(this.#planWorld(), request);
-    if (planned === undefined || wanted === undefined) {
-      this.#effect({ type: 'answer', params: { client, answer: { accepted: {}, jobs: 0, notes, cuts: [] } } });
-      return;
-    }
-    const tellAll = wish.tellAll === true ? { tellAll: true } : {};
-    this.#carryOut(
-      isRefusal(planned) ? planned : { ...planned, notes: [...notes, ...planned.notes] },
-      { ...wanted, ...tellAll },
-      wish,
-      client,
-    );
-  }
-
-  #carryOut(planned: Plan | Refusal, request: JobRequest, wish: Wish, client: unknown): void {
-    const full = wish.confirmMs === undefined ? undefined : noRoom(this.#confirmations, wish.id);
-    if (wish.confirmMs !== undefined && full === undefined && !isRefusal(planned)) {
-      const waiting = confirmationOf(this.#planWorld(), planned, wish, this.#event.atMs ?? 0);
-      this.#confirmations.set(wish.id, waiting);
-      this.#effect({ type: 'armDeadline', params: { name: `${CONFIRM}${wish.id}`, ms: wish.confirmMs } });
-    }
-    const answer = this.#install(full ?? planned, request);
-    this.#effect({ type: 'answer', params: { client, answer } });
-  }
-
-  #confirm(id: string, by: string, client: unknown): void {
-    const waiting = this.#confirmations.get(id);
-    if (waiting === undefined) {
-      const refused = refusal(
-        'NoSuchPlan',
-        '',
-        `plan ${id} does not wait to be confirmed`,
-        'see what does: sctl confirm --list',
-      );
-      this.#effect({ type: 'answerPlan', params: { client, what: 'confirm', answer: { refused } } });
-      return;
-    }
-    this.#confirmations.delete(id);
-    this.#effect({ type: 'disarmDeadline', params: { name: `${CONFIRM}${id}` } });
-    this.#effect({
-      type: 'log',
-      params: { level: 'info', message: `plan ${id} (${waiting.what}) confirmed by ${by}` },
-    });
-    this.#effect({ type: 'answerPlan', params: { client, what: 'confirm', answer: { id } } });
-  }
-
-  #deadline(name: string): void {
-    if (!name.startsWith(CONFIRM)) {
-      this.#touched.add(name.slice(RULES_OF.length));
-      return;
-    }
-    const id = name.slice(CONFIRM.length);
-    const waiting = this.#confirmations.get(id);
-    if (waiting === undefined) return;
-    this.#confirmations.delete(id);
-    const back = waiting.undo === undefined ? undefined : planBack(this.#planWorld(), waiting.undo);
-    const notes = [...(back?.notes ?? []), ...(back?.planned === undefined ? ['there is nothing to undo'] : [])];
-    for (const note of [`plan ${id} (${waiting.what}) is undone: nobody confirmed it in time`, ...notes])
-      this.#effect({ type: 'log', params: { level: 'warning', message: note } });
-    if (back?.planned !== undefined && back.request !== undefined) this.#install(back.planned, back.request);
   }
 
   #unitRequest({ from, unit, verb, mode, why }: UnitRequest): void {

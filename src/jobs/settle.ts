@@ -199,7 +199,8 @@ class Settling {
   }
 
   #destroys(): Refusal | undefined {
-    for (const node of this.#nodes()) {
+    // The nearest to the request says most about it.
+    for (const node of this.#nodes().sort((a, b) => a.serial - b.serial)) {
       const installed = this.#world.installed.of(node.unit);
       if (installed === undefined || !conflicts(installed.type, node.type)) continue;
       if (this.#mode !== 'fail' && !installed.irreversible) continue;
