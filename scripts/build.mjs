@@ -1,5 +1,6 @@
 // Builds what is missing or older than its sources: the static native binaries, the addon, the bundles.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   copyFileSync,
@@ -32,6 +33,19 @@ function newest(...paths) {
     }
   }
   return latest;
+}
+
+/** Names everything below a directory, to the letter. */
+function hashOf(directory) {
+  const hash = createHash('sha256');
+  const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  for (const path of paths.sort())
+    hash
+      .update(`${path.slice(root.length)}\0`)
+      .update(readFileSync(path))
+      .update('\0');
+  return hash.digest('hex').slice(0, 32);
 }
 
 function run(program, args, env = {}) {
@@ -111,6 +125,7 @@ function buildBundles() {
       '--log-level=warning',
       `--outfile=${file}`,
       `--define:SYSMASTER_VERSION="${projectVersion()}"`,
+      `--define:SYSMASTER_BUILD="${hashOf(join(root, 'src'))}"`,
       ...(format === 'esm'
         ? ["--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);"]
         : ['--define:import.meta.dirname=__dirname']),

@@ -21,8 +21,8 @@ import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts
 import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { createObserver } from './actors/observer.ts';
-import { adoptions, comingUp, relist } from './actors/recovery.ts';
 import { PidFiles } from './actors/pid-files.ts';
+import { adoptions, comingUp, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { type Loaded, UNITS, unitsKind } from './actors/small.ts';
@@ -34,7 +34,7 @@ import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { unitsRead } from './actors/views.ts';
 import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
-import type { Host, HostEvent } from './host/ports.ts';
+import { type Host, HostError, type HostEvent } from './host/ports.ts';
 import type { JobsWorld } from './jobs/logic.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
@@ -52,6 +52,8 @@ import { systemPaths } from './units/index.ts';
 
 export interface CoreOptions {
   readonly version: string;
+  /** Names the program to the letter; with it, units are kept for a next core of the same name. */
+  readonly build?: string;
   /** Directory of our own programs: logd. */
   readonly libDirectory: string;
   /** NAME=value, for every service (DefaultEnvironment=). */
@@ -104,7 +106,10 @@ export interface Core {
 export function createCore(host: Host, options: CoreOptions): Core {
   const { environment, runDirectory } = host.facts;
   const paths = unitPaths(environment, runDirectory);
-  const registry = createRegistry({ files: host.files, facts: host.facts, paths, clock: host.clock });
+  const { build, version } = options;
+  const cacheFile =
+    build === undefined ? {} : { cacheFile: { path: `${runDirectory}/units.cache`, version: `${version} ${build}` } };
+  const registry = createRegistry({ files: host.files, facts: host.facts, paths, clock: host.clock, ...cacheFile });
   let actors: ActorHost;
   const theActors = () => actors;
   const snapshotOf = (unit: string) => actors.read<UnitSnapshot>(`unit:${unit}`);
@@ -203,6 +208,14 @@ export function createCore(host: Host, options: CoreOptions): Core {
     checks,
     units: () => registry.units(),
     actors: theActors,
+    settled() {
+      try {
+        registry.loader.keep();
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error;
+        host.log.log('warning', { errno: error.code, about: error.about }, 'units cannot be kept for the next core');
+      }
+    },
   };
   const kinds: ActorKinds = {
     ...unitKinds(tools, machines),

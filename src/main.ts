@@ -18,6 +18,8 @@ function started<T>(start: () => T): T {
 
 /** Set by the bundler; the source tree has none. */
 declare const SYSMASTER_VERSION: string | undefined;
+/** Likewise: names the sources to the letter. */
+declare const SYSMASTER_BUILD: string | undefined;
 
 const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
 const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
@@ -31,6 +33,7 @@ const host = started(() =>
 for (const finding of settings.findings) host.log.log('warning', {}, finding);
 const core = createCore(host, {
   version: typeof SYSMASTER_VERSION === 'undefined' ? 'source' : SYSMASTER_VERSION,
+  ...(typeof SYSMASTER_BUILD === 'undefined' ? {} : { build: SYSMASTER_BUILD }),
   libDirectory: host.facts.environment['SYSMASTER_LIB'] ?? __dirname,
   environment: settings.defaultEnvironment,
 });

@@ -46,6 +46,8 @@ export interface JobsTools {
   /** Units in memory. */
   units(): readonly Unit[];
   readonly actors: () => ActorHost;
+  /** The last job is over: time for what can wait. */
+  settled(): void;
 }
 
 const idempotent = <P>(run: (call: Parameters<EffectDef['run']>[0], params: P) => void): EffectDef => ({
@@ -108,6 +110,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         call.post('events', { type: 'idle' });
         for (const { name, service } of tools.units())
           if (service?.Type === 'idle') call.post(`unit:${name}`, { type: 'idle-go' });
+        tools.settled();
       }),
       log: idempotent((_call, { level, unit, message }: Params<'log'>) => host.log.log(level, { unit }, message)),
     },

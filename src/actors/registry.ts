@@ -7,7 +7,7 @@ import type { FilePort, MachineFacts } from '../host/ports.ts';
 import type { JobGraph, UnitFacts } from '../jobs/types.ts';
 import { machineOf } from '../machines/index.ts';
 import type { Json } from '../supervisor/actor.ts';
-import type { CacheClock } from '../units/cache.ts';
+import type { CacheClock, CacheFile } from '../units/cache.ts';
 import { PERPETUAL } from '../units/dependencies.ts';
 import {
   createGraph,
@@ -31,6 +31,8 @@ export interface RegistryOptions {
   readonly paths: UnitPaths;
   /** Lets units whose files have not changed be kept over a reload. */
   readonly clock?: CacheClock;
+  /** Where they are kept for the next core. */
+  readonly cacheFile?: CacheFile;
 }
 
 export interface Registry extends UnitWorld {
@@ -83,8 +85,9 @@ function faultsOf(unit: Unit): readonly string[] {
   return faults.slice(0, MAX_FAULTS);
 }
 
-export function createRegistry({ files, facts, paths, clock }: RegistryOptions): Registry {
-  const loader = createUnitLoader({ files, facts, paths, ...(clock === undefined ? {} : { clock }) });
+export function createRegistry(options: RegistryOptions): Registry {
+  const { files, facts, paths } = options;
+  const loader = createUnitLoader(options);
   let graph = createGraph(loader);
   let known = new Map<string, UnitFacts>();
 

@@ -13,6 +13,7 @@
  */
 import { type FilePort, type FileStat, HostError } from '../host/ports.ts';
 import type { Catalog, CatalogEntry, Found } from './catalog.ts';
+import { type Blank, packUnit, readLines, unpackUnit, writeLines } from './packed.ts';
 import type { Unit } from './types.ts';
 
 /** The coarsest tick of a file system's clock, and the kernel's own. */
@@ -28,6 +29,13 @@ export interface CacheClock {
   realMs(): number;
   /** CLOCK_BOOTTIME in ms. */
   bootMs(): number;
+}
+
+/** Where units are kept for the next start of core. */
+export interface CacheFile {
+  readonly path: string;
+  /** Of the program, to the letter: what another one has made of a file is not believed. */
+  readonly version: string;
 }
 
 /** What a unit is made of, besides the world. */
@@ -47,6 +55,10 @@ export interface Remembered {
   /** Number of the scan that it was last asked for in. */
   scan: number;
 }
+
+/** What the header of the file says, and what stands in front of each unit in it. */
+type About = readonly [world: string, clockOffsetMs: number];
+type Key = readonly [name: string, path: string, kind: Remembered['kind'], rest: string, stamp?: Stamp];
 
 export type Stamp = readonly [dev: number, ino: number, size: number, mtimeMs: number, ctimeMs: number];
 
@@ -72,10 +84,47 @@ export class UnitCache {
   /** When the last scan began, CLOCK_REALTIME ms. */
   #scannedMs = Number.NEGATIVE_INFINITY;
 
+  /** Something is not in the file as it is. */
+  #dirty = false;
+
   constructor(files: FilePort, clock: CacheClock) {
     this.#files = files;
     this.#clock = clock;
     this.#clockOffsetMs = clock.realMs() - clock.bootMs();
+  }
+
+  /** Take in what an earlier core has kept; before the first scan. A file that is not to be believed is left out. */
+  restore({ path, version }: CacheFile, blank: Blank): void {
+    let read: ReturnType<typeof readLines>;
+    try {
+      read = readLines(this.#files.readText(path) ?? '', version);
+    } catch (error) {
+      if (error instanceof HostError) return; // then there is none; it is written anew
+      throw error;
+    }
+    if (read === undefined) return;
+    const [world, clockOffsetMs] = read.about as About;
+    if (Math.abs(clockOffsetMs - this.#clockOffsetMs) > SET_MS) return;
+    this.#world = world;
+    for (const line of read.lines) {
+      const [key = '', head = '', body = ''] = line.split('\t');
+      const [name, place, kind, rest, stamp] = JSON.parse(key) as Key;
+      const unit = unpackUnit(head, body, blank);
+      this.#units.set(name, { unit, path: place, kind, stamp, rest, scan: this.#scan });
+    }
+  }
+
+  /** Write what the next core may want, if there is anything new. @throws HostError */
+  save({ path, version }: CacheFile, blank: Blank): void {
+    if (!this.#dirty || this.#world === undefined) return;
+    this.#dirty = false;
+    const lines: string[] = [];
+    for (const [name, { unit, path: place, kind, rest, stamp }] of this.#units) {
+      const key: Key = stamp === undefined ? [name, place, kind, rest] : [name, place, kind, rest, stamp];
+      lines.push(`${JSON.stringify(key)}\t${packUnit(unit, blank)}`);
+    }
+    const about: About = [this.#world, this.#clockOffsetMs];
+    this.#files.writeText(path, writeLines(version, about, lines), 0o600);
   }
 
   /** The unit path is about to be scanned. */
@@ -127,6 +176,7 @@ export class UnitCache {
     }
     const { path = '', kind = 'none' } = entry ?? {};
     this.#units.set(name, { unit, path, kind, stamp, rest, scan: this.#scan });
+    this.#dirty = true;
   }
 
   /**

@@ -8,7 +8,7 @@
  */
 import { type FilePort, HostError, type MachineFacts } from '../host/ports.ts';
 import { type Building, createBuilding } from './building.ts';
-import { type CacheClock, UnitCache } from './cache.ts';
+import { type CacheClock, type CacheFile, UnitCache } from './cache.ts';
 import { type Catalog, createCatalog, type Found } from './catalog.ts';
 import { impliedEdges, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
 import type { Context, Draft } from './directives/draft.ts';
@@ -30,6 +30,7 @@ import { nameToPath, parseName, pathToName, simplifyPath, typeOf, type UnitName 
 import { type Assignment, FILE_LENGTH_MAX, placeOf, readUnitText, type UnitText } from './reader.ts';
 import { specifiersOf } from './specifiers.ts';
 import { parseBoolean } from './syntax/scalar.ts';
+import { type Zones, zonesOf } from './time/zones.ts';
 import type { Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
 import { unitFileState } from './unit-file-state.ts';
 import { decodeUtf8 } from './utf8.ts';
@@ -45,6 +46,8 @@ export interface UnitLoaderOptions {
   readonly devices?: boolean;
   /** With it, units whose files have not changed are kept over a {@link UnitLoader.refresh}. Default: nothing is kept. */
   readonly clock?: CacheClock;
+  /** With a clock: where they are kept for the next start. Default: nowhere. */
+  readonly cacheFile?: CacheFile;
 }
 
 export interface UnitLoader {
@@ -63,6 +66,8 @@ export interface UnitLoader {
   refresh(): void;
   /** The clock was set: what was kept cannot be compared with files any more. Units that are loaded stay. */
   clockSet(): void;
+  /** Write what the next start may want to `cacheFile`, if there is anything new. @throws HostError */
+  keep(): void;
 }
 
 const FINDINGS_MAX = 1000;
@@ -96,12 +101,16 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   let units = new Map<string, Unit>();
   let texts = new Map<string, UnitText | 'masked' | undefined>();
   let capacity: Context['capacity'] | undefined;
+  let zones: Zones | undefined;
   const cache = options.clock === undefined ? undefined : new UnitCache(files, options.clock);
+  let restored = false;
   /** While a unit is made: something of it could not be read. */
   let unreadable = false;
 
   const theCatalog = (): Catalog => {
     if (catalog !== undefined) return catalog;
+    if (options.cacheFile !== undefined && !restored) cache?.restore(options.cacheFile, newDraft);
+    restored = true;
     cache?.scanning();
     catalog = createCatalog(files, paths.search);
     cache?.inWorld(worldOf(catalog));
@@ -117,6 +126,11 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   const machine = (): Context['capacity'] => {
     capacity ??= readCapacity(files);
     return capacity;
+  };
+
+  const theZones = (): Zones => {
+    zones ??= zonesOf(files, facts.environment['TZ']);
+    return zones;
   };
 
   /** A file's assignments; undefined: it is not there. Throws HostError when it cannot be read. */
@@ -176,7 +190,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
 
     /** What is wrong with assignments that do not count. */
     const tellFaults = (assignments: readonly Assignment[], { sections }: UnitText): void =>
-      createBuilding(name, newDraft(name.type), findings, facts, machine, entry?.path ?? '').take(
+      createBuilding(name, newDraft(name.type), findings, facts, machine, theZones, entry?.path ?? '').take(
         { assignments, sections, findings: [], broken: true, beyond: [] },
         false,
       );
@@ -219,7 +233,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     // The log's own socket lies on it.
     if (name.name === '-.mount' && draft.mount !== undefined) draft.mount.StandardOutput = 'null';
     if (PERPETUAL.has(name.name)) draft.unit.DefaultDependencies = false;
-    const building = createBuilding(name, draft, findings, facts, machine, fragmentPath);
+    const building = createBuilding(name, draft, findings, facts, machine, theZones, fragmentPath);
     if (fragment !== undefined) {
       findings.push(...fragment.findings);
       building.take(fragment, false);
@@ -339,9 +353,13 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       return build({ name, entry: undefined, names: found.name === name ? found.names : [name] }, { text, file });
     },
     clockSet: () => cache?.forget(),
+    keep() {
+      if (options.cacheFile !== undefined) cache?.save(options.cacheFile, newDraft);
+    },
     refresh() {
       catalog = undefined;
       capacity = undefined;
+      zones = undefined;
       units = new Map();
       texts = new Map();
     },

@@ -1,7 +1,7 @@
 /**
  * What loading and planning cost by themselves, in a process of their own so that "cold" is cold: no core, no init.
  *
- *   node load.ts DIRECTORY UNITS [CACHE]     prints one JSON object, {@link LoadTimes}
+ *   node load.ts DIRECTORY UNITS [CACHE]     prints one JSON object, {@link LoadTimes}; CACHE is used, and made if missing
  *
  * DIRECTORY is filled with UNITS unit files, unless it is there: `many.target` wants them all, and each but the first comes
  * after another one.
@@ -26,6 +26,7 @@ export interface LoadTimes {
 }
 
 const [directory, count] = [process.argv[2] as string, Number(process.argv[3])];
+const cacheFile = process.argv[4] === undefined ? {} : { cacheFile: { path: process.argv[4], version: 'bench' } };
 
 function unitText(number: number): string {
   return `[Unit]
@@ -80,8 +81,9 @@ function time<T>(what: string, run: () => T): T {
 
 const clock = { realMs: () => Date.now(), bootMs: () => Number(process.hrtime.bigint()) / 1e6 };
 const files: FilePort = Object.assign(new PlainFiles(), { watch() {}, unwatch() {} });
-const registry = createRegistry({ files, facts, paths: plainPaths([directory]), clock });
+const registry = createRegistry({ files, facts, paths: plainPaths([directory]), clock, ...cacheFile });
 const units = time('load', () => registry.load(['many.target'])).map(({ name }) => name);
+registry.loader.keep();
 if (units.length < count) throw new Error(`${units.length} units`);
 for (let round = 0; round < 3; round += 1) time('reload', () => registry.reload(units));
 const world = { graph: registry.jobGraph, states: { active: () => 'inactive' as const }, installed: NO_JOBS };

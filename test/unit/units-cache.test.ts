@@ -218,6 +218,124 @@ test('a file that could not be read is tried again', () => {
   expect(loader.load('a.service').loadState).toBe('loaded');
 });
 
+const FILE = { path: '/run/units', version: 'this one' };
+const KEPT = {
+  ...TREE,
+  '/etc/u/a.service.d/x.conf': '[Unit]\nWants=b.service\nNot=known\n',
+  '/etc/u/m.service': '-> /dev/null',
+};
+const KEPT_NAMES = ['a.service', 'b.service', 't@x.service', 'm.service', 'not-there.service'];
+
+/** A core has loaded these, and kept them. */
+function kept() {
+  const world = disk({ ...KEPT, '/run/other': '' });
+  const loader = loaderOf(world, { cacheFile: FILE });
+  for (const name of KEPT_NAMES) loader.load(name);
+  loader.keep();
+  return world;
+}
+
+/** Files below the unit path that are read by what `use` does. */
+function reads(world: ReturnType<typeof disk>, use: () => void): string[] {
+  const read: string[] = [];
+  const { readText } = world.files;
+  world.files.readText = (path) => {
+    if (PATHS.search.some((place) => path.startsWith(place))) read.push(path);
+    return readText(path);
+  };
+  use();
+  world.files.readText = readText;
+  return read;
+}
+
+test('the next core reads no unit file that has not changed, and has the same units', () => {
+  const world = kept();
+  const next = loaderOf(world, { cacheFile: FILE });
+  expect(reads(world, () => void KEPT_NAMES.map((name) => next.load(name)))).toEqual([]);
+  const fresh = freshly(world);
+  for (const name of KEPT_NAMES) {
+    expect(next.load(name)).toEqual(fresh.load(name));
+    expect(JSON.stringify({ ...next.load(name) })).toHaveLength(JSON.stringify(fresh.load(name)).length);
+  }
+});
+
+test.each(CHANGES)('the next core reads a unit that is %s again', (_what, change, name) => {
+  const world = kept();
+  change(world);
+  expect(loaderOf(world, { cacheFile: FILE }).load(name)).toEqual(freshly(world).load(name));
+});
+
+test('what another version of ours, another machine or another unit path has kept is not believed', () => {
+  const world = kept();
+  const everything = ['/etc/u/a.service', '/etc/u/a.service.d/x.conf'];
+  const readBy = (more: object) =>
+    reads(world, () => void loaderOf(world, { cacheFile: FILE, ...more }).load('a.service'));
+  expect(readBy({ cacheFile: { ...FILE, version: 'another one' } })).toEqual(everything);
+  expect(readBy({ facts: { ...testFacts, hostname: 'other' } })).toEqual(everything);
+  expect(readBy({ paths: plainPaths(['/etc/u']) })).toEqual(everything);
+  expect(readBy({ devices: false })).toEqual(everything);
+  expect(readBy({})).toEqual([]);
+});
+
+test('when the clock was set between two cores nothing that was kept is believed', () => {
+  const world = kept();
+  world.state.setMs = -60_000;
+  world.rewrite('/etc/u/b.service', service('owt'));
+  expect(loaderOf(world, { cacheFile: FILE }).load('b.service').unit.Description).toBe('owt');
+});
+
+test('a cache that is cut off, changed anywhere, or no cache at all is not believed', () => {
+  const world = kept();
+  const whole = world.files.readText(FILE.path) ?? '';
+  expect(whole.length).toBeGreaterThan(1000);
+  const fresh = KEPT_NAMES.map((name) => freshly(world).load(name));
+  const damaged = fc.oneof(
+    fc.nat(whole.length - 1).map((length) => whole.slice(0, length)),
+    fc.tuple(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 127 })).map(([at, bits]) => {
+      const code = whole.charCodeAt(at) ^ bits;
+      return whole.slice(0, at) + String.fromCharCode(code) + whole.slice(at + 1);
+    }),
+    fc.constantFrom('', '\n', '[]\n', 'null\n', '{}', `${whole}x`, `${whole}${whole}`),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(damaged, (text) => {
+      world.put(FILE.path, text);
+      const loader = loaderOf(world, { cacheFile: FILE });
+      expect(KEPT_NAMES.map((name) => loader.load(name))).toEqual(fresh);
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a unit of every type comes back with all that it was', () => {
+  const sections: Record<string, string> = {
+    service:
+      '[Service]\nType=notify\nExecStart=-/bin/a b "c d"\nLimitNOFILE=5:9\nRestart=always\nNice=0\nEnvironment=A=1\n',
+    socket: '[Socket]\nListenStream=/run/x\nListenDatagram=5\nBacklog=7\n',
+    target: '',
+    slice: '[Slice]\nMemoryMax=5M\n',
+    timer: '[Timer]\nOnCalendar=daily\nOnBootSec=5\nPersistent=yes\n',
+    path: '[Path]\nPathExists=/x\n',
+    mount: '[Mount]\nWhat=tmpfs\nWhere=/u\nType=tmpfs\n',
+    automount: '[Automount]\nWhere=/u\n',
+    swap: '[Swap]\nWhat=/u\n',
+  };
+  const unit =
+    '[Unit]\nDescription=Ü %n\tx\nAfter=a.service a.service\nConditionPathExists=|!/x\nDefaultDependencies=no\nWants=a.service\n' +
+    'Unknown=1\nJobTimeoutSec=infinity\n[Install]\nWantedBy=x.target\n[X-Own]\na=b\n';
+  const tree = Object.fromEntries(Object.entries(sections).map(([type, text]) => [`/etc/u/u.${type}`, unit + text]));
+  const world = disk({ ...tree, '/run/other': '' });
+  const first = loaderOf(world, { cacheFile: FILE });
+  const names = Object.keys(sections).map((type) => `u.${type}`);
+  const units = names.map((name) => first.load(name));
+  first.keep();
+  const next = loaderOf(world, { cacheFile: FILE });
+  const opened = reads(world, () => expect(names.map((name) => next.load(name))).toEqual(units));
+  expect(opened).toEqual([]);
+  for (const [place, name] of names.entries()) expect({ ...next.load(name) }).toEqual({ ...units[place] });
+});
+
 const NAMES = ['a.service', 'b.service', 'a-b.service', 't@.service', 'x.target', 'srv.mount'];
 const ends = ['', '.d/1.conf', '.d/2.conf', '.wants/b.service', '.requires/x.target'];
 const places = fc.constantFrom('/etc/u', '/lib/u');
@@ -239,14 +357,15 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('remove' as const), path }),
   fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(100, 1_900, 5_000) }),
   fc.record({ do: fc.constant('set' as const), ms: fc.constantFrom(-5_000, 0, 5_000) }),
-  fc.record({ do: fc.constant('refresh' as const) }),
+  fc.record({ do: fc.constantFrom('refresh' as const, 'restart' as const) }),
 );
 
 test('whatever is done to the unit path, what is kept equals what is read', () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 3, maxLength: 25 }), (steps) => {
       const world = disk({ ...TREE, '/srv/elsewhere': service('far') });
-      const loader = loaderOf(world);
+      world.put('/run/other', '');
+      const loader = loaderOf(world, { cacheFile: FILE });
       const all = [...NAMES.filter((name) => !name.includes('@')), 't@i.service', 'z.service'];
       for (const one of steps) {
         if (one.do === 'put') world.put(one.path, one.text);
