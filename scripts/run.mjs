@@ -83,7 +83,7 @@ const tasks = {
   bench: () => become(node, ['test/bench/main.ts', ...args]),
   // All that `npm test` takes a sample of. Arguments: the first seed, and how many.
   simulate: () =>
-    run('vitest', ['run', 'test/simulation'], {
+    run('vitest', ['run', 'test/simulation', 'test/conformance/jobs-peer.test.ts'], {
       SIMULATE: 'all',
       SIMULATE_SEEDS: `${args[0] ?? 1} ${args[1] ?? 3000}`,
     }),

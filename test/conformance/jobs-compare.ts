@@ -64,6 +64,7 @@ export function deliberate(
 ): string | undefined {
   const request = differences[0]?.request;
   if (request === undefined) return undefined;
+  if (theirs.cycles) return 'an ordering cycle: systemd deletes a job of it, we cut an ordering';
   const one = theirs.outcomes[request]!;
   const other = ours.outcomes[request]!;
   const down = (unit: string | undefined) => /^(inactive|failed)/.test(one.states[unit ?? ''] ?? '');

@@ -102,7 +102,10 @@ describe.skipIf(missing !== undefined)(`rules of jobs${missing === undefined ? '
 
   const sctl = (...args: string[]) => system.sctl(...args);
   const activeOf = (name: string) => sctl('is-active', name).stdout.trim();
-  const states = (...names: string[]) => names.map(activeOf);
+  const states = (...names: string[]) =>
+    sctl('is-active', ...names)
+      .stdout.trim()
+      .split('\n');
   const property = (name: string, key: string) => sctl('show', '-p', key, '--value', name).stdout.trim();
   const soon = (name: string, state: string) => eventually(`${name} is ${state}`, () => activeOf(name) === state);
   const up = (...names: string[]) => expect(sctl('start', ...names)).toMatchObject({ status: 0 });
@@ -144,7 +147,10 @@ describe.skipIf(missing !== undefined)(`rules of jobs${missing === undefined ? '
 
   test('a restart is passed on along Requires= and PartOf=, not along Wants=, and not upwards', () => {
     up('dep.service', 'd-requires.service', 'd-wants.service', 'd-partof.service');
-    const pids = (...names: string[]) => names.map((name) => property(name, 'MainPID'));
+    const pids = (...names: string[]) =>
+      sctl('show', '-p', 'MainPID', '--value', ...names)
+        .stdout.trim()
+        .split(/\n+/);
     const before = pids('d-requires.service', 'd-partof.service', 'd-wants.service');
     expect(sctl('restart', 'dep.service').status).toBe(0);
     const after = pids('d-requires.service', 'd-partof.service', 'd-wants.service');

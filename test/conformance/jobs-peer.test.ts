@@ -1,0 +1,71 @@
+/**
+ * Random sets of units and requests: what our core makes of them, and what a live systemd 252 does.
+ *
+ * Compared are refusals, the results of all jobs, the order of those that are ordered, and the states of all units after each
+ * request. systemd goes by the order of hash tables where the manual leaves a choice, so it need not do the same twice: a set
+ * that differs is given to it again after another boot, and to us under other names; and what remains must be one of
+ * the differences on purpose. `npm run simulate` compares many, `npm test` a few.
+ */
+import { expect, test } from 'vitest';
+import { debianMissing } from '../integration/support/debian.ts';
+import { systemsMissing } from '../integration/support/system.ts';
+import { type UnitSet, unitSet } from '../simulation/generate.ts';
+import { compare, type Difference, deliberate } from './jobs-compare.ts';
+import { playOurs } from './jobs-ours.ts';
+import { playPeer, type Told } from './jobs-peer.ts';
+
+const missing = systemsMissing() ?? debianMissing();
+const all = process.env['SIMULATE'] === 'all';
+const [first, count] = all ? [1_000, 60] : [1, 5];
+const BOOTS = 3;
+/** Ways in which our own run may go. */
+const WAYS = 30;
+
+interface Verdict {
+  readonly differences: readonly Difference[];
+  /** Why it is as it is, if it is not simply the same. */
+  readonly why: string | undefined;
+}
+
+function judge(set: UnitSet, theirs: Told): Verdict {
+  if (theirs.restless) return { differences: [], why: 'systemd does not come to rest' };
+  let best: Verdict | undefined;
+  for (let way = 0; way <= WAYS; way += 1) {
+    const ours = playOurs(set, way);
+    const differences = compare(set, theirs, ours);
+    if (differences.length === 0) return { differences, why: way === 0 ? undefined : 'it is chance' };
+    const why = deliberate(set, differences, theirs, ours);
+    best ??= why === undefined ? { differences, why } : { differences: [], why };
+  }
+  return best as Verdict;
+}
+
+test.skipIf(missing !== undefined)(
+  `random sets of units end as they do under systemd${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  { timeout: 1_200_000 },
+  async () => {
+    const reasons: string[] = [];
+    let left: readonly { set: UnitSet; differences: readonly Difference[] }[] = Array.from(
+      { length: count },
+      (_, index) => ({
+        set: unitSet(first + index, {
+          steady: true,
+          cycles: index % 3 === 2,
+          prefix: `s${index}x`,
+          ...(all ? {} : { units: 5 + index }),
+        }),
+        differences: [],
+      }),
+    );
+    for (let boot = 0; boot < BOOTS && left.length > 0; boot += 1) {
+      const told = await playPeer(left.map(({ set }) => set));
+      const verdicts = left.map(({ set }, index) => ({ set, ...judge(set, told[index] as Told) }));
+      reasons.push(...verdicts.flatMap(({ set, why }) => (why === undefined ? [] : [`seed ${set.seed}: ${why}`])));
+      left = verdicts.filter(({ differences }) => differences.length > 0);
+    }
+    if (all) console.log(`${count} sets, of which not simply the same:\n${reasons.join('\n')}`);
+    expect(left.map(({ set, differences }) => ({ seed: set.seed, differences }))).toEqual([]);
+    // Agreement is the rule, and differences on purpose the exception.
+    expect(reasons.length).toBeLessThan(count / 2);
+  },
+);
