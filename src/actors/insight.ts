@@ -86,6 +86,10 @@ export function createInsight(parts: InsightParts): Insight {
     active: (unit) => snapshotOf(unit)?.context.active ?? 'inactive',
     deadlines: (job) => parts.actors().deadlines(`job:${job}`),
     cuts,
+    askedBy: (pid) =>
+      (context()?.errands ?? [])
+        .filter(({ by, answer }) => answer === undefined && by.includes(`pid ${pid} `))
+        .flatMap(({ wanted }) => wanted.flatMap(({ job, over }) => (job === null || over ? [] : [job]))),
     refusal(unit) {
       if (registry.unit(unit) === undefined) return '';
       const planned = jobs.plan({ verb: 'start', units: [unit], mode: 'replace', by: 'sctl why' });

@@ -30,9 +30,9 @@ import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
-import type { Snapshots } from './snapshots.ts';
 import { callerWords, requestTold } from './requests.ts';
 import { groupOf } from './unit-effects.ts';
+import type { Snapshots } from './snapshots.ts';
 import { groupView, stampOf, unitState } from './views.ts';
 
 /** What the manager needs of the job table. */
@@ -53,9 +53,9 @@ export interface ManagerParts {
   readonly actors: () => ActorHost;
   readonly jobs: JobsView;
   readonly checks: Checks;
-  /** Made from what this manager tells of units and unit files, hence later than it. */
   readonly insight: Manager['insight'];
   readonly snapshots: () => Snapshots;
+  /** Made from what this manager tells of units and unit files, hence later than it. */
   /** The charts of the kinds that have one. */
   readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
   readonly version: string;
@@ -202,7 +202,11 @@ export function createManager(parts: ManagerParts): Manager {
       const path = groupOf(unit);
       return unit.type === 'target' || (path === '' && unit.name !== '-.slice') ? undefined : groupView(host, path);
     },
-    edges: (name) => registry.graph.allEdges(name),
+    // A unit that is not in memory is spoken of without being kept there; who else names it is not known then.
+    edges: (name) =>
+      registry.unit(name) === undefined && isUnitName(name)
+        ? registry.loader.load(name).edges
+        : registry.graph.allEdges(name),
     texts(name) {
       const unit = find(name);
       const paths = [unit.fragmentPath, ...unit.dropInPaths].filter((path) => path !== '');
@@ -254,9 +258,9 @@ export function createManager(parts: ManagerParts): Manager {
       const back = jobs.back(request);
       return { plan: back.plan, files, notes: [...notes, ...back.notes] };
     },
-    findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
     insight: parts.insight,
     machine(name): MachineView {
+    findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
       const actor = parts.actors().read(name) === undefined ? `unit:${registry.graph.canonical(name)}` : name;
       const snapshot = parts.actors().read<{ value: MachineView['value']; context: MachineView['context'] }>(actor);
       const kind = parts.actors().tree(actor)?.kind;

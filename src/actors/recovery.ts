@@ -51,7 +51,7 @@ export function comingUp({ mode, why, hello }: RecoveryView): Post {
   const death = hello.deaths.at(-1);
   const state = mode === 'restored' ? 'with its state' : `without state: ${why}`;
   const core =
-    hello.cores <= 1 ? 'core came up' : `core came back ${state}; the one before ended by ${deathWords(death)}`;
+    hello.cores === 0 ? 'core came up' : `core came back ${state}; the one before ended by ${deathWords(death)}`;
   return { to: 'events', event: { type: 'tell', what: { core } } };
 }
 

@@ -92,7 +92,7 @@ export function createStalls({ host, registry, actors, jobs, errands }: StallPar
       return {
         ring: [...way.map((job) => job.unit), `process ${pid}`],
         why: [
-          ...way.flatMap((job) => job.waits.map((wait) => wait.why)),
+          ...way.flatMap((job) => job.waits.flatMap((wait) => (wait.job === undefined ? [] : [wait.why]))),
           `job ${own.id} (${own.type} ${unit}) waits for a process of ${unit}: process ${pid}, which waits for job ${asked.id} (${asked.type} ${asked.unit}) that it has asked for`,
         ],
         todo: `ask with --no-block in ${unit}, drop the ordering, or cancel job ${asked.id}`,

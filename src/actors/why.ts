@@ -11,7 +11,7 @@ import { edgeWords, originWords } from '../jobs/words.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { UnitSnapshot } from '../machines/view.ts';
 import type { Edge } from '../units/types.ts';
-import { blockedOn, blockedWords } from './blocked.ts';
+import { type Blocked, blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
 import type { LastWords, Order } from './history.ts';
 import { stampOf } from './views.ts';
@@ -35,6 +35,8 @@ export interface WhyWorld {
   cuts(
     unit: string,
   ): readonly { readonly edge: Edge; readonly why: string; readonly ring: readonly string[]; readonly done: boolean }[];
+  /** Open jobs that this process, or one below it, has asked for and waits for. */
+  askedBy(pid: number): readonly number[];
   /** What stands in the way of a start now; empty: nothing. */
   refusal(unit: string): string;
 }
@@ -134,13 +136,13 @@ export class Why {
         const where = edge === undefined ? undefined : originWords(edge.origin);
         const below = seen.size > DEPTH * WIDTH ? [] : [this.job(wait.job, seen)];
         found.push(cause('edge', wait.why, { unit: wait.unit, job: wait.job, where, since: job.created, below }));
-      } else found.push(...this.#waitsOfUnit(job.unit, wait.why));
+      } else found.push(...this.#waitsOfUnit(job.unit, wait.why, seen));
     }
     return found;
   }
 
   /** What the unit itself is waiting for: its processes, its socket, the kernel. */
-  #waitsOfUnit(unit: string, otherwise: string): Cause[] {
+  #waitsOfUnit(unit: string, otherwise: string, seen: Set<string>): Cause[] {
     const snapshot = this.#world.snapshot(unit);
     if (unit.endsWith('.device')) {
       const since = snapshot?.context.since.stateChangeMs ?? null;
@@ -156,7 +158,7 @@ export class Why {
       const command = process.list === 'MAINPID' ? 'the main process' : `${process.list}=`;
       if (process.pid === null)
         found.push(cause('process', `${command} of ${unit} is being started by init`, { unit }));
-      else found.push(this.process(process.pid, unit, command));
+      else found.push(this.process(process.pid, unit, command, seen));
     }
     if (found.length === 0 && context?.deadline?.name === 'RestartSec') {
       found.push(
@@ -174,14 +176,19 @@ export class Why {
   }
 
   /** A process, and what it is blocked on. */
-  process(pid: number, unit: string, command: string): Cause {
+  process(pid: number, unit: string, command: string, seen: Set<string>): Cause {
     const { host } = this.#world;
     const blocked = blockedOn(host, pid);
     const words = blocked === undefined ? `process ${pid} is gone` : blockedWords(blocked);
     const status = (this.#world.snapshot(unit)?.context as Partial<ServiceContext> | undefined)?.mainStatus;
     const since = status?.pid === pid ? this.#stamp(status.startMs) : undefined;
     const kind = / (tcp|udp|unix) /.test(words) ? 'socket' : 'process';
-    return cause(kind, `${command} of ${unit}: ${words}`, { unit, pid, since });
+    const below = pidsOf(blocked)
+      .flatMap((one) => this.#world.askedBy(one))
+      .map((id) =>
+        cause('request', `it has asked for job ${id} and waits for it`, { job: id, below: [this.job(id, seen)] }),
+      );
+    return cause(kind, `${command} of ${unit}: ${words}`, { unit, pid, since, below });
   }
 
   #jobDeadlines(id: number): Cause[] {
@@ -252,7 +259,7 @@ export class Why {
     }
     const { service } = state;
     if (service !== undefined && service.mainPid > 0)
-      found.push(this.process(service.mainPid, name, 'the main process'));
+      found.push(this.process(service.mainPid, name, 'the main process', new Set()));
     if (service !== undefined && service.nRestarts > 0)
       found.push(cause('limit', `it has been restarted ${service.nRestarts} times by Restart=`, { unit: name }));
     if (service !== undefined && service.mainPid === 0 && state.sub === 'exited')
@@ -287,7 +294,7 @@ export class Why {
     if (state.active === 'activating' || state.active === 'deactivating') {
       const order = state.active === 'activating' ? last.up : last.down;
       if (order !== undefined) found.push(this.#order(order, unit.name, new Set()));
-      return [...found, ...this.#waitsOfUnit(unit.name, `${unit.name} is ${state.active}`)];
+      return [...found, ...this.#waitsOfUnit(unit.name, `${unit.name} is ${state.active}`, new Set())];
     }
     const { up, down } = last;
     if (up !== undefined && state.inactiveEnter !== undefined && state.active === 'inactive') {
@@ -533,6 +540,9 @@ export class Why {
     return found;
   }
 }
+
+const pidsOf = (blocked: Blocked | undefined): number[] =>
+  blocked === undefined ? [] : [blocked.pid, ...pidsOf(blocked.child)];
 
 const endedOf = ({ code, status }: { code: string; status: number }) =>
   code === 'exited' ? { exited: status } : code === 'killed' ? { killed: status } : { dumped: status };

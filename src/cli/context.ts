@@ -8,6 +8,8 @@ export interface Context {
   readonly input: () => Promise<string>;
   /** Standard output is a terminal: colours, cut lines. */
   readonly terminal: boolean;
+  /** So is standard error; absent: not known. */
+  readonly errorTerminal?: boolean;
   /** Columns of it; Infinity where there is none. */
   readonly columns: number;
   readonly env: Readonly<Record<string, string | undefined>>;

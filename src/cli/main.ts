@@ -31,6 +31,7 @@ const context: Context = {
     return text;
   },
   terminal: process.stdout.isTTY === true,
+  errorTerminal: process.stderr.isTTY === true,
   columns: Number(process.env['COLUMNS']) || process.stdout.columns || 80,
   env: process.env,
   nowUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),

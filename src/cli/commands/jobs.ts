@@ -4,6 +4,7 @@ import { CliError } from '../context.ts';
 import { exitOfError, exits } from '../exit.ts';
 import { expand } from '../names.ts';
 import type { Options } from '../options.ts';
+import { showProgress } from '../progress.ts';
 import { untilEnded } from '../wait.ts';
 import type { Outcome, Refusal, Unit } from '../wire.ts';
 import { showPlan } from './plan.ts';
@@ -156,13 +157,19 @@ export interface Request {
 /** Ask for jobs, say what went wrong, and return the exit status. */
 export async function request(call: Call, { verb, units, mode, noBlock = false }: Request): Promise<number> {
   const { client, options } = call;
-  const { outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Request', {
-    verb,
-    units,
-    mode: mode ?? modeOf(options),
-    noBlock,
-    transaction: options.showTransaction === true,
-  });
+  const progress = noBlock ? undefined : showProgress(call, units);
+  let outcomes: Outcome[];
+  try {
+    ({ outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Request', {
+      verb,
+      units,
+      mode: mode ?? modeOf(options),
+      noBlock,
+      transaction: options.showTransaction === true,
+    }));
+  } finally {
+    await progress?.end();
+  }
   return await tellOutcomes(call, verb, outcomes);
 }
 

@@ -123,7 +123,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     mkdirSync(join(place(path), '..'), { recursive: true });
     writeFileSync(place(path), text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   }
-  const output = openSync(join(state, 'console'), 'w');
+  const output = openSync(join(state, 'console'), 'a');
   const outer = spawn(
     join(project, 'scripts/namespaces.sh'),
     [state, options.root ?? '-', `${inSystem}/init`, '--config', '/run/init.conf'],
