@@ -152,7 +152,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: ['full', 'force', 'runtime', 'dropIn', 'stdin', 'reload', 'root'],
     load: () => import('./edit.ts'),
   },
-  'get-default': { args: '', help: 'the target that is booted', group: FILES, options: ['root'], load: () => import('./default.ts') },
+  'get-default': {
+    args: '',
+    help: 'the target that is booted',
+    group: FILES,
+    options: ['root'],
+    load: () => import('./default.ts'),
+  },
   'set-default': {
     args: '<target>',
     help: 'boot another target',
@@ -248,6 +254,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     help: 'time, faults of unit files, cycles, values: analyze --help names the words',
     group: INSIGHT,
     load: () => import('./analyze/index.ts'),
+  },
+  convert: {
+    args: '[units...]',
+    help: 'unit files of systemd in our form, and what of them is not honoured',
+    group: INSIGHT,
+    own: true,
+    load: () => import('./convert.ts'),
   },
   escape: {
     args: '[strings...]',
