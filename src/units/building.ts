@@ -35,6 +35,7 @@ export function createBuilding(
   findings: Finding[],
   facts: MachineFacts,
   machine: () => Context['capacity'],
+  zones: () => Context['zones'],
   fragmentPath: string,
 ): Building {
   const sections = sectionsOf(name.type);
@@ -152,7 +153,8 @@ export function createBuilding(
       return;
     }
     if (dropIn && section === 'Install' && !told.has('install in a drop-in')) told.add('install in a drop-in');
-    if (row.renamedTo !== undefined) tell(row.obsolete === true ? 'warning' : 'note', 'an old name', `write ${row.renamedTo}=`);
+    if (row.renamedTo !== undefined)
+      tell(row.obsolete === true ? 'warning' : 'note', 'an old name', `write ${row.renamedTo}=`);
     row.apply(draft, value, ctx);
     if (row.status === 'unsupported' && !told.has(`${section}.${key}`)) {
       told.add(`${section}.${key}`);
@@ -165,6 +167,9 @@ export function createBuilding(
     facts,
     get capacity() {
       return machine();
+    },
+    get zones() {
+      return zones();
     },
     tryExpand: (text) => specifiers.expand(text),
     expand(text, offset) {

@@ -3,6 +3,7 @@
  */
 import type { MachineFacts } from '../../host/ports.ts';
 import type { UnitName } from '../names.ts';
+import type { Zones } from '../time/zones.ts';
 import type {
   AutomountSection,
   Condition,
@@ -48,6 +49,8 @@ export interface Context {
   readonly facts: MachineFacts;
   /** Memory of the machine and the greatest number of tasks, for percentages; undefined: not known. */
   readonly capacity: { readonly memoryBytes: number | undefined; readonly tasks: number | undefined };
+  /** Time zones of the machine. */
+  readonly zones: Zones;
   /** Specifiers resolved; undefined: one is unknown, which has been told, and the assignment does not count. */
   expand(text: string, offset?: number): string | undefined;
   /** The same without telling. */

@@ -9,6 +9,7 @@
 import { simplifyPath } from '../names.ts';
 import { pathFault } from '../syntax/path.ts';
 import { parseInteger } from '../syntax/scalar.ts';
+import { parseCalendar } from '../time/calendar.ts';
 import type {
   AutomountSection,
   MountSection,
@@ -96,7 +97,12 @@ export const timerDirectives: readonly Directive[] = [
         return;
       }
       const expanded = ctx.expand(value);
-      if (expanded !== undefined) target.OnCalendar = [...target.OnCalendar, expanded];
+      if (expanded === undefined) return;
+      const parsed = parseCalendar(expanded, ctx.zones);
+      // Where specifiers were resolved, offsets are those of another text.
+      if ('fault' in parsed)
+        ctx.fault(parsed.fault.why, parsed.fault.todo, expanded === value ? parsed.fault.offset : undefined);
+      else target.OnCalendar = [...target.OnCalendar, expanded];
     },
     { ...NOT_YET, form: 'CALENDAR' },
   ),
