@@ -8,7 +8,7 @@
  */
 import { type FilePort, HostError, type MachineFacts } from '../host/ports.ts';
 import { type Building, createBuilding } from './building.ts';
-import { type CacheClock, UnitCache } from './cache.ts';
+import { type CacheClock, type CacheFile, UnitCache } from './cache.ts';
 import { type Catalog, createCatalog, type Found } from './catalog.ts';
 import { impliedEdges, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
 import type { Context, Draft } from './directives/draft.ts';
@@ -46,6 +46,8 @@ export interface UnitLoaderOptions {
   readonly devices?: boolean;
   /** With it, units whose files have not changed are kept over a {@link UnitLoader.refresh}. Default: nothing is kept. */
   readonly clock?: CacheClock;
+  /** With a clock: where they are kept for the next start. Default: nowhere. */
+  readonly cacheFile?: CacheFile;
 }
 
 export interface UnitLoader {
@@ -64,6 +66,8 @@ export interface UnitLoader {
   refresh(): void;
   /** The clock was set: what was kept cannot be compared with files any more. Units that are loaded stay. */
   clockSet(): void;
+  /** Write what the next start may want to `cacheFile`, if there is anything new. @throws HostError */
+  keep(): void;
 }
 
 const FINDINGS_MAX = 1000;
@@ -99,11 +103,14 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   let capacity: Context['capacity'] | undefined;
   let zones: Zones | undefined;
   const cache = options.clock === undefined ? undefined : new UnitCache(files, options.clock);
+  let restored = false;
   /** While a unit is made: something of it could not be read. */
   let unreadable = false;
 
   const theCatalog = (): Catalog => {
     if (catalog !== undefined) return catalog;
+    if (options.cacheFile !== undefined && !restored) cache?.restore(options.cacheFile, newDraft);
+    restored = true;
     cache?.scanning();
     catalog = createCatalog(files, paths.search);
     cache?.inWorld(worldOf(catalog));
@@ -346,6 +353,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       return build({ name, entry: undefined, names: found.name === name ? found.names : [name] }, { text, file });
     },
     clockSet: () => cache?.forget(),
+    keep() {
+      if (options.cacheFile !== undefined) cache?.save(options.cacheFile, newDraft);
+    },
     refresh() {
       catalog = undefined;
       capacity = undefined;
