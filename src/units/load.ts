@@ -104,8 +104,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   let zones: Zones | undefined;
   const cache = options.clock === undefined ? undefined : new UnitCache(files, options.clock);
   let restored = false;
-  /** While a unit is made: something of it could not be read. */
-  let unreadable = false;
+  /** While a unit is made: all of it could be read, and comes from what is compared. */
+  let keepable = true;
 
   const theCatalog = (): Catalog => {
     if (catalog !== undefined) return catalog;
@@ -129,6 +129,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   };
 
   const theZones = (): Zones => {
+    keepable = false; // the database of time zones is no file of the unit path: nobody compares it
     zones ??= zonesOf(files, facts.environment['TZ']);
     return zones;
   };
@@ -167,9 +168,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     const inputs = cache.inputs(theCatalog(), found, theCatalog().enabledBy(found.name, paths) ?? '');
     const known = cache.get(found, inputs);
     if (known !== undefined) return known;
-    unreadable = false;
+    keepable = true;
     const unit = build(found, undefined);
-    if (!unreadable) cache.put(found, inputs, unit);
+    if (keepable) cache.put(found, inputs, unit);
     return unit;
   }
 
@@ -204,7 +205,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         fragment = text;
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
-        unreadable = true;
+        keepable = false;
         return emptyUnit(name.name, name.type, names, 'error', [
           about('error', entry.path, 'unit file', `cannot be read: ${error.code}`, 'check its permissions'),
         ]);
@@ -250,7 +251,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         if (text.broken) tellFaults(text.beyond, { ...text, sections: [] });
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
-        unreadable = true;
+        keepable = false;
         findings.push(about('error', path, 'drop-in', `cannot be read: ${error.code}`, 'check its permissions'));
       }
     }

@@ -315,7 +315,7 @@ test('a unit of every type comes back with all that it was', () => {
     socket: '[Socket]\nListenStream=/run/x\nListenDatagram=5\nBacklog=7\n',
     target: '',
     slice: '[Slice]\nMemoryMax=5M\n',
-    timer: '[Timer]\nOnCalendar=daily\nOnBootSec=5\nPersistent=yes\n',
+    timer: '[Timer]\nOnBootSec=5\nPersistent=yes\n',
     path: '[Path]\nPathExists=/x\n',
     mount: '[Mount]\nWhat=tmpfs\nWhere=/u\nType=tmpfs\n',
     automount: '[Automount]\nWhere=/u\n',
@@ -421,4 +421,14 @@ test('a reload with nothing changed keeps the graph, one with a change tells whi
   expect(changed.map(({ name }) => name)).toEqual(['a.service', 'new.service']);
   expect(registry.graph.others('a.service', 'Wants')).toEqual(['new.service']);
   expect(registry.graph.others('a.service', 'WantedBy')).toEqual(['all.target']);
+});
+
+test('a timer that names a time zone is read again when the zones have changed', () => {
+  const zone = '/usr/share/zoneinfo/Mars/Base';
+  const world = disk({ '/etc/u/a.timer': '[Timer]\nOnCalendar=*-*-* 05:00:00 Mars/Base\n' });
+  const loader = loaderOf(world);
+  loader.load('a.timer');
+  world.put(zone, 'TZif2');
+  loader.refresh();
+  expect(loader.load('a.timer')).toEqual(freshly(world).load('a.timer'));
 });
