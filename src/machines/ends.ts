@@ -104,19 +104,23 @@ export function settle<C extends UnitContext & { readonly settings: EndSettings 
   const active = endedWell(result) ? 'inactive' : 'failed';
   turn.set({ downs: downs + 1 } as Partial<C>);
   turn.ask('ended', { active, result, restarting: how.restarting, why: how.why });
-  if (active === 'failed' && before !== 'failed') act(turn, 'FailureAction', how.mainEnded);
-  if (active === 'inactive') act(turn, 'SuccessAction', how.mainEnded);
+  const ends = { ask: turn.ask.bind(turn), settings: turn.context.settings };
+  if (active === 'failed' && before !== 'failed') act(ends, 'FailureAction', how.mainEnded);
+  if (active === 'inactive') act(ends, 'SuccessAction', how.mainEnded);
 }
 
-function act<C extends UnitContext & { readonly settings: EndSettings }>(
-  turn: Turn<C, { type: string; atMs: number }>,
+/** Carry out FailureAction= or SuccessAction=, if there is one. */
+export function act(
+  {
+    ask,
+    settings,
+  }: { readonly ask: Turn<UnitContext, { type: string; atMs: number }>['ask']; readonly settings: EndSettings },
   setting: 'FailureAction' | 'SuccessAction',
   mainEnded: Ended | null,
 ): void {
-  const { settings } = turn.context;
   if (settings[setting] === 'none') return;
   const own = mainEnded !== null && 'exited' in mainEnded ? mainEnded.exited : null;
-  turn.ask('unitAction', {
+  ask('unitAction', {
     setting,
     action: settings[setting],
     exitStatus: settings[`${setting}ExitStatus`] ?? own,

@@ -1,5 +1,6 @@
 /** The machines of the unit types, by the kind of actor that runs them. */
 import type { Unit, UnitType } from '../units/types.ts';
+import { endSettings } from './ends.ts';
 import { sliceMachine, staticMachine, targetMachine } from './plain.ts';
 import { scopeMachine, scopeSettings } from './scope.ts';
 import { serviceMachine } from './service.ts';
@@ -39,5 +40,6 @@ export function machineOf(unit: Unit): { readonly kind: MachineKind; readonly se
     return { kind, settings: serviceSettings({ unit: unit.unit, service: unit.service }) };
   if (unit.socket !== undefined) return { kind, settings: socketSettings({ ...unit, socket: unit.socket }) };
   if (unit.scope !== undefined) return { kind, settings: scopeSettings({ ...unit, scope: unit.scope }) };
-  return { kind, settings: kind === 'static' ? { type: unit.type } : null };
+  if (kind === 'static') return { kind, settings: { type: unit.type } };
+  return { kind, settings: unit.unit.SuccessAction === 'none' ? null : endSettings(unit.unit) };
 }

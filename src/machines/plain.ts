@@ -8,11 +8,21 @@
  * shown as they are, and a start says `unsupported`: it is never pretended.
  */
 import { setup } from 'xstate';
+import { act, type EndSettings } from './ends.ts';
 import type { ActiveState, PlainEvent, SettingsEvent, StaticEvent } from './protocol.ts';
 import { step, type Turn, withEffects } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
 
-interface SliceContext extends UnitContext {
+/** Input: what is to follow the end of the unit (SuccessAction=); absent or null: nothing. */
+export interface PlainInput {
+  readonly settings?: EndSettings | null;
+}
+
+interface PlainContext extends UnitContext {
+  readonly settings: EndSettings | null;
+}
+
+interface SliceContext extends PlainContext {
   readonly invocation: number;
 }
 
@@ -28,14 +38,32 @@ const goDown = (turn: PlainTurn<UnitContext>) => {
 
 const end = step<UnitContext, PlainEvent>(goDown);
 
+const endOfPlain = (turn: PlainTurn<PlainContext>) => {
+  goDown(turn as unknown as PlainTurn<UnitContext>);
+  const { settings } = turn.context;
+  if (settings) act({ ask: (name, params) => turn.ask(name, params), settings }, 'SuccessAction', null);
+};
+
+const endPlain = step<PlainContext, PlainEvent>(endOfPlain);
+
+const takeEnds = step<PlainContext, PlainEvent | SettingsEvent<EndSettings | null>>((turn) => {
+  turn.set({ settings: (turn.event as SettingsEvent<EndSettings | null>).settings });
+});
+
 /** Targets: systemd.target(5). */
 export const targetMachine = setup({
-  types: {} as { context: UnitContext; events: PlainEvent | SettingsEvent; tags: ActiveState },
-  actions: withEffects({ enter, end }),
+  types: {} as {
+    context: PlainContext;
+    events: PlainEvent | SettingsEvent<EndSettings | null>;
+    input: PlainInput;
+    tags: ActiveState;
+  },
+  actions: withEffects({ enter, end: endPlain, takeEnds }),
 }).createMachine({
   id: 'target',
-  context: newUnit,
+  context: ({ input }) => ({ ...newUnit, settings: input.settings ?? null }),
   initial: 'dead',
+  on: { settings: { actions: 'takeEnds' } },
   states: {
     dead: { tags: 'inactive', entry: { type: 'enter', params: 'inactive' }, on: { start: 'active' } },
     active: {
@@ -53,17 +81,23 @@ const beginSlice = step<SliceContext, PlainEvent>((turn) => {
 
 const endSlice = step<SliceContext, PlainEvent>((turn) => {
   turn.ask('release', { restarting: false });
-  goDown(turn as unknown as PlainTurn<UnitContext>);
+  endOfPlain(turn as unknown as PlainTurn<PlainContext>);
 });
 
 /** Slices: systemd.slice(5). */
 export const sliceMachine = setup({
-  types: {} as { context: SliceContext; events: PlainEvent | SettingsEvent; tags: ActiveState },
-  actions: withEffects({ enter, beginSlice, endSlice }),
+  types: {} as {
+    context: SliceContext;
+    events: PlainEvent | SettingsEvent<EndSettings | null>;
+    input: PlainInput;
+    tags: ActiveState;
+  },
+  actions: withEffects({ enter, beginSlice, endSlice, takeEnds }),
 }).createMachine({
   id: 'slice',
-  context: { ...newUnit, invocation: 0 },
+  context: ({ input }) => ({ ...newUnit, settings: input.settings ?? null, invocation: 0 }),
   initial: 'dead',
+  on: { settings: { actions: 'takeEnds' } },
   states: {
     dead: {
       tags: 'inactive',

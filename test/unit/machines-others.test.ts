@@ -86,6 +86,21 @@ test('a target is up when it is asked to be', () => {
   expect(run(targetMachine, {}, { type: 'start' }, { type: 'stop' }).state).toBe('inactive/dead');
 });
 
+test.each([
+  ['target', targetMachine],
+  ['slice', sliceMachine],
+] as const)('SuccessAction= follows the end of a %s, and nothing else', (_type, machine) => {
+  const settings = { ...scopeWith(), SuccessAction: 'reboot', SuccessActionExitStatus: 7, RebootArgument: 'now' };
+  const { effects } = run(machine, { settings }, { type: 'start' }, { type: 'stop' });
+  expect(effects.filter(({ type }) => type === 'unitAction').map(({ params }) => params)).toEqual([
+    { setting: 'SuccessAction', action: 'reboot', exitStatus: 7, rebootArgument: 'now' },
+  ]);
+  expect(run(machine, { settings: null }, { type: 'start' }, { type: 'stop' }).names).not.toContain('unitAction');
+  // A reload of unit files may bring it, or take it away.
+  const later = run(machine, {}, { type: 'start' }, { type: 'settings', settings }, { type: 'stop' });
+  expect(later.names).toContain('unitAction');
+});
+
 test('a slice has its group from start to stop', () => {
   expect(run(sliceMachine, {}, { type: 'start' }).names).toEqual(['prepare']);
   expect(run(sliceMachine, {}, { type: 'start' }, { type: 'stop' }).names).toEqual(['prepare', 'release', 'ended']);
