@@ -425,10 +425,14 @@ test('a reload with nothing changed keeps the graph, one with a change tells whi
 
 test('a timer that names a time zone is read again when the zones have changed', () => {
   const zone = '/usr/share/zoneinfo/Mars/Base';
+  // tzfile(5): one type of local time, and no transitions; both halves of the file are the same then.
+  const half = `TZif2${'\0'.repeat(15)}${[0, 0, 0, 0, 1, 4].map((count) => `\0\0\0${String.fromCharCode(count)}`).join('')}${'\0'.repeat(6)}MST\0`;
   const world = disk({ '/etc/u/a.timer': '[Timer]\nOnCalendar=*-*-* 05:00:00 Mars/Base\n' });
   const loader = loaderOf(world);
-  loader.load('a.timer');
-  world.put(zone, 'TZif2');
+  const faults = () => loader.load('a.timer').findings.filter(({ what }) => what.startsWith('OnCalendar='));
+  expect(faults()).toHaveLength(1);
+  world.put(zone, `${half}${half}\nMST0\n`);
   loader.refresh();
+  expect(faults()).toEqual([]);
   expect(loader.load('a.timer')).toEqual(freshly(world).load('a.timer'));
 });
