@@ -35,7 +35,7 @@ export function documentOf(world: IdentityWorld, plan: Plan, here: Circumstances
     touches: plan.touches.toSorted(),
     stops: stopsOf(world, plan),
     stands: standsOf(world, plan),
-    waits: plan.jobs.flatMap((job) => waitsOf(world, plan, job)),
+    waits: waitsOf(world, plan),
     estimate: estimate(plan, here.durations),
   };
 }
@@ -65,30 +65,29 @@ export function reasonWords(reason: Reason | undefined): string {
   return `${reason.because}: ${edgeWords(reason.edge)}`;
 }
 
-/** Jobs in the table that a planned job will wait for, and its own unit where that is on its way elsewhere. */
-function waitsOf({ graph, states, installed }: PlanWorld, plan: Plan, job: Plan['jobs'][number]): PlannedWait[] {
-  const { unit, type } = job;
+/** Jobs in the table that planned jobs will wait for, and their own units where those are on their way elsewhere. */
+function waitsOf({ graph, states, installed }: PlanWorld, plan: Plan): PlannedWait[] {
   const found: PlannedWait[] = [];
-  const active = states.active(unit);
-  const mustRest = type === 'start' ? active === 'deactivating' : type === 'reload' && active !== 'active';
-  if (mustRest) found.push({ unit, why: `${unit} is ${active}, and must come to rest first` });
-  if (installed.all().length === 0) return found;
-  const planned = new Set(plan.jobs.map((other) => other.unit));
-  for (const ordering of orderingsOf(graph, unit)) {
-    const { later, earlier } = ordering;
-    const other = installed.of(later === unit ? earlier : later);
-    if (other === undefined || planned.has(other.unit) || installed.isCut(later, earlier)) continue;
-    if (plan.replaces.some(({ job: id }) => id === other.id)) continue;
-    const who = later === unit ? waiter(job, other) : waiter(other, job);
-    if (who === undefined || ordering[who] !== unit) continue;
-    found.push({
-      unit,
-      job: other.id,
-      why: `${jobWords(other)} comes first: ${edgeWords(representative(graph, ordering))}`,
-    });
+  const planned = new Set(plan.jobs.map(({ unit }) => unit));
+  const replaced = new Set(plan.replaces.map(({ job }) => job));
+  const alone = installed.all().length === 0;
+  for (const job of plan.jobs) {
+    const { unit, type } = job;
+    const active = states.active(unit);
+    const mustRest = type === 'start' ? active === 'deactivating' : type === 'reload' && active !== 'active';
+    if (mustRest) found.push({ unit, why: `${unit} is ${active}, and must come to rest first` });
+    for (const ordering of alone ? [] : orderingsOf(graph, unit)) {
+      const { later, earlier } = ordering;
+      const other = installed.of(later === unit ? earlier : later);
+      if (other === undefined || planned.has(other.unit) || installed.isCut(later, earlier)) continue;
+      const who = later === unit ? waiter(job, other) : waiter(other, job);
+      if (replaced.has(other.id) || who === undefined || ordering[who] !== unit) continue;
+      const edge = edgeWords(representative(graph, ordering));
+      found.push({ unit, job: other.id, why: `${jobWords(other)} comes first: ${edge}` });
+    }
+    const own = installed.of(unit);
+    if (own !== undefined && !conflicts(own.type, type) && type !== 'nop')
+      found.push({ unit, job: own.id, why: `${jobWords(own)} is there already and is merged with it` });
   }
-  const own = installed.of(unit);
-  if (own !== undefined && !conflicts(own.type, type) && type !== 'nop')
-    found.push({ unit, job: own.id, why: `${jobWords(own)} is there already and is merged with it` });
   return found;
 }

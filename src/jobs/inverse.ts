@@ -41,6 +41,7 @@ export function inverse(
       return !goesDown(job.type) || job.type === 'restart';
     return isUpOrComing(states.active(unit));
   };
+  const own = new Set(planned.jobs.map(({ unit }) => unit));
   const units = [
     ...planned.jobs.map(({ unit, type }) => ({
       unit,
@@ -48,7 +49,7 @@ export function inverse(
       counts: type !== 'verify-active' && type !== 'nop',
     })),
     ...planned.replaces
-      .filter(({ unit }) => planned.jobs.every((job) => job.unit !== unit))
+      .filter(({ unit }) => !own.has(unit))
       .map(({ unit }) => ({ unit, up: isUpOrComing(states.active(unit)), counts: true })),
   ].filter(({ unit, up, counts }) => counts && wasWanted(unit) !== up);
   const starts = units.filter(({ up }) => !up).map(({ unit }) => unit);

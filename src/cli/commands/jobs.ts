@@ -129,6 +129,9 @@ function refused(call: Call, verb: string, asked: string, refusal: Refusal): str
   const { error, unit, todo, details } = refusal;
   const lines = [`Failed to ${verb} ${asked}: ${refusalWords(verb, refusal)}`];
   const known = ['NoSuchUnit', 'UnitMasked', 'JobTypeNotApplicable'].includes(error);
+  // Another unit is at fault: how it is needed, down to file and line.
+  const elsewhere = unit !== '' && unit !== asked && refusalWords(verb, refusal) !== refusal.why;
+  if (elsewhere) lines.push(`  ${refusal.why}`);
   // The faults themselves, each with its place: there is no need to look for them elsewhere.
   for (const detail of details ?? []) lines.push(`  ${detail}`);
   const faulty = (error === 'LoadFailed' || error === 'BadUnitSetting') && (details ?? []).length > 0;

@@ -70,7 +70,7 @@ export async function bootSmall({ units, wants = [], ...options }: SmallOptions)
       ...files,
       [`${UNITS}/multi-user.target.d/wants.conf`]: `[Unit]\nWants=${wants.join(' ')}\n`,
     },
-    coreEnvironment: { ...options.coreEnvironment, SYSMASTER_UNIT_PATH: UNITS, SYSMASTER_GENERATOR_PATH: '' },
+    coreEnvironment: { SYSMASTER_UNIT_PATH: UNITS, SYSMASTER_GENERATOR_PATH: '', ...options.coreEnvironment },
   });
   try {
     await eventually('the boot is over', () =>
