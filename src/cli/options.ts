@@ -59,6 +59,9 @@ const TABLE = {
   quiet: { flags: '-q, --quiet', help: 'say less' },
   legend: { flags: '--no-legend', help: 'no header and no footer' },
   legendWord: { flags: '--legend <yes|no>', help: 'header and footer' },
+  root: { flags: '--root <directory>', help: 'unit files of the tree below it; no manager is asked' },
+  dropIn: { flags: '--drop-in <name>', help: 'the name of the drop-in, instead of override.conf' },
+  stdin: { flags: '--stdin', help: 'take the text from standard input, not from an editor' },
   socket: { flags: '--socket <path>', help: 'the API socket of another manager' },
   // What follows is taken as systemctl takes it and has nothing to do here.
   pager: { flags: '--no-pager', help: 'there is none' },
@@ -125,6 +128,9 @@ export interface Options {
   readonly quiet?: boolean;
   readonly legend?: boolean | string;
   readonly socket?: string;
+  readonly root?: string;
+  readonly dropIn?: string;
+  readonly stdin?: boolean;
   readonly warn?: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;

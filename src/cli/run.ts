@@ -2,7 +2,7 @@
  * From words to a command: find its name among the options, read only its file, parse, run, and make an exit status of
  * whatever comes out.
  */
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { type Client, createClient, socketPath } from './client.ts';
 import type { Call, CommandSpec, Family, Module } from './command.ts';
 import { commands } from './commands/index.ts';
@@ -102,7 +102,11 @@ async function runWord(
     plainWords(spec, rest) ?? (await import('./parse.ts')).parse(word, spec, module, rest, context);
   const json = options.output === 'json' || options.output === 'json-pretty';
   const quiet = options.quiet === true;
-  const client = given ?? createClient(context, socketPath(context, options.socket), quiet);
+  const client =
+    given ??
+    (options.root === undefined
+      ? createClient(context, socketPath(context, options.socket), quiet)
+      : (await import('./local/client.ts')).createLocalClient(context, resolve(options.root)));
   const call: Call = {
     word,
     args,

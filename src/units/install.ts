@@ -130,13 +130,13 @@ class Work {
     if (found.entry === undefined) {
       this.fail(
         `${verb} ${name}`,
-        'there is no such unit file',
+        `Unit file ${name} does not exist`,
         'check the spelling, or put the file into the unit path',
       );
       return undefined;
     }
     if (found.entry.kind === 'masked') {
-      this.fail(`${verb} ${name}`, 'the unit is masked', `unmask it first: sctl unmask ${name}`);
+      this.fail(`${verb} ${name}`, `Unit file ${found.entry.path} is masked`, `unmask it first: sctl unmask ${name}`);
       return undefined;
     }
     return this.loader.loadTemplate(found.name);
@@ -258,7 +258,9 @@ class Work {
       const existing = this.files.readlink(path);
       this.fail(
         path,
-        existing === undefined ? 'a file is in the way' : `a link to ${existing} is in the way`,
+        existing === undefined
+          ? `File ${path} already exists`
+          : `File ${path} already exists and is a symlink to ${existing}`,
         'remove it, or use --force',
       );
       return;
@@ -295,7 +297,8 @@ class Work {
       }
       const found = this.loader.catalog().find(next.name);
       if (found.entry === undefined && !this.isLinkedTo(next.name)) {
-        if (!next.auxiliary) this.fail(`disable ${next.name}`, 'there is no such unit file', 'check the spelling');
+        if (!next.auxiliary)
+          this.fail(`disable ${next.name}`, `Unit file ${next.name} does not exist`, 'check the spelling');
         continue;
       }
       marked.add(next.name);
@@ -409,7 +412,7 @@ class Work {
     const existing = this.files.readlink(path);
     if (existing !== undefined && resolveLink(path, existing) === '/dev/null') return;
     if (this.files.lstat(path) !== undefined && this.request.force !== true) {
-      this.fail(`mask ${name}`, `${path} is in the way`, 'remove it, or use --force');
+      this.fail(`mask ${name}`, `File ${path} already exists`, 'remove it, or use --force');
       return;
     }
     this.files.symlink('/dev/null', path);
@@ -439,7 +442,11 @@ class Work {
     }
     const stat = this.files.stat(path);
     if (stat?.kind !== 'file') {
-      this.fail(`link ${path}`, stat === undefined ? 'there is no such file' : 'not a file', 'check the path');
+      this.fail(
+        `link ${path}`,
+        stat === undefined ? `Unit file ${path} does not exist` : 'not a file',
+        'check the path',
+      );
       return undefined;
     }
     const parent = path.slice(0, path.lastIndexOf('/'));

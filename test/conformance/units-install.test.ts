@@ -317,8 +317,8 @@ describe.skipIf(!there)('links against systemctl --root', () => {
     );
     expect(plan.ok).toBe(false);
     expect(plan.findings.map((finding) => finding.why)).toEqual([
-      'the unit is masked',
-      'there is no such unit file',
+      `Unit file ${UNITS}/masked.service is masked`,
+      'Unit file nope.service does not exist',
       'not the name of a unit',
     ]);
     expect(plan.changes).toEqual([]);

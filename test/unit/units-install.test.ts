@@ -109,7 +109,7 @@ describe('plans', () => {
     expect([plan.ok, plan.changes, plan.findings.map(sentence)]).toEqual([
       false,
       [],
-      [`${ETC}/b.service: a file is in the way; remove it, or use --force`],
+      [`${ETC}/b.service: File ${ETC}/b.service already exists; remove it, or use --force`],
     ]);
   });
 

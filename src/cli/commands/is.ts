@@ -3,7 +3,7 @@ import { CallError } from '../client.ts';
 import type { Call } from '../command.ts';
 import { exits } from '../exit.ts';
 import { expand } from '../names.ts';
-import type { Event, ManagerState, UnitFile } from '../wire.ts';
+import type { Event, ManagerState, Step, UnitFile } from '../wire.ts';
 
 /** systemctl(1), is-enabled: these count as enabled. */
 const ENABLED: ReadonlySet<string> = new Set([
@@ -24,12 +24,41 @@ async function isState(call: Call, wanted: ReadonlySet<string>, otherwise: numbe
   return units.some(({ active }) => wanted.has(active)) ? exits.ok : otherwise;
 }
 
+/** The links by which units are enabled (--full): those that disable would remove. */
+async function linksOf(call: Call, files: readonly UnitFile[]): Promise<Map<string, readonly string[]>> {
+  const links = new Map<string, readonly string[]>();
+  for (const { name, state } of files) {
+    if (!/^(enabled|linked)/.test(state)) continue;
+    const { steps } = await call.client.change<{ steps: Step[] }>('io.sysmaster.Units.ChangeFiles', {
+      verb: 'disable',
+      names: [name],
+      runtime: state.endsWith('-runtime'),
+      dryRun: true,
+    });
+    links.set(
+      name,
+      steps.filter(({ kind }) => kind === 'unlink').map(({ path }) => path),
+    );
+  }
+  return links;
+}
+
 async function isEnabled(call: Call): Promise<number> {
   const names = await expand(call.client, call.args);
   const { files } = await call.client.call<{ files: UnitFile[] }>('io.sysmaster.Units.FileStates', { names });
-  call.print(files, () => (call.quiet ? [] : files.flatMap(({ state }) => (state === '' ? [] : [state]))));
+  const links = call.options.full === true ? await linksOf(call, files) : new Map<string, readonly string[]>();
+  const shown = files.map((file) => (links.has(file.name) ? { ...file, links: links.get(file.name) } : file));
+  call.print(shown, () =>
+    call.quiet
+      ? []
+      : files.flatMap(({ name, state }) =>
+          state === '' ? [] : [state, ...(links.get(name) ?? []).map((path) => `  ${path}`)],
+        ),
+  );
   for (const { name, state } of files)
     if (state === '') call.warn(`Failed to get unit file state for ${name}: No such file or directory`);
+  // One that is not there spoils the answer, as for systemctl, which stops at it.
+  if (files.some(({ state }) => state === '')) return exits.failure;
   return files.some(({ state }) => ENABLED.has(state)) ? exits.ok : exits.failure;
 }
 

@@ -36,6 +36,10 @@ function stepLine({ kind, path, target }: Step): string {
   }
 }
 
+/** The same, where it is only tried. */
+const wouldLine = ({ kind, path, target }: Step): string =>
+  kind === 'symlink' ? `Would create symlink ${path} → ${target}.` : `Would remove "${path}".`;
+
 const NO_INSTALL = [
   'The unit files have no installation config (WantedBy=, RequiredBy=, UpheldBy=, Also=, or Alias= in [Install],',
   'and DefaultInstance= for templates), so there is nothing to enable. Such a unit is started by others: as a',
@@ -59,6 +63,7 @@ export async function changeFiles(
       presetMode: options.presetMode,
       target,
       reload: options.reload !== false,
+      dryRun: options.dryRun === true,
     });
   } catch (error) {
     if (!(error instanceof CallError) || error.short === 'AccessDenied') throw error;
@@ -68,7 +73,8 @@ export async function changeFiles(
     );
   }
   // systemctl tells of links on standard error, so that scripts see nothing on standard output.
-  if (!call.quiet && !call.json) for (const step of answer.steps) context.err(`${stepLine(step)}\n`);
+  const dryRun = options.dryRun === true;
+  if (!dryRun && !call.quiet && !call.json) for (const step of answer.steps) context.err(`${stepLine(step)}\n`);
   for (const finding of answer.findings) call.warn(finding);
   const quietVerb = !['enable', 'reenable', 'preset'].includes(verb);
   if (
@@ -78,7 +84,8 @@ export async function changeFiles(
     answer.steps.every(({ kind }) => kind === 'note')
   )
     for (const line of NO_INSTALL) call.warn(line);
-  call.print(answer, () => []);
+  const would = answer.steps.map(wouldLine);
+  call.print({ ...answer, dryRun }, () => (dryRun ? (would.length === 0 ? ['Nothing would change.'] : would) : []));
   return 0;
 }
 
@@ -103,7 +110,7 @@ export async function run(call: Call): Promise<number> {
   if (units.length === 0) throw new CliError(`No unit files match ${args.join(' ')}.`);
   const status = await changeFiles(call, word, units, adds ? unitName(args[0]!, 'target') : undefined);
   const verb = NOW[word];
-  if (status !== 0 || options.now !== true || verb === undefined) return status;
+  if (status !== 0 || options.now !== true || verb === undefined || options.dryRun === true) return status;
   const started = units.map((unit) => unit.slice(unit.lastIndexOf('/') + 1)).filter((unit) => !/@\.[a-z]+$/.test(unit));
   return await request(
     { ...call, print: () => {} },
