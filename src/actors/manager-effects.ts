@@ -4,6 +4,7 @@
 import { type ApiError, type Change, type ChangeAnswer, ManagerError } from '../api/manager.ts';
 import type { Ended, Host } from '../host/ports.ts';
 import { HostError } from '../host/ports.ts';
+import { type JobsState, jobsOf } from '../jobs/logic.ts';
 import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest } from '../jobs/types.ts';
 import type { Ending, Generator, ManagerContext } from '../machines/manager.ts';
@@ -128,6 +129,11 @@ function loadAgain(tools: ManagerTools, call: EffectCall): Reloaded {
   tools.beforeLoading();
   const before = registry.units();
   const { units: loaded, changed } = registry.reload(before.map(({ name }) => name));
+  if (loaded === before) {
+    unitsRead(host.clock.realMs());
+    call.post('events', { type: 'tell', what: { reloaded: true } });
+    return { findings: findingsOf(loaded), changes: [] };
+  }
   const changes = compareUnits(before, loaded, (name) => activeOf(tools, name));
   const old = new Map(before.map((unit) => [unit.name, unit]));
   const kept = new Set<string>();
@@ -306,13 +312,28 @@ function bootUnit(tools: ManagerTools, call: EffectCall): string {
   return boot.defaultTarget;
 }
 
+/**
+ * Jobs that were asked for with replace-irreversibly would have the end refused, and the machine would never go down: they give way.
+ * Those of an ending that is on its way stay.
+ */
+function giveWay(tools: ManagerTools, call: EffectCall, why: string): void {
+  const jobs = tools.actors().read<JobsState>('jobs');
+  const endings = new Set(Object.values(TARGETS).map((target) => `start ${target}`));
+  const ids = (jobs === undefined ? [] : jobsOf(jobs))
+    .filter(({ irreversible, plan }) => irreversible && !endings.has(plan ?? ''))
+    .map(({ id }) => id);
+  if (ids.length > 0) call.post('jobs', { type: 'cancel', ids, by: why });
+}
+
 /** End in order: tell init that the stop phase begins, and start the target that stops everything. */
 function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): void {
   const target = TARGETS[ending.kind];
   tools.host.init.shutdown(ending.kind, STOP_PHASE_MS, false, ending.status, ending.argument);
   bringIn(tools, call, [target]);
   if (tools.registry.unit(target)?.loadState === 'loaded') {
-    request(call, 'start', target, 'replace-irreversibly', `${ending.kind} was asked for`);
+    const why = `${ending.kind} was asked for`;
+    giveWay(tools, call, why);
+    request(call, 'start', target, 'replace-irreversibly', why);
     return;
   }
   tools.host.log.log('warning', { target }, 'there is no target for this ending; what runs is ended at once');

@@ -77,6 +77,7 @@ export function compareUnits(
   return names.flatMap((name) => {
     const was = old.get(name);
     const is = fresh.get(name);
+    if (was === is) return []; // kept over the reload
     const change = compareUnit(was, is, isActive(name));
     return change === undefined ? [] : [{ ...change, unit: name }];
   });

@@ -429,8 +429,8 @@ test('a timer that names a time zone is read again when the zones have changed',
   const half = `TZif2${'\0'.repeat(15)}${[0, 0, 0, 0, 1, 4].map((count) => `\0\0\0${String.fromCharCode(count)}`).join('')}${'\0'.repeat(6)}MST\0`;
   const world = disk({ '/etc/u/a.timer': '[Timer]\nOnCalendar=*-*-* 05:00:00 Mars/Base\n' });
   const loader = loaderOf(world);
-  const faults = () => loader.load('a.timer').findings.filter(({ what }) => what.startsWith('OnCalendar='));
-  expect(faults()).toHaveLength(1);
+  const faults = () => loader.load('a.timer').findings.filter(({ severity }) => severity !== 'note');
+  expect(faults()).not.toEqual([]);
   world.put(zone, `${half}${half}\nMST0\n`);
   loader.refresh();
   expect(faults()).toEqual([]);
