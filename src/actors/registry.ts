@@ -59,6 +59,18 @@ export function specOf(unit: Unit): UnitSpec {
 const canReload = (unit: Unit) =>
   unit.service !== undefined && (unit.service.ExecReload.length > 0 || unit.service.Type === 'notify-reload');
 
+/** A unit can be reloaded also if it only passes reloads on; which others are in memory may change. */
+function reloading(facts: UnitFacts, passesOn: () => boolean): UnitFacts {
+  if (facts.canReload) return facts;
+  return {
+    ...facts,
+    reloadsItself: false,
+    get canReload() {
+      return passesOn();
+    },
+  };
+}
+
 function factsOf(unit: Unit): UnitFacts {
   const perpetual = PERPETUAL.has(unit.name);
   return {
@@ -98,7 +110,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (unit === undefined) return undefined;
       let made = known.get(unit.name);
       if (made === undefined) {
-        made = factsOf(unit);
+        made = reloading(factsOf(unit), () => graph.edges(unit.name, 'PropagatesReloadTo').length > 0);
         known.set(unit.name, made);
       }
       return made;

@@ -46,7 +46,8 @@ export function attempt(type: JobType, unit: string, graph: JobGraph, states: Un
     case 'reload':
       if (active === 'reloading' || active === 'activating') return WAIT;
       if (active !== 'active') return end('invalid', `${unit} cannot be reloaded, it is ${active}`);
-      return facts?.canReload === true ? ask('reload') : end('skipped', `${unit} cannot be reloaded`);
+      if (facts?.canReload !== true) return end('skipped', `${unit} cannot be reloaded`);
+      return facts.reloadsItself === false ? end('done', `${unit} only passes reloads on`) : ask('reload');
     case 'nop':
       return end('done', 'nothing to do');
   }

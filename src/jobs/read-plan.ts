@@ -17,6 +17,7 @@ const VERBS: ReadonlySet<string> = new Set<RequestVerb>([
   'verify-active',
   'nop',
   'try-restart',
+  'try-reload',
   'reload-or-start',
   'reload-or-restart',
   'try-reload-or-restart',

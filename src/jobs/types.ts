@@ -10,7 +10,13 @@ import type { DependencyKind, Edge, LoadState, UnitSection, UnitType } from '../
 /** systemd's job types that stay in the table; compound ones are collapsed by the plan (systemctl(1)). */
 export type JobType = 'start' | 'stop' | 'restart' | 'reload' | 'verify-active' | 'nop';
 /** What a client may ask for. */
-export type RequestVerb = JobType | 'try-restart' | 'reload-or-start' | 'reload-or-restart' | 'try-reload-or-restart';
+export type RequestVerb =
+  | JobType
+  | 'try-restart'
+  | 'try-reload'
+  | 'reload-or-start'
+  | 'reload-or-restart'
+  | 'try-reload-or-restart';
 export type JobMode =
   | 'replace'
   | 'fail'
@@ -73,6 +79,8 @@ export interface UnitFacts {
   readonly canStop: boolean;
   /** A service with ExecReload= or Type=notify-reload, a mount; targets cannot. */
   readonly canReload: boolean;
+  /** False: a reload of it is only passed on (PropagatesReloadTo=), and there is nothing to ask of it itself. */
+  readonly reloadsItself?: boolean;
   /** -.slice, system.slice, init.scope, -.mount: may never be stopped. */
   readonly perpetual: boolean;
   /** Of a unit that is not well loaded: what is wrong with it, `file:line: what: why; what to do`; or where it is masked. */

@@ -48,7 +48,7 @@ method List() -> (jobs: []Job)
 # Each unit is a transaction of its own, in the order given; with together, all of them are one.
 # Answers when the jobs are over, or, with noBlock, when they are in the table. Called with "more", progress comes first.
 method Request(
-  # start, stop, restart, reload, verify-active, nop, try-restart, reload-or-start, reload-or-restart, try-reload-or-restart
+  # start, stop, restart, reload, verify-active, nop, try-restart, try-reload, reload-or-start, reload-or-restart, try-reload-or-restart
   verb: string,
   units: []string,
   # replace (default), fail, replace-irreversibly, isolate, flush, ignore-dependencies, ignore-requirements, triggering,
