@@ -93,7 +93,8 @@ export class Checks {
     if (verdict.result) return [startPost(unit)];
     const why = `not started: ${verdict.failed.map(conditionText).join(', ')} does not hold`;
     this.#host.log.log('info', { unit: unit.name }, why);
-    const result = verdict.assertResult ? 'done' : 'assert';
+    // Conditions come first: where one does not hold, nobody asks for the assertions.
+    const result = verdict.conditionResult ? 'assert' : 'done';
     return [{ to: 'jobs', event: { type: 'unit-refused', unit: unit.name, verb: 'start', result, why } }];
   }
 }

@@ -36,7 +36,7 @@ import { Keeper, type KeeperEvent } from './keeper.ts';
 import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
 import { isRefusal, partsOf, plan } from './plan.ts';
-import { level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
+import { forgettable, level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
 import { diff, type JobsState, load, patch, save } from './saved.ts';
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
@@ -476,6 +476,7 @@ class Turn {
   }
 
   #applyLevel(unit: string): void {
+    if (forgettable(this.#reactWorld(), unit)) this.#post(`unit:${unit}`, { type: 'reset-failed' });
     const wanted = level(this.#reactWorld(), unit);
     if (wanted === undefined) return;
     const waitMs = this.#admit(unit);

@@ -57,6 +57,7 @@ export type JobSettings = Pick<
   | 'AllowIsolate'
   | 'IgnoreOnIsolate'
   | 'StopWhenUnneeded'
+  | 'CollectMode'
   | 'RefuseManualStart'
   | 'RefuseManualStop'
   | 'OnFailureJobMode'

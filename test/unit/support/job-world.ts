@@ -25,6 +25,7 @@ const SETTINGS: JobSettings = {
   AllowIsolate: false,
   IgnoreOnIsolate: false,
   StopWhenUnneeded: false,
+  CollectMode: 'inactive',
   RefuseManualStart: false,
   RefuseManualStop: false,
   OnFailureJobMode: 'replace',
@@ -310,6 +311,7 @@ export class Fake {
       this.#move(unit, 'deactivating');
       if (manner !== 'slow') this.#move(unit, 'inactive');
     }
+    if (event.type === 'reset-failed' && now === 'failed') this.#move(unit, 'inactive');
     if (event.type === 'reload' && now === 'active') {
       this.#move(unit, 'reloading');
       this.#move(unit, 'active');
