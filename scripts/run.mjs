@@ -87,8 +87,11 @@ const tasks = {
       SIMULATE: 'all',
       SIMULATE_SEEDS: `${args[0] ?? 1} ${args[1] ?? 3000}`,
     }),
-  fuzz: () =>
-    run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'fuzz_frames'], { FUZZ_FRAMES: '10000000' }),
+  fuzz() {
+    // FUZZ_INPUTS and FUZZ_SEED are passed on: how many inputs for the unit-file language, and which.
+    run(node, ['--expose-gc', 'test/fuzz/main.ts']);
+    run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'fuzz_frames'], { FUZZ_FRAMES: '10000000' });
+  },
 };
 
 if (!Object.hasOwn(tasks, task)) {
