@@ -6,7 +6,7 @@ import { parseSpanUs } from '../syntax/timespan.ts';
 import { plainWords } from '../syntax/words.ts';
 import { known, section } from './build.ts';
 import type { Checker, Context, Directive, Draft, Mutable } from './draft.ts';
-import { boolean, checked, integer, oneOf, orNothing, unitName, words } from './parsers.ts';
+import { boolean, checked, integer, oneOf, orNothing, span, unitName, verbatim, words } from './parsers.ts';
 import {
   bindRule,
   bpfProgram,
@@ -229,6 +229,14 @@ export function cgroupDirectives(
       words((word) => (CONTROLLERS.includes(word) ? undefined : 'not a controller')),
       { form: 'CONTROLLER...' },
     ),
+    // Newer than 252.
+    ...known(name, 'MemoryZSwapWriteback CoredumpReceive', boolean),
+    ...known(name, 'MemoryPressureWatch', verbatim, { form: 'BOOLEAN|auto|skip' }),
+    ...known(name, 'MemoryPressureThresholdSec ManagedOOMMemoryPressureDurationSec', orNothing(span), {
+      form: 'SECONDS',
+    }),
+    ...known(name, 'NFTSet', verbatim, { form: 'FAMILY:TABLE:SET...' }),
+    ...known(name, 'DelegateSubgroup', verbatim, { form: 'NAME' }),
     ...known(name, 'CPUShares', orNothing(shares), { renamedTo: 'CPUWeight', form: 'SHARES', obsolete: true }),
     ...known(name, 'StartupCPUShares', orNothing(shares), {
       renamedTo: 'StartupCPUWeight',

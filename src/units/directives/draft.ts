@@ -82,12 +82,14 @@ export interface Directive {
   readonly section: string;
   readonly key: string;
   readonly status: Status;
-  /** systemd's version that brought it, where it is later than 220; 0: older. */
+  /** systemd's version that brought it, as far as that was noted; 0: older. */
   readonly since: number;
+  /** The value where no file gives one, as it would be written; empty: none. */
+  readonly default: string;
   /** How the manual page writes the value: BOOLEAN, SECONDS, UNIT... */
   readonly form: string;
   /** For a key with a newer name. */
-  readonly renamedTo?: string;
+  readonly renamedTo?: string | undefined;
   /** Its use is worth a warning, not only a note. */
   readonly obsolete?: boolean;
   apply(draft: Draft, value: string, ctx: Context): void;

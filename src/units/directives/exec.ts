@@ -363,7 +363,7 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     exec.set('AmbientCapabilities', 'AmbientCapabilities', ambient, { form: 'CAPABILITY...' }),
     exec.set('IgnoreSIGPIPE', 'IgnoreSIGPIPE', boolean),
     exec.set('Personality', 'Personality', personality, { form: 'ARCHITECTURE' }),
-    exec.set('UtmpIdentifier', 'UtmpIdentifier', text),
+    exec.set('UtmpIdentifier', 'UtmpIdentifier', text, { status: 'unsupported' }),
     exec.set('RuntimeDirectory', 'RuntimeDirectory', managedDirectories, { form: 'DIRECTORY...' }),
     exec.set('RuntimeDirectoryMode', 'RuntimeDirectoryMode', mode),
     exec.set(
@@ -466,6 +466,9 @@ export function execDirectives(name: string, pick: Target): readonly Directive[]
     ...unknownYet('PAMName', text),
     ...unknownYet('SELinuxContext AppArmorProfile SmackProcessLabel', label, '[-]LABEL'),
     ...unknownYet('TimeoutCleanSec', span),
+    // Newer than 252.
+    ...unknownYet('SetLoginEnvironment RootEphemeral PrivatePIDs', boolean),
+    ...unknownYet('ImportCredential RootImagePolicy MountImagePolicy ExtensionImagePolicy LogFilterPatterns', text),
   ];
 }
 

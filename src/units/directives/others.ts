@@ -106,11 +106,12 @@ export const timerDirectives: readonly Directive[] = [
     },
     { ...NOT_YET, form: 'CALENDAR' },
   ),
+  ...known('Timer', 'DeferReactivation', boolean), // newer than 252
   timer.set('AccuracySec', 'AccuracySec', span, NOT_YET),
   timer.set('RandomizedDelaySec', 'RandomizedDelaySec', span, NOT_YET),
-  timer.set('FixedRandomDelay', 'FixedRandomDelay', boolean, { ...NOT_YET, since: 247 }),
-  timer.set('OnClockChange', 'OnClockChange', boolean, { ...NOT_YET, since: 242 }),
-  timer.set('OnTimezoneChange', 'OnTimezoneChange', boolean, { ...NOT_YET, since: 242 }),
+  timer.set('FixedRandomDelay', 'FixedRandomDelay', boolean, { ...NOT_YET }),
+  timer.set('OnClockChange', 'OnClockChange', boolean, { ...NOT_YET }),
+  timer.set('OnTimezoneChange', 'OnTimezoneChange', boolean, { ...NOT_YET }),
   timer.set('Persistent', 'Persistent', boolean, NOT_YET),
   timer.set('WakeSystem', 'WakeSystem', boolean, NOT_YET),
   timer.set('RemainAfterElapse', 'RemainAfterElapse', boolean, NOT_YET),
@@ -158,8 +159,8 @@ export const pathDirectives: readonly Directive[] = [
   pathUnit.set('Unit', 'Unit', unitName(...TRIGGERED), { ...NOT_YET, form: 'UNIT' }),
   pathUnit.set('MakeDirectory', 'MakeDirectory', boolean, NOT_YET),
   pathUnit.set('DirectoryMode', 'DirectoryMode', mode, NOT_YET),
-  pathUnit.set('TriggerLimitIntervalSec', 'TriggerLimitIntervalSec', span, { ...NOT_YET, since: 250 }),
-  pathUnit.set('TriggerLimitBurst', 'TriggerLimitBurst', unsigned, { ...NOT_YET, since: 250 }),
+  pathUnit.set('TriggerLimitIntervalSec', 'TriggerLimitIntervalSec', span, { ...NOT_YET }),
+  pathUnit.set('TriggerLimitBurst', 'TriggerLimitBurst', unsigned, { ...NOT_YET }),
 ];
 
 export function defaultMount(): Mutable<MountSection> {
@@ -207,7 +208,7 @@ const automount = section<AutomountSection>('Automount', (draft) => draft.automo
 
 export const automountDirectives: readonly Directive[] = [
   automount.set('Where', 'Where', path, { ...NOT_YET, form: 'PATH' }),
-  automount.set('ExtraOptions', 'ExtraOptions', text, { ...NOT_YET, since: 250 }),
+  automount.set('ExtraOptions', 'ExtraOptions', text, { ...NOT_YET }),
   automount.set('DirectoryMode', 'DirectoryMode', mode, NOT_YET),
   automount.set('TimeoutIdleSec', 'TimeoutIdleSec', timeout, { ...NOT_YET, form: 'SECONDS' }),
 ];
@@ -264,7 +265,7 @@ export const scopeDirectives: readonly Directive[] = [
   scope.set('RuntimeMaxSec', 'RuntimeMaxSec', span),
   ...scopeKillDirectives('Scope', (draft) => draft.scope),
   ...known('Scope', 'RestartKillSignal WatchdogSignal', undefined, { form: 'SIGNAL' }),
-  ...known('Scope', 'RuntimeRandomizedExtraSec', span, { since: 250 }),
-  ...known('Scope', 'OOMPolicy', oneOf('an OOM policy', ['continue', 'stop', 'kill']), { since: 253 }),
+  ...known('Scope', 'RuntimeRandomizedExtraSec', span),
+  ...known('Scope', 'OOMPolicy', oneOf('an OOM policy', ['continue', 'stop', 'kill'])),
   ...cgroupDirectives('Scope', (draft) => draft.scope),
 ];

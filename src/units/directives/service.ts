@@ -7,7 +7,20 @@ import { known, section } from './build.ts';
 import { cgroupDirectives } from './cgroup.ts';
 import type { Directive, Mutable, Parser } from './draft.ts';
 import { defaultExec, execDirectives } from './exec.ts';
-import { boolean, commands, exits, oneOf, path, span, timeout, unitNames, watchdog } from './parsers.ts';
+import {
+  boolean,
+  commands,
+  exits,
+  oneOf,
+  path,
+  signal,
+  span,
+  timeout,
+  unitNames,
+  unsigned,
+  verbatim,
+  watchdog,
+} from './parsers.ts';
 import { emergencyAction, rebootArgument } from './unit.ts';
 
 /** DefaultTimeoutStartSec= and its kin of systemd-system.conf(5). */
@@ -129,12 +142,12 @@ export const serviceDirectives: readonly Directive[] = [
     target.Type = type;
     draft.given.add('Type');
   }),
-  service.set('ExitType', 'ExitType', oneOf('an exit type', ['main', 'cgroup']), { since: 250 }),
+  service.set('ExitType', 'ExitType', oneOf('an exit type', ['main', 'cgroup'])),
   service.set('RemainAfterExit', 'RemainAfterExit', boolean),
   service.set('GuessMainPID', 'GuessMainPID', boolean),
   service.set('PIDFile', 'PIDFile', pidFile, { form: 'PATH' }),
   service.set('BusName', 'BusName', busName, { form: 'BUSNAME' }),
-  service.set('ExecCondition', 'ExecCondition', commands, { ...COMMAND, since: 243 }),
+  service.set('ExecCondition', 'ExecCondition', commands, { ...COMMAND }),
   service.set('ExecStartPre', 'ExecStartPre', commands, COMMAND),
   service.set('ExecStart', 'ExecStart', commands, COMMAND),
   service.set('ExecStartPost', 'ExecStartPost', commands, COMMAND),
@@ -176,17 +189,17 @@ export const serviceDirectives: readonly Directive[] = [
       target.TimeoutAbortSec = parsed;
       draft.given.add('TimeoutAbortSec');
     },
-    { form: 'SECONDS', since: 243 },
+    { form: 'SECONDS' },
   ),
-  service.set('TimeoutStartFailureMode', 'TimeoutStartFailureMode', failureMode, { since: 246 }),
-  service.set('TimeoutStopFailureMode', 'TimeoutStopFailureMode', failureMode, { since: 246 }),
-  service.set('RuntimeMaxSec', 'RuntimeMaxSec', span, { since: 229 }),
+  service.set('TimeoutStartFailureMode', 'TimeoutStartFailureMode', failureMode),
+  service.set('TimeoutStopFailureMode', 'TimeoutStopFailureMode', failureMode),
+  service.set('RuntimeMaxSec', 'RuntimeMaxSec', span),
   service.set('WatchdogSec', 'WatchdogSec', watchdog, { form: 'SECONDS' }),
   service.set('Restart', 'Restart', oneOf('a restart policy', RESTARTS)),
   service.set('SuccessExitStatus', 'SuccessExitStatus', exits, { form: 'STATUS...' }),
   service.set('RestartPreventExitStatus', 'RestartPreventExitStatus', exits, { form: 'STATUS...' }),
   service.set('RestartForceExitStatus', 'RestartForceExitStatus', exits, { form: 'STATUS...' }),
-  service.set('RootDirectoryStartOnly', 'RootDirectoryStartOnly', boolean),
+  service.set('RootDirectoryStartOnly', 'RootDirectoryStartOnly', boolean, { status: 'unsupported' }),
   service.set('NonBlocking', 'NonBlocking', boolean),
   service.set('NotifyAccess', 'NotifyAccess', oneOf('a notify access', ['none', 'main', 'exec', 'all'])),
   service.does(
@@ -225,7 +238,7 @@ export const serviceDirectives: readonly Directive[] = [
       target.OOMPolicy = parsed;
       draft.given.add('OOMPolicy');
     },
-    { since: 243 },
+    { status: 'unsupported', form: 'continue|stop|kill' },
   ),
   // Settings of [Unit] that older units have here.
   ...(['StartLimitInterval', 'StartLimitBurst', 'StartLimitAction', 'FailureAction', 'RebootArgument'] as const).map(
@@ -263,7 +276,17 @@ export const serviceDirectives: readonly Directive[] = [
     }) as Parser<boolean>,
     { status: 'unsupported', form: 'BOOLEAN' },
   ),
-  ...known('Service', 'RuntimeRandomizedExtraSec', span, { since: 250 }),
+  // Newer than 252.
+  ...known('Service', 'ReloadSignal', signal),
+  ...known('Service', 'RestartSteps', unsigned),
+  ...known('Service', 'RestartMaxDelaySec', span),
+  ...known('Service', 'RestartMode', oneOf('a restart mode', ['normal', 'direct', 'debug']), {
+    form: 'normal|direct|debug',
+  }),
+  ...known('Service', 'FileDescriptorStorePreserve', verbatim, { form: 'BOOLEAN|restart' }),
+  ...known('Service', 'OpenFile', verbatim, { form: 'PATH[:NAME[:OPTIONS]]' }),
+  ...known('Service', 'MemoryKSM', boolean),
+  ...known('Service', 'RuntimeRandomizedExtraSec', span),
   ...known('Service', 'USBFunctionDescriptors USBFunctionStrings', path),
   ...known('Service', 'SysVStartPriority BusPolicy', undefined, { status: 'accepted' }),
   ...execDirectives('Service', (draft) => draft.service),

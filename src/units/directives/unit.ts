@@ -4,7 +4,7 @@ import { pathFault } from '../syntax/path.ts';
 import { parseBoolean, parseInteger } from '../syntax/scalar.ts';
 import { plainWords, splitWords } from '../syntax/words.ts';
 import type { DependencyKind, InstallSection, UnitSection } from '../types.ts';
-import { section } from './build.ts';
+import { known, section } from './build.ts';
 import type { Context, Directive, Mutable, Parser } from './draft.ts';
 import { boolean, installNames, oneOf, path, span, text, timeout, unitNames, unsigned, words } from './parsers.ts';
 
@@ -243,6 +243,8 @@ export const unitDirectives: readonly Directive[] = [
       ...(renamedTo === undefined ? {} : { renamedTo, obsolete: key.endsWith('Overridable') }),
     }),
   ),
+  ...known('Unit', 'WantsMountsFor', (value, ctx) => mountPaths(value, ctx, []), { form: 'PATH...' }), // newer than 252
+  ...known('Unit', 'SurviveFinalKillSignal', boolean),
   unit.set('RequiresMountsFor', 'RequiresMountsFor', mountPaths, { form: 'PATH...' }),
   unit.set('StopWhenUnneeded', 'StopWhenUnneeded', boolean),
   unit.set('RefuseManualStart', 'RefuseManualStart', boolean),
@@ -292,7 +294,10 @@ export const unitDirectives: readonly Directive[] = [
   unit.set('FailureActionExitStatus', 'FailureActionExitStatus', exitStatus, { form: 'STATUS' }),
   unit.set('SuccessActionExitStatus', 'SuccessActionExitStatus', exitStatus, { form: 'STATUS' }),
   unit.set('RebootArgument', 'RebootArgument', rebootArgument, { form: 'STRING' }),
-  unit.set('CollectMode', 'CollectMode', oneOf('a collect mode', ['inactive', 'inactive-or-failed'])),
+  unit.set('CollectMode', 'CollectMode', oneOf('a collect mode', ['inactive', 'inactive-or-failed']), {
+    status: 'unsupported',
+    form: 'inactive|inactive-or-failed',
+  }),
   ...CONDITIONS.flatMap((kind) => [conditionRow(kind, false), conditionRow(kind, true)]),
 ];
 
@@ -302,7 +307,7 @@ export const installDirectives: readonly Directive[] = [
   install.set('Alias', 'Alias', installNames, { form: 'NAME...' }),
   install.set('WantedBy', 'WantedBy', installNames, { form: 'UNIT...' }),
   install.set('RequiredBy', 'RequiredBy', installNames, { form: 'UNIT...' }),
-  install.set('UpheldBy', 'UpheldBy', installNames, { form: 'UNIT...', since: 254 }),
+  install.set('UpheldBy', 'UpheldBy', installNames, { form: 'UNIT...' }),
   install.set('Also', 'Also', installNames, { form: 'UNIT...' }),
   install.does(
     'DefaultInstance',
