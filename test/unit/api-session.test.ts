@@ -58,6 +58,7 @@ describe('calls', () => {
     const { interfaces } = call('org.varlink.service.GetInfo').parameters;
     expect(interfaces).toEqual([
       'io.sysmaster.Events',
+      'io.sysmaster.Insight',
       'io.sysmaster.Jobs',
       'io.sysmaster.Machines',
       'io.sysmaster.Manager',

@@ -134,7 +134,7 @@ export function fakeInsight(): Insight {
         cuts: [{ ...cut, done: false }],
       },
     ],
-    cuts: (unit) => (unit === 'web.service' ? [cut] : []),
+    cuts: (unit) => (unit === 'idle.service' ? [cut] : []),
     stall: () => ({
       ring: ['idle.service', 'basic.target'],
       why: [

@@ -1,0 +1,174 @@
+/** Why, on real processes: a unit that hangs, one whose dependency failed, a masked one, rings, and a history that outlives core. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bootSmall } from '../faults/small.ts';
+import { eventually, lib, type System, systemsMissing } from '../support/system.ts';
+
+const early = (text: string) => `[Unit]\nDefaultDependencies=no\n${text}`;
+const sctlInside = `SYSMASTER_SOCKET=/run/sysmaster/api.sock ${lib}/node ${lib}/sctl.mjs`;
+const units = {
+  'slow.service': early('[Service]\nType=notify\nTimeoutStartSec=6\nExecStart=/bin/sleep 1000\n'),
+  'hang.service': early(
+    '[Service]\nType=notify\nRestart=on-failure\nTimeoutStartSec=5min\nExecStart=/bin/sh -c "sleep 1000; true"\n',
+  ),
+  'behind.service': early('Requires=hang.service\nAfter=hang.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'broken.service': early('[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo the disk is gone; exit 3"\n'),
+  'needs.service': early('Requires=broken.service\nAfter=broken.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'condition.service': early('ConditionPathExists=/nowhere\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'nobody.service': early('[Service]\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n'),
+  'storm.service': early('StartLimitBurst=2\n[Service]\nRestart=always\nRestartSec=10ms\nExecStart=/bin/false\n'),
+  'a.service': early('After=b.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'b.service': early('After=a.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'ring.target': early('Wants=a.service b.service\n'),
+  'self.service': early(`[Service]\nType=oneshot\nExecStart=/bin/sh -c "${sctlInside} start later.service"\n`),
+  'later.service': early('After=self.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'masked.service': '',
+};
+
+interface Cause {
+  readonly kind: string;
+  readonly what: string;
+  readonly where?: string | null;
+  readonly pid?: number | null;
+  readonly below: readonly Cause[];
+}
+interface Explanation {
+  readonly active: string;
+  readonly because: readonly Cause[];
+  readonly next: readonly string[];
+}
+
+const missing = systemsMissing();
+
+describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${missing})`}`, () => {
+  let system: System;
+  beforeAll(async () => {
+    system = await bootSmall({ units, wants: ['slow.service'] });
+  });
+  afterAll(async () => {
+    await system.stop();
+  });
+
+  const why = (name: string): Explanation => JSON.parse(system.sctl('why', name, '--output=json').stdout)[0];
+  const all = (causes: readonly Cause[]): readonly Cause[] => causes.flatMap((one) => [one, ...all(one.below)]);
+  const words = (name: string) => all(why(name).because).map(({ what }) => what);
+  const state = (name: string) => system.sctl('show', '--value', '-p', 'SubState', name).stdout.trim();
+
+  test('while the system comes up the console names the process that makes it wait, and what that is blocked on', () => {
+    expect(system.console()).toMatch(
+      /A start job is running for slow\.service \(\d+s \/ 6s\): READY=1 is awaited; ExecStart=, process \d+ \(sleep\) sleeps/,
+    );
+  });
+
+  test('a start that hangs is followed from the job to the process and its wait, with what happens next', async () => {
+    expect(system.sctl('start', '--no-block', 'behind').status).toBe(0);
+    await eventually('it sleeps', () => words('behind').some((what) => what.includes('(sleep) sleeps')));
+    const causes = all(why('behind').because);
+    expect(causes.find(({ kind }) => kind === 'edge')).toMatchObject({ where: '/run/units/behind.service:4' });
+    expect(
+      causes.some(({ what }) => /ExecStart= of hang\.service: process \d+ \(sh\) waits for a child/.test(what)),
+    ).toBe(true);
+    expect(causes.some(({ what }) => /asked for by uid 0, pid \d+/.test(what))).toBe(true);
+    expect(why('hang').next[0]).toMatch(/^if READY=1 does not come within .*attempt 2 of 5 in 10s$/);
+    expect(system.sctl('list-jobs', '--after').stdout).toContain(
+      'behind.service After hang.service, from /run/units/behind.service:4',
+    );
+  });
+
+  test('a failed dependency is named with its process, exit status and last words', () => {
+    expect(system.sctl('start', 'needs').status).toBe(1);
+    const found = words('needs');
+    expect(found.some((what) => /job \d+ \(start needs\.service\) ended with dependency/.test(what))).toBe(true);
+    expect(found.some((what) => /process \d+ of ExecStart= \(\/bin\/sh\) exited with status=3/.test(what))).toBe(true);
+    expect(system.sctl('why', 'broken').stdout).toMatch(/ log: .*the disk is gone/);
+  });
+
+  test.each([
+    ['masked.service', /it is masked/, /sctl unmask/],
+    ['nowhere.service', /there is no unit file/, /daemon-reload/],
+    ['nobody.service', /nobody wants it/, /sctl start nobody\.service/],
+  ])('%s does not run, and it is said why', (name, because, next) => {
+    expect(words(name).join('\n')).toMatch(because);
+    expect(why(name).next.join('\n')).toMatch(next);
+    expect(system.sctl('why-not', name).status).toBe(0);
+  });
+
+  test('a condition that is not met is told', () => {
+    system.sctl('start', 'condition');
+    expect(words('condition')).toContain('ConditionPathExists=/nowhere was not met');
+  });
+
+  test('a start limit is told, with the time until it is over', async () => {
+    system.sctl('start', 'storm');
+    await eventually('it gave up', () => state('storm') === 'failed');
+    expect(words('storm').some((what) => what.startsWith('its start limit was hit: 2 starts in 10 s'))).toBe(true);
+    expect(why('storm').next.join()).toMatch(/starts are refused for \d+ s more|it may be started again/);
+  });
+
+  test('a cut ordering is shown by status, show of cycles and why, and both units run', () => {
+    expect(system.sctl('start', 'ring.target').status).toBe(0);
+    expect(system.sctl('analyze', 'cycles').stdout).toMatch(
+      /ring 1: {2}a\.service after b\.service \(\/run\/units\/a\.service:3\)/,
+    );
+    expect(system.sctl('status', 'a').stdout).toMatch(
+      /Cut: b\.service after a\.service \(\/run\/units\/b\.service:3\) is not honoured/,
+    );
+    expect(all(why('b').because).some(({ kind }) => kind === 'cut')).toBe(true);
+    expect(system.sctl('is-active', 'a', 'b').stdout).toBe('active\nactive\n');
+  });
+
+  test('a ring over a process that waits for its own follower is reported at once, with the way out', async () => {
+    expect(system.sctl('start', '--no-block', 'self').status).toBe(0);
+    await eventually('the stall is found', () => system.sctl('analyze', 'stall').status === 1);
+    expect(system.sctl('analyze', 'stall').stdout).toMatch(
+      /jobs wait in a ring: later\.service → self\.service → process \d+ →/,
+    );
+    expect(system.sctl('status').stdout).toContain('Stall: jobs wait in a ring');
+    await eventually('the history has it', () =>
+      /self\.service\): later\.service After/.test(system.sctl('history', 'later').stdout),
+    );
+    expect(words('later').some((what) => /it has asked for job \d+ and waits for it/.test(what))).toBe(true);
+    system.sctl('cancel');
+    await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
+  });
+
+  test('the history outlives a crash of core, and tells of it', async () => {
+    interface Record {
+      readonly number: number;
+      readonly what: string;
+    }
+    const history = (): Record[] => JSON.parse(system.sctl('history', '-n', '500', '-o', 'json').stdout);
+    const before = history();
+    const core = system.core()!;
+    process.kill(core, 'SIGKILL');
+    await eventually('another core', () => {
+      const now = system.core();
+      return now !== undefined && now !== core && system.sctl('is-active', 'a').stdout === 'active\n';
+    });
+    const after = history();
+    const kept = new Set(after.map(({ number, what }) => `${number} ${what}`));
+    expect(before.filter(({ number, what }) => !kept.has(`${number} ${what}`))).toEqual([]);
+    expect(after.filter(({ what }) => what.startsWith('core came back with its state')).length).toBe(1);
+    expect(words('a').some((what) => /ring\.target Wants a\.service/.test(what))).toBe(true);
+  });
+
+  test('at a terminal the jobs are drawn while they are waited for, and removed at the end', async () => {
+    const run = (command: string) => {
+      const env = { ...process.env, TERM: 'xterm', SYSMASTER_SOCKET: join(system.run, 'sysmaster/api.sock') };
+      const child = spawn('script', ['-qec', command, '/dev/null'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+      return { text: () => text, ended };
+    };
+    const sctl = `${lib}/node ${lib}/sctl.mjs`;
+    const drawn = run(`${sctl} start hang`);
+    await eventually('it is drawn', () => /start hang\.service +\S+ +runs, process \d+/.test(drawn.text()));
+    system.sctl('cancel');
+    await drawn.ended;
+    expect(drawn.text()).toMatch(/\u001b\[\d+F\u001b\[JJob for hang\.service canceled\./);
+  });
+});
