@@ -45,7 +45,7 @@ const BERLIN = 'CET-1CEST,M3.5.0,M10.5.0/3';
 const zoneFile = (rules: string): Uint8Array => {
   const block = (version: number): number[] => [
     ...[0x54, 0x5a, 0x69, 0x66, version, ...Array<number>(15).fill(0)],
-    ...[0, 0, 0, 0, 0, 1, 4].slice(0, 4).flatMap(() => [0, 0, 0, 0]),
+    ...Array<number>(16).fill(0),
     ...[0, 0, 0, 1],
     ...[0, 0, 0, 4],
     ...[0, 0, 0x0e, 0x10, 0, 0],
