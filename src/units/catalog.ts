@@ -80,6 +80,13 @@ export interface Catalog {
   ): { readonly links: readonly DependencyLink[]; readonly findings: readonly Finding[] };
   /** Is there a link to the unit, by alias or dependency, in the configuration directories? */
   enabledBy(name: string, config: ConfigDirectories): 'persistent' | 'runtime' | undefined;
+  /** Is there a link to the unit by dependency there? */
+  dependedOn(name: string, config: ConfigDirectories): 'persistent' | 'runtime' | undefined;
+  /** The links there that make the unit known by further names. */
+  aliasLinks(
+    name: string,
+    config: ConfigDirectories,
+  ): readonly { readonly name: string; readonly how: 'persistent' | 'runtime' }[];
   /** Is there such a link to an instance of the template? */
   hasEnabledInstance(template: string, config: ConfigDirectories): boolean;
   /** The search path without directories that are others under a second name. */
@@ -373,7 +380,15 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     return { links: [...out.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), findings: faults };
   }
 
-  let linked: { readonly key: string; readonly by: ReadonlyMap<string, 'persistent' | 'runtime'> } | undefined;
+  type How = 'persistent' | 'runtime';
+  let linked:
+    | {
+        readonly key: string;
+        readonly by: ReadonlyMap<string, How>;
+        readonly depended: ReadonlyMap<string, How>;
+        readonly aliases: ReadonlyMap<string, readonly { readonly name: string; readonly how: How }[]>;
+      }
+    | undefined;
 
   /** All units that links in the configuration directories name, made once for each set of directories. */
   function enablingLinks(config: ConfigDirectories) {
@@ -387,7 +402,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     ];
     const key = [...config.persistentConfig, '', ...runtime].join(':');
     if (linked?.key !== key) {
-      const by = new Map<string, 'persistent' | 'runtime'>();
+      const by = new Map<string, How>();
+      const depended = new Map<string, How>();
+      const aliases = new Map<string, { readonly name: string; readonly how: How }[]>();
       // Persistent ones last, since they win.
       for (const [how, places] of [
         ['runtime', runtime],
@@ -396,27 +413,34 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
         for (const place of places) {
           for (const entry of list(place)) {
             if (entry.endsWith('.wants') || entry.endsWith('.requires') || entry.endsWith('.upholds')) {
-              for (const link of list(`${place}/${entry}`)) if (isUnitName(link)) by.set(link, how);
+              for (const link of list(`${place}/${entry}`)) {
+                if (!isUnitName(link)) continue;
+                by.set(link, how);
+                depended.set(link, how);
+              }
               continue;
             }
             const known = entries.get(entry);
             if (known?.kind !== 'alias' || known.path !== `${place}/${entry}`) continue;
             by.set(known.target, how);
+            aliases.set(known.target, [...(aliases.get(known.target) ?? []), { name: entry, how }]);
           }
         }
       }
-      linked = { key, by };
+      linked = { key, by, depended, aliases };
     }
-    return linked.by;
+    return linked;
   }
 
   return {
     entries,
     findings,
     find,
-    enabledBy: (name, config) => enablingLinks(config).get(name),
+    enabledBy: (name, config) => enablingLinks(config).by.get(name),
+    dependedOn: (name, config) => enablingLinks(config).depended.get(name),
+    aliasLinks: (name, config) => enablingLinks(config).aliases.get(name) ?? [],
     hasEnabledInstance: (template, config) =>
-      [...enablingLinks(config).keys()].some((name) => templateOf(name) === template),
+      [...enablingLinks(config).by.keys()].some((name) => templateOf(name) === template),
     has: (name) => {
       const found = find(name).entry;
       return found !== undefined && found.kind !== 'masked';

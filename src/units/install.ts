@@ -254,19 +254,16 @@ class Work {
       if (existing !== undefined && this.sameFile(resolveLink(directory + relative, existing), target)) return;
     }
     const there = this.files.lstat(path);
-    if (there !== undefined && this.request.force !== true) {
-      const existing = this.files.readlink(path);
+    const existing = this.files.readlink(path);
+    // A link may be replaced; a file is somebody's work.
+    if (there !== undefined && (this.request.force !== true || existing === undefined)) {
       this.fail(
         path,
         existing === undefined
           ? `File ${path} already exists`
           : `File ${path} already exists and is a symlink to ${existing}`,
-        'remove it, or use --force',
+        existing === undefined ? 'move it away' : 'remove it, or use --force',
       );
-      return;
-    }
-    if (there?.kind === 'directory') {
-      this.fail(path, 'a directory is in the way', 'remove it');
       return;
     }
     this.files.symlink(target, path);
@@ -301,8 +298,12 @@ class Work {
           this.fail(`disable ${next.name}`, `Unit file ${next.name} does not exist`, 'check the spelling');
         continue;
       }
+      if (found.entry?.kind === 'masked') {
+        this.warn(`disable ${next.name}`, `Unit file ${found.entry.path} is masked`, 'its links are left as they are');
+        continue;
+      }
       marked.add(next.name);
-      if (found.entry !== undefined && found.entry.kind !== 'masked') {
+      if (found.entry !== undefined) {
         const unit = this.loader.loadTemplate(found.name);
         if (
           unit.install.Alias.length +
@@ -411,8 +412,8 @@ class Work {
     const path = `${this.directory}/${name}`;
     const existing = this.files.readlink(path);
     if (existing !== undefined && resolveLink(path, existing) === '/dev/null') return;
-    if (this.files.lstat(path) !== undefined && this.request.force !== true) {
-      this.fail(`mask ${name}`, `File ${path} already exists`, 'remove it, or use --force');
+    if (this.files.lstat(path) !== undefined && (this.request.force !== true || existing === undefined)) {
+      this.fail(`mask ${name}`, `File ${path} already exists`, existing === undefined ? 'move it away' : 'use --force');
       return;
     }
     this.files.symlink('/dev/null', path);
@@ -464,8 +465,19 @@ class Work {
     }
     for (const name of units) {
       const unit = this.unitFor(name, 'add');
-      if (unit !== undefined)
-        this.link(`${this.directory}/${target}${suffix}/${unit.name}`, this.sourceOf(unit.fragmentPath));
+      if (unit === undefined) continue;
+      const isTemplate = parseName(unit.name)?.kind === 'template';
+      const instance = unit.install.DefaultInstance;
+      if (isTemplate && instance === '' && parseName(target)?.kind !== 'template') {
+        this.fail(
+          `add ${name} to ${target}`,
+          `Destination unit ${target} is a non-template unit`,
+          `add an instance: ${withInstance(unit.name, 'NAME')}`,
+        );
+        continue;
+      }
+      const own = isTemplate && instance !== '' ? withInstance(unit.name, instance) : unit.name;
+      this.link(`${this.directory}/${target}${suffix}/${own}`, this.sourceOf(unit.fragmentPath));
     }
     this.carries = true;
     this.changed();
@@ -478,7 +490,8 @@ class Work {
       this.fail(`set-default ${name}`, 'not a target to boot into', 'name a target such as multi-user.target');
       return;
     }
-    const path = `${this.directory}/default.target`;
+    // What is booted is not for one boot only, whatever --runtime says.
+    const path = `${this.options.paths.persistentConfig[0] ?? '/etc/sysmaster/system'}/default.target`;
     if (this.files.readlink(path) !== unit.fragmentPath) this.files.symlink(unit.fragmentPath, path);
     this.carries = true;
   }

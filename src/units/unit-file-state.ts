@@ -40,20 +40,26 @@ export function unitFileState(
   if (directory === paths.transient) return 'transient';
   if (directory === paths.generator || directory === paths.generatorEarly || directory === paths.generatorLate)
     return 'generated';
-  if (entry.kind === 'alias' && entry.name === name) return 'alias';
-
-  const enabled = catalog.enabledBy(name, paths);
-  if (enabled !== undefined) return enabled === 'persistent' ? 'enabled' : 'enabled-runtime';
-  if (parsed.kind === 'template') {
-    // Instances of it are enabled: the one it names itself counts as the template's own, others do not.
-    const own =
-      install === undefined || install.DefaultInstance === ''
-        ? undefined
-        : catalog.enabledBy(withInstance(name, install.DefaultInstance), paths);
-    if (own !== undefined) return own === 'persistent' ? 'enabled' : 'enabled-runtime';
-    if (catalog.hasEnabledInstance(name, paths)) return 'indirect';
+  if (entry.kind === 'alias' && entry.name === name) {
+    const main = catalog.find(name).entry;
+    if (main === undefined) return '';
+    if (main.kind === 'masked') return main.path.startsWith('/run/') ? 'masked-runtime' : 'masked';
+    return 'alias';
   }
+
+  // Links that enable would make: by dependency, by an alias that [Install] names, or by the default instance of a template.
+  const aliases = catalog.aliasLinks(name, paths);
+  const own = [
+    catalog.dependedOn(name, paths),
+    ...aliases.filter((alias) => install?.Alias.includes(alias.name) === true).map(({ how }) => how),
+  ];
+  if (parsed.kind === 'template' && install !== undefined && install.DefaultInstance !== '')
+    own.push(catalog.dependedOn(withInstance(name, install.DefaultInstance), paths));
+  if (own.includes('persistent')) return 'enabled';
+  if (own.includes('runtime')) return 'enabled-runtime';
   if (entry.kind === 'linked') return runtime ? 'linked-runtime' : 'linked';
+  // It may be in use by other names, or instances of it may be.
+  if (aliases.length > 0 || (parsed.kind === 'template' && catalog.hasEnabledInstance(name, paths))) return 'indirect';
   if (install === undefined) return 'bad';
   if (install.WantedBy.length + install.RequiredBy.length + install.UpheldBy.length + install.Alias.length > 0)
     return 'disabled';

@@ -109,7 +109,7 @@ describe('plans', () => {
     expect([plan.ok, plan.changes, plan.findings.map(sentence)]).toEqual([
       false,
       [],
-      [`${ETC}/b.service: File ${ETC}/b.service already exists; remove it, or use --force`],
+      [`${ETC}/b.service: File ${ETC}/b.service already exists; move it away`],
     ]);
   });
 
