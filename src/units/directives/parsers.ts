@@ -297,6 +297,10 @@ export function unitName(...types: readonly string[]): Parser<string> {
       ctx.fault('not the name of a unit', `use a name such as foo.${types[0] ?? 'service'}`);
       return undefined;
     }
+    if (name === ctx.name.name) {
+      ctx.fault('the unit itself', 'name another one');
+      return undefined;
+    }
     if (types.length > 0 && !types.includes(parsed.type)) {
       ctx.fault(`not a ${choice(types.map((type) => `.${type}`))}`, `use a name that ends in .${types[0]}`);
       return undefined;

@@ -24,6 +24,7 @@ import {
   timeout,
   unitName,
   unsigned,
+  verbatim,
 } from './parsers.ts';
 
 export function defaultSocket(): Mutable<SocketSection> {
@@ -98,8 +99,7 @@ const TOS: Readonly<Record<string, number>> = { 'low-delay': 16, throughput: 8, 
 const tos: Parser<Option> = (value, ctx, current) => TOS[value] ?? whole(0, 255)(value, ctx, current);
 const device: Parser<Option> = (value, ctx) => {
   if (value === '' || value === '*') return '';
-  const name = ctx.expand(value);
-  if (name === undefined || isInterfaceName(name)) return name;
+  if (isInterfaceName(value)) return value; // specifiers are not resolved here
   ctx.fault('not the name of an interface', 'use a name such as eth0');
   return undefined;
 };
@@ -141,7 +141,7 @@ const OPTIONS: readonly (readonly [key: string, parser: Parser<Option>, form: st
     asOption(oneOfOrBoolean('a kind of time stamp', ['off', 'us', 'usec', 'ns', 'nsec'], 'us', 'off')),
     'BOOLEAN',
   ],
-  ['TCPCongestion', asOption(text), 'STRING'],
+  ['TCPCongestion', asOption(verbatim), 'STRING'],
   ['SocketProtocol', asOption(oneOf('a protocol', ['udplite', 'sctp', 'mptcp'])), 'PROTOCOL'],
   ['Writable', asOption(boolean), 'BOOLEAN'],
 ];

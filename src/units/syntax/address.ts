@@ -40,7 +40,7 @@ export function parseListen(kind: Listen['kind'], text: string): Listen | { read
       return fault === undefined ? { kind, address: simplifyPath(text) } : { fault };
     }
     case 'message-queue':
-      return text.startsWith('/') && text.length < 4096 ? { kind, address: text } : { fault: 'not /name' };
+      return pathFault(text) === undefined ? { kind, address: text } : { fault: 'not /name' };
     case 'netlink': {
       const words = text.split(/\s+/);
       const family = words[0] ?? '';
@@ -57,8 +57,6 @@ export function parseListen(kind: Listen['kind'], text: string): Listen | { read
 
 function socketAddress(kind: 'stream' | 'datagram' | 'seqpacket', text: string): Listen | { readonly fault: string } {
   if (text.startsWith('/')) {
-    const fault = pathFault(text);
-    if (fault !== undefined) return { fault };
     if (text === '/') return { fault: 'the root directory is no socket' };
     if (text.length > UNIX_PATH_MAX) return { fault: `longer than the ${UNIX_PATH_MAX} characters of a socket path` };
     return { kind, address: simplifyPath(text) };

@@ -49,7 +49,7 @@ export function parsePrefixes(text: string): readonly Prefix[] | undefined {
 export function isInterfaceName(text: string): boolean {
   if (text === '' || text.length > 15 || text === '.' || text === '..') return false;
   if (text === 'all' || text === 'default') return false;
-  if (parseInteger(text, -2_147_483_648, 2_147_483_647) !== undefined) return false;
+  if (/^\+?[0-9]+$/.test(text) || parseInteger(text, 0, 4_294_967_295) !== undefined) return false;
   return /^[!-~]+$/.test(text) && !/[:/%]/.test(text);
 }
 
