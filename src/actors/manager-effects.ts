@@ -275,7 +275,7 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       host.init.reexecInit(change.path);
       return done({ result: { what: 'init-reexec' } });
     case 'shutdown': {
-      const ending = { kind: change.verb, status: change.status, argument: change.argument };
+      const ending = { kind: change.verb, status: change.status, argument: change.argument, by };
       done({ result: { what: 'shutdown' } });
       call.post('manager', { type: change.force === 0 ? 'shutdown' : 'end', ending });
       return;
@@ -331,7 +331,7 @@ function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): voi
   tools.host.init.shutdown(ending.kind, STOP_PHASE_MS, false, ending.status, ending.argument);
   bringIn(tools, call, [target]);
   if (tools.registry.unit(target)?.loadState === 'loaded') {
-    const why = `${ending.kind} was asked for`;
+    const why = ending.by ?? `the action of a unit that asks for ${ending.kind}`;
     giveWay(tools, call, why);
     request(call, 'start', target, 'replace-irreversibly', why);
     return;

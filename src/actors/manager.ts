@@ -21,6 +21,7 @@ import {
 } from '../api/manager.ts';
 import type { BlackBox, Host } from '../host/ports.ts';
 import type { Confirmation } from '../jobs/apply.ts';
+import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import { activeState, type UnitSnapshot, view } from '../machines/view.ts';
@@ -31,8 +32,8 @@ import { signalName } from '../units/syntax/signal.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
 import { callerWords, requestTold } from './requests.ts';
-import { groupOf } from './unit-effects.ts';
 import type { Snapshots } from './snapshots.ts';
+import { groupOf } from './unit-effects.ts';
 import { groupView, stampOf, unitState } from './views.ts';
 
 /** What the manager needs of the job table. */
@@ -54,8 +55,8 @@ export interface ManagerParts {
   readonly jobs: JobsView;
   readonly checks: Checks;
   readonly insight: Manager['insight'];
-  readonly snapshots: () => Snapshots;
   /** Made from what this manager tells of units and unit files, hence later than it. */
+  readonly snapshots: () => Snapshots;
   /** The charts of the kinds that have one. */
   readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
   readonly version: string;
@@ -245,7 +246,7 @@ export function createManager(parts: ManagerParts): Manager {
     },
     jobs: () => jobs.list(),
     plan(request) {
-      registry.load(request.units);
+      registry.look(partsOf(request).flatMap(({ units }) => units));
       return jobs.plan(request);
     },
     identity: () => ({ machineId: host.facts.machineId, bootId: host.facts.bootId }),
@@ -259,8 +260,8 @@ export function createManager(parts: ManagerParts): Manager {
       return { plan: back.plan, files, notes: [...notes, ...back.notes] };
     },
     insight: parts.insight,
-    machine(name): MachineView {
     findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
+    machine(name): MachineView {
       const actor = parts.actors().read(name) === undefined ? `unit:${registry.graph.canonical(name)}` : name;
       const snapshot = parts.actors().read<{ value: MachineView['value']; context: MachineView['context'] }>(actor);
       const kind = parts.actors().tree(actor)?.kind;

@@ -108,7 +108,7 @@ export function destructive(what: string, unit: string, inTheWay: InstalledJob):
   const whose = `${jobWords(inTheWay)}${plan === undefined ? '' : ` of ${plan}`}, asked for by ${by}`;
   const hold = irreversible ? ', and it cannot be taken back' : '';
   const why = `${what}, contradicts ${whose}${hold}`;
-  if (irreversible && inTheWay.type === 'start' && ENDINGS.has(inTheWay.unit))
+  if (irreversible && (ENDINGS.has(inTheWay.unit) || ENDINGS.has((plan ?? '').replace(/^start /, ''))))
     return refusal(
       'TransactionIsDestructive',
       unit,

@@ -27,6 +27,8 @@ export interface Ending {
   readonly kind: ShutdownKind;
   readonly status: number;
   readonly argument: string;
+  /** Who asked for it; absent: a unit's action. */
+  readonly by?: string;
 }
 
 export interface ManagerContext {
@@ -142,7 +144,7 @@ export function endingOf(
 export function wishOf(
   signal: number,
 ): { readonly ending: Ending } | { readonly start: string } | { readonly reload: true } | undefined {
-  const end = (kind: ShutdownKind) => ({ ending: { kind, status: 0, argument: '' } });
+  const end = (kind: ShutdownKind) => ({ ending: { kind, status: 0, argument: '', by: `signal ${signal} to init` } });
   switch (signal) {
     case 1:
       return { reload: true };

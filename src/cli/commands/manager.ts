@@ -99,6 +99,13 @@ async function daemonReload(call: Call): Promise<number> {
   return 0;
 }
 
+/** With --dry-run: say what would be done. */
+function dry(call: Call, words: string): boolean {
+  if (call.options.dryRun !== true) return false;
+  call.print({ would: call.word, dryRun: true }, () => [words]);
+  return true;
+}
+
 export async function run(call: Call): Promise<number> {
   const { word, client, args } = call;
   switch (word) {
@@ -107,9 +114,17 @@ export async function run(call: Call): Promise<number> {
     case 'daemon-reload':
       return await daemonReload(call);
     case 'daemon-reexec':
+      if (dry(call, 'Would start core anew; units would not notice.')) return 0;
       await client.change('io.sysmaster.Manager.ReexecCore', {});
       break;
     default:
+      if (
+        dry(
+          call,
+          `Would replace init by ${args[0] === undefined ? 'its binary' : resolve(args[0])}; units would not notice.`,
+        )
+      )
+        return 0;
       await client.change('io.sysmaster.Manager.ReexecInit', {
         path: args[0] === undefined ? undefined : resolve(args[0]),
       });

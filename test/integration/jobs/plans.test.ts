@@ -20,7 +20,7 @@ const units: Record<string, string> = {
   'other.service': service(),
   'rival.service': service('Conflicts=cache.service'),
   'slow.service': '[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/sleep 1000\n',
-  'late.service': service('After=slow.service'),
+  'holds.service': service('', "ExecStop=/bin/sh -c 'until [ -e /run/go ]; do sleep 0.05; done'"),
   'a.service': service(),
   'b.service': service(),
   'c.service': service(),
@@ -273,5 +273,18 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     expect([state().match(/ active /g)?.length, units()]).toEqual(before);
     expect(ok('snapshot', 'list').stdout).toContain('No snapshots');
     quiet('b');
+  });
+
+  test('a shutdown makes its way, and tells who comes too late what is going on', async () => {
+    ok('start', 'holds');
+    ok('start', '--no-block', '--job-mode=replace-irreversibly', 'slow');
+    ok('poweroff');
+    await eventually('the end has begun', () => ok('list-jobs').stdout.includes('poweroff.target'));
+    const late = system.sctl('start', 'a');
+    writeFileSync(file('go'), '');
+    expect(late.status).toBe(4);
+    expect(late.stderr).toMatch(
+      /the system is going down: .*job \d+ \((start|stop) [a-z]+\.target\) of start poweroff\.target/,
+    );
   });
 });
