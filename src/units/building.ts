@@ -18,6 +18,8 @@ const ASSIGNMENTS_MAX = 200_000;
 /** Applies assignments to a draft. */
 export interface Building {
   refused: boolean;
+  /** A setting was refused: as in systemd what follows makes no edges any more, though its faults are told. */
+  ended: boolean;
   readonly raw: Record<
     string,
     { section: string; key: string; value: string; at: { file: string; line: number; column: number } }[]
@@ -53,9 +55,11 @@ export function createBuilding(
 
   const building: Building = {
     refused: false,
+    ended: false,
     raw: {},
     last: (key) => lastByKey.get(key),
     edge(kind, to, origin) {
+      if (building.ended) return;
       const target = resolveTemplate(name, to);
       if (target === undefined) {
         findings.push({
@@ -184,6 +188,7 @@ export function createBuilding(
     note: (why, todo) => tell('note', why, todo),
     refuse(why, todo, offset) {
       building.refused = true;
+      building.ended = true;
       tell('error', why, todo, offset);
     },
     edge: (kind, to) => building.edge(kind, to, { file: current.file, line: current.line }),

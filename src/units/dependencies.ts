@@ -28,6 +28,17 @@ export interface NeededPath {
 /** Units that are there without a file and before everything else; they have no default dependencies. */
 export const PERPETUAL: ReadonlySet<string> = new Set(['-.slice', 'system.slice', 'init.scope', '-.mount']);
 
+const SLICE_RULE = 'slice of ';
+/** Is it the rule that ties a unit to its slice? */
+export const isSliceRule = (rule: string): boolean => rule.startsWith(SLICE_RULE);
+
+/** Does it run commands? A socket without any needs nothing of what commands need. */
+export function hasExec({ socket }: Draft): boolean {
+  if (socket === undefined) return true;
+  const { ExecStartPre, ExecStartPost, ExecStopPre, ExecStopPost } = socket;
+  return ExecStartPre.length + ExecStartPost.length + ExecStopPre.length + ExecStopPost.length > 0;
+}
+
 /** The slice a unit lies in if it does not say so (systemd.resource-control(5), Slice=). */
 export function defaultSlice(name: UnitName): string {
   if (name.name === 'init.scope') return '-.slice';
@@ -61,7 +72,7 @@ export function impliedEdges(
   };
   const defaults = draft.unit.DefaultDependencies && !PERPETUAL.has(name.name);
   const slice = sliceOf(name, draft);
-  if (slice !== '') add(`slice of ${name.name}`, slice, 'InSlice', 'Requires', 'After');
+  if (slice !== '') add(`${SLICE_RULE}${name.name}`, slice, 'InSlice', 'Requires', 'After');
 
   if (draft.service !== undefined) serviceEdges(draft, defaults, add, needPath);
   if (draft.socket !== undefined) socketEdges(name, draft, defaults, devices, add, needPath);
@@ -147,11 +158,7 @@ function socketEdges(name: UnitName, draft: Draft, defaults: boolean, devices: b
   const device = socket.options.BindToDevice;
   if (devices && typeof device === 'string' && device !== '' && device !== 'lo')
     add('BindToDevice=', `sys-subsystem-net-devices-${escapeName(device)}.device`, 'BindsTo', 'After');
-  if (
-    socket.ExecStartPre.length + socket.ExecStartPost.length + socket.ExecStopPre.length + socket.ExecStopPost.length >
-    0
-  )
-    execEdges(socket, add, need);
+  if (hasExec(draft)) execEdges(socket, add, need);
   if (!defaults) return;
   add('default dependency of sockets', 'sockets.target', 'Before');
   add('default dependency of sockets', 'sysinit.target', 'Requires', 'After');
@@ -205,6 +212,9 @@ const NETWORK_FILE_SYSTEMS: ReadonlySet<string> = new Set([
   'sshfs',
 ]);
 
+/** A mount goes when its device is stopped, though not when the device merely goes away. */
+const DEVICE_KINDS = ['Requires', 'StopPropagatedFrom'] as const;
+
 function mountEdges(draft: Draft, defaults: boolean, devices: boolean, add: Add, need: Need): void {
   const mount = draft.mount;
   if (mount === undefined) return;
@@ -217,11 +227,10 @@ function mountEdges(draft: Draft, defaults: boolean, devices: boolean, add: Add,
   const network = options.includes('_netdev') || NETWORK_FILE_SYSTEMS.has(mount.Type.replace(/^fuse\./, ''));
   if (mount.What.startsWith('/') && (bind || loop || !network))
     need({ path: mount.What, rule: 'the source of a mount' });
-  const device =
-    devices && !bind && !loop && mount.What.startsWith('/dev/') ? pathToName(mount.What, 'device') : undefined;
+  const device = devices && !bind && mount.What.startsWith('/dev/') ? pathToName(mount.What, 'device') : undefined;
   if (device !== undefined) {
-    const bound = options.includes('x-systemd.device-bound') ? 'BindsTo' : 'Requires';
-    add('a mount needs its device', device, 'After', bound, 'StopPropagatedFrom');
+    const bound = options.includes('x-systemd.device-bound');
+    add('a mount needs its device', device, 'After', ...(bound ? (['BindsTo'] as const) : DEVICE_KINDS));
     add('a mount needs its device', `blockdev@${escapeInstance(mount.What)}.target`, 'After');
   }
   if (!defaults || isExtrinsic(mount.Where)) return;
@@ -255,8 +264,11 @@ function swapEdges(draft: Draft, defaults: boolean, devices: boolean, add: Add, 
   if (swap === undefined) return;
   execEdges(swap, add, need);
   if (swap.What !== '') need({ path: swap.What, rule: 'the source of a swap' });
-  if (!swap.What.startsWith('/dev/')) add('a swap file must be writable', 'systemd-remount-fs.service', 'After');
-  const device = devices && swap.What.startsWith('/dev/') ? pathToName(swap.What, 'device') : undefined;
+  // Only of what is written: a name alone gives no device.
+  const written = draft.given.has('What');
+  if (written && !swap.What.startsWith('/dev/'))
+    add('a swap file must be writable', 'systemd-remount-fs.service', 'After');
+  const device = devices && written && swap.What.startsWith('/dev/') ? pathToName(swap.What, 'device') : undefined;
   if (device !== undefined) {
     // The manual page says BindsTo=, systemd 252 does this.
     add('a swap needs its device', device, 'Requires', 'After');

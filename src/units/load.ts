@@ -10,7 +10,7 @@ import { type FilePort, HostError, type MachineFacts } from '../host/ports.ts';
 import { type Building, createBuilding } from './building.ts';
 import { type CacheClock, type CacheFile, UnitCache } from './cache.ts';
 import { type Catalog, createCatalog, type Found } from './catalog.ts';
-import { impliedEdges, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
+import { hasExec, impliedEdges, isSliceRule, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
 import type { Context, Draft } from './directives/draft.ts';
 import {
   defaultAutomount,
@@ -34,7 +34,7 @@ import { type Zones, zonesOf } from './time/zones.ts';
 import type { Finding, LoadState, Origin, Unit, UnitType } from './types.ts';
 import { unitFileState } from './unit-file-state.ts';
 import { decodeUtf8 } from './utf8.ts';
-import { refusals, sliceFault } from './verify.ts';
+import { isolationFault, refusals, sliceFault } from './verify.ts';
 import { isContainer } from './virtualization.ts';
 
 export interface UnitLoaderOptions {
@@ -267,6 +267,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       draft.mount.Where = '/';
       draft.mount.What = 'rootfs';
     }
+    // A setting that cannot be read ends it at once; what is refused as a whole has its edges all the same, as in systemd.
     for (const fault of refusals(name.name, draft)) {
       const last = building.last(fault.key);
       building.refused = true;
@@ -280,7 +281,18 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     }
     // The checks above have settled Where= and What=.
     if (draft.unit.Description === '') draft.unit.Description = defaultDescription(name, draft);
-    if (!building.refused) implied(name, draft, building);
+    if (!building.ended) implied(name, draft, building, !building.refused);
+
+    const isolated = building.refused ? undefined : isolationFault(draft);
+    if (isolated !== undefined) {
+      building.refused = true;
+      const last = building.last('OnFailureJobMode') ?? building.last('OnFailureIsolate');
+      findings.push({
+        severity: 'error',
+        at: last === undefined ? { file: fragmentPath, line: 0, column: 0 } : placeOf(last),
+        ...isolated,
+      });
+    }
 
     const loadState: LoadState = building.refused ? 'bad-setting' : 'loaded';
     return {
@@ -301,7 +313,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     };
   }
 
-  function implied(name: UnitName, draft: Draft, building: Building): void {
+  /** @param usable false: its edges to its slice and to mounts are left out, though it is told where it belongs */
+  function implied(name: UnitName, draft: Draft, building: Building, usable: boolean): void {
     const needed: NeededPath[] = draft.unit.RequiresMountsFor.map((path) => ({ path, rule: '' }));
     const need = (each: NeededPath) => needed.push({ ...each, path: simplifyPath(each.path) });
     for (const { kind, to, rule } of impliedEdges(
@@ -310,7 +323,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       { devices, container: isContainer(facts.virtualization) },
       need,
     ))
-      building.edge(kind, to, { rule });
+      if (usable || kind === 'InSlice' || !isSliceRule(rule)) building.edge(kind, to, { rule });
     const image = specifiersOf(name, facts, '').expand(building.last('RootImage')?.value ?? '');
     const rootImage = 'text' in image && image.text.startsWith('/') ? image.text : '';
     const isOn = (key: string) => {
@@ -318,8 +331,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       return last !== undefined && parseBoolean(last.value) === true;
     };
     namespaceEdges(
-      isOn('PrivateTmp') || isOn('DynamicUser'),
-      rootImage,
+      hasExec(draft) && (isOn('PrivateTmp') || isOn('DynamicUser')),
+      hasExec(draft) ? rootImage : '',
       (rule, to, ...kinds) => {
         for (const kind of kinds) building.edge(kind, to, { rule });
       },
@@ -327,7 +340,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     );
     // Mount units below which a needed path lies: those that there are (systemd.unit(5), RequiresMountsFor=).
     const own = building.last('RequiresMountsFor');
-    for (const { path, rule } of needed) {
+    for (const { path, rule } of usable ? needed : []) {
       for (const mount of mountsAbove(path)) {
         if (mount === name.name) continue;
         const has = theCatalog().has(mount);

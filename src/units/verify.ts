@@ -6,6 +6,7 @@
 import type { Draft } from './directives/draft.ts';
 import { nameToPath, pathToName } from './names.ts';
 import { canAccept, listenPath } from './syntax/address.ts';
+import type { Listen } from './types.ts';
 
 export interface Fault {
   readonly what: string;
@@ -90,7 +91,7 @@ export function refusals(name: string, draft: Draft): readonly Fault[] {
         'a socket with Accept=yes starts instances of its own template',
         'remove it, or use Accept=no',
       );
-    if (socket.Symlinks.length > 0 && socket.Listen.filter((listen) => listenPath(listen) !== undefined).length !== 1)
+    if (socket.Symlinks.length > 0 && socket.Listen.filter((listen) => isNode(listen)).length !== 1)
       refuse(
         'Symlinks',
         'Symlinks=',
@@ -131,6 +132,7 @@ export function refusals(name: string, draft: Draft): readonly Fault[] {
   }
   if (swap !== undefined) {
     if (swap.What === '') swap.What = nameToPath(name) ?? '';
+    else draft.given.add('What');
     if (pathToName(swap.What, 'swap') !== name)
       refuse(
         'What',
@@ -142,10 +144,23 @@ export function refusals(name: string, draft: Draft): readonly Fault[] {
   if (slice !== undefined) {
     const fault = sliceFault(name);
     if (fault !== undefined) refuse('Slice', name, fault, 'rename it: a-b.slice lies in a.slice');
-    else if (slice.Slice !== '' && slice.Slice !== parentSlice(name))
-      refuse('Slice', `Slice=${slice.Slice}`, `by its name it lies in ${parentSlice(name)}`, 'remove Slice=');
   }
   return faults;
+}
+
+/** Is it something that the socket itself makes in the file system? */
+const isNode = (listen: Listen): boolean =>
+  listen.kind !== 'special' && listen.kind !== 'message-queue' && listenPath(listen) !== undefined;
+
+/** Only one unit can be isolated (systemd.unit(5), OnFailureJobMode=); asked last, when all edges are there. */
+export function isolationFault({ unit, edges }: Draft): Omit<Fault, 'key'> | undefined {
+  if (unit.OnFailureJobMode !== 'isolate' || edges.filter(({ kind }) => kind === 'OnFailure').length < 2)
+    return undefined;
+  return {
+    what: 'OnFailureJobMode=isolate',
+    why: 'OnFailure= names more than one unit, and only one can be isolated',
+    todo: 'keep one of them, or use another mode',
+  };
 }
 
 /** Why a name cannot be that of a slice (systemd.slice(5)): each dash must have something on both sides. */

@@ -12,6 +12,7 @@ import {
   createGraph,
   createUnitLoader,
   DEPENDENCY_KINDS,
+  type Finding,
   type Graph,
   plainPaths,
   type Unit,
@@ -84,19 +85,34 @@ const listOf = (value: string | undefined): string[] =>
     .split(' ')
     .filter((word) => word !== '');
 
+/** systemd lets a target come after what it is PartOf= if it happens to load the target first; here it never does. */
+function dependsOnLoading(graph: Graph, name: string, kind: string, other: string): boolean {
+  const isPart = (target: string, whole: string) =>
+    target.endsWith('.target') && graph.others(target, 'PartOf').includes(whole);
+  return (kind === 'After' && isPart(name, other)) || (kind === 'Before' && isPart(other, name));
+}
+
 /** `missing: a.service After b.service`, `extra: …`; both ways of each edge are looked at. */
 export function edgeDifferences(graph: Graph, unit: Unit, theirs: Shown, foreign: ReadonlySet<string>): string[] {
   const out: string[] = [];
   const compare = (kind: string, their: Iterable<string>, our: Iterable<string>) => {
     const a = new Set([...their].filter((name) => !foreign.has(name)));
     const b = new Set([...our].filter((name) => !foreign.has(name)));
-    for (const name of a) if (!b.has(name)) out.push(`missing: ${unit.name} ${kind} ${name}`);
+    for (const name of a)
+      if (!b.has(name) && !dependsOnLoading(graph, unit.name, kind, name))
+        out.push(`missing: ${unit.name} ${kind} ${name}`);
     for (const name of b) if (!a.has(name)) out.push(`extra: ${unit.name} ${kind} ${name}`);
   };
   for (const kind of DEPENDENCY_KINDS)
     if (theirs.has(kind)) compare(kind, listOf(theirs.get(kind)), graph.others(unit.name, kind));
   compare('Slice', listOf(theirs.get('Slice')), graph.others(unit.name, 'InSlice'));
-  compare('RequiresMountsFor', listOf(theirs.get('RequiresMountsFor')), unit.unit.RequiresMountsFor);
+  // systemctl quotes these in ways of its own.
+  const words = (text: string): string[] => text.replaceAll('"', '').split(' ').filter(Boolean);
+  compare(
+    'RequiresMountsFor',
+    words(theirs.get('RequiresMountsFor') ?? ''),
+    words(unit.unit.RequiresMountsFor.join(' ')),
+  );
   return out;
 }
 
@@ -115,9 +131,9 @@ const TAKEN: ReadonlySet<string> = new Set([
   'cap_wake_alarm',
 ]);
 const KINDS: ReadonlySet<string> = new Set(DEPENDENCY_KINDS);
-/** Lists whose order means nothing. */
+/** Lists in which order and repetition mean nothing. */
 const SETS =
-  /^(Names|RuntimeDirectory|StateDirectory|CacheDirectory|LogsDirectory|ConfigurationDirectory|AmbientCapabilities)$/;
+  /^(Names|RuntimeDirectory|StateDirectory|CacheDirectory|LogsDirectory|ConfigurationDirectory|UnsetEnvironment|PassEnvironment|AmbientCapabilities)$/;
 
 const resting: UnitState = {
   active: 'inactive',
@@ -166,7 +182,8 @@ export function propertyDifferences(
       if (odd.length > 0) differences.push(`${name} of ${unit.name}: ${odd.join(' ')}`);
       continue;
     }
-    const inOrder = (value: string) => (SETS.test(name) ? listOf(value).sort().join(' ') : unquoted(value));
+    const inOrder = (value: string) =>
+      SETS.test(name) ? [...new Set(listOf(value))].sort().join(' ') : unquoted(value);
     const [mine, their] = [inOrder(showValue(name, ourValue)), inOrder(theirValue)];
     if (mine !== their) differences.push(`${name} of ${unit.name}: ${their}, not ${mine}`);
   }
@@ -178,12 +195,16 @@ export function theirPlaces(log: readonly string[]): string[] {
   return [...new Set(log.flatMap((line) => /^(\/[^:]+:\d+): /.exec(line)?.[1] ?? []))].sort();
 }
 
-/** `file:line` of our errors and warnings. */
-export function ourPlaces(units: readonly Unit[]): string[] {
-  const places = units.flatMap((unit) =>
-    unit.findings.flatMap(({ severity, at }) =>
-      severity === 'note' || at === undefined || at.line === 0 ? [] : [`${at.file}:${at.line}`],
-    ),
-  );
+/**
+ * `file:line` of our errors and warnings. Without `all` not of what systemd says without a line: edges that are dropped, and
+ * units that are refused as a whole.
+ */
+export function ourPlaces(units: readonly Unit[], all = true): string[] {
+  const counts = ({ severity, why, at }: Finding) =>
+    severity !== 'note' &&
+    at !== undefined &&
+    at.line > 0 &&
+    (all || (severity === 'warning' && !why.endsWith('edge is dropped')));
+  const places = units.flatMap((unit) => unit.findings.filter(counts).map(({ at }) => `${at?.file}:${at?.line}`));
   return [...new Set(places)].sort();
 }

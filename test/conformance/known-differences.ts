@@ -11,6 +11,7 @@ export const known =
 
 /** Properties that differ, by pattern, with the reason. */
 export const PROPERTIES: Known = [
+  [/^extra: .* JoinsNamespaceOf /, 'the edge is symmetric, which systemd shows on one side'],
   [
     /^(User|Group|NoNewPrivileges) of (chrony-wait|earlyoom|systemd-journal-gatewayd|systemd-journal-upload|d-dynamic)\.service/,
     'DynamicUser= is not honoured yet, so it implies no user',
@@ -22,5 +23,5 @@ export const PROPERTIES: Known = [
   [/^(CanStart|Transient) of init\.scope:/, 'ours is no unit that a request has made'],
   [/^(What|Type|Options) of -\.mount:/, "what is mounted at / is the mount table's business"],
   [/^RuntimeDirectory of irqbalance.service/, 'a slash at the end is shown as written'],
-  [/^CanSt(art|op) of .*\.(automount|swap): no, not yes$/, 'autofs and swap cannot be used in that container'],
+  [/^Can(Start|Stop|Isolate) of .*\.(automount|swap): no, not yes$/, 'autofs and swap cannot be used in that container'],
 ];

@@ -22,6 +22,21 @@ export function liveSystemdMissing(): string | undefined {
   return probe.status === 0 ? undefined : 'namespaces cannot be made here';
 }
 
+/**
+ * With a writable /sys it has device units. Its log goes to the console, a terminal of script(1) that keeps all of it;
+ * of what goes to the kernel's buffer systemd drops the greater part.
+ */
+const START = `
+mount -o remount,rw /sys
+script -qfc 'tty >/run/probe/tty; exec sleep infinity' /run/probe/log </dev/null >/dev/null 2>&1 &
+for i in $(seq 500); do [ ! -s /run/probe/tty ] || break; sleep 0.01; done
+touch /dev/console
+mount --bind "$(cat /run/probe/tty)" /dev/console
+exec env "$@"
+`;
+/** What a terminal is told besides text. */
+const ESCAPES = /\x1b(\[[0-9;?]*[A-Za-z]|[78]|\][^\x07]*\x07)/g;
+
 /** Properties of a unit as `systemctl show --all` prints them. */
 export type Shown = ReadonlyMap<string, string>;
 
@@ -65,15 +80,14 @@ export async function bootSystemd(
       '-',
       'sh',
       '-c',
-      // With a writable /sys it has device units. Its log goes to what it takes for the kernel's buffer: a file.
-      'mount -o remount,rw /sys; touch /dev/kmsg; exec env "$@"',
+      START,
       'sh',
       ...words,
       program,
       '--system',
       `--unit=${PROBE}`,
       '--log-level=info',
-      '--log-target=kmsg',
+      '--log-target=console',
       '--show-status=no',
     ],
     { stdio: ['ignore', output, output], detached: true },
@@ -132,10 +146,10 @@ export async function bootSystemd(
       show: () => parseShow(inside('systemctl', 'show', '--all', '*').stdout),
       log: () =>
         fs
-          .readFileSync(`/proc/${pid}/root/dev/kmsg`, 'utf8')
-          .split('\n')
+          .readFileSync(join(state, 'run/probe/log'), 'utf8')
+          .split(/\r?\n/)
           .filter((line) => line !== '')
-          .map((line) => line.replace(/^<\d+>systemd\[1\]: /, '')),
+          .map((line) => line.replace(ESCAPES, '')),
       stop,
     };
   } catch (error) {

@@ -6,6 +6,7 @@
  */
 import { PERPETUAL } from '../../units/dependencies.ts';
 import { CAPABILITIES } from '../../units/syntax/capability.ts';
+import { signalName } from '../../units/syntax/signal.ts';
 import type { Command, Edge, ExecSettings, ExitSet, Span, Unit } from '../../units/types.ts';
 import type { UnitState, UnitView } from '../manager.ts';
 import { commandText, count, type Properties, quoted, spanUs, stamps, yesNo } from './text.ts';
@@ -97,7 +98,8 @@ function settingText(name: string, value: unknown): string {
   if (typeof value === 'boolean') return yesNo(value);
   if (typeof value === 'number')
     return OCTAL.test(name) && Number.isInteger(value) ? value.toString(8).padStart(4, '0') : String(value);
-  if (isExitSet(value)) return [...value.statuses, ...value.signals].join(' ');
+  if (isExitSet(value))
+    return [...value.statuses, ...value.signals.map((signal) => signalName(signal).replace(/^SIG/, ''))].join(' ');
   if (Array.isArray(value))
     return value.every((item) => typeof item === 'string') ? quoted(value) : value.map(fileText).join(' ');
   return typeof value === 'string' ? value : JSON.stringify(value);
@@ -138,8 +140,8 @@ function exec(into: Properties, section: ExecSettings | undefined): void {
   into['RestartKillSignal'] = String(section.RestartKillSignal ?? section.KillSignal);
   if (section.WorkingDirectoryOptional) into['WorkingDirectory'] = `!${section.WorkingDirectory}`;
   if (into['WatchdogUSec'] === '0') into['WatchdogUSec'] = 'infinity';
-  for (const key of ['StandardOutput', 'StandardError'])
-    into[key] = (into[key] ?? '').replace(/^(file|append|truncate):.*/s, '$1');
+  for (const key of ['StandardInput', 'StandardOutput', 'StandardError'])
+    into[key] = (into[key] ?? '').replace(/^(file|append|truncate|fd):.*/s, '$1');
 }
 
 function service(into: Properties, { service: now }: UnitState): void {
@@ -242,10 +244,15 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
     CanStart: can(!unit.unit.RefuseManualStart),
     // Also a unit whose file is gone may still run, and is stopped then.
     CanStop: yesNo(!unit.unit.RefuseManualStop && unit.type !== 'device' && !PERPETUAL.has(unit.name)),
-    CanReload: can(
-      unit.type === 'mount' || (unit.service?.ExecReload.length ?? 0) > 0 || unit.service?.Type === 'notify-reload',
+    CanReload: yesNo(
+      unit.loadState === 'loaded' &&
+        (unit.type === 'mount' ||
+          (unit.service?.ExecReload.length ?? 0) > 0 ||
+          unit.service?.Type === 'notify-reload' ||
+          (unit.service === undefined &&
+            edges.some(({ from, kind }) => from === unit.name && kind === 'PropagatesReloadTo'))),
     ),
-    CanIsolate: can(unit.unit.AllowIsolate),
+    CanIsolate: can(unit.unit.AllowIsolate && !unit.unit.RefuseManualStart),
     Job: state.job === undefined ? '0' : String(state.job.id),
     Transient: yesNo(unit.unitFileState === 'transient'),
     NeedDaemonReload: yesNo(state.needDaemonReload),

@@ -5,7 +5,7 @@ import { parseSize } from '../syntax/size.ts';
 import { parseSpanUs } from '../syntax/timespan.ts';
 import { plainWords } from '../syntax/words.ts';
 import { known, section } from './build.ts';
-import type { Checker, Context, Directive, Draft, Mutable } from './draft.ts';
+import type { Checker, Context, Directive, Draft, Mutable, Parser } from './draft.ts';
 import { boolean, checked, integer, oneOf, orNothing, span, unitName, verbatim, words } from './parsers.ts';
 import {
   bindRule,
@@ -143,6 +143,12 @@ function oldDeviceLimit(value: Checker): Checker {
   };
 }
 
+/** A slice's own place follows from its name (systemd.slice(5)). */
+const ownSlice: Parser<string> = (_value, ctx) => {
+  ctx.fault('a slice lies where its name says: a-b.slice in a.slice', 'remove it, or rename the unit');
+  return undefined;
+};
+
 /** The rows of one section. `delegate` is where there is a Delegate= (services and scopes). */
 export function cgroupDirectives(
   name: string,
@@ -151,7 +157,7 @@ export function cgroupDirectives(
 ): readonly Directive[] {
   const group = section<Grouped>(name, pick);
   const rows: Directive[] = [
-    group.set('Slice', 'Slice', unitName('slice'), { form: 'SLICE' }),
+    group.set('Slice', 'Slice', name === 'Slice' ? ownSlice : unitName('slice'), { form: 'SLICE' }),
     ...ATTRIBUTES.map(([key, attributeName, read, form]) =>
       group.does(
         key,

@@ -42,6 +42,13 @@ const TRIGGERED = [
   'device',
 ];
 
+/** The unit to trigger: the first one counts. */
+const triggered: Parser<string> = (value, ctx, current) => {
+  if (current === '') return unitName(...TRIGGERED)(value, ctx, current);
+  ctx.fault(`there is a unit to trigger already, ${current}`, 'keep one of the two');
+  return undefined;
+};
+
 export function defaultTimer(): Mutable<TimerSection> {
   return {
     monotonic: [],
@@ -115,7 +122,7 @@ export const timerDirectives: readonly Directive[] = [
   timer.set('Persistent', 'Persistent', boolean, NOT_YET),
   timer.set('WakeSystem', 'WakeSystem', boolean, NOT_YET),
   timer.set('RemainAfterElapse', 'RemainAfterElapse', boolean, NOT_YET),
-  timer.set('Unit', 'Unit', unitName(...TRIGGERED), { ...NOT_YET, form: 'UNIT' }),
+  timer.set('Unit', 'Unit', triggered, { ...NOT_YET, form: 'UNIT' }),
 ];
 
 export function defaultPath(): Mutable<PathSection> {
@@ -156,7 +163,7 @@ export const pathDirectives: readonly Directive[] = [
       { ...NOT_YET, form: 'PATH' },
     ),
   ),
-  pathUnit.set('Unit', 'Unit', unitName(...TRIGGERED), { ...NOT_YET, form: 'UNIT' }),
+  pathUnit.set('Unit', 'Unit', triggered, { ...NOT_YET, form: 'UNIT' }),
   pathUnit.set('MakeDirectory', 'MakeDirectory', boolean, NOT_YET),
   pathUnit.set('DirectoryMode', 'DirectoryMode', mode, NOT_YET),
   pathUnit.set('TriggerLimitIntervalSec', 'TriggerLimitIntervalSec', span, { ...NOT_YET }),

@@ -43,7 +43,7 @@ export function defaultSocket(): Mutable<SocketSection> {
     Symlinks: [],
     FlushPending: false,
     TriggerLimitIntervalSec: 2000,
-    TriggerLimitBurst: 0,
+    TriggerLimitBurst: -1, // settled by finishSocket, since it depends on Accept=
     MaxConnections: 64,
     TimeoutSec: 90_000,
     ExecStartPre: [],
@@ -56,7 +56,7 @@ export function defaultSocket(): Mutable<SocketSection> {
 
 /** Triggers in an interval before the socket is given up: fewer if one trigger serves many connections. */
 export function finishSocket(socket: Mutable<SocketSection>, name: string): void {
-  if (socket.TriggerLimitBurst === 0) socket.TriggerLimitBurst = socket.Accept ? 200 : 20;
+  if (socket.TriggerLimitBurst < 0) socket.TriggerLimitBurst = socket.Accept ? 200 : 20;
   if (socket.FileDescriptorName === '') socket.FileDescriptorName = socket.Accept ? 'connection' : name;
 }
 

@@ -1,5 +1,5 @@
 /** [Unit] and [Install]. Source: systemd.unit(5). */
-import { parseName, simplifyPath } from '../names.ts';
+import { mayAlias, parseName, simplifyPath } from '../names.ts';
 import { pathFault } from '../syntax/path.ts';
 import { parseBoolean, parseInteger } from '../syntax/scalar.ts';
 import { plainWords, splitWords } from '../syntax/words.ts';
@@ -291,8 +291,22 @@ export const unitDirectives: readonly Directive[] = [
   unit.set('StartLimitAction', 'StartLimitAction', emergencyAction),
   unit.set('FailureAction', 'FailureAction', emergencyAction),
   unit.set('SuccessAction', 'SuccessAction', emergencyAction),
-  unit.set('FailureActionExitStatus', 'FailureActionExitStatus', exitStatus, { form: 'STATUS' }),
-  unit.set('SuccessActionExitStatus', 'SuccessActionExitStatus', exitStatus, { form: 'STATUS' }),
+  unit.does(
+    'FailureActionExitStatus',
+    (target, value, ctx) => {
+      const parsed = value === '' ? undefined : exitStatus(value, ctx, 0);
+      if (value === '' || parsed !== undefined) target.FailureActionExitStatus = parsed;
+    },
+    { form: 'STATUS' },
+  ),
+  unit.does(
+    'SuccessActionExitStatus',
+    (target, value, ctx) => {
+      const parsed = value === '' ? undefined : exitStatus(value, ctx, 0);
+      if (value === '' || parsed !== undefined) target.SuccessActionExitStatus = parsed;
+    },
+    { form: 'STATUS' },
+  ),
   unit.set('RebootArgument', 'RebootArgument', rebootArgument, { form: 'STRING' }),
   unit.set('CollectMode', 'CollectMode', oneOf('a collect mode', ['inactive', 'inactive-or-failed']), {
     status: 'unsupported',
@@ -304,7 +318,14 @@ export const unitDirectives: readonly Directive[] = [
 const install = section<InstallSection>('Install', (draft) => draft.install);
 
 export const installDirectives: readonly Directive[] = [
-  install.set('Alias', 'Alias', installNames, { form: 'NAME...' }),
+  install.does(
+    'Alias',
+    (target, value, ctx) => {
+      if (mayAlias(ctx.name.type)) target.Alias = installNames(value, ctx, target.Alias) ?? target.Alias;
+      else ctx.fault(`.${ctx.name.type} units have no aliases`, 'remove it');
+    },
+    { form: 'NAME...' },
+  ),
   install.set('WantedBy', 'WantedBy', installNames, { form: 'UNIT...' }),
   install.set('RequiredBy', 'RequiredBy', installNames, { form: 'UNIT...' }),
   install.set('UpheldBy', 'UpheldBy', installNames, { form: 'UNIT...' }),
