@@ -1,24 +1,30 @@
 /**
  * A dictionary that is plain JSON, never changes, and is cheap to derive from: names are spread over a fixed number of
- * pages by a hash, and a new version shares every page that was not touched. With ten thousand jobs a change copies
- * the list of pages and about ten entries, not ten thousand; and what changed between two versions is found page by page.
+ * pages by a hash, and a new version shares every page that was not touched. Pages lie in groups of {@link GROUP}. With ten
+ * thousand jobs a change copies two short lists and about ten entries, not ten thousand; and what changed between two versions is
+ * found in the groups and pages that they do not share.
  *
  * The hash decides where an entry lies and nothing else: whoever lists entries gets them sorted. Pages are lists, not
  * objects: an engine copies a short list at once, but an object with names of its own slowly.
  */
 
-const PAGES = 1024;
+/** Pages of a group, and groups. */
+const GROUP = 32;
+const PAGES = GROUP * GROUP;
 
 type Page<V> = readonly (readonly [key: string, value: V])[];
+
+type Group<V> = readonly Page<V>[];
 
 /** Always {@link PAGES} pages. Never changed in place. */
 export interface Paged<V> {
   readonly size: number;
-  readonly pages: readonly Page<V>[];
+  readonly groups: readonly Group<V>[];
 }
 
 const EMPTY_PAGE: Page<never> = Object.freeze([]);
-export const EMPTY: Paged<never> = Object.freeze({ size: 0, pages: new Array<Page<never>>(PAGES).fill(EMPTY_PAGE) });
+const EMPTY_GROUP: Group<never> = Object.freeze(new Array<Page<never>>(GROUP).fill(EMPTY_PAGE));
+export const EMPTY: Paged<never> = Object.freeze({ size: 0, groups: new Array<Group<never>>(GROUP).fill(EMPTY_GROUP) });
 
 /** FNV-1a, folded. */
 function pageOf(key: string): number {
@@ -34,12 +40,20 @@ function find<V>(page: Page<V> | undefined, key: string): V | undefined {
 }
 
 export function get<V>(paged: Paged<V>, key: string): V | undefined {
-  return find(paged.pages[pageOf(key)], key);
+  return find(pageIn(paged.groups, pageOf(key)), key);
 }
+
+const pageIn = <V>(groups: readonly Group<V>[], at: number): Page<V> =>
+  groups[Math.floor(at / GROUP)]?.[at % GROUP] ?? EMPTY_PAGE;
 
 /** All entries, sorted by key (code units). */
 export function entries<V>(paged: Paged<V>): (readonly [string, V])[] {
-  return paged.pages.flat().sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  const all: (readonly [string, V])[] = [];
+  for (const group of paged.groups) {
+    if (group === EMPTY_GROUP) continue;
+    for (const page of group) for (const entry of page) all.push(entry);
+  }
+  return all.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 export function fromEntries<V>(pairs: Iterable<readonly [string, V]>): Paged<V> {
@@ -51,7 +65,10 @@ export function fromEntries<V>(pairs: Iterable<readonly [string, V]>): Paged<V> 
 /** A version in the making. The one it came from stays as it is. */
 export class Draft<V> {
   readonly #from: Paged<V>;
-  #pages: Page<V>[] | undefined;
+  /** Its own list of groups, once something is set. */
+  #groups: Group<V>[] | undefined;
+  /** Groups that are its own, so that they may be changed in place. */
+  readonly #own = new Map<number, Page<V>[]>();
   #size: number;
 
   constructor(from: Paged<V>) {
@@ -61,43 +78,50 @@ export class Draft<V> {
 
   /** Nothing was set or deleted. */
   get untouched(): boolean {
-    return this.#pages === undefined;
+    return this.#groups === undefined;
   }
 
   get(key: string): V | undefined {
-    return find((this.#pages ?? this.#from.pages)[pageOf(key)], key);
+    return find(pageIn(this.#groups ?? this.#from.groups, pageOf(key)), key);
   }
 
   set(key: string, value: V): void {
     const at = pageOf(key);
-    const pages = this.#writable();
-    const page = [...(pages[at] ?? EMPTY_PAGE)];
+    const group = this.#writable(at);
+    const page = [...(group[at % GROUP] ?? EMPTY_PAGE)];
     const place = page.findIndex((entry) => entry[0] === key);
     if (place < 0) this.#size += 1;
     page[place < 0 ? page.length : place] = [key, value];
-    pages[at] = page;
+    group[at % GROUP] = page;
   }
 
   delete(key: string): void {
     if (this.get(key) === undefined) return;
     const at = pageOf(key);
-    const pages = this.#writable();
-    pages[at] = (pages[at] ?? EMPTY_PAGE).filter((entry) => entry[0] !== key);
+    const group = this.#writable(at);
+    group[at % GROUP] = (group[at % GROUP] ?? EMPTY_PAGE).filter((entry) => entry[0] !== key);
     this.#size -= 1;
   }
 
   /** The new version; the very same object where nothing was set or deleted. The draft must not be used any more. */
   done(): Paged<V> {
-    return this.#pages === undefined ? this.#from : { size: this.#size, pages: this.#pages };
+    return this.#groups === undefined ? this.#from : { size: this.#size, groups: this.#groups };
   }
 
   entries(): (readonly [string, V])[] {
-    return entries({ size: this.#size, pages: this.#pages ?? this.#from.pages });
+    return entries({ size: this.#size, groups: this.#groups ?? this.#from.groups });
   }
 
-  #writable(): Page<V>[] {
-    this.#pages ??= this.#from.pages.slice();
-    return this.#pages;
+  #writable(at: number): Page<V>[] {
+    this.#groups ??= this.#from.groups.slice();
+    const number = Math.floor(at / GROUP);
+    let group = this.#own.get(number);
+    if (group === undefined) {
+      group = [...(this.#groups[number] ?? EMPTY_GROUP)];
+      this.#own.set(number, group);
+      this.#groups[number] = group;
+    }
+    return group;
   }
 }
 
@@ -112,11 +136,15 @@ export function diff<V>(before: Paged<V>, after: Paged<V>): PagedDiff<V> | undef
   if (before === after) return undefined;
   const set: Record<string, V> = {};
   const gone: string[] = [];
-  for (let at = 0; at < PAGES; at += 1) {
-    const [was, is] = [before.pages[at] ?? EMPTY_PAGE, after.pages[at] ?? EMPTY_PAGE];
-    if (was === is) continue;
-    for (const [key, value] of is) if (find(was, key) !== value) set[key] = value;
-    for (const [key] of was) if (find(is, key) === undefined) gone.push(key);
+  for (const [number, group] of after.groups.entries()) {
+    const former = before.groups[number] ?? EMPTY_GROUP;
+    if (former === group) continue;
+    for (const [at, is] of group.entries()) {
+      const was = former[at] ?? EMPTY_PAGE;
+      if (was === is) continue;
+      for (const [key, value] of is) if (find(was, key) !== value) set[key] = value;
+      for (const [key] of was) if (find(is, key) === undefined) gone.push(key);
+    }
   }
   return Object.keys(set).length + gone.length === 0 ? undefined : { set, gone: gone.sort() };
 }
