@@ -20,7 +20,7 @@ interface Run {
 }
 
 /** One seed: a set, its requests at random times, faults, and perhaps deaths of core. */
-function run(seed: number): Run {
+function run(seed: number, order: (names: string[]) => string[] = (names) => names): Run {
   const random = randomStream(seed ^ 0x5eed);
   const set = unitSet(seed, { cycles: seed % 2 === 0 });
   const wishes: Wish[] = set.requests.map((request, index) => ({
@@ -32,7 +32,8 @@ function run(seed: number): Run {
     forkFails: seed % 5 === 0 ? 0.05 : 0,
     splitBatches: seed % 7 === 0,
   };
-  const sim = createSim(simOptions({ units: set.units, programs: shell, seed, faults }));
+  const units = Object.fromEntries(order(Object.keys(set.units)).map((name) => [name, set.units[name] as string]));
+  const sim = createSim(simOptions({ units, programs: shell, seed, faults }));
   const clients = new Clients(sim, wishes);
   const problems: string[] = [];
   let core: ActorHost | undefined;
@@ -93,6 +94,17 @@ describe('a random set of units', () => {
       const one = run(seed);
       expect(one.problems).toEqual([]);
       expect(run(seed).log === one.log).toBe(true);
+    },
+  );
+
+  test.each(Array.from({ length: Math.ceil(count / 8) }, (_, index) => first + index * 8))(
+    'goes the same way in whatever order its files lie in their directory (seed %i)',
+    (seed) => {
+      const log = run(seed).log;
+      expect(run(seed, (names) => names.toReversed()).log === log).toBe(true);
+      const random = randomStream(seed);
+      const shuffled = (names: string[]) => names.map((name) => [random(), name] as const).sort(([a], [b]) => a - b);
+      expect(run(seed, (names) => shuffled(names).map(([, name]) => name)).log === log).toBe(true);
     },
   );
 });

@@ -296,6 +296,34 @@ describe('the engine, on units that are slow, fail, or are over at once', () => 
   });
 });
 
+describe('start, then stop', () => {
+  /** Rules that start something of their own accord do not end with the request. */
+  const quiet = new Set<string>(['Upholds', 'OnFailure', 'OnSuccess']);
+
+  test('of all that came up returns to the beginning, for units that obey', () => {
+    fc.assert(
+      fc.property(units, fc.array(name, { minLength: 1, maxLength: 3 }), (declared, wanted) => {
+        const calm = Object.fromEntries(
+          Object.entries(declared).map(([unit, settings]) => [
+            unit,
+            Object.fromEntries(Object.entries(settings).filter(([key]) => !quiet.has(key))),
+          ]),
+        ) as Units;
+        const fake = new Fake(graphOf(calm));
+        fake.ask({ verb: 'start', units: wanted, mode: 'replace', by: 'a test' });
+        fake.settle();
+        const up = Object.keys(fake.states).filter((unit) => fake.states[unit] === 'active');
+        fc.pre(up.length > 0);
+        fake.ask({ verb: 'stop', units: up, mode: 'replace', by: 'a test' });
+        fake.settle();
+        expect(Object.values(fake.states).filter((state) => state !== 'inactive')).toEqual([]);
+        expect(fake.jobs()).toEqual([]);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
 describe('the topological order', () => {
   test('refuses exactly the edges that close a ring, and shows the path', () => {
     const pair = fc.tuple(fc.nat(9), fc.nat(9));
