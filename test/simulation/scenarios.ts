@@ -15,6 +15,8 @@ export interface Life extends Pick<MachineOptions, 'files' | 'helper'> {
   /** Something from outside at a time, by the helper named. */
   readonly outside?: readonly Outside[];
   readonly forMs: number;
+  /** SubState and result of its units, when all is over. */
+  readonly end: Readonly<Record<string, string>>;
 }
 
 export type Outside =
@@ -62,6 +64,7 @@ export const lives: readonly Life[] = [
       { atMs: 500, verb: 'stop', units: ['a.service'] },
     ],
     forMs: 3_000,
+    end: { 'a.service': 'dead success' },
   },
   {
     name: 'a chain of oneshots, of which one fails and one waits for all',
@@ -75,6 +78,13 @@ export const lives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['e.service'] }],
     forMs: 4_000,
+    end: {
+      'a.service': 'exited success',
+      'b.service': 'dead success',
+      'c.service': 'failed exit-code',
+      'd.service': 'dead success',
+      'e.service': 'running success',
+    },
   },
   {
     name: 'a forking service with a PID file',
@@ -89,6 +99,7 @@ export const lives: readonly Life[] = [
       { atMs: 400, verb: 'stop', units: ['a.service'] },
     ],
     forMs: 3_000,
+    end: { 'a.service': 'dead success' },
   },
   {
     name: 'a notifying service whose watchdog runs out, and that is started again',
@@ -101,6 +112,7 @@ export const lives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     forMs: 6_000,
+    end: { 'a.service': 'failed watchdog' },
   },
   {
     name: 'a service that fails until it is well',
@@ -111,6 +123,7 @@ export const lives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['b.service'] }],
     forMs: 4_000,
+    end: { 'a.service': 'running success', 'b.service': 'dead success' },
   },
   {
     name: 'a service that runs into its start limit, and what OnFailure= starts',
@@ -124,6 +137,7 @@ export const lives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     forMs: 4_000,
+    end: { 'a.service': 'failed exit-code', 'alarm.service': 'exited success' },
   },
   {
     name: 'a socket whose service starts with the first connection',
@@ -138,6 +152,7 @@ export const lives: readonly Life[] = [
     ],
     outside: [{ atMs: 200, connect: 'listen:a.socket:0' }],
     forMs: 4_000,
+    end: { 'a.socket': 'dead success', 'a.service': 'dead success' },
   },
   {
     name: 'a target with all it wants, isolated away again',
@@ -155,6 +170,14 @@ export const lives: readonly Life[] = [
       { atMs: 300, verb: 'start', units: ['few.target'], mode: 'isolate' },
     ],
     forMs: 3_000,
+    end: {
+      'many.target': 'dead success',
+      'a.service': 'dead success',
+      'b.service': 'dead success',
+      'c.service': 'running success',
+      'few.target': 'active success',
+      'd.service': 'running success',
+    },
   },
   {
     name: 'a job that runs into JobRunningTimeoutSec= while its service goes on',
@@ -172,6 +195,7 @@ export const lives: readonly Life[] = [
       { atMs: 1_500, verb: 'stop', units: ['a.service'] },
     ],
     forMs: 5_000,
+    end: { 'a.service': 'dead success', 'b.service': 'dead success', 'alarm.service': 'running success' },
   },
   {
     name: 'a stop that takes a SIGKILL',
@@ -185,6 +209,7 @@ export const lives: readonly Life[] = [
       { atMs: 300, verb: 'stop', units: ['a.service'] },
     ],
     forMs: 4_000,
+    end: { 'a.service': 'failed timeout', 'b.service': 'dead success' },
   },
   {
     name: 'a start that takes too long, and all phases of its end',
@@ -196,6 +221,7 @@ export const lives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     forMs: 4_000,
+    end: { 'a.service': 'failed timeout' },
   },
   {
     name: 'rules: bound, upheld, unneeded, in conflict',
@@ -217,6 +243,14 @@ export const lives: readonly Life[] = [
       { atMs: 400, kill: 'up.service', signal: 9 },
     ],
     forMs: 4_000,
+    end: {
+      'base.service': 'failed signal',
+      'bound.service': 'dead success',
+      'helper.service': 'dead success',
+      'user.service': 'dead success',
+      'up.service': 'running success',
+      'foe.service': 'running success',
+    },
   },
   {
     name: 'conditions that hold, that do not, and an assertion',
@@ -230,6 +264,12 @@ export const lives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service', 'c.service', 'd.service'] }],
     forMs: 3_000,
+    end: {
+      'a.service': 'running success',
+      'b.service': 'dead success',
+      'c.service': 'dead success',
+      'd.service': 'running success',
+    },
   },
   {
     name: 'programs that cannot be executed, and requests that are refused',
@@ -246,5 +286,11 @@ export const lives: readonly Life[] = [
       { atMs: 220, verb: 'try-restart', units: ['b.service'] },
     ],
     forMs: 3_000,
+    end: {
+      'a.service': 'failed exit-code',
+      'b.service': 'dead success',
+      'c.service': 'dead success',
+      'd.service': 'dead success',
+    },
   },
 ];

@@ -87,6 +87,8 @@ describe.each(lives.map((life, index) => [life.name, life, index] as const))('%s
     expect(end.jobs).toBe(0);
     expect(end.answers).not.toContain(undefined);
     expect(end.unacknowledged).toBe(0);
+    const shown = Object.entries(end.units).map(([unit, { sub, result }]) => [unit, `${sub} ${result}`]);
+    expect(Object.fromEntries(shown)).toMatchObject(life.end);
   });
 
   test('is the same with a crash before, after or in the middle of any call', () => {
