@@ -5,7 +5,7 @@
  * A text is first taken apart into terms, which are then added up: exactly (bigint), or as a number, which is exact up to
  * 2^53 µs, 285 years.
  */
-import { BadTime, caught, type Parsed } from '../time/fault.ts';
+import { BadTime, caught, type Parsed, piece } from '../time/fault.ts';
 import type { Span } from '../types.ts';
 
 const US_PER_SECOND = 1_000_000;
@@ -144,7 +144,7 @@ function termsOf(text: string, fine: boolean, bare: number): readonly Term[] | '
     const whole = digits();
     // A point may stand alone, but then nothing stands before it.
     if (whole === '' && (at !== offset || text[at] !== '.'))
-      throw new BadTime(`a number is needed before '${text.slice(offset, offset + 10)}'`, FORM, offset);
+      throw new BadTime(`a number is needed before ${piece(text.slice(offset), 10)}`, FORM, offset);
     let fraction = '';
     if (text[at] === '.') {
       at += 1;
@@ -153,18 +153,14 @@ function termsOf(text: string, fine: boolean, bare: number): readonly Term[] | '
     }
     const next = text[at];
     if (next !== undefined && !isBlank(next) && !UNIT_START.test(next))
-      throw new BadTime(`'${text.slice(at, at + 10)}' is not expected here`, FORM, at);
+      throw new BadTime(`${piece(text.slice(at), 10)} is not expected here`, FORM, at);
     skip(isBlank);
     const unitAt = at;
     while (UNIT_START.test(text[at] ?? '')) at += 1;
     const unit = text.slice(unitAt, at);
     const scale = unit === '' ? bare : scaleOf(unit, fine);
     if (scale === undefined)
-      throw new BadTime(
-        `'${unit.slice(0, 20)}' is not a unit of time`,
-        'use us, ms, s, min, h, d, w, month or y',
-        unitAt,
-      );
+      throw new BadTime(`${piece(unit, 20)} is not a unit of time`, 'use us, ms, s, min, h, d, w, month or y', unitAt);
     terms.push({ whole: whole.replace(/^0+/, ''), fraction, scale, offset });
   }
   if (terms.length === 0) throw new BadTime('there is nothing', FORM, 0);

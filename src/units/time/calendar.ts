@@ -8,7 +8,7 @@
  */
 import { wallOf } from './civil.ts';
 import type { WantedDst } from './clock.ts';
-import { BadTime, caught, type Parsed } from './fault.ts';
+import { BadTime, caught, type Parsed, piece } from './fault.ts';
 import type { Zones } from './zones.ts';
 
 /** One part of a list: a value, a range, or either with a step. */
@@ -119,7 +119,7 @@ function readNumber(cursor: Cursor, micro: boolean): number {
     throw new BadTime(
       start === cursor.text.length
         ? 'it ends where a number is needed'
-        : `a number is needed before '${cursor.text.slice(start, start + 10)}'`,
+        : `a number is needed before ${piece(cursor.text.slice(start), 10)}`,
       FORM,
       start,
     );
@@ -178,8 +178,8 @@ function readParts(cursor: Cursor, micro: boolean): Parts {
 }
 
 function unexpected(cursor: Cursor): BadTime {
-  const rest = cursor.text.slice(cursor.at, cursor.at + 20);
-  return new BadTime(rest === '' ? 'it ends too early' : `'${rest}' is not expected here`, FORM, cursor.at);
+  const rest = cursor.text.slice(cursor.at);
+  return new BadTime(rest === '' ? 'it ends too early' : `${piece(rest, 20)} is not expected here`, FORM, cursor.at);
 }
 
 /** The weekday whose name, whole or its first three letters, stands here; the whole name first. */
@@ -192,7 +192,7 @@ function weekdayHere(cursor: Cursor): number | undefined {
   const next = ahead(cursor, length);
   if (next !== '' && !'-., '.includes(next))
     throw new BadTime(
-      `'${cursor.text.slice(cursor.at).split(/[-., ]/)[0]}' is not a weekday`,
+      `${piece(cursor.text.slice(cursor.at).split(/[-., ]/)[0] ?? '', 20)} is not a weekday`,
       'use Mon or Monday',
       cursor.at,
     );

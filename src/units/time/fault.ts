@@ -12,6 +12,16 @@ export interface TimeFault {
 
 export type Parsed<T> = { readonly value: T } | TimeFault;
 
+/** A piece of what was written, for a sentence: quoted, cut, control characters as `\x0a`. */
+export function piece(text: string, length: number): string {
+  let out = '';
+  for (const char of text.slice(0, length)) {
+    const code = char.charCodeAt(0);
+    out += code < 0x20 || code === 0x7f ? `\\x${code.toString(16).padStart(2, '0')}` : char;
+  }
+  return `'${out}'`;
+}
+
 /** Thrown inside a parser and caught at its entry: what it reads is nested, and the first fault ends it. */
 export class BadTime extends Error {
   readonly at: TimeFault;
