@@ -32,7 +32,8 @@ function find(word: string): Shown | undefined {
   const name = parseCapability(word);
   if (name === undefined) return undefined;
   const index = CAPABILITIES.indexOf(name);
-  return named(index >= 0 ? index : Number(name.slice(4)));
+  const number = index >= 0 ? index : Number(name.slice(4));
+  return index < 0 && number > last() ? undefined : named(number);
 }
 
 export async function run(call: Call): Promise<number> {

@@ -72,7 +72,7 @@ function namespaces(values: readonly string[]): ReadonlySet<string> {
     const truth = value === '' ? false : parseBoolean(value);
     if (truth !== undefined) {
       allowed = new Set(truth ? [] : NAMESPACES);
-      untouched = true;
+      untouched = value === '';
       continue;
     }
     const inverted = value.startsWith('~');
