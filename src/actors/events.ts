@@ -46,7 +46,7 @@ const START: EventsState = { history: history.NO_HISTORY, watching: false };
 
 /** What one report adds to the history; the order is that of cause and effect. */
 export function remember(before: History, atMs: number, told: Told): History {
-  let now = before;
+  let now = history.atRest(before);
   const add = (happening: history.Happening) => {
     now = history.record(now, atMs, happening);
   };

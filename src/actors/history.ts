@@ -90,9 +90,17 @@ export interface History {
   readonly next: number;
   readonly pages: readonly (readonly HistoryRecord[])[];
   readonly last: Paged<LastWords>;
+  /** Units whose last words have changed since record `from`: so that a step need not look at all of them. */
+  readonly changed: { readonly from: number; readonly units: readonly string[] };
 }
 
-export const NO_HISTORY: History = { next: 1, pages: [], last: paged.EMPTY };
+export const NO_HISTORY: History = { next: 1, pages: [], last: paged.EMPTY, changed: { from: 1, units: [] } };
+
+/** Before a step: what changes from here on is news of this step. */
+export const atRest = (history: History): History =>
+  history.changed.units.length === 0 && history.changed.from === history.next
+    ? history
+    : { ...history, changed: { from: history.next, units: [] } };
 
 /** With one more record. */
 export function record(history: History, atMs: number, happening: Happening): History {
@@ -109,7 +117,8 @@ export function record(history: History, atMs: number, happening: Happening): Hi
 function withLast(history: History, unit: string, change: (last: LastWords) => LastWords): History {
   const draft = new paged.Draft(history.last);
   draft.set(unit, change(draft.get(unit) ?? {}));
-  return { ...history, last: draft.done() };
+  const { from, units } = history.changed;
+  return { ...history, last: draft.done(), changed: { from, units: [...units, unit] } };
 }
 
 export function jobBegan(history: History, atMs: number, job: InstalledJob): History {
@@ -152,12 +161,14 @@ export function orderingCut(history: History, atMs: number, { edge, ring, why }:
 /** Unit files were read anew: what was cut before is no news of what is written now. */
 export function forgetCuts(history: History): History {
   const draft = new paged.Draft(history.last);
+  const units = [...history.changed.units];
   for (const [unit, last] of paged.entries(history.last)) {
     if (last.cuts === undefined) continue;
     const { cuts: _, ...rest } = last;
     draft.set(unit, rest);
+    units.push(unit);
   }
-  return { ...history, last: draft.done() };
+  return { ...history, last: draft.done(), changed: { from: history.changed.from, units } };
 }
 
 /** Oldest first. */
@@ -186,7 +197,7 @@ export function loadHistory(saved: Json): History {
   const kept = r.slice(-HISTORY_MAX);
   const pages: HistoryRecord[][] = [];
   for (let from = 0; from < kept.length; from += PAGE) pages.push(kept.slice(from, from + PAGE));
-  return { next, pages, last: paged.fromEntries(Object.entries(l)) };
+  return { next, pages, last: paged.fromEntries(Object.entries(l)), changed: { from: next, units: [] } };
 }
 
 /** What is new in `after`, in the form of {@link saveHistory}. */
@@ -197,8 +208,14 @@ export function historySince(before: History, after: History): Json {
     fresh.unshift(...records.filter((one) => one.n >= before.next));
     if ((records[0]?.n ?? 0) < before.next) break;
   }
-  const changed = paged.diff(before.last, after.last);
-  return { next: after.next, r: fresh, ...(changed === undefined ? {} : { l: changed.set }) } as unknown as Json;
+  const l = changedWords(before, after);
+  return { next: after.next, r: fresh, ...(l === undefined ? {} : { l }) } as unknown as Json;
+}
+
+function changedWords(before: History, after: History): Readonly<Record<string, LastWords>> | undefined {
+  if (before.last === after.last) return undefined;
+  if (after.changed.from !== before.next) return paged.diff(before.last, after.last)?.set;
+  return Object.fromEntries(after.changed.units.map((unit) => [unit, paged.get(after.last, unit) ?? {}]));
 }
 
 export function patchHistory(saved: Json, since: Json): Json {

@@ -130,7 +130,10 @@ export const units = {
   }),
   Properties: ({ name }: { name: string }, { manager }: CallContext): Handled => {
     const view = manager.unit(unitName(name));
-    return { reply: { properties: unitProperties(view, manager.edges(view.unit.name)) } };
+    const cuts = manager.insight.cuts(view.unit.name);
+    const cut =
+      cuts.length === 0 ? {} : { CutOrderings: cuts.map(({ from, to }) => `${from} After ${to}`).join(' ; ') };
+    return { reply: { properties: { ...unitProperties(view, manager.edges(view.unit.name)), ...cut } } };
   },
   Cat: ({ name }: { name: string }, { manager, owner }: CallContext): Handled => {
     const texts = manager.texts(unitName(name));
