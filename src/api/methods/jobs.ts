@@ -1,6 +1,7 @@
 /** io.sysmaster.Jobs. */
 import { MAX_CONFIRM_MS, type Wish } from '../../jobs/apply.ts';
 import { isPlanId } from '../../jobs/identity.ts';
+import { partsOf } from '../../jobs/plan.ts';
 import { readPlan } from '../../jobs/read-plan.ts';
 import type { JobMode, JobRequest, RequestVerb } from '../../jobs/types.ts';
 import { askedWords } from '../../jobs/words.ts';
@@ -90,7 +91,10 @@ function wishOf(asked: AskedApply, { manager, peer }: CallContext): Omit<Wish, '
       `${JSON.stringify((id ?? '').slice(0, 80))} is not the id of a plan`,
       'sctl plan tells it: 12 digits and letters a to f',
     );
-  if (brought !== undefined) requestOf({ ...brought.request, transaction: false }, peer);
+  if (brought !== undefined) {
+    const { mode } = brought.request;
+    for (const { verb, units } of partsOf(brought.request)) requestOf({ verb, units, mode }, peer);
+  }
   if (us !== undefined && us !== null && (us <= 0 || us > MAX_CONFIRM_MS * 1000))
     return bad(`${us} µs is no time to confirm in`, 'use up to a day');
   return {
