@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * sctl: the program. Compiled code is cached, since half of the time of `is-active` is reading this.
- * Called as systemctl, poweroff, reboot, halt, shutdown or journalctl it behaves like it.
+ * Called as systemctl, poweroff, reboot, halt, shutdown, journalctl, systemd-analyze or systemd-escape it behaves like it.
  */
 import { enableCompileCache } from 'node:module';
 import { basename } from 'node:path';
@@ -9,7 +9,16 @@ import type { Context } from './context.ts';
 
 enableCompileCache();
 
-const NAMES: ReadonlySet<string> = new Set(['systemctl', 'poweroff', 'reboot', 'halt', 'shutdown', 'journalctl']);
+const NAMES: ReadonlySet<string> = new Set([
+  'systemctl',
+  'poweroff',
+  'reboot',
+  'halt',
+  'shutdown',
+  'journalctl',
+  'systemd-analyze',
+  'systemd-escape',
+]);
 
 /** By the link it was started through, or by the argv[0] that a wrapper set (`exec -a systemctl node …`). */
 function calledAs(): string {

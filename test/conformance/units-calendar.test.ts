@@ -222,6 +222,8 @@ describe.skipIf(!there)('calendar events against systemd-analyze calendar', () =
       const known = pairs.filter((pair) => pair.systemd !== pair.ours && deliberate(pair, theirs.stderr, tz));
       const different = pairs.filter((pair) => pair.systemd !== pair.ours && !known.includes(pair));
       expect(different).toEqual([]);
+      const refusals = (stderr: string) => stderr.split('\n').filter((line) => line.startsWith('Failed to parse'));
+      expect(refusals(ours.stderr)).toEqual(refusals(theirs.stderr));
       if (known.length === 0) expect(ours.status).toBe(theirs.status);
       // Most must be understood, or little is compared.
       expect(wanted.filter((block) => block !== '').length).toBeGreaterThan(cases.length / 3);
