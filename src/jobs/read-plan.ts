@@ -8,8 +8,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isStrings = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');
 
-/** Verbs a plan may be made of; the API knows them too, for requests. */
-const VERBS: ReadonlySet<string> = new Set<RequestVerb>([
+/** What may be asked for. */
+export const VERBS: ReadonlySet<string> = new Set<RequestVerb>([
   'start',
   'stop',
   'restart',

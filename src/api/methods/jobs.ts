@@ -2,7 +2,7 @@
 import { MAX_CONFIRM_MS, type Wish } from '../../jobs/apply.ts';
 import { isPlanId } from '../../jobs/identity.ts';
 import { partsOf } from '../../jobs/plan.ts';
-import { readPlan } from '../../jobs/read-plan.ts';
+import { readPlan, VERBS } from '../../jobs/read-plan.ts';
 import type { JobMode, JobRequest, RequestVerb } from '../../jobs/types.ts';
 import { askedWords } from '../../jobs/words.ts';
 import { type ChangeAnswer, type ChangeResult, ManagerError, type RequestOutcome } from '../manager.ts';
@@ -16,19 +16,6 @@ type Progress = Extract<ChangeAnswer, { readonly progress: unknown }>['progress'
 /** Units in one request. */
 export const MAX_UNITS = 4096;
 
-const VERBS: ReadonlySet<string> = new Set<RequestVerb>([
-  'start',
-  'stop',
-  'restart',
-  'reload',
-  'verify-active',
-  'nop',
-  'try-restart',
-  'try-reload',
-  'reload-or-start',
-  'reload-or-restart',
-  'try-reload-or-restart',
-]);
 const MODES: ReadonlySet<string> = new Set<JobMode>([
   'replace',
   'fail',

@@ -43,7 +43,7 @@ export function planText(plan: PlanDocument, style: Style): string[] {
   const after = [
     ...(stops.length === 0
       ? []
-      : [`${label('stops')} ${some(stops.map(({ unit }) => unit))}: up, though nobody named them`]),
+      : [`${label('stops')} ${some(stops.map(({ unit }) => unit))} (up, and not named in the request)`]),
     ...replaces.map(({ job, unit, why }) => `${label('replaces')} job ${job} of ${unit}: ${why}`),
     ...waits.map(({ unit, why }) => `${label('waits')} ${unit}: ${why}`),
     ...cuts.map(
