@@ -17,7 +17,8 @@ import type { JobsView } from './manager.ts';
 import type { Registry } from './registry.ts';
 import { createStalls } from './stalls.ts';
 import { stampOf } from './views.ts';
-import { askerWords, Why } from './why.ts';
+import { Why } from './why.ts';
+import { askerWords } from './why-words.ts';
 
 export interface InsightParts {
   readonly host: Host;

@@ -17,8 +17,8 @@ import {
   saveHistory,
 } from '../../src/actors/history.ts';
 import { callerWords } from '../../src/actors/requests.ts';
-import { askerWords } from '../../src/actors/why.ts';
 import { afterFailure, nextOfService } from '../../src/actors/why-next.ts';
+import { askerWords } from '../../src/actors/why-words.ts';
 import { type Host, HostError } from '../../src/host/ports.ts';
 import { proposedCuts } from '../../src/jobs/cycles.ts';
 import type { InstalledJob } from '../../src/jobs/types.ts';
