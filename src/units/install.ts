@@ -466,9 +466,7 @@ class Work {
     for (const name of units) {
       const unit = this.unitFor(name, 'add');
       if (unit === undefined) continue;
-      const isTemplate = parseName(unit.name)?.kind === 'template';
-      const instance = unit.install.DefaultInstance;
-      if (isTemplate && instance === '' && parseName(target)?.kind !== 'template') {
+      if (parseName(unit.name)?.kind === 'template' && parseName(target)?.kind !== 'template') {
         this.fail(
           `add ${name} to ${target}`,
           `Destination unit ${target} is a non-template unit`,
@@ -476,8 +474,7 @@ class Work {
         );
         continue;
       }
-      const own = isTemplate && instance !== '' ? withInstance(unit.name, instance) : unit.name;
-      this.link(`${this.directory}/${target}${suffix}/${own}`, this.sourceOf(unit.fragmentPath));
+      this.link(`${this.directory}/${target}${suffix}/${unit.name}`, this.sourceOf(unit.fragmentPath));
     }
     this.carries = true;
     this.changed();
