@@ -351,23 +351,20 @@ describe('the engine', () => {
     expect(refusal(send({ type: 'apply', wish: wish('ffffffffffff') })).error).toBe('NoSuchPlan');
   });
 
-  test('keeps the last sixteen plans', () => {
-    const { fake, send, id } = engine();
-    for (let at = 0; at < 20; at += 1) {
+  test('keeps the last sixteen plans, and forgets the oldest', () => {
+    const names = Array.from({ length: 20 }, (_, at) => `u${at}.service`);
+    const graph = graphOf(Object.fromEntries(names.map((name) => [name, {}])));
+    const fake = new Fake(graph);
+    const ids = names.map((name, at) => {
+      const one = request('start', name);
+      const world = planWorld({ graph: () => graph, states: statesOf(fake.states) }, fake.state);
+      const { id } = identify(world, planned(world, one));
       fake.nowMs = at;
-      const one: JobRequest = {
-        ...asked,
-        units: ['a.service', `x${at}.service`].slice(0, 1),
-        mode: 'replace',
-        also: [{ verb: 'start', units: ['c.service', ...Array(at).fill('c.service')].slice(0, 1) }],
-      };
-      send({
-        type: 'keep-plan',
-        request: { ...one, automatic: at % 2 === 0 },
-        id: id({ ...one, automatic: at % 2 === 0 }),
-      });
-    }
-    expect(fake.state.plans.size).toBeLessThanOrEqual(16);
+      fake.post('jobs', { type: 'keep-plan', request: one, id, client: 'c' });
+      fake.run();
+      return id;
+    });
+    expect(ids.map((id) => paged.get(fake.state.plans, id) !== undefined)).toEqual(names.map((_, at) => at >= 4));
   });
 
   test('undoes what nobody confirms in time', () => {
