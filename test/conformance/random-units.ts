@@ -137,6 +137,7 @@ const OWN: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
     ExecStart: [
       '/bin/true',
       '-/bin/false a b',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: systemd's own notation
       '/bin/echo "%p" ${X}',
       '',
       'true',
