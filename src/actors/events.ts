@@ -84,7 +84,11 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
         history: remember(state.history, event.atMs ?? 0, told),
         watching: state.watching || watch,
       };
-      const effects = [effect('publish', told as unknown as Json), ...(watch ? [arm('jobs', FIRST_MS)] : [])];
+      const effects = [
+        effect('publish', told as unknown as Json),
+        ...(watch ? [arm('jobs', FIRST_MS)] : []),
+        ...(told.reloaded === true ? [effect('sayCycles')] : []),
+      ];
       return { snapshot, effects };
     }
     case 'idle':

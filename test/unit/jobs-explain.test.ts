@@ -135,6 +135,12 @@ describe('the actor of events', () => {
     expect(step(watching, { type: 'progress', left: false, round: 1 }).snapshot.watching).toBe(false);
   });
 
+  test('looks for cycles whenever units were loaded or read anew', () => {
+    expect(step(start, { type: 'loaded' }).effects.map(({ type }) => type)).toEqual(['sayCycles']);
+    const { effects } = step(start, { type: 'tell', atMs: 1, what: { reloaded: true } });
+    expect(effects.map(({ type }) => type)).toEqual(['publish', 'sayCycles']);
+  });
+
   test('takes over from a core whose events had no state', () => {
     expect(kind.logic.load(null, 1)).toEqual(start);
   });
