@@ -59,9 +59,12 @@ export function specOf(unit: Unit): UnitSpec {
 const canReload = (unit: Unit) =>
   unit.service !== undefined && (unit.service.ExecReload.length > 0 || unit.service.Type === 'notify-reload');
 
-/** A unit can be reloaded also if it only passes reloads on; which others are in memory may change. */
+/** Types that reload by themselves or not at all; the others can be reloaded also if they only pass reloads on (PropagatesReloadTo=). */
+const RELOADING: ReadonlySet<UnitType> = new Set(['service', 'mount']);
+
+/** `passesOn` is asked each time: which other units are in memory changes. */
 function reloading(facts: UnitFacts, passesOn: () => boolean): UnitFacts {
-  if (facts.canReload) return facts;
+  if (facts.canReload || RELOADING.has(facts.type)) return facts;
   return {
     ...facts,
     reloadsItself: false,

@@ -25,6 +25,7 @@ function play(units: Readonly<Record<string, string>>, wishes: readonly Wish[]) 
 const units = {
   'group.target': plain('Wants=member.service\nPropagatesReloadTo=member.service idle.service'),
   'lonely.target': plain(''),
+  'passing.service': plain('PropagatesReloadTo=member.service\n[Service]\nExecStart=/bin/daemon\n'),
   'member.service': plain('[Service]\nExecStart=/bin/daemon\nExecReload=/bin/reload\n'),
   'idle.service': plain('[Service]\nExecStart=/bin/daemon\nExecReload=/bin/reload\n'),
 };
@@ -36,8 +37,8 @@ test('PropagatesReloadTo= makes a unit reloadable, and reloads those that run', 
   expect(reloads).toEqual(['member.service']);
 });
 
-test('a unit that neither reloads nor passes it on refuses a reload', () => {
-  const { answers } = play(units, [start, { atMs: 500, verb: 'reload', units: ['lonely.target'] }]);
+test.each(['lonely.target', 'passing.service'])('%s, which has nothing to reload, refuses it', (name) => {
+  const { answers } = play(units, [start, { atMs: 500, verb: 'reload', units: [name] }]);
   expect(answers[1]).toMatchObject({ refusal: { error: 'JobTypeNotApplicable' } });
 });
 
