@@ -23,5 +23,8 @@ export const PROPERTIES: Known = [
   [/^(CanStart|Transient) of init\.scope:/, 'ours is no unit that a request has made'],
   [/^(What|Type|Options) of -\.mount:/, "what is mounted at / is the mount table's business"],
   [/^RuntimeDirectory of irqbalance.service/, 'a slash at the end is shown as written'],
-  [/^Can(Start|Stop|Isolate) of .*\.(automount|swap): no, not yes$/, 'autofs and swap cannot be used in that container'],
+  [
+    /^Can(Start|Stop|Isolate) of .*\.(automount|swap): no, not yes$/,
+    'autofs and swap cannot be used in that container',
+  ],
 ];
