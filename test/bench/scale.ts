@@ -31,6 +31,7 @@ export type Add = (what: string, name: string, value: Figure) => void;
 
 export const rowNames = {
   load: (files: number) => `${files} unit files read, merged and linked, cold`,
+  restored: (files: number) => `${files} unit files likewise, with what the last core has kept on disk`,
   reload: (files: number) => `${files} unit files again, none of them changed`,
   firstPlan: (files: number) => `a start of ${files} units planned, the first time`,
   plan: (files: number) => `a start of ${files} units planned, warm`,
@@ -44,8 +45,8 @@ export const rowNames = {
 export function loading(node: string, name: string, add: Add): void {
   for (const files of FILES) {
     const directory = join(mkdtempSync(join(tmpdir(), 'sysmaster-bench.')), 'units');
-    const run = (): string => {
-      const args = [join(import.meta.dirname, 'load.ts'), directory, String(files)];
+    const run = (...cache: readonly string[]): string => {
+      const args = [join(import.meta.dirname, 'load.ts'), directory, String(files), ...cache];
       const done = spawnSync(node, args, { encoding: 'utf8', timeout: 120_000 });
       if (done.status !== 0) throw new Error(`loading ${files} units: ${done.status} ${done.stderr}`);
       return done.stdout;
@@ -58,6 +59,10 @@ export function loading(node: string, name: string, add: Add): void {
         const list = samples.map((one) => one[what]);
         add(rowNames[what](files), name, figure('ms', list));
       }
+      const cache = join(directory, '../cache');
+      run(cache);
+      const restored = Array.from({ length: ROUNDS }, () => (JSON.parse(run(cache)) as LoadTimes).load);
+      add(rowNames.restored(files), name, figure('ms', restored));
     } finally {
       rmSync(join(directory, '..'), { recursive: true, force: true });
     }
