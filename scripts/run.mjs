@@ -9,7 +9,11 @@ import { ensureTestNeeds } from './test-needs.mjs';
 
 const [task = 'help', ...args] = process.argv.slice(2);
 
-/** Run a program in the project's root with the pinned Node first in PATH; ends this process if it fails. */
+/** Whether a failing program ends this process; else it is noted in `failed`. */
+let keepGoing = false;
+const failed = [];
+
+/** Run a program in the project's root with the pinned Node first in PATH; ends this process if it fails, unless told to keep going. */
 function run(program, programArgs, env = {}) {
   const path = `${join(root, 'node_modules/.bin')}:${process.env.PATH}`;
   const done = spawnSync(program, programArgs, {
@@ -21,7 +25,9 @@ function run(program, programArgs, env = {}) {
     console.error(`${program}: cannot be run: ${done.error.message}`);
     process.exit(1);
   }
-  if (done.status !== 0) process.exit(done.status ?? 1);
+  if (done.status === 0) return;
+  if (!keepGoing) process.exit(done.status ?? 1);
+  failed.push([program, ...programArgs].join(' '));
 }
 
 /** As {@link run}, but hands the terminal over and ends with the program's own status. */
@@ -74,10 +80,13 @@ const tasks = {
   test: () => {
     if (args.length > 0) return steps.unit();
     ensureTestNeeds();
-    steps.check();
-    steps.cargo();
-    steps.unit();
-    steps.vm();
+    // All of them, whatever becomes of one: who reads the outcome wants to know of every fault.
+    keepGoing = true;
+    for (const step of ['check', 'cargo', 'unit', 'vm']) steps[step]();
+    if (failed.length > 0) {
+      console.error(`npm test: failed: ${failed.join('; ')}`);
+      process.exit(1);
+    }
   },
   'test:vm': () => steps.vm(),
   bench: () => become(node, ['test/bench/main.ts', ...args]),

@@ -6,8 +6,8 @@
  * Source: systemd.unit(5), "Conditions and Asserts".
  */
 import type { MachineFacts } from '../host/ports.ts';
-import { CAPABILITIES } from './syntax/capability.ts';
 import { architectureName } from './specifiers.ts';
+import { CAPABILITIES } from './syntax/capability.ts';
 import { parseCpuList } from './syntax/cpu-list.ts';
 import { matchesGlob } from './syntax/glob.ts';
 import { parseBoolean, parseFraction, parseInteger } from './syntax/scalar.ts';

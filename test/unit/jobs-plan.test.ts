@@ -236,7 +236,8 @@ describe('beside jobs in the table, a plan', () => {
     const world = tableWith(graph, { ...request('start', 'a.service'), by: 'uid 7' });
     expect(plan(world, request('stop', 'a.service', 'fail'))).toMatchObject({
       error: 'TransactionIsDestructive',
-      refused: 'stop a.service, wanted by the request, contradicts job 1 (start a.service) of start a.service, asked for by uid 7',
+      refused:
+        'stop a.service, wanted by the request, contradicts job 1 (start a.service) of start a.service, asked for by uid 7',
     });
   });
 
