@@ -20,6 +20,7 @@ import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
 import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
+import { migrations } from './actors/migrations.ts';
 import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { adoptions, comingUp, relist } from './actors/recovery.ts';
@@ -266,6 +267,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     ...options.actors,
     host,
     kinds,
+    migrations,
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
     reconcile: (view) => [comingUp(view), ...adoptions(view, registry)],

@@ -85,11 +85,18 @@ export class ActorHost {
 
   #recover(): Recovered {
     this.#nowMs = this.#host.clock.nowMs();
-    const recovered = recover(this.#host, this.#options.kinds, (level, what, actor, why) =>
-      this.#tell({ level, what, actor, why, seq: 0 }),
-    );
+    const { kinds, migrations } = this.#options;
+    const report = (level: HostReport['level'], what: string, actor: ActorId | undefined, why: string) =>
+      this.#tell({ level, what, actor, why, seq: 0 });
+    const recovered = recover(this.#host, kinds, report, migrations);
     this.#recovered = recovered;
     return recovered;
+  }
+
+  /** What {@link start} will answer: recovery itself is over. */
+  get recovered(): { readonly mode: 'restored' | 'fresh'; readonly why: string } {
+    const { mode, why } = this.#recovered as Recovered;
+    return { mode, why };
   }
 
   /** Finish recovery and take charge: after this, turns come from the host. Call it once. */

@@ -4,7 +4,8 @@
 import type { Hello, Host, HostEvent } from '../host/ports.ts';
 import type { ActorId, ActorKinds, HostReport, Post, SupervisorSpec } from './actor.ts';
 import type { ActorHost } from './host.ts';
-import { isSupervisor, type Ledger } from './ledger.ts';
+import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
+import type { Migrations } from './migrate.ts';
 
 /** What the layer above sees when it has to bring the state and the world together. */
 export interface RecoveryView {
@@ -19,6 +20,8 @@ export interface RecoveryView {
 export interface ActorHostOptions {
   readonly host: Host;
   readonly kinds: ActorKinds;
+  /** How to read what older cores have saved. */
+  readonly migrations?: Migrations;
   /** The static tree; its permanent children are started where they are missing. */
   readonly root: SupervisorSpec;
   /** Turn a host event into {@link ActorHost.input}s. Every init record must become one, if with no events. */

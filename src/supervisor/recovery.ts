@@ -3,16 +3,18 @@
  *
  *   read      the state port's image and records; nothing in safe mode
  *   verify    form, boot, epoch: a checkpoint of another boot, or older than what init has seen, is history, not state
- *   replay    operations onto an empty ledger
- *   load      each actor from its saved form, through its kind's migration; one that cannot be loaded is set aside, alone
+ *   replay    operations onto an empty ledger; an older form of images and records is brought to the present one first
+ *   future    what a newer core has saved is refused as a whole: its parts may mean something else together
+ *   load      each actor from its saved form, through the migrations of its kind; one that cannot be loaded is set aside, alone
  *   suspects  what the black box names is handled alone; what it names twice is set aside
  *
  * What follows is the host's (host.ts): complete the static tree, `reconcile` by the layer above, arm the deadlines, issue the
  * effects of the last commit again, `ready`. Nothing is started here, so dying in here at any point and starting again is harmless.
  */
 import type { BlackBox, Hello, Host, StatePort } from '../host/ports.ts';
-import { type ActorId, type ActorKinds, blackBoxName, type HostReport } from './actor.ts';
+import { type ActorId, type ActorKinds, blackBoxName, type HostReport, type Json, type Logic } from './actor.ts';
 import { FORMAT, Ledger, type PendingEffect } from './ledger.ts';
+import { canMigrate, type Migrations, migrate } from './migrate.ts';
 import { messageOf } from './supervision.ts';
 
 /** Phases of the black box (native/link/src/frame.rs). */
@@ -52,7 +54,7 @@ export interface Recovered {
 type Report = (level: HostReport['level'], what: string, actor: ActorId | undefined, why: string) => void;
 
 /** The whole protocol. Never throws for what stands in the checkpoint. */
-export function recover(host: Host, kinds: ActorKinds, report: Report): Recovered {
+export function recover(host: Host, kinds: ActorKinds, report: Report, migrations: Migrations = {}): Recovered {
   const { hello, init } = host;
   const mark = (step: string) => init.mark(0, PHASE.recovery, step);
   const badRecovery = twiceInRecovery(hello.deaths);
@@ -63,16 +65,16 @@ export function recover(host: Host, kinds: ActorKinds, report: Report): Recovere
   if (source.note !== undefined) report('warning', 'checkpoint-note', undefined, source.note);
 
   mark('verify');
-  const header = verify(source.image, hello, host.facts.bootId);
+  const header = verify(source.image, hello, host.facts.bootId, migrations);
   if ('unusable' in header) return fresh(kinds, hello, header.unusable);
 
   mark('replay');
   const ledger = new Ledger(kinds, header.epoch);
-  const fault = replay(ledger, header.ops, source.records);
+  const fault = replay(ledger, header.ops, source.records, header.format, migrations) ?? fromTheFuture(ledger);
   if (fault !== undefined) return fresh(kinds, hello, fault);
   if (ledger.nodes.size === 0) return { ledger, mode: 'fresh', why: 'the last core had not begun', suspects: INNOCENT };
 
-  loadActors(ledger, badRecovery, report, mark);
+  loadActors(ledger, badRecovery, migrations, report, mark);
   mark('suspects');
   const pending = ledger.pending.map(({ id, actor }) => ({ seq: id.seq, actor: blackBoxName(actor) }));
   return { ledger, mode: 'restored', why: '', suspects: suspectsOf(hello.deaths, ledger.seq, pending) };
@@ -100,38 +102,67 @@ function read(state: StatePort, hello: Hello, badRecovery: string | undefined): 
 interface Header {
   readonly epoch: number;
   readonly ops: readonly unknown[];
+  /** In which form the image was written, and the records behind it are. */
+  readonly format: number;
 }
 
-/** The image's header, and whether it is this boot's and the newest. */
-export function verify(image: string, hello: Hello, bootId: string): Header | { readonly unusable: string } {
+/** The image's header, and whether it is this boot's and the newest. An older form comes back as the present one. */
+export function verify(
+  image: string,
+  hello: Hello,
+  bootId: string,
+  migrations: Migrations = {},
+): Header | { readonly unusable: string } {
   let parsed: { format?: unknown; boot?: unknown; epoch?: unknown; ops?: unknown };
   try {
     parsed = JSON.parse(image);
   } catch (error) {
     return { unusable: `the image is not JSON: ${messageOf(error)}` };
   }
-  const { format, boot, epoch, ops } = parsed ?? {};
-  if (format !== FORMAT) return { unusable: `the image has form ${JSON.stringify(format)}, this core reads ${FORMAT}` };
+  const format = parsed?.format;
+  if (typeof format !== 'number' || format > FORMAT || (format < FORMAT && !canMigrate(migrations, 'image', format)))
+    return { unusable: `the image has form ${JSON.stringify(format)}, this core reads ${FORMAT}` };
+  try {
+    parsed = migrate(migrations, 'image', parsed as Json, format, FORMAT) as typeof parsed;
+  } catch (error) {
+    return { unusable: messageOf(error) };
+  }
+  const { boot, epoch, ops } = parsed;
   if (boot !== bootId) return { unusable: 'the checkpoint is of another boot' };
   if (typeof epoch !== 'number' || !Array.isArray(ops)) return { unusable: 'the image has no epoch or no operations' };
   if (epoch < hello.epoch)
     return { unusable: `the image is of epoch ${epoch}, but init has seen effects of ${hello.epoch}` };
-  return { epoch, ops };
+  return { epoch, ops, format };
 }
 
 /** Undefined, or what was wrong: then nothing of it is believed, since later records build on it. */
-export function replay(ledger: Ledger, imageOps: readonly unknown[], records: readonly string[]): string | undefined {
+export function replay(
+  ledger: Ledger,
+  imageOps: readonly unknown[],
+  records: readonly string[],
+  format: number = FORMAT,
+  migrations: Migrations = {},
+): string | undefined {
   let at = 'the image';
   try {
     ledger.apply(imageOps);
     for (const [index, record] of records.entries()) {
       at = `record ${index + 1} of ${records.length}`;
-      ledger.apply(JSON.parse(record));
+      ledger.apply(migrate(migrations, 'record', JSON.parse(record), format, FORMAT) as readonly unknown[]);
     }
     return undefined;
   } catch (error) {
     return `${at} cannot be read: ${messageOf(error)}`;
   }
+}
+
+/** Undefined, or which actor was saved by a core that is newer than this one. */
+function fromTheFuture(ledger: Ledger): string | undefined {
+  for (const { id, kind, saved } of ledger.actors.values()) {
+    if (kind === undefined || saved === undefined || saved.version <= kind.logic.version) continue;
+    return `${id} was saved as version ${saved.version} of ${kind.logic.name}, this core reads ${kind.logic.version}: a newer core has written it`;
+  }
+  return undefined;
 }
 
 function fresh(kinds: ActorKinds, hello: Hello, why: string): Recovered {
@@ -142,6 +173,7 @@ function fresh(kinds: ActorKinds, hello: Hello, why: string): Recovered {
 function loadActors(
   ledger: Ledger,
   badRecovery: string | undefined,
+  migrations: Migrations,
   report: Report,
   mark: (step: string) => void,
 ): void {
@@ -154,7 +186,7 @@ function loadActors(
     if (kind === undefined) cell.broken ??= `there is no kind of actor named ${cell.kindName}`;
     try {
       if (cell.broken === undefined && saved !== undefined && kind !== undefined) {
-        cell.snapshot = kind.logic.load(saved.form, saved.version);
+        cell.snapshot = loadForm(kind.logic, cell.kindName, saved, migrations);
         cell.saved = undefined;
       }
     } catch (error) {
@@ -167,16 +199,27 @@ function loadActors(
   const loaded = new Map<unknown, unknown>();
   ledger.pending = ledger.pending.map((effect) => {
     if (ledger.kinds[effect.kindName]?.blindEffects === true) return { ...effect, saved: undefined };
-    if (!loaded.has(effect.saved)) loaded.set(effect.saved, snapshotFor(ledger, effect));
+    if (!loaded.has(effect.saved)) loaded.set(effect.saved, snapshotFor(ledger, effect, migrations));
     return { ...effect, snapshot: effect.saved === undefined ? undefined : loaded.get(effect.saved) };
   });
 }
 
-function snapshotFor(ledger: Ledger, { actor, kindName, saved }: PendingEffect): unknown {
+/** The registry's steps first; where it has none for this version the logic is asked itself. */
+function loadForm<S>(
+  logic: Logic<S>,
+  kindName: string,
+  { version, form }: { readonly version: number; readonly form: Json },
+  migrations: Migrations,
+): S {
+  if (version >= logic.version || !canMigrate(migrations, kindName, version)) return logic.load(form, version);
+  return logic.load(migrate(migrations, kindName, form, version, logic.version), logic.version);
+}
+
+function snapshotFor(ledger: Ledger, { actor, kindName, saved }: PendingEffect, migrations: Migrations): unknown {
   const cell = ledger.actors.get(actor);
   const logic = ledger.kinds[kindName]?.logic;
   try {
-    if (saved !== undefined && logic !== undefined) return logic.load(saved.form, saved.version);
+    if (saved !== undefined && logic !== undefined) return loadForm(logic, kindName, saved, migrations);
   } catch {
     // Reported with the actor itself: its form is the same.
   }
