@@ -5,12 +5,4 @@ export { ActorHost } from './host.ts';
 export { recordKey } from './keys.ts';
 export { type MachineLogicOptions, machineLogic } from './logic.ts';
 export type { Migration, Migrations } from './migrate.ts';
-export {
-  type RecordedForm,
-  type RecordedStep,
-  Recorder,
-  type RecorderBounds,
-  type Recording,
-  type RecordingReason,
-} from './recorder.ts';
 export type { ActorHostOptions, RecoveryView, TreeView } from './options.ts';

@@ -4,7 +4,7 @@
 import type { Hello, Host, HostEvent } from '../host/ports.ts';
 import type { ActorId, ActorKinds, HostReport, Post, SupervisorSpec } from './actor.ts';
 import type { ActorHost } from './host.ts';
-import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
+import { isSupervisor, type Ledger } from './ledger.ts';
 import type { Migrations } from './migrate.ts';
 
 /** What the layer above sees when it has to bring the state and the world together. */
