@@ -64,10 +64,10 @@ describe.skipIf(missing !== undefined)(
       expect(findings('odd.service')).toEqual(
         expect.arrayContaining([
           expect.stringMatching(
-            new RegExp(`^${UNITS}/odd.service:3: Noise without an equals sign: .*; write Key=value`),
+            new RegExp(`^${UNITS}/odd.service:3:1: Noise without an equals sign: .*; write Key=value`),
           ),
-          `${UNITS}/odd.service:5: Restart=sometimes: not a restart policy; use no, on-success, on-failure, on-abnormal, on-watchdog, on-abort or always`,
-          expect.stringMatching(new RegExp(`^${UNITS}/odd.service:7: Foo=bar: not a setting of \\[Service\\]`)),
+          `${UNITS}/odd.service:5:1: Restart=sometimes: not a restart policy; use no, on-success, on-failure, on-abnormal, on-watchdog, on-abort or always`,
+          expect.stringMatching(new RegExp(`^${UNITS}/odd.service:7:1: Foo=bar: not a setting of \\[Service\\]`)),
         ]),
       );
     });
@@ -76,7 +76,7 @@ describe.skipIf(missing !== undefined)(
       [
         'torn.service',
         'error',
-        `${UNITS}/torn.service:3: [Broken: a section header without its closing bracket; write [Name]`,
+        `${UNITS}/torn.service:3:1: [Broken: a section header without its closing bracket; write [Name]`,
       ],
       [
         'empty.service',
@@ -89,14 +89,15 @@ describe.skipIf(missing !== undefined)(
         'quote.service',
         'bad-setting',
         expect.stringMatching(
-          new RegExp(`^${UNITS}/quote.service:2: .*a quote \\("\\) is not closed; mend the quoting`),
+          new RegExp(`^${UNITS}/quote.service:2:22: .*a quote \\("\\) is not closed; mend the quoting`),
         ),
       ],
     ])('%s cannot be loaded, and it is said why', (unit, load, finding) => {
       const ran = system.sctl('start', unit);
       expect(ran.status).toBe(1);
       expect(ran.stderr).toContain(`Failed to start ${unit}: `);
-      expect(ran.stderr).toContain(`sctl status ${unit}`);
+      // The fault itself, with its place.
+      expect(ran.stderr.split('\n').map((line) => line.trim())).toContainEqual(finding);
       expect(property(system, unit, 'LoadState')).toBe(load);
       expect(findings(unit)).toContainEqual(finding);
       expect(system.sctl('is-active', unit)).toMatchObject({ status: 3, stdout: 'inactive\n' });
