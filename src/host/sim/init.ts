@@ -29,6 +29,14 @@ interface Child {
   execed: boolean;
 }
 
+/** What init knows of an effect that may not be done again: for as long as there is something left to answer with. */
+interface Known {
+  /** The number of its last record. */
+  last: number;
+  child: Child | undefined;
+  watching: boolean;
+}
+
 interface Watch {
   readonly id: EffectId;
   readonly tag: string;
@@ -55,13 +63,13 @@ export interface EndOrder {
 export type HelloFacts = Pick<Hello, 'role' | 'pid' | 'cgroupRoot' | 'canSetUid'>;
 
 const RING_MAX = 4_096;
+/** Bounds of a frame, as native/init/src/step.rs has them. */
+const TAG_BYTES_MAX = 4_096;
+const NAME_BYTES_MAX = 255;
+const SIGNAL_MAX = 64;
 const DEATHS_MAX = 3;
 
 export class VirtualInit {
-  /** Every effect ever asked for, and how often: a `once` effect asked for twice was not done twice. */
-  readonly asked = new Map<string, number>();
-  /** Ask for the same effect again and nothing is answered yet, or the answer was acknowledged: told here. */
-  readonly repeats: string[] = [];
   end: EndOrder | undefined;
   ackedThrough = 0;
   epoch = 0;
@@ -80,6 +88,7 @@ export class VirtualInit {
   readonly #facts: HelloFacts;
   readonly #records: { readonly record: InitRecord; readonly answers: string | undefined }[] = [];
   readonly #children = new Map<number, Child>();
+  readonly #known = new Map<string, Known>();
   readonly #watches = new Map<string, Watch>();
   readonly #ring: Orphan[] = [];
   #nextRecord = 1;
@@ -126,7 +135,11 @@ export class VirtualInit {
   }
 
   spawn(id: EffectId, tag: string, spec: ExecSpec, fds: readonly string[]): void {
-    if (this.#isRepeat(id)) return;
+    if (this.#isRepeat(id) || this.#isTooLong(id, tag, fds)) return;
+    if (this.end?.now === true) {
+      this.refuse(id, ERRNO.ESHUTDOWN, 'the system is ending');
+      return;
+    }
     const missing = fds.find((name) => !this.#sockets.stored(name));
     if (missing !== undefined || this.forkFails()) {
       const errno = missing === undefined ? ERRNO.EAGAIN : ERRNO.ENOENT;
@@ -140,6 +153,7 @@ export class VirtualInit {
     const child: Child = { id, tag, serial: this.#nextSerial, process, execed: false };
     this.#nextSerial += 1;
     this.#children.set(process.pid, child);
+    this.#know(id).child = child;
     const { serial } = child;
     this.#report(id, { forked: { id, tag, serial, pid: process.pid, startTime: process.startTime } });
     this.#kernel.after(process.program.execAfterMs ?? 1, () => this.#exec(child));
@@ -165,6 +179,15 @@ export class VirtualInit {
 
   kill(id: EffectId, target: KillTarget, signal: number): void {
     if (this.#isRepeat(id)) return;
+    const isGroup = 'group' in target;
+    if (signal < 1 || signal > SIGNAL_MAX || (isGroup && !isGroupPath(target.group.path))) {
+      this.refuse(id, ERRNO.EINVAL, isGroup ? 'that is no signal, or no group' : 'that is no signal');
+      return;
+    }
+    if (isGroup && this.#facts.cgroupRoot === '') {
+      this.#report(id, { failed: { id, errno: ERRNO.EOPNOTSUPP } });
+      return;
+    }
     const pids = this.#targets(target).filter((pid) => this.#processes.get(pid) !== undefined);
     // The answer stands before the exits it causes: a signal is sent before anything is reaped.
     if (pids.length > 0) this.#report(id, { signalled: { id, count: pids.length } });
@@ -188,11 +211,16 @@ export class VirtualInit {
   }
 
   watch(id: EffectId, tag: string, pid: number, startTime: number): void {
-    if (this.#isRepeat(id)) return;
+    if (this.#isRepeat(id) || this.#isTooLong(id, tag, [])) return;
+    if (pid <= 0) {
+      this.refuse(id, ERRNO.EINVAL, 'that is no pid');
+      return;
+    }
     const process = this.#processes.get(pid);
-    this.#report(id, { done: { id } });
     if (process !== undefined && (startTime === 0 || process.startTime === startTime)) {
       this.#watches.set(keyOf(id), { id, tag, pid, startTime: process.startTime });
+      this.#know(id).watching = true;
+      this.#report(id, { done: { id } });
       return;
     }
     const orphan = this.#ring.findLast((one) => one.pid === pid && (startTime === 0 || one.startTime === startTime));
@@ -200,27 +228,40 @@ export class VirtualInit {
   }
 
   accept(id: EffectId, listener: string, name: string): void {
-    if (this.#isRepeat(id)) return;
-    const peer = this.#sockets.accept(listener, name);
-    if (peer === undefined) {
-      this.#report(id, { failed: { id, errno: this.#sockets.stored(listener) ? ERRNO.EAGAIN : ERRNO.ENOENT } });
-    } else this.#report(id, { accepted: { id, name, peerPid: peer.pid, peerUid: peer.uid, peer: peer.address } });
+    if (this.#isRepeat(id) || this.#isTooLong(id, '', [name])) return;
+    const errno = this.#sockets.cannotAccept(listener);
+    const peer = errno === undefined ? this.#sockets.accept(listener, name) : undefined;
+    if (peer === undefined) this.#report(id, { failed: { id, errno: errno ?? ERRNO.EAGAIN } });
+    else this.#report(id, { accepted: { id, name, peerPid: peer.pid, peerUid: peer.uid, peer: peer.address } });
   }
 
   /** store-fd and drop-fd, as the socket port sends them: done once, answered by `done`. */
-  once(id: EffectId, work: () => void): void {
-    if (this.#isRepeat(id)) return;
+  once(id: EffectId, names: readonly string[], work: () => void): void {
+    if (this.#isRepeat(id) || this.#isTooLong(id, '', names)) return;
     work();
     this.#report(id, { done: { id } });
   }
 
   ack(through: number): void {
     if (through >= this.#nextRecord) {
-      this.refuse(null, 22, 'there is no such record yet');
+      this.refuse(null, ERRNO.EINVAL, 'there is no such record yet');
       return;
     }
     this.ackedThrough = Math.max(this.ackedThrough, through);
-    while (this.#records[0] !== undefined && this.#records[0].record.number <= through) this.#records.shift();
+    while (this.#records[0] !== undefined && this.#records[0].record.number <= through) {
+      const { answers } = this.#records.shift() as { readonly answers: string | undefined };
+      if (answers !== undefined) this.#settle(answers);
+    }
+  }
+
+  /** The stop phase begins, or, `now`, the end. False: it is refused. */
+  shutdown(order: EndOrder): boolean {
+    if (order.kind === 'soft-reboot' || order.kind === 'switch-root') {
+      this.refuse(null, ERRNO.EOPNOTSUPP, 'this kind of shutdown is reserved');
+      return false;
+    }
+    if (this.end?.now !== true) this.end = order;
+    return true;
   }
 
   /** A signal to init itself. */
@@ -236,6 +277,7 @@ export class VirtualInit {
     if (child !== undefined) {
       this.#children.delete(pid);
       this.#report(child.id, { exited: { tag: child.tag, serial: child.serial, pid, ended } });
+      this.#know(child.id).child = undefined;
     }
     this.#ring.push({ pid, startTime, ended });
     if (this.#ring.length > RING_MAX) this.#ring.shift();
@@ -251,6 +293,7 @@ export class VirtualInit {
       if (watch.pid !== pid || watch.startTime !== startTime) continue;
       this.#watches.delete(key);
       this.#report(watch.id, { 'watched-exited': { id: watch.id, tag: watch.tag, pid, ended } });
+      this.#know(watch.id).watching = false;
     }
   }
 
@@ -258,18 +301,49 @@ export class VirtualInit {
     const record: InitRecord = { number: this.#nextRecord, atUs: Math.round(this.#kernel.nowMs * 1000), what };
     this.#nextRecord += 1;
     this.#records.push({ record, answers: id === undefined ? undefined : keyOf(id) });
+    if (id !== undefined) this.#know(id).last = record.number;
     this.deliver(record);
   }
 
-  /** Counts the effect; one that was asked for before is answered with the records that are still kept. */
-  #isRepeat(id: EffectId): boolean {
+  #know(id: EffectId): Known {
     const key = keyOf(id);
-    const times = (this.asked.get(key) ?? 0) + 1;
-    this.asked.set(key, times);
+    const known = this.#known.get(key) ?? { last: 0, child: undefined, watching: false };
+    this.#known.set(key, known);
+    return known;
+  }
+
+  /** Forget an effect when nothing is left to answer with. From then on it would be done again: core must not ask. */
+  #settle(key: string): void {
+    const known = this.#known.get(key);
+    const oldest = this.#records[0]?.record.number ?? this.#nextRecord;
+    if (known?.child === undefined && known?.watching !== true && (known?.last ?? 0) < oldest) this.#known.delete(key);
+  }
+
+  /** One that was asked for before is answered: with the records that are kept, and with what its live child is by now. */
+  #isRepeat(id: EffectId): boolean {
     this.epoch = Math.max(this.epoch, id.epoch);
-    if (times === 1) return false;
-    this.repeats.push(key);
-    for (const { record, answers } of this.#records) if (answers === key) this.deliver(record);
+    const key = keyOf(id);
+    const known = this.#known.get(key);
+    if (known === undefined) return false;
+    const kept = this.#records.filter(({ answers }) => answers === key).map(({ record }) => record);
+    const says = (word: string) => kept.some(({ what }) => word in what);
+    for (const record of kept) this.deliver(record);
+    const { child, watching } = known;
+    if (child !== undefined) {
+      const { tag, serial, process } = child;
+      const { pid, startTime } = process;
+      if (!says('forked')) this.#report(id, { forked: { id, tag, serial, pid, startTime } });
+      if (child.execed && !says('execed')) this.#report(id, { execed: { id, tag, serial } });
+    }
+    if (watching && !says('done')) this.#report(id, { done: { id } });
+    return true;
+  }
+
+  #isTooLong(id: EffectId, tag: string, names: readonly string[]): boolean {
+    const bytes = (text: string) => new TextEncoder().encode(text).length;
+    if (bytes(tag) <= TAG_BYTES_MAX && names.every((name) => name !== '' && bytes(name) <= NAME_BYTES_MAX))
+      return false;
+    this.refuse(id, ERRNO.EMSGSIZE, 'a tag is longer than 4096 bytes, or a name is empty or longer than 255');
     return true;
   }
 }
@@ -288,4 +362,9 @@ function groupOf(spec: ExecSpec, root: string): string {
   if (path === undefined || root === '') return '';
   if (path === root) return '';
   return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : '';
+}
+
+/** A relative path without empty, `.` or `..` components. */
+function isGroupPath(path: string): boolean {
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }

@@ -69,7 +69,18 @@ export class Kernel {
 }
 
 /** Errno values by name, where the simulator speaks in numbers as init does. */
-export const ERRNO = { EPERM: 1, ENOENT: 2, EAGAIN: 11, EACCES: 13, ENOSPC: 28 } as const;
+export const ERRNO = {
+  EPERM: 1,
+  ENOENT: 2,
+  EAGAIN: 11,
+  EACCES: 13,
+  EINVAL: 22,
+  ENOSPC: 28,
+  ENOTSOCK: 88,
+  EMSGSIZE: 90,
+  EOPNOTSUPP: 95,
+  ESHUTDOWN: 108,
+} as const;
 
 export const SIGNAL = {
   HUP: 1,

@@ -56,8 +56,8 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
       beat() {},
       loading() {},
       shutdown(kind, deadlineMs, now, status, argument) {
-        init.end = { kind, deadlineMs, now, status, argument };
-        if (now) for (const process of processes.all()) processes.end(process, { killed: 9 });
+        if (init.shutdown({ kind, deadlineMs, now, status, argument }) && now)
+          for (const process of processes.all()) processes.end(process, { killed: 9 });
       },
       reexecCore() {},
       reexecInit() {},
@@ -115,11 +115,11 @@ function socketPort({ sockets, init, files }: Machine, view: SocketView): Socket
       if (sockets.stored(name)) return;
       sockets.listen(name, spec);
       if (spec.address.startsWith('/')) files.special(spec.kind === 'fifo' ? 'fifo' : 'socket', spec.address);
-      init.once(id, () => {});
+      init.once(id, [name], () => {});
     },
     pipe(id, name) {
       if (sockets.stored(`${name}:r`) && sockets.stored(`${name}:w`)) return;
-      init.once(id, () => {
+      init.once(id, [`${name}:r`, `${name}:w`], () => {
         sockets.add(`${name}:r`, 'pipe');
         sockets.add(`${name}:w`, 'pipe');
       });
@@ -127,13 +127,13 @@ function socketPort({ sockets, init, files }: Machine, view: SocketView): Socket
     notify(id, name, path) {
       if (!sockets.stored(name)) {
         files.special('socket', path);
-        init.once(id, () => sockets.add(name, 'notify', path));
+        init.once(id, [name], () => sockets.add(name, 'notify', path));
       }
       view.peek(name);
     },
     drop(id, names) {
       view.forget(names);
-      if (names.length > 0) init.once(id, () => sockets.drop(names));
+      if (names.length > 0) init.once(id, names, () => sockets.drop(names));
     },
     watch: (name) => view.watch(name),
     unwatch: (name) => view.unwatch(name),
@@ -141,7 +141,7 @@ function socketPort({ sockets, init, files }: Machine, view: SocketView): Socket
       if (!sockets.take(datagram)) return;
       view.taken(datagram.socket);
       const kept = names.slice(0, datagram.fds);
-      if (kept.length > 0) init.once(id, () => kept.forEach((name) => void sockets.add(name, 'passed')));
+      if (kept.length > 0) init.once(id, kept, () => kept.forEach((name) => void sockets.add(name, 'passed')));
     },
     stored: (name) => sockets.stored(name),
     flush: (name) => sockets.flush(name),

@@ -3,7 +3,7 @@
  * All of it is init's and outlives core; what a core has peeked and what it watches is in {@link SocketView}, and does not.
  */
 import { type Datagram, HostError, type HostEvent, type ListenSpec } from '../ports.ts';
-import type { Kernel } from './kernel.ts';
+import { ERRNO, type Kernel } from './kernel.ts';
 
 export interface Peer {
   readonly pid: number;
@@ -12,7 +12,7 @@ export interface Peer {
 }
 
 interface Entry {
-  readonly kind: 'listener' | 'pipe' | 'notify' | 'connection' | 'passed';
+  readonly kind: 'listener' | 'datagrams' | 'fifo' | 'pipe' | 'notify' | 'connection' | 'passed';
   readonly address: string;
   /** Connections of a listener, datagrams or bytes of others: how much waits to be read. */
   readonly waiting: Peer[];
@@ -51,7 +51,8 @@ export class Sockets {
 
   listen(name: string, spec: ListenSpec): void {
     if (this.find(spec.address) !== undefined) throw new HostError('EADDRINUSE', spec.address);
-    this.#add(name, 'listener', spec.address);
+    const listens = spec.kind === 'stream' || spec.kind === 'seqpacket';
+    this.#add(name, listens ? 'listener' : spec.kind === 'datagram' ? 'datagrams' : 'fifo', spec.address);
   }
 
   add(name: string, kind: Entry['kind'], address = ''): void {
@@ -72,6 +73,24 @@ export class Sockets {
 
   readable(name: string): boolean {
     return (this.#entries.get(name)?.waiting.length ?? 0) > 0;
+  }
+
+  /** Why accept(2) fails on what has this name; undefined: it has somebody to accept. */
+  cannotAccept(name: string): number | undefined {
+    const entry = this.#entries.get(name);
+    switch (entry?.kind) {
+      case undefined:
+        return ERRNO.ENOENT;
+      case 'listener':
+        return entry?.waiting.length === 0 ? ERRNO.EAGAIN : undefined;
+      case 'connection':
+        return ERRNO.EINVAL;
+      case 'datagrams':
+      case 'notify':
+        return ERRNO.EOPNOTSUPP;
+      default:
+        return ERRNO.ENOTSOCK;
+    }
   }
 
   accept(listener: string, name: string): Peer | undefined {
