@@ -65,7 +65,7 @@ export function remember(before: History, atMs: number, told: Told): History {
     now = history.orderingCut(now, atMs, told.cut, words);
   }
   if (told.stall !== undefined) add({ kind: 'stall', unit: told.stall.ring[0] ?? '', what: told.stall.why.join('; ') });
-  if (told.core !== undefined) add({ kind: 'core', unit: '', what: told.core });
+  if (told.core !== undefined) add({ kind: 'core', unit, what: told.core });
   if (told.reloaded) {
     now = history.forgetCuts(now);
     add({ kind: 'reload', unit: '', what: 'unit files were read anew' });

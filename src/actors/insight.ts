@@ -91,6 +91,12 @@ export function createInsight(parts: InsightParts): Insight {
       (context()?.errands ?? [])
         .filter(({ by, answer }) => answer === undefined && by.includes(`pid ${pid} `))
         .flatMap(({ wanted }) => wanted.flatMap(({ job, over }) => (job === null || over ? [] : [job]))),
+    quarantine(unit) {
+      const node = parts.actors().tree(`unit:${unit}`);
+      if (node?.phase !== 'quarantined') return undefined;
+      const { atMs = 0, event = '', why = '' } = node.last ?? {};
+      return { atMs, why: event === '' ? why : `${event}: ${why}` };
+    },
     refusal(unit) {
       if (registry.unit(unit) === undefined) return '';
       const planned = jobs.plan({ verb: 'start', units: [unit], mode: 'replace', by: 'sctl why' });

@@ -141,7 +141,10 @@ export function jobKind(tools: JobsTools): ActorKind {
           if (!wanted()) return;
           const snapshot = tools.actors().read<UnitSnapshot>(`unit:${unit}`);
           const loaded = tools.world.unit(unit);
-          if (snapshot === undefined || loaded === undefined) {
+          if (tools.actors().phase(`unit:${unit}`) === 'quarantined') {
+            const why = `its machine is quarantined; sctl reset-failed ${unit} releases it`;
+            call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why });
+          } else if (snapshot === undefined || loaded === undefined) {
             call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
           } else if (verb === 'start') {
             if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);

@@ -253,7 +253,11 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
           ? tools.registry.units().map(({ name }) => name)
           : change.units.map((name) => tools.registry.graph.canonical(name));
       const known = units.filter((name) => tools.registry.unit(name) !== undefined);
-      for (const name of known) call.post(`unit:${name}`, { type: 'reset-failed' });
+      for (const name of known) {
+        // Its order in the queue: released, told, and only then what was held for it.
+        if (tools.actors().phase(`unit:${name}`) === 'quarantined') call.post('units', { type: 'release', name });
+        call.post(`unit:${name}`, { type: 'reset-failed' });
+      }
       const [missing] = units.filter((name) => !known.includes(name));
       if (missing !== undefined)
         return done(fault('NoSuchUnit', missing, 'is not loaded', 'see sctl list-units --all'));

@@ -130,12 +130,18 @@ export function createManager(parts: ManagerParts): Manager {
   const supervisorView = (tree: TreeView): SupervisorView => ({
     id: tree.id,
     kind: tree.kind === undefined ? 'supervisor' : 'worker',
-    restart: tree.id.startsWith('job:') ? 'temporary' : 'permanent',
-    strategy: tree.strategy as SupervisorView['strategy'],
-    intensity: undefined,
-    periodMs: undefined,
+    restart: tree.restart ?? 'permanent',
+    strategy: tree.strategy,
+    intensity: tree.intensity,
+    periodMs: tree.periodMs,
     state: tree.phase,
     restarts: tree.restarts ?? 0,
+    failures: tree.failures,
+    last:
+      tree.last === undefined
+        ? undefined
+        : { actor: tree.last.actor, at: stampOf(host, tree.last.atMs), event: tree.last.event, why: tree.last.why },
+    held: tree.held ?? 0,
     children: tree.children.map(supervisorView),
   });
 
@@ -287,7 +293,17 @@ export function createManager(parts: ManagerParts): Manager {
         })),
       };
     },
-    supervisors: () => supervisorView(parts.actors().tree()!),
+    supervisors(id) {
+      const tree = parts.actors().tree(id);
+      if (tree === undefined)
+        throw new ManagerError({
+          error: 'NoSuchActor',
+          unit: id ?? '',
+          why: 'there is no actor and no supervisor of this name',
+          todo: 'see sctl tree',
+        });
+      return supervisorView(tree);
+    },
     change(caller: Caller, requestId: string | undefined, change: Change) {
       // Sessions are counted anew by every core, and committed keys outlive it.
       const life = `${parts.actors().epoch}.${host.hello.cores}`;

@@ -30,6 +30,7 @@ const childSpec = ({ name, kind, settings }: UnitSpec): ChildSpec => ({
 
 /**
  * Events: `load` {specs}: make actors for those that have none, tell the others their new settings; `unload` {names}.
+ * `release` {name}: an actor that was quarantined gets events again, those first that were held for it.
  * Actors are made before anything that was posted after `load` is delivered.
  */
 export const unitsLogic: Logic<Loaded> = {
@@ -53,6 +54,8 @@ export const unitsLogic: Logic<Loaded> = {
       const effects: Effect[] = [...gone].map((name) => ({ type: 'stopChild', params: { id: `unit:${name}` } }));
       return { snapshot: { names: snapshot.names.filter((name) => !gone.has(name)) }, effects };
     }
+    if (event.type === 'release')
+      return { snapshot, effects: [{ type: 'releaseChild', params: { id: `unit:${String(event['name'])}` } }] };
     return { snapshot, effects: [] };
   },
   save: (snapshot) => snapshot as unknown as Json,

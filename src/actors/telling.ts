@@ -29,7 +29,7 @@ export interface Told {
   readonly why?: string;
   readonly cut?: Cut;
   readonly stall?: Stall;
-  /** Core came up, or back. */
+  /** Core came up, or back; or the machine of `unit` has been set aside. */
   readonly core?: string;
   readonly was?: ActiveState;
   readonly active?: ActiveState;

@@ -6,7 +6,7 @@ import type { ActiveState, UnitChange } from '../jobs/types.ts';
 import { endedWell } from '../machines/ends.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, type View, view } from '../machines/view.ts';
-import { type ActorEvent, type ActorKind, machineLogic, type Post } from '../supervisor/index.ts';
+import { type ActorEvent, type ActorKind, type DownReason, machineLogic, type Post } from '../supervisor/index.ts';
 import { causeWords, processWords, signalWords } from './causes.ts';
 import { type UnitTools, unitEffects, unitOf } from './unit-effects.ts';
 
@@ -71,6 +71,27 @@ function observe(tools: UnitTools) {
   };
 }
 
+/** Whoever waits for a unit whose machine is set aside need not wait on. */
+function down(actor: string, _last: unknown, reason: DownReason): readonly Post[] {
+  if (reason !== 'quarantined') return [];
+  const unit = unitOf(actor);
+  const why = `its machine failed again and again and is quarantined; sctl reset-failed ${unit} releases it`;
+  const told: Post = { to: 'events', event: { type: 'tell', what: { unit, core: why } } };
+  return [
+    ...['stop', 'start', 'reload'].map(
+      (verb): Post => ({ to: 'jobs', event: { type: 'unit-refused', unit, verb, result: 'failed', why } }),
+    ),
+    told,
+  ];
+}
+
+/** What was asked of a unit was lost on its machine. */
+function lost(actor: string, { type }: ActorEvent, error: string): readonly Post[] {
+  if (type !== 'start' && type !== 'stop' && type !== 'reload') return [];
+  const why = `its machine failed: ${error}`;
+  return [{ to: 'jobs', event: { type: 'unit-refused', unit: unitOf(actor), verb: type, result: 'failed', why } }];
+}
+
 /** The state of a service, for the socket units that trigger it. */
 export function socketPosts(tools: UnitTools, service: string, seen: View, pending: boolean): Post[] {
   const { active, sub, result, startLimitHit } = seen;
@@ -92,6 +113,9 @@ export function unitKinds(
   const effects = unitEffects(tools);
   const tell = observe(tools);
   return Object.fromEntries(
-    Object.entries(machines).map(([name, machine]) => [name, { logic: machineLogic(machine), effects, observe: tell }]),
+    Object.entries(machines).map(([name, machine]) => [
+      name,
+      { logic: machineLogic(machine), effects, observe: tell, down, lost },
+    ]),
   );
 }

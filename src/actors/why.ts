@@ -38,6 +38,8 @@ export interface WhyWorld {
   ): readonly { readonly edge: Edge; readonly why: string; readonly ring: readonly string[]; readonly done: boolean }[];
   /** Open jobs that this process, or one below it, has asked for and waits for. */
   askedBy(pid: number): readonly number[];
+  /** How the machine of a unit came to be quarantined; undefined: it is not. */
+  quarantine(unit: string): { readonly atMs: number; readonly why: string } | undefined;
   /** What stands in the way of a start now; empty: nothing. */
   refusal(unit: string): string;
 }
@@ -59,6 +61,7 @@ export class Why {
     const job = asked ?? this.#world.jobOf(view.unit.name);
     const up = state.active === 'active' || state.active === 'reloading';
     const because = [
+      ...this.#whyQuarantined(view.unit.name),
       ...(job === undefined ? [] : [this.job(job, new Set())]),
       ...(up ? this.#whyUp(view) : this.#whyDown(view, job !== undefined, new Set([view.unit.name]))),
       ...this.#whyCut(view.unit.name),
@@ -471,11 +474,20 @@ export class Why {
     );
   }
 
+  /** What it was doing last goes on without it, so this comes before all else. */
+  #whyQuarantined(unit: string): Cause[] {
+    const found = this.#world.quarantine(unit);
+    if (found === undefined) return [];
+    const what = `its machine is quarantined, as of its last good step: ${found.why}; its processes run on, and what happens to them is kept for it`;
+    return [cause('unit', what, { unit, since: this.#stamp(found.atMs) })];
+  }
+
   // -------------------------------------------------------------------------------------------------------------- next
 
   #next({ unit, state }: UnitView, job: number | undefined, not: boolean): readonly string[] {
     const nowMs = this.#world.host.clock.nowMs();
     const snapshot = this.#world.snapshot(unit.name);
+    if (this.#world.quarantine(unit.name) !== undefined) return [`nothing, until sctl reset-failed ${unit.name}`];
     const found: string[] = [];
     if (unit.service !== undefined && snapshot !== undefined) {
       const context = snapshot.context as ServiceContext;

@@ -260,9 +260,17 @@ export interface SupervisorView {
   readonly strategy: 'one_for_one' | 'one_for_all' | 'rest_for_one' | undefined;
   readonly intensity: number | undefined;
   readonly periodMs: number | undefined;
-  /** 'running', 'stopped', 'aside' (set aside after it took core down) … */
+  /** `running`, `stopping`, or `quarantined`: it gets no events until `reset-failed`. */
   readonly state: string;
+  /** Of a supervisor: restarts within its period, as of the last failure. */
   readonly restarts: number;
+  /** Failures since it was started; of a supervisor those of its children. */
+  readonly failures: number;
+  readonly last:
+    | { readonly actor: string; readonly at: Stamp; readonly event: string; readonly why: string }
+    | undefined;
+  /** Events that wait for the end of a quarantine. */
+  readonly held: number;
   readonly children: readonly SupervisorView[];
 }
 
@@ -506,7 +514,8 @@ export interface Manager {
   findings(): readonly { readonly unit: string; readonly finding: Finding }[];
   /** Throws ManagerError ('NoSuchActor'). */
   machine(actor: string): MachineView;
-  supervisors(): SupervisorView;
+  /** The tree below `id`; undefined: all of it. Throws ManagerError ('NoSuchActor'). */
+  supervisors(id?: string): SupervisorView;
   /**
    * Take a change. Must not throw; answers through {@link Sessions.answered} with the caller's session and ticket, now
    * or later, exactly once (after any progress). An answer for a session that is gone is dropped there.

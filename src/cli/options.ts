@@ -50,6 +50,7 @@ const TABLE = {
   force: { flags: '-f, --force', help: 'replace links that are in the way; twice on shutdown: at once' },
   presetMode: { flags: '--preset-mode <mode>', help: 'full, enable-only or disable-only' },
   reload: { flags: '--no-reload', help: 'do not load the units anew' },
+  follow: { flags: '--follow', help: 'go on, and show it anew when it changes' },
   lines: { flags: '-n, --lines <count>', help: 'log lines to show', parse: count },
   output: {
     flags: '-o, --output <form>',

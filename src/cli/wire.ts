@@ -219,6 +219,14 @@ export interface Supervisor {
   readonly periodMs?: Maybe<number>;
   readonly state: string;
   readonly restarts: number;
+  readonly failures: number;
+  readonly last?: Maybe<{
+    readonly actor: string;
+    readonly at: { readonly realUs: number; readonly monotonicUs: number };
+    readonly event: string;
+    readonly why: string;
+  }>;
+  readonly held: number;
   readonly children: readonly Supervisor[];
 }
 

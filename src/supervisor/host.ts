@@ -238,6 +238,7 @@ export class ActorHost {
     }
     const cell = this.#cell(to);
     if (cell === undefined) {
+      if (this.#supervision.hold({ to, event })) return;
       const there = this.#ledger.actors.has(to) || this.#ledger.nodes.has(to);
       this.#report(
         there ? 'warning' : 'info',
@@ -270,8 +271,8 @@ export class ActorHost {
           `${event.type}: ${why}`,
           event as Json,
         );
-        if (!this.#supervision.failed(id, why)) return;
-        if (attempt === 2) this.#supervision.lostStep(id);
+        if (!this.#supervision.failed(id, event.type, why)) return;
+        if (attempt === 2) this.#supervision.lostStep(id, event, why);
         continue;
       }
       this.#apply(id, prepared, event.atMs ?? this.#nowMs);
@@ -377,7 +378,7 @@ export class ActorHost {
     } catch (error) {
       const why = messageOf(error);
       this.#report('error', 'effect-failed', actor, `${type}: ${why}`, params ?? null);
-      this.#supervision.failed(actor, `${type}: ${why}`);
+      this.#supervision.failed(actor, type, why);
       this.#post({ to: actor, event: { type: 'effect-failed', effect: type, why } });
     }
   }
@@ -482,6 +483,11 @@ export class ActorHost {
   /** An actor's snapshot, quarantined or not; undefined: there is none. */
   read<S = unknown>(id: ActorId): S | undefined {
     return this.#ledger.actors.get(id)?.snapshot as S | undefined;
+  }
+
+  /** Where an actor is in its life; undefined: there is none. */
+  phase(id: ActorId): TreeView['phase'] | undefined {
+    return this.#ledger.nodes.has(id) ? treeOf(this.#ledger, id)?.phase : undefined;
   }
 
   /** Ids of actors that begin with `prefix`, sorted. */

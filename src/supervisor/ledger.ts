@@ -22,11 +22,29 @@ import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorS
 import { Deadlines, type DueAt } from './deadlines.ts';
 import { InputKeys } from './keys.ts';
 
+/** The last time that a step or an effect threw. */
+export interface Failure {
+  /** Whose it was. */
+  readonly actor: ActorId;
+  /** CLOCK_MONOTONIC, ms. */
+  readonly atMs: number;
+  /** Type of the event, or of the effect, at which it happened. */
+  readonly event: string;
+  /** First line of the error. */
+  readonly why: string;
+}
+
 /** A child in the tree. `quarantined`: it has its last good snapshot and gets no events. */
 export interface ChildNode {
   readonly parent: ActorId;
   readonly spec: ChildSpec;
   readonly phase: 'running' | 'stopping' | 'quarantined';
+  /** How often it failed, and how at last; absent: never. */
+  readonly failures?: number;
+  readonly last?: Failure;
+  /** Events that wait for the end of a quarantine, the oldest first, and how many more there were before them. */
+  readonly held?: readonly Post[];
+  readonly dropped?: number;
 }
 
 /**
@@ -45,6 +63,9 @@ export interface SupervisorNode {
   /** Times of restarts, newest first. */
   readonly history: readonly number[];
   readonly takedown: Takedown | null;
+  /** How often one of its children failed, and how at last; absent: never. They outlive the children. */
+  readonly failures?: number;
+  readonly last?: Failure;
 }
 
 export type TreeNode = ChildNode | SupervisorNode;

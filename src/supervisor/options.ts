@@ -2,9 +2,9 @@
  * What an actor host is given, and what it shows.
  */
 import type { Hello, Host, HostEvent } from '../host/ports.ts';
-import type { ActorId, ActorKinds, HostReport, Post, SupervisorSpec } from './actor.ts';
+import type { ActorId, ActorKinds, HostReport, Post, RestartType, Strategy, SupervisorSpec } from './actor.ts';
 import type { ActorHost } from './host.ts';
-import { isSupervisor, type Ledger } from './ledger.ts';
+import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
 import type { Migrations } from './migrate.ts';
 
 /** What the layer above sees when it has to bring the state and the world together. */
@@ -46,9 +46,18 @@ export interface TreeView {
   /** Of an actor: its kind. */
   readonly kind?: string;
   /** Of a supervisor. */
-  readonly strategy?: string;
+  readonly strategy?: Strategy;
+  readonly intensity?: number;
+  readonly periodMs?: number;
   /** Restarts within the period, of a supervisor. */
   readonly restarts?: number;
+  /** Of an actor. */
+  readonly restart?: RestartType;
+  /** How often it failed, of a supervisor one of its children; and how at last. */
+  readonly failures: number;
+  readonly last?: Failure;
+  /** Events that wait until it is released. */
+  readonly held?: number;
   readonly children: readonly TreeView[];
 }
 
@@ -56,11 +65,16 @@ export interface TreeView {
 export function treeOf(ledger: Ledger, id: ActorId): TreeView | undefined {
   const node = ledger.nodes.get(id);
   if (node === undefined) return undefined;
-  if (!isSupervisor(node)) return { id, phase: node.phase, kind: node.spec.kind, children: [] };
+  const failed = { failures: node.failures ?? 0, ...(node.last === undefined ? {} : { last: node.last }) };
+  if (!isSupervisor(node)) {
+    const { kind, restart } = node.spec;
+    return { id, phase: node.phase, kind, restart, held: node.held?.length ?? 0, ...failed, children: [] };
+  }
+  const { strategy, intensity, periodMs } = node.spec;
   return {
     id,
     phase: node.takedown?.restart === null ? 'stopping' : 'running',
-    strategy: node.spec.strategy,
+    ...{ strategy, intensity, periodMs, ...failed },
     restarts: node.history.length,
     children: ledger.childrenOf(id).flatMap((child) => treeOf(ledger, child) ?? []),
   };

@@ -31,6 +31,10 @@ import { admitRestart, affected, startsAgain, stopOrder } from './strategy.ts';
 
 /** Name of the host's own deadline for a child that was asked to end. */
 export const SHUTDOWN_DEADLINE = '$shutdown';
+/** Events held for one quarantined actor; of more than these the oldest are dropped, and counted. */
+const HELD_MAX = 256;
+/** Of an error's first line so many characters are kept. */
+const WHY_MAX = 300;
 /** Starts that start children that start children: no deeper than this. */
 const MAX_DEPTH = 64;
 
@@ -128,18 +132,46 @@ export class Supervision {
    * A step or an effect of an actor threw. Counts it; true: the actor may go on.
    * False: it is quarantined, and its supervisor has failed upwards.
    */
-  failed(id: ActorId, why: string): boolean {
+  failed(id: ActorId, event: string, why: string): boolean {
     const node = this.#stage.ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node) || node.phase === 'quarantined') return false;
+    this.#noteFailure(id, node, event, why);
     if (this.#admit(node.parent)) return true;
-    this.#giveUp(id, node, why);
+    this.#giveUp(id, node, `${event}: ${firstLine(why)}`);
     return false;
   }
 
+  #noteFailure(id: ActorId, node: ChildNode, event: string, why: string): void {
+    const { ledger, nowMs } = this.#stage;
+    const last = { actor: id, atMs: nowMs, event, why: firstLine(why) };
+    ledger.setNode(id, { ...node, failures: (node.failures ?? 0) + 1, last });
+    const above = ledger.nodes.get(node.parent);
+    if (above !== undefined && isSupervisor(above))
+      ledger.setNode(node.parent, { ...above, failures: (above.failures ?? 0) + 1, last });
+  }
+
+  /** An event for a quarantined actor: what happens to its processes is news still when it is released. False: it is none. */
+  hold(post: Post): boolean {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(post.to);
+    if (node === undefined || isSupervisor(node) || node.phase !== 'quarantined') return false;
+    if (ledger.actors.get(post.to)?.broken !== undefined) return false;
+    const held = [...(node.held ?? []), post];
+    const over = Math.max(0, held.length - HELD_MAX);
+    ledger.setNode(post.to, { ...node, held: held.slice(over), dropped: (node.dropped ?? 0) + over });
+    return true;
+  }
+
   /** The same event threw twice, so the step is lost. Its actor goes on, or its group starts afresh, or it is over. */
-  lostStep(id: ActorId): void {
+  lostStep(id: ActorId, event: ActorEvent, why: string): void {
     const node = this.#stage.ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node)) return;
+    try {
+      const posts = this.#stage.ledger.kinds[node.spec.kind]?.lost?.(id, event, firstLine(why)) ?? [];
+      for (const post of posts) this.#stage.queue(post);
+    } catch (error) {
+      this.#stage.report('error', 'lost-failed', id, messageOf(error));
+    }
     if (node.phase === 'stopping' || node.spec.restart === 'temporary') this.#remove(id, 'failed', undefined);
     else this.#restart(node.parent, id, false);
   }
@@ -150,7 +182,8 @@ export class Supervision {
     const node = ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node) || node.phase === 'quarantined') return;
     const wasStopping = node.phase === 'stopping';
-    ledger.setNode(id, { ...node, phase: 'quarantined' });
+    const last = node.last ?? { actor: id, atMs: this.#stage.nowMs, event: '', why: firstLine(why) };
+    ledger.setNode(id, { ...node, phase: 'quarantined', last });
     this.#stage.report('error', 'quarantined', id, why);
     this.#tellDown(id, node.spec.kind, ledger.actors.get(id)?.snapshot, 'quarantined', undefined);
     if (wasStopping) this.#remove(id, 'failed', undefined);
@@ -161,14 +194,16 @@ export class Supervision {
     const { ledger } = this.#stage;
     const node = ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node) || node.phase !== 'quarantined') return;
-    ledger.setNode(id, { ...node, phase: 'running' });
-    this.#stage.report('info', 'released', id, 'asked for');
+    const { held = [], dropped = 0, ...rest } = node;
+    ledger.setNode(id, { ...rest, phase: 'running' });
+    this.#stage.report('info', 'released', id, `asked for; ${held.length} events held, ${dropped} dropped before them`);
     const cell = ledger.actors.get(id);
     if (cell !== undefined && cell.broken === undefined) ledger.deadlines.rearm(id);
     else {
       ledger.removeActor(id);
       this.#begin(node.spec, atMs);
     }
+    for (const post of held) this.#stage.queue(post);
   }
 
   /** Start the permanent members of a static tree that are not there: after an upgrade, or all of them at first. */
@@ -334,6 +369,8 @@ export class Supervision {
     if (node.parent !== null) this.#advance(node.parent);
   }
 }
+
+const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, WHY_MAX);
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

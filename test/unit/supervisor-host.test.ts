@@ -158,13 +158,13 @@ test.each<[string, ActorEvent]>([
   expect(heard('b')).toEqual(['fine']);
 });
 
-test('an actor that fails past the intensity is quarantined: visible, deaf, and released on request', () => {
+test('an actor that fails past the intensity is quarantined: visible, hears nothing, and hears it all when it is released', () => {
   const { send, heard, core, whats } = bench(supervisor('core', [child('a'), child('b')], { intensity: 3 }));
   send('a', 'good');
   for (let n = 0; n < 2; n += 1) send('a', { type: 'bad', fail: 'a bug' });
   expect(whats()).toContain('quarantined a');
   expect(whats()).toContain('root-gave-up');
-  send('a', 'lost');
+  send('a', 'held');
   expect(heard('a')).toEqual(['good']);
   expect(
     core()
@@ -173,7 +173,7 @@ test('an actor that fails past the intensity is quarantined: visible, deaf, and 
   ).toEqual(['a quarantined', 'b running']);
   send('b', { type: 'go', effects: [{ type: 'releaseChild', params: { id: 'a' } }] });
   send('a', 'again');
-  expect(heard('a')).toEqual(['good', 'again']);
+  expect(heard('a')).toEqual(['good', 'held', 'again']);
 });
 
 test('failures long ago do not count', () => {

@@ -47,7 +47,13 @@ type Supervisor (
   intensity: ?int,
   periodMs: ?int,
   state: string,
+  # Of a supervisor: restarts within its period.
   restarts: int,
+  # Failures of the actor, of a supervisor those of its children, and the last of them.
+  failures: int,
+  last: ?(actor: string, at: Stamp, event: string, why: string),
+  # Events that wait for the end of a quarantine.
+  held: int,
   children: []Supervisor
 )
 
@@ -68,7 +74,8 @@ method Get() -> (manager: State)
 # systemd's names and forms, as "show" without a unit prints them.
 method Properties() -> (properties: [string]string)
 
-method Supervisors() -> (tree: Supervisor)
+# The tree, or the part below one actor or supervisor.
+method Supervisors(id: ?string) -> (tree: Supervisor)
 
 # Of one unit, or of all files and units.
 method Findings(unit: ?string) -> (findings: []Finding)

@@ -34,7 +34,9 @@ export const manager = {
   Properties: (_: unknown, { manager }: CallContext): Handled => ({
     reply: { properties: managerProperties(manager.manager()) },
   }),
-  Supervisors: (_: unknown, { manager }: CallContext): Handled => ({ reply: { tree: manager.supervisors() } }),
+  Supervisors: ({ id }: { id?: string | null }, { manager }: CallContext): Handled => ({
+    reply: { tree: manager.supervisors(id ?? undefined) },
+  }),
   Findings: ({ unit }: { unit?: string | null }, { manager }: CallContext): Handled => {
     const of = (name: string): { unit: string; finding: Finding }[] =>
       manager.unit(name).unit.findings.map((finding) => ({ unit: name, finding }));

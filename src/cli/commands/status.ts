@@ -11,7 +11,7 @@ import { groupLines } from '../output/group.ts';
 import { glyph, stateColour } from '../output/style.ts';
 import { agoText, dateText } from '../output/time.ts';
 import { unitLines } from '../output/unit.ts';
-import type { Cut, Job, ManagerState, Stall, Summary, Unit } from '../wire.ts';
+import type { Cut, Job, ManagerState, Stall, Summary, Supervisor, Unit } from '../wire.ts';
 import { stallLines } from './analyze/stall.ts';
 
 const LOG_LINES = 10;
@@ -75,6 +75,38 @@ async function insight({ client, style }: Call, units: readonly Unit[]): Promise
   return lines;
 }
 
+/** Actors that their supervisor has set aside, below this node. */
+const setAside = (tree: Supervisor): readonly Supervisor[] => [
+  ...(tree.state === 'quarantined' ? [tree] : []),
+  ...tree.children.flatMap(setAside),
+];
+
+const quarantineText = ({ last, held }: Supervisor, nowUs: number): string => {
+  const how = last
+    ? `since ${agoText(last.at.realUs, nowUs)}, ${last.event === '' ? '' : `${last.event}: `}${last.why}`
+    : '';
+  return `${how}; its processes run on, ${held} events are held for it`;
+};
+
+/** Of units whose machine is quarantined: that it is so, why, and what brings it back. */
+async function quarantines({ client, context, style }: Call, units: readonly Unit[]): Promise<string[][]> {
+  const trees = await client.calls<{ tree: Supervisor }>(
+    'io.sysmaster.Manager.Supervisors',
+    units.map(({ name }) => ({ id: `unit:${name}` })),
+  );
+  return trees.map((answer, index) => {
+    if (!('tree' in answer)) {
+      if (answer.error === 'io.sysmaster.Manager.NoSuchActor') return []; // a unit that nothing has been done with
+      throw answer;
+    }
+    if (answer.tree.state !== 'quarantined') return [];
+    return [
+      `Quarantine: ${style.red(quarantineText(answer.tree, context.nowUs()))}`,
+      `            ${context.name} reset-failed ${units[index]?.name} releases it`,
+    ];
+  });
+}
+
 async function overview(call: Call): Promise<number> {
   const { client, context, style } = call;
   const { manager } = await client.call<{ manager: ManagerState }>('io.sysmaster.Manager.Get');
@@ -89,6 +121,7 @@ async function overview(call: Call): Promise<number> {
     call.warn(`-.slice: ${error.message}`);
   }
   const now = context.nowUs();
+  const { tree } = await client.call<{ tree: Supervisor }>('io.sysmaster.Manager.Supervisors');
   const { stall } = await client.call<{ stall?: Stall | null }>('io.sysmaster.Insight.Stall');
   call.print({ ...manager, stall: stall ?? undefined }, () => {
     const good =
@@ -105,6 +138,9 @@ async function overview(call: Call): Promise<number> {
       `    Units: ${manager.units} loaded`,
       `     Jobs: ${manager.jobs} queued`,
       `   Failed: ${manager.failed} units`,
+      ...setAside(tree).map(
+        (node) => `    Aside: ${style.red(`${node.id}: quarantined ${quarantineText(node, now)}`)}`,
+      ),
       ...(stall
         ? stallLines(stall, call).map((line, index) => `${index === 0 ? '    Stall: ' : ' '.repeat(11)}${line}`)
         : []),
@@ -164,7 +200,12 @@ export async function run(call: Call): Promise<number> {
   }
   const logs = call.json ? [] : await lastLogLines(call, found);
   const notes = call.json ? [] : await insight(call, found);
-  const shown = found.map((unit, index) => ({ unit, log: logs[index] ?? [], notes: notes[index] ?? [] }));
+  const aside = call.json ? [] : await quarantines(call, found);
+  const shown = found.map((unit, index) => ({
+    unit,
+    log: logs[index] ?? [],
+    notes: [...(aside[index] ?? []), ...(notes[index] ?? [])],
+  }));
   const now = context.nowUs();
   call.print(
     shown.map(({ unit }) => unit),

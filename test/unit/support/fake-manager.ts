@@ -351,6 +351,9 @@ export function fakeManager(): FakeManager {
       periodMs: 10_000,
       state: 'running',
       restarts: 1,
+      failures: 1,
+      last: { actor: 'units', at: { realUs: 1e15, monotonicUs: 2e6 }, event: 'load', why: 'a bug' },
+      held: 0,
       children: [
         {
           id: 'link',
@@ -361,6 +364,9 @@ export function fakeManager(): FakeManager {
           periodMs: undefined,
           state: 'running',
           restarts: 0,
+          failures: 0,
+          last: undefined,
+          held: 0,
           children: [],
         },
         {
@@ -372,6 +378,9 @@ export function fakeManager(): FakeManager {
           periodMs: undefined,
           state: 'running',
           restarts: 0,
+          failures: 0,
+          last: undefined,
+          held: 0,
           children: [],
         },
       ],
