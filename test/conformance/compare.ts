@@ -116,9 +116,9 @@ export function edgeDifferences(graph: Graph, unit: Unit, theirs: Shown, foreign
   return out;
 }
 
-/** Of this boot and machine, not of the files; or compared elsewhere. */
+/** Of this boot and machine, not of the files; or compared elsewhere; or of what systemctl can print nothing. */
 const RUNTIME =
-  /Timestamp|^(ActiveState|SubState|InvocationID|Job|ControlGroup|CPUUsageNSec|ConditionResult|AssertResult|NeedDaemonReload|Slice|RequiresMountsFor|LoadError|TasksMax|UnitFilePreset)$/;
+  /Timestamp|^(ActiveState|SubState|InvocationID|Job|ControlGroup|CPUUsageNSec|ConditionResult|AssertResult|NeedDaemonReload|Slice|RequiresMountsFor|LoadError|TasksMax|UnitFilePreset|Conditions|Asserts)$/;
 /** systemd shows these as they are while the unit runs, and the unit does not run. */
 const WHILE_RUNNING = /^WatchdogUSec$/;
 /** ProtectKernelModules=, PrivateDevices= and the like take these away from a service; here they are not honoured yet. */
@@ -184,7 +184,7 @@ export function propertyDifferences(
     }
     const inOrder = (value: string) =>
       SETS.test(name) ? [...new Set(listOf(value))].sort().join(' ') : unquoted(value);
-    const [mine, their] = [inOrder(showValue(name, ourValue)), inOrder(theirValue)];
+    const [mine, their] = [inOrder(showValue(name, ourValue).replaceAll('\n', ' ; ')), inOrder(theirValue)];
     if (mine !== their) differences.push(`${name} of ${unit.name}: ${their}, not ${mine}`);
   }
   return { differences, compared };

@@ -9,6 +9,14 @@ import { CAPABILITIES } from '../../units/syntax/capability.ts';
 import { signalName } from '../../units/syntax/signal.ts';
 import type { Command, Edge, ExecSettings, ExitSet, Span, Unit } from '../../units/types.ts';
 import type { UnitState, UnitView } from '../manager.ts';
+import {
+  attributeProperties,
+  conditionProperties,
+  optionProperties,
+  pathLines,
+  restOfTable,
+  timerProperties,
+} from './apart.ts';
 import { commandText, count, type Properties, quoted, spanUs, stamps, yesNo } from './text.ts';
 
 /** Edges that are properties; InSlice, SliceOf and the rest of the graph's own kinds are told otherwise. */
@@ -49,6 +57,10 @@ const OCTAL = /(^UMask|Mode)$/;
 const APART = new Set([
   'Limits',
   'options',
+  'monotonic',
+  'OnCalendar',
+  'specs',
+  'EnvironmentFile',
   'CgroupAttributes',
   'WorkingDirectoryOptional',
   'Listen',
@@ -119,10 +131,11 @@ function settings(into: Properties, section: object | undefined, state: UnitStat
               records.find((record) => record.setting === name && record.index === index),
             ),
           )
-          .join(' ; ');
+          .join('\n');
     } else into[name] = settingText(name, value);
   }
-  const { Limits, CgroupAttributes } = (section ?? {}) as {
+  const { Limits, CgroupAttributes, EnvironmentFile } = (section ?? {}) as {
+    EnvironmentFile?: ExecSettings['EnvironmentFile'];
     Limits?: Readonly<Record<string, { soft: number | null; hard: number | null }>>;
     CgroupAttributes?: readonly (readonly [string, string])[];
   };
@@ -130,7 +143,10 @@ function settings(into: Properties, section: object | undefined, state: UnitStat
     into[`Limit${name}`] = hard === null ? 'infinity' : String(hard);
     into[`Limit${name}Soft`] = soft === null ? 'infinity' : String(soft);
   }
-  if (CgroupAttributes !== undefined && CgroupAttributes.length > 0)
+  if (EnvironmentFile !== undefined) into['EnvironmentFiles'] = EnvironmentFile.map(fileText).join('\n');
+  if (CgroupAttributes === undefined) return;
+  Object.assign(into, attributeProperties(CgroupAttributes));
+  if (CgroupAttributes.length > 0)
     into['CgroupAttributes'] = CgroupAttributes.map(([attribute, value]) => `${attribute}=${value}`).join(' ; ');
 }
 
@@ -167,11 +183,11 @@ function socket(into: Properties, unit: Unit, { socket: now }: UnitState): void 
   if (unit.socket === undefined) return;
   into['Listen'] = unit.socket.Listen.map(
     ({ kind, address }) => `${address} (${kind[0]!.toUpperCase()}${kind.slice(1)})`,
-  ).join(' ');
+  ).join('\n');
   into['NAccepted'] = String(now?.accepted ?? 0);
   into['NConnections'] = String(now?.connections ?? 0);
   into['NRefused'] = String(now?.refused ?? 0);
-  for (const [name, value] of Object.entries(unit.socket.options)) into[name] = settingText(name, value);
+  Object.assign(into, optionProperties(unit.socket.options));
 }
 
 /** Everything `show` prints for a unit; `edges` as Manager.edges gives them. */
@@ -195,6 +211,8 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
   exec(into, unit.service ?? unit.socket ?? unit.mount ?? unit.swap);
   if (unit.timer !== undefined || unit.path !== undefined)
     into['Unit'] = edges.find(({ from, kind }) => from === unit.name && kind === 'Triggers')?.to ?? '';
+  if (unit.timer !== undefined) Object.assign(into, timerProperties(unit.timer));
+  if (unit.path !== undefined) into['Paths'] = pathLines(unit.path);
   if (unit.swap !== undefined) into['Priority'] ||= '-1';
   service(into, state);
   socket(into, unit, state);
@@ -211,7 +229,7 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
     MemoryPeak: count(state.memoryPeakBytes),
     CPUUsageNSec: count(state.cpuNs),
     TasksCurrent: count(state.tasks),
-    TasksMax: state.tasksMax === undefined ? 'infinity' : String(state.tasksMax),
+    TasksMax: state.tasksMax === undefined ? (into['TasksMax'] ?? 'infinity') : String(state.tasksMax),
     Id: unit.name,
     Names: quoted([...new Set([unit.name, ...unit.names])]),
     Following: state.following ?? '',
@@ -262,6 +280,8 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
   stamps(into, 'ConditionTimestamp', state.condition?.at);
   stamps(into, 'AssertTimestamp', state.assertion?.at);
   settings(into, unit.unit, state);
+  Object.assign(into, conditionProperties(unit.conditions));
+  restOfTable(into, unit);
   into['LoadError'] = unit.findings.find((finding) => finding.severity === 'error')?.why ?? '';
   into['InvocationID'] = state.invocationId;
   return into;

@@ -10,7 +10,19 @@ export function showValue(name: string, value: string): string {
   if (/Timestamp$/.test(name)) return value === '0' ? '' : dateText(Number(value));
   if (/USec$/.test(name) && /^\d+$/.test(value)) return spanText(Number(value));
   if (/^Exec/.test(name)) return value.replace(/@(\d+)\]/g, (_, us: string) => `${dateText(Number(us))}]`);
+  if (name === 'TimersMonotonic') return value.replace(/@(\d+)/g, (_, us: string) => spanText(Number(us)));
   return value;
+}
+
+/** Lists that systemctl prints an entry a line, each under the name. */
+const ENTRIES = /^(Exec|EnvironmentFiles$|Listen$|Timers|Paths$|Conditions$|Asserts$)/;
+
+/** The values under one name; a text of several lines that is no list stays one. */
+function entries(name: string, value: string): string[] {
+  const shown = showValue(name, value);
+  if (!ENTRIES.test(name)) return [shown];
+  // The words of a command may have line breaks of their own.
+  return shown.split(name.startsWith('Exec') ? /\n(?=\{ path=)/ : '\n');
 }
 
 function lines(properties: Properties, call: Call, wanted: readonly string[]): string[] {
@@ -19,7 +31,7 @@ function lines(properties: Properties, call: Call, wanted: readonly string[]): s
   const shown = Object.entries(properties).filter(([name, value]) =>
     wanted.length > 0 ? wanted.includes(name) : options.all === true || showValue(name, value) !== '',
   );
-  return shown.map(([name, value]) => (bare ? showValue(name, value) : `${name}=${showValue(name, value)}`));
+  return shown.flatMap(([name, value]) => entries(name, value).map((entry) => (bare ? entry : `${name}=${entry}`)));
 }
 
 export async function run(call: Call): Promise<number> {
