@@ -383,7 +383,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
   type How = 'persistent' | 'runtime';
   let linked:
     | {
-        readonly key: string;
+        readonly config: ConfigDirectories;
         readonly by: ReadonlyMap<string, How>;
         readonly depended: ReadonlyMap<string, How>;
         readonly aliases: ReadonlyMap<string, readonly { readonly name: string; readonly how: How }[]>;
@@ -392,16 +392,15 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
 
   /** All units that links in the configuration directories name, made once for each set of directories. */
   function enablingLinks(config: ConfigDirectories) {
-    const runtime = [
-      ...config.runtimeConfig,
-      config.generatorEarly,
-      config.generator,
-      config.generatorLate,
-      config.runtimeControl,
-      config.transient,
-    ];
-    const key = [...config.persistentConfig, '', ...runtime].join(':');
-    if (linked?.key !== key) {
+    if (linked?.config !== config) {
+      const runtime = [
+        ...config.runtimeConfig,
+        config.generatorEarly,
+        config.generator,
+        config.generatorLate,
+        config.runtimeControl,
+        config.transient,
+      ];
       const by = new Map<string, How>();
       const depended = new Map<string, How>();
       const aliases = new Map<string, { readonly name: string; readonly how: How }[]>();
@@ -427,7 +426,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
           }
         }
       }
-      linked = { key, by, depended, aliases };
+      linked = { config, by, depended, aliases };
     }
     return linked;
   }

@@ -11,7 +11,7 @@ import { type Building, createBuilding } from './building.ts';
 import { type CacheClock, type CacheFile, UnitCache } from './cache.ts';
 import { type Catalog, createCatalog, type Found } from './catalog.ts';
 import { hasExec, impliedEdges, isSliceRule, type NeededPath, namespaceEdges, PERPETUAL } from './dependencies.ts';
-import type { Context, Draft } from './directives/draft.ts';
+import type { Context, Draft, Mutable } from './directives/draft.ts';
 import {
   defaultAutomount,
   defaultMount,
@@ -240,7 +240,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       building.take(fragment, false);
     }
     const dropInPaths: string[] = [];
-    for (const path of theCatalog().dropIns(names)) {
+    const hasDirectories = theCatalog().hasDirectories(names);
+    for (const path of hasDirectories ? theCatalog().dropIns(names) : []) {
       try {
         const text = read(path);
         if (text === undefined) continue;
@@ -255,7 +256,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         findings.push(about('error', path, 'drop-in', `cannot be read: ${error.code}`, 'check its permissions'));
       }
     }
-    for (const [suffix, kind] of LINK_KINDS) {
+    for (const [suffix, kind] of hasDirectories ? LINK_KINDS : []) {
       const { links, findings: faults } = theCatalog().links(names, suffix);
       findings.push(...faults);
       for (const link of links) building.edge(kind, link.name, { link: link.path });
@@ -295,10 +296,10 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     }
 
     const loadState: LoadState = building.refused ? 'bad-setting' : 'loaded';
-    return {
+    const unit: Mutable<Unit> = {
       name: name.name,
       type: name.type,
-      names: [...names].sort(),
+      names: names.length === 1 ? names : [...names].sort(),
       loadState,
       fragmentPath,
       dropInPaths,
@@ -306,11 +307,12 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       unit: draft.unit,
       install: draft.install,
       conditions: draft.conditions,
-      ...ownSection(draft),
       edges: draft.edges,
       findings: findings.length > FINDINGS_MAX ? findings.slice(0, FINDINGS_MAX) : findings,
       raw: building.raw,
     };
+    putOwnSection(unit, draft);
+    return unit;
   }
 
   /** @param usable false: its edges to its slice and to mounts are left out, though it is told where it belongs */
@@ -324,7 +326,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       need,
     ))
       if (usable || kind === 'InSlice' || !isSliceRule(rule)) building.edge(kind, to, { rule });
-    const image = specifiersOf(name, facts, '').expand(building.last('RootImage')?.value ?? '');
+    const written = building.last('RootImage')?.value ?? '';
+    const image = written === '' ? { text: '' } : specifiersOf(name, facts, '').expand(written);
     const rootImage = 'text' in image && image.text.startsWith('/') ? image.text : '';
     const isOn = (key: string) => {
       const last = building.last(key);
@@ -351,8 +354,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         if (has) building.edge('Requires', mount, origin);
       }
     }
-    const all = new Set(needed.map((each) => each.path));
-    draft.unit.RequiresMountsFor = [...all];
+    if (needed.length > 0) draft.unit.RequiresMountsFor = [...new Set(needed.map((each) => each.path))];
   }
 
   return {
@@ -408,58 +410,93 @@ function mountsAbove(path: string): string[] {
   }
 }
 
-function newDraft(type: UnitType): Draft {
-  const draft: Draft = { unit: defaultUnit(), install: defaultInstall(), conditions: [], edges: [], given: new Set() };
-  draft.unit.IgnoreOnIsolate = IGNORE_ON_ISOLATE.has(type);
-  if (type === 'device') draft.unit.JobRunningTimeoutSec = DEVICE_TIMEOUT_MS;
+type Sections = Pick<
+  Draft,
+  'unit' | 'install' | 'service' | 'socket' | 'slice' | 'scope' | 'timer' | 'path' | 'mount' | 'automount' | 'swap'
+>;
+
+const BLANKS = new Map<UnitType, Sections>();
+
+/** What a unit of the type has that sets nothing; its lists and sets are shared by all units, and frozen. */
+function blankOf(type: UnitType): Sections {
+  let blank = BLANKS.get(type);
+  if (blank === undefined) {
+    blank = sections(type);
+    for (const section of Object.values(blank)) for (const value of Object.values(section)) freeze(value);
+    BLANKS.set(type, blank);
+  }
+  return blank;
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  Object.freeze(value);
+  for (const inner of Object.values(value)) freeze(inner);
+}
+
+function sections(type: UnitType): Sections {
+  const unit = defaultUnit();
+  unit.IgnoreOnIsolate = IGNORE_ON_ISOLATE.has(type);
+  if (type === 'device') unit.JobRunningTimeoutSec = DEVICE_TIMEOUT_MS;
+  const common = { unit, install: defaultInstall() };
   switch (type) {
     case 'service':
-      draft.service = defaultService();
-      break;
+      return { ...common, service: defaultService() };
     case 'socket':
-      draft.socket = defaultSocket();
-      break;
+      return { ...common, socket: defaultSocket() };
     case 'slice':
-      draft.slice = defaultSlice();
-      break;
+      return { ...common, slice: defaultSlice() };
     case 'scope':
-      draft.scope = defaultScope();
-      break;
+      return { ...common, scope: defaultScope() };
     case 'timer':
-      draft.timer = defaultTimer();
-      break;
+      return { ...common, timer: defaultTimer() };
     case 'path':
-      draft.path = defaultPath();
-      break;
+      return { ...common, path: defaultPath() };
     case 'mount':
-      draft.mount = defaultMount();
-      break;
+      return { ...common, mount: defaultMount() };
     case 'automount':
-      draft.automount = defaultAutomount();
-      break;
+      return { ...common, automount: defaultAutomount() };
     case 'swap':
-      draft.swap = defaultSwap();
-      break;
+      return { ...common, swap: defaultSwap() };
     case 'target':
     case 'device':
-      break;
+      return common;
   }
+}
+
+function newDraft(type: UnitType): Draft {
+  const { unit, install, service, socket, slice, scope, timer, path, mount, automount, swap } = blankOf(type);
+  const draft: Draft = {
+    unit: { ...unit },
+    install: { ...install },
+    conditions: [],
+    edges: [],
+    given: new Set(),
+  };
+  if (service !== undefined) draft.service = { ...service };
+  if (socket !== undefined) draft.socket = { ...socket };
+  if (slice !== undefined) draft.slice = { ...slice };
+  if (scope !== undefined) draft.scope = { ...scope };
+  if (timer !== undefined) draft.timer = { ...timer };
+  if (path !== undefined) draft.path = { ...path };
+  if (mount !== undefined) draft.mount = { ...mount };
+  if (automount !== undefined) draft.automount = { ...automount };
+  if (swap !== undefined) draft.swap = { ...swap };
   return draft;
 }
 
-function ownSection(draft: Draft): Partial<Unit> {
+/** Put the section of its own type into a unit. */
+function putOwnSection(unit: Mutable<Unit>, draft: Draft): void {
   const { service, socket, slice, scope, timer, path, mount, automount, swap } = draft;
-  return {
-    ...(service === undefined ? {} : { service }),
-    ...(socket === undefined ? {} : { socket }),
-    ...(slice === undefined ? {} : { slice }),
-    ...(scope === undefined ? {} : { scope }),
-    ...(timer === undefined ? {} : { timer }),
-    ...(path === undefined ? {} : { path }),
-    ...(mount === undefined ? {} : { mount }),
-    ...(automount === undefined ? {} : { automount }),
-    ...(swap === undefined ? {} : { swap }),
-  };
+  if (service !== undefined) unit.service = service;
+  if (socket !== undefined) unit.socket = socket;
+  if (slice !== undefined) unit.slice = slice;
+  if (scope !== undefined) unit.scope = scope;
+  if (timer !== undefined) unit.timer = timer;
+  if (path !== undefined) unit.path = path;
+  if (mount !== undefined) unit.mount = mount;
+  if (automount !== undefined) unit.automount = automount;
+  if (swap !== undefined) unit.swap = swap;
 }
 
 /** A unit of which nothing could be read: masked, not found, in error, or only named by others (a stub). */
@@ -473,7 +510,7 @@ export function emptyUnit(
 ): Unit {
   const draft = newDraft(type);
   draft.unit.Description = name;
-  return {
+  const unit: Mutable<Unit> = {
     name,
     type,
     names: [...names].sort(),
@@ -484,11 +521,12 @@ export function emptyUnit(
     unit: draft.unit,
     install: draft.install,
     conditions: [],
-    ...ownSection(draft),
     edges: [],
     findings,
     raw: {},
   };
+  putOwnSection(unit, draft);
+  return unit;
 }
 
 /** A file as text; undefined: it is not there. Bytes that are not UTF-8 are U+FFFD. */
