@@ -58,20 +58,31 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   const { hello, init } = host;
   const mark = (step: string) => init.mark(0, PHASE.recovery, step);
   const badRecovery = twiceInRecovery(hello.deaths);
+  /** There was something, and it is not used: never in silence. */
+  const refused = (why: string) => report('warning', 'checkpoint-refused', undefined, why);
 
   mark('read');
   const source = read(host.state, hello, badRecovery);
-  if ('unusable' in source) return fresh(kinds, hello, source.unusable);
+  if ('unusable' in source) {
+    if (source.refused) refused(source.unusable);
+    return fresh(kinds, hello, source.unusable);
+  }
   if (source.note !== undefined) report('warning', 'checkpoint-note', undefined, source.note);
 
   mark('verify');
   const header = verify(source.image, hello, host.facts.bootId, migrations);
-  if ('unusable' in header) return fresh(kinds, hello, header.unusable);
+  if ('unusable' in header) {
+    refused(header.unusable);
+    return fresh(kinds, hello, header.unusable);
+  }
 
   mark('replay');
   const ledger = new Ledger(kinds, header.epoch);
   const fault = replay(ledger, header.ops, source.records, header.format, migrations) ?? fromTheFuture(ledger);
-  if (fault !== undefined) return fresh(kinds, hello, fault);
+  if (fault !== undefined) {
+    refused(fault);
+    return fresh(kinds, hello, fault);
+  }
   if (ledger.nodes.size === 0) return { ledger, mode: 'fresh', why: 'the last core had not begun', suspects: INNOCENT };
 
   loadActors(ledger, badRecovery, migrations, report, mark);
@@ -86,16 +97,23 @@ interface Source {
   readonly note: string | undefined;
 }
 
-function read(state: StatePort, hello: Hello, badRecovery: string | undefined): Source | { readonly unusable: string } {
-  if (hello.safeMode) return { unusable: 'init asks for safe mode' };
+/** `refused`: there may be a checkpoint. */
+interface Nothing {
+  readonly unusable: string;
+  readonly refused: boolean;
+}
+
+function read(state: StatePort, hello: Hello, badRecovery: string | undefined): Source | Nothing {
+  if (hello.safeMode) return { unusable: 'init asks for safe mode', refused: true };
   if (badRecovery !== undefined && !badRecovery.startsWith('load:')) {
-    return { unusable: `the recovery step ${badRecovery} has taken core down twice` };
+    return { unusable: `the recovery step ${badRecovery} has taken core down twice`, refused: true };
   }
   try {
     const { image, records, note } = state.load();
-    return image === undefined ? { unusable: note ?? 'there is no checkpoint' } : { image, records, note };
+    if (image !== undefined) return { image, records, note };
+    return { unusable: note ?? 'there is no checkpoint', refused: note !== undefined };
   } catch (error) {
-    return { unusable: `the checkpoint cannot be read: ${messageOf(error)}` };
+    return { unusable: `the checkpoint cannot be read: ${messageOf(error)}`, refused: true };
   }
 }
 

@@ -41,9 +41,9 @@ afterEach(() => {
 function checkpointOf(version: string, bootId: string) {
   directory = mkdtempSync(join(tmpdir(), 'checkpoint-'));
   const state = join(directory, 'state');
-  mkdirSync(state);
+  mkdirSync(state, { mode: 0o700 });
   for (const name of ['a', 'b'])
-    writeFileSync(join(state, name), gunzipSync(readFileSync(join(FIXTURES, version, `${name}.gz`))));
+    writeFileSync(join(state, name), gunzipSync(readFileSync(join(FIXTURES, version, `${name}.gz`))), { mode: 0o600 });
   const port = new NodeState({ directory: state, bootId, bytes: 1024 });
   const loaded = port.load();
   port.close();

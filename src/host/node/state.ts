@@ -6,10 +6,26 @@
  * after it, or a note that says why there is none. Room is reserved with the first image: a full disk cannot strike an append.
  * A lock that belongs to the open files, not to the process, keeps a second core out; it ends with the process.
  *
+ * Nothing is followed and nobody else is believed: the directory and the files must be core's own, plain, with one name each and
+ * writable to nobody else. What stands in the place of a file and is not that is removed by name and made anew; what cannot be
+ * removed, or a directory that is somebody else's, counts as a disk that cannot be written to. A file that is there and cannot
+ * be understood may have held the newest image, so the other one is not believed either. All of it is in the note of `load`.
+ *
  * Where an image cannot be written to the disk at all, two files in memory take the place of `a` and `b`; init keeps them, so that
  * the next core finds them. It is back on the disk after the next boot, when there is a new checkpoint in any case.
  */
-import { closeSync, constants, fchmodSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { HostError, type StatePort } from '../ports.ts';
 import { addon } from './addon.ts';
@@ -23,7 +39,7 @@ import {
   plainBootId,
   RECORD_OVERHEAD,
 } from './checkpoint.ts';
-import { attempt } from './errors.ts';
+import { attempt, codeOf, hostError } from './errors.ts';
 
 export interface StateOptions {
   /** Where the files `a` and `b` live; made if missing. */
@@ -66,6 +82,8 @@ export class NodeState implements StatePort {
   #end = 0;
   #imageEnd = 0;
   #room = 0;
+  /** What was found wrong when the files were opened, and was put right. */
+  #notes: string[] = [];
 
   constructor(options: StateOptions) {
     this.#options = options;
@@ -95,7 +113,11 @@ export class NodeState implements StatePort {
       if (!(cause instanceof HostError) || cause.code === 'EAGAIN') throw cause;
       return { image: undefined, records: [], note: cause.message };
     }
-    const nothing = (note: string | undefined) => ({ image: undefined, records: [], note });
+    const nothing = (note: string | undefined) => ({
+      image: undefined,
+      records: [],
+      note: joined([...this.#notes, ...(note === undefined ? [] : [note])]),
+    });
     const headers = slots.map((slot) => decodeHeader(readAt(slot, 0, HEADER_BYTES)));
     const found = headers
       .map((header, at) => ({ header, at }))
@@ -103,9 +125,16 @@ export class NodeState implements StatePort {
     // A generation is never given twice, not even after a file of it was voided or came from another boot.
     this.#generation = Math.max(0, ...found.map((one) => one.header.generation));
     const newest = found.find((one) => one.header.generation === this.#generation);
-    if (newest === undefined) {
-      const faults = headers.filter((header) => header !== 'empty');
-      return nothing(faults.length === 0 ? undefined : `${this.#options.directory}: ${faults.join('; ')}`);
+    const faults = slots.flatMap((slot, at) => {
+      const header = headers[at];
+      if (typeof header !== 'string') return [];
+      // Room for both is made with the first image: a file without any has lost what it held.
+      const lost = newest !== undefined && fstatSync(slot.fd).size < HEADER_BYTES;
+      return header === 'empty' && !lost ? [] : [`${slot.path}: ${lost ? 'it has lost what it held' : header}`];
+    });
+    if (newest === undefined || faults.length > 0) {
+      const other = newest === undefined ? [] : ['the other file may be older, and is not believed'];
+      return nothing(joined([...faults, ...other]));
     }
     const slot = slots[newest.at] as Slot;
     if (newest.header.isVoid) return nothing(`${slot.path}: made void by the core that wrote it`);
@@ -122,7 +151,10 @@ export class NodeState implements StatePort {
     return {
       image,
       records,
-      note: torn === undefined ? undefined : `${slot.path}: ${torn}; what came before it is used`,
+      note: joined([
+        ...this.#notes,
+        ...(torn === undefined ? [] : [`${slot.path}: ${torn}; what came before it is used`]),
+      ]),
     };
   }
 
@@ -182,6 +214,8 @@ export class NodeState implements StatePort {
     const room = this.#reserve(slot, HEADER_BYTES + bytes.length);
     // The other file's room as well, so that the next replacement cannot fail for want of it.
     this.#reserve(slots[1 - at] as Slot, HEADER_BYTES + bytes.length);
+    // Where nothing was believed, nothing that stands in the other file is to be believed later.
+    if (this.#records === 0) writeAt(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
     // The header goes first, so that no reader takes new records for those of the old generation, and comes back last.
     writeAt(slot, Buffer.alloc(HEADER_BYTES), 0);
     writeAt(slot, bytes, HEADER_BYTES);
@@ -227,22 +261,64 @@ export class NodeState implements StatePort {
     if (this.#files !== undefined) return this.#files;
     const { directory } = this.#options;
     attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
+    this.#notes = [];
     const opened: Slot[] = [];
+    const inside = openDirectory(directory);
     try {
-      for (const name of ['a', 'b']) opened.push(this.#openOne(join(directory, name)));
+      this.#ownDirectory(inside);
+      for (const name of ['a', 'b'])
+        opened.push(this.#openOne(`/proc/self/fd/${inside}/${name}`, join(directory, name)));
     } catch (cause) {
       for (const slot of opened) closeSync(slot.fd);
       throw cause;
+    } finally {
+      closeSync(inside);
     }
     this.#files = opened as unknown as readonly [Slot, Slot];
     return this.#files;
   }
 
-  #openOne(path: string): Slot {
-    const fd = attempt(path, () => openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
+  #ownDirectory(fd: number): void {
+    const { directory } = this.#options;
+    const { uid, mode } = attempt(directory, () => fstatSync(fd));
+    if (uid !== process.geteuid?.()) throw new HostError('EPERM', `${directory}: belongs to uid ${uid}, not to core`);
+    if ((mode & 0o7777) === 0o700) return;
+    attempt(directory, () => fchmodSync(fd, 0o700));
+    this.#notes.push(`${directory}: its permissions were ${octal(mode)}; now 0700`);
+  }
+
+  /** @param at its place below the open directory, so that nobody can move another one under it */
+  #openOne(at: string, path: string): Slot {
+    // Not blocking, should it be a pipe.
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    let fd: number | undefined;
+    let fault: string | undefined;
+    try {
+      fd = openSync(at, flags, 0o600);
+      fault = faultOf(fstatSync(fd));
+    } catch (cause) {
+      const code = codeOf(cause) ?? '';
+      if (!(code in OPEN_FAULTS)) throw hostError(cause, path);
+      fault = OPEN_FAULTS[code];
+    }
+    if (fault !== undefined || fd === undefined) {
+      if (fd !== undefined) closeSync(fd);
+      // By its name: what a link leads to is not touched.
+      attempt(path, () => unlinkSync(at));
+      this.#notes.push(`${path}: ${fault}; removed, and made anew`);
+      fd = attempt(path, () => openSync(at, flags | constants.O_EXCL, 0o600));
+    }
+    return this.#owned(fd, path);
+  }
+
+  #owned(fd: number, path: string): Slot {
     try {
       return attempt(path, () => {
-        fchmodSync(fd, 0o600);
+        const { mode } = fstatSync(fd);
+        if ((mode & 0o7777) !== 0o600) {
+          fchmodSync(fd, 0o600);
+          this.#notes.push(`${path}: its permissions were ${octal(mode)}; now 0600`);
+        }
         if (!addon.lockFile(fd)) throw new HostError('EAGAIN', `${path}: another core has it; stop that one first`);
         return { path, fd };
       });
@@ -259,6 +335,38 @@ export class NodeState implements StatePort {
     this.#slots = undefined;
   }
 }
+
+function openDirectory(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (cause) {
+    const code = codeOf(cause);
+    if (code !== 'ELOOP' && code !== 'ENOTDIR') throw hostError(cause, path);
+    throw new HostError(code, `${path}: not a directory itself; a symbolic link is not followed`, cause);
+  }
+}
+
+/** open(2) with these has found something that is no file of ours. */
+const OPEN_FAULTS: Readonly<Record<string, string>> = {
+  ELOOP: 'a symbolic link, which is not followed',
+  EACCES: 'it may not be opened',
+  EISDIR: 'a directory',
+  ENXIO: 'a socket or a device',
+  ENODEV: 'a device',
+};
+
+/** Why this can be no file of ours, or nobody knows who has written it. */
+function faultOf(found: Stats): string | undefined {
+  if (!found.isFile()) return 'not a plain file';
+  if (found.uid !== process.geteuid?.()) return `it belongs to uid ${found.uid}, not to core`;
+  if (found.nlink > 1) return `it has ${found.nlink} names`;
+  if ((found.mode & 0o022) !== 0) return `others may write to it (${octal(found.mode)}), and so it is not believed`;
+  return undefined;
+}
+
+const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
+
+const joined = (notes: readonly string[]): string | undefined => (notes.length === 0 ? undefined : notes.join('; '));
 
 const memorySlots = ([a, b]: readonly [number, number]): readonly [Slot, Slot] => [
   { path: 'state:a', fd: a },

@@ -1,7 +1,23 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeState } from '../../../src/host/node/state.ts';
 import { HostError } from '../../../src/host/ports.ts';
@@ -304,4 +320,167 @@ describe('the checkpoint', () => {
     next.replace('image');
     expect(restarted().load().image).toBe('image');
   });
+
+  /** Files with an image and a record in them, as the last core left them. */
+  const left = () => {
+    const first = state();
+    first.load();
+    first.replace('older');
+    first.replace('image');
+    first.append('record');
+    for (const one of open.splice(0)) one.close();
+    return ['a', 'b'].map((name) => join(directory, name)) as [string, string];
+  };
+  const secret = () => {
+    const path = join(directory, '../secret');
+    writeFileSync(path, 'precious', { mode: 0o640 });
+    return path;
+  };
+  /** A new core can write, and the one after it finds that and nothing to say. */
+  const writable = (next: NodeState) => {
+    next.replace('fresh');
+    next.append('after');
+    expect(restarted().load()).toEqual({ image: 'fresh', records: ['after'], note: undefined });
+  };
+
+  test.each<[string, (path: string, victim: string) => void, RegExp]>([
+    ['a symbolic link', (path, victim) => symlinkSync(victim, path), /a symbolic link, which is not followed; removed/],
+    ['a dangling link', (path, victim) => symlinkSync(`${victim}-not-there`, path), /not followed; removed/],
+    ['a second name of another file', (path, victim) => linkSync(victim, path), /it has 2 names; removed/],
+    ['a pipe', (path) => void spawnSync('mkfifo', [path]), /not a plain file; removed/],
+    ['a socket', (path) => void createSocketFile(path), /a socket or a device; removed/],
+  ])('whose place is taken by %s is neither followed nor fatal, and is told', (_what, plant, note) => {
+    const paths = left();
+    const victim = secret();
+    for (const path of paths) {
+      rmSync(path);
+      plant(path, victim);
+    }
+    const next = state();
+    const loaded = next.load();
+    expect(loaded).toMatchObject({ image: undefined, records: [] });
+    for (const path of paths) expect(loaded.note).toContain(path);
+    expect(loaded.note).toMatch(note);
+    writable(next);
+    expect(readFileSync(victim, 'utf8')).toBe('precious');
+    expect(statSync(victim).mode & 0o777).toBe(0o640);
+    expect(existsSync(`${victim}-not-there`)).toBe(false);
+  });
+
+  test('whose place is taken by a directory cannot be written, and is told', () => {
+    const [path] = left();
+    rmSync(path);
+    mkdirSync(join(path, 'deep'), { recursive: true });
+    const next = state();
+    expect(next.load()).toMatchObject({ image: undefined, note: expect.stringContaining(path) });
+    expect(codeOf(() => next.replace('image'))).toMatch(/EISDIR|EPERM/);
+  });
+
+  test('that others may write to is not believed, and is made anew', () => {
+    const paths = left();
+    for (const path of paths) chmodSync(path, 0o666);
+    const next = state();
+    expect(next.load()).toMatchObject({
+      image: undefined,
+      note: expect.stringMatching(/others may write to it \(0666\), and so it is not believed/),
+    });
+    writable(next);
+  });
+
+  test.runIf(process.getuid?.() === 0)('that belongs to somebody else is not believed, and is made anew', () => {
+    for (const path of left()) chownSync(path, 1234, 1234);
+    const next = state();
+    expect(next.load()).toMatchObject({ image: undefined, note: expect.stringContaining('belongs to uid 1234') });
+    writable(next);
+    expect(statSync(join(directory, 'a')).uid).toBe(0);
+  });
+
+  test('with permissions that are only too wide to read is used, set right, and told', () => {
+    for (const path of left()) chmodSync(path, 0o644);
+    chmodSync(directory, 0o777);
+    const next = state();
+    const { image, records, note } = next.load();
+    expect([image, records]).toEqual(['image', ['record']]);
+    expect(note).toMatch(/state: its permissions were 0777; now 0700/);
+    expect(note).toMatch(/a: its permissions were 0644; now 0600/);
+    expect([directory, join(directory, 'a')].map((path) => statSync(path).mode & 0o7777)).toEqual([0o700, 0o600]);
+  });
+
+  test('in a directory that is a symbolic link is not looked for', () => {
+    left();
+    renameSync(directory, `${directory}-elsewhere`);
+    symlinkSync(`${directory}-elsewhere`, directory);
+    const next = state();
+    expect(next.load()).toMatchObject({
+      image: undefined,
+      note: expect.stringContaining('a symbolic link is not followed'),
+    });
+    expect(codeOf(() => next.replace('image'))).toMatch(/ELOOP|ENOTDIR/);
+  });
+
+  test.runIf(process.getuid?.() === 0)('in a directory of somebody else is not looked for', () => {
+    left();
+    chownSync(directory, 1234, 1234);
+    const next = state();
+    expect(next.load()).toMatchObject({ image: undefined, note: expect.stringContaining('belongs to uid 1234') });
+    expect(codeOf(() => next.replace('image'))).toBe('EPERM');
+  });
+
+  /** Change the newest of the two files. */
+  const newest = (paths: readonly string[], change: (path: string, bytes: Buffer) => void) => {
+    const path = paths.find((one) => readFileSync(one).includes('image')) as string;
+    change(path, readFileSync(path));
+  };
+
+  test.each<[string, (path: string, bytes: Buffer) => void, RegExp]>([
+    ['of a form of the future', (path, bytes) => writeFileSync(path, future(bytes)), /format 9, this is format 1/],
+    ['full of garbage', (path, bytes) => writeFileSync(path, bytes.fill(0x5a)), /not a checkpoint/],
+    ['with a damaged header', (path, bytes) => writeFileSync(path, flipped(bytes, 20)), /its header is damaged/],
+    ['cut to nothing', (path) => truncateSync(path), /it has lost what it held/],
+    ['removed', (path) => rmSync(path), /it has lost what it held/],
+  ])('whose newest file is %s is not replaced by the older one', (_what, change, note) => {
+    newest(left(), change);
+    const next = state();
+    const loaded = next.load();
+    expect(loaded).toMatchObject({ image: undefined, records: [] });
+    expect(loaded.note).toMatch(note);
+    expect(loaded.note).toContain('the other file may be older');
+    writable(next);
+  });
+
+  test.each(Array.from({ length: 20 }, (_, at) => at))('of noise is told and replaced (seed %i)', (seed) => {
+    const paths = left();
+    let noise = seed + 1;
+    const random = () => {
+      noise = (Math.imul(noise, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+      return noise / 0x8000_0000;
+    };
+    for (const path of paths) {
+      const bytes = readFileSync(path);
+      for (let at = 0; at < 40; at += 1) bytes[Math.floor(random() * 200)] = Math.floor(random() * 256);
+      writeFileSync(path, bytes.subarray(0, Math.floor(random() * bytes.length)));
+    }
+    const next = state();
+    expect(next.load()).toMatchObject({ image: undefined, note: expect.stringMatching(/state\/[ab]/) });
+    writable(next);
+  });
 });
+
+/** The same file as a later version might write it. */
+function future(bytes: Buffer): Buffer {
+  bytes.writeUInt32LE(9, 8);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
+  return bytes;
+}
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  bytes[at] = (bytes[at] as number) ^ 0xff;
+  return bytes;
+}
+
+/** A socket in the file system, of a process that has ended. */
+function createSocketFile(path: string): void {
+  const script = 'use IO::Socket::UNIX; IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die $!';
+  const done = spawnSync('perl', ['-e', script, path], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(done.stderr);
+}
