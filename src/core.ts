@@ -23,6 +23,7 @@ import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { migrations } from './actors/migrations.ts';
 import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
+import { createRecordings } from './actors/recording.ts';
 import { adoptions, comingUp, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
@@ -62,6 +63,8 @@ export interface CoreOptions {
   readonly defaultTarget?: string;
   /** False: no log keeper is started. */
   readonly logs?: boolean;
+  /** Write a recording into the run directory when something fails. */
+  readonly recordings?: boolean;
   /** For tests: how the actor host beats, and how much it does in one turn. */
   readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes'>;
 }
@@ -144,6 +147,13 @@ export function createCore(host: Host, options: CoreOptions): Core {
       },
     },
   };
+  const recordings = createRecordings({
+    host,
+    version: options.build === undefined ? version : `${version} ${options.build}`,
+    pure: new Set([...Object.keys(unitMachines), 'job', 'manager']),
+    directory: options.recordings === true ? `${runDirectory}/recordings` : undefined,
+    seq: () => actors.seq,
+  });
   const jobs = jobsView(jobsWorld, { host, actors: theActors });
   const machines: Record<string, AnyStateMachine> = unitMachines;
   const insight = createInsight({ host, registry, actors: theActors, jobs, manager: () => manager });
@@ -158,6 +168,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     machines: { ...machines, job: jobMachine, manager: managerMachine },
     version: options.version,
     logDirectory: logDirectory(host),
+    recording: () => recordings.now(),
   });
   const snapshots = createSnapshots({
     host,
@@ -230,6 +241,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
         deadlines: (actor) => actors.deadlines(actor),
         publish(told) {
           if (told.unit === LOG_KEEPER && told.active === 'active') offerAllLogs();
+          if (told.unit !== undefined && told.active === 'failed' && told.was !== 'failed')
+            recordings.failed('unit-failed', `unit:${told.unit}`, told.cause ?? '');
           tell(told);
         },
       }),
@@ -267,6 +280,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     ...options.actors,
     host,
     kinds,
+    recorder: recordings.recorder,
     migrations,
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
@@ -282,7 +296,14 @@ export function createCore(host: Host, options: CoreOptions): Core {
         registry.load(loaded);
         unitsRead(host.clock.realMs());
       }
-      const { mode } = actors.start();
+      const { mode, why } = actors.start();
+      const death = host.hello.deaths.at(-1);
+      if (host.hello.cores > 0 && death !== undefined) {
+        const how = death.hung ? 'hung' : JSON.stringify(death.ended);
+        recordings.cameBack(
+          `${mode}: ${why}; the last death: ${how}, event ${death.seq} of ${death.actor || 'nobody'}`,
+        );
+      }
       if (mode === 'restored') {
         relist(host, actors, registry, tools.pidFiles);
         offerAllLogs();

@@ -36,6 +36,7 @@ const core = createCore(host, {
   ...(typeof SYSMASTER_BUILD === 'undefined' ? {} : { build: SYSMASTER_BUILD }),
   libDirectory: host.facts.environment['SYSMASTER_LIB'] ?? __dirname,
   environment: settings.defaultEnvironment,
+  recordings: true,
 });
 
 // Law 7: what nobody caught must be seen, and must not end core while it can go on.

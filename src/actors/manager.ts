@@ -25,7 +25,7 @@ import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import { activeState, type UnitSnapshot, view } from '../machines/view.ts';
-import type { ActorHost, TreeView } from '../supervisor/index.ts';
+import type { ActorHost, Recording, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
 import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
@@ -61,6 +61,7 @@ export interface ManagerParts {
   readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
   readonly version: string;
   readonly logDirectory: string;
+  recording(): Recording;
 }
 
 /** A request without an id of the client's gets one of its own, which nobody can repeat. */
@@ -266,6 +267,7 @@ export function createManager(parts: ManagerParts): Manager {
       return { plan: back.plan, files, notes: [...notes, ...back.notes] };
     },
     insight: parts.insight,
+    recording: () => parts.recording() as unknown as Readonly<Record<string, unknown>>,
     findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
     machine(name): MachineView {
       const actor = parts.actors().read(name) === undefined ? `unit:${registry.graph.canonical(name)}` : name;

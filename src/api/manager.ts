@@ -512,6 +512,8 @@ export interface Manager {
   readonly insight: Insight;
   /** Findings that belong to no loaded unit, with the file's name as `unit`. */
   findings(): readonly { readonly unit: string; readonly finding: Finding }[];
+  /** The last steps of all actors, in the form of src/supervisor/recorder.ts: plain JSON without secrets. */
+  recording(): Readonly<Record<string, unknown>>;
   /** Throws ManagerError ('NoSuchActor'). */
   machine(actor: string): MachineView;
   /** The tree below `id`; undefined: all of it. Throws ManagerError ('NoSuchActor'). */

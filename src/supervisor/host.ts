@@ -178,6 +178,7 @@ export class ActorHost {
     this.#host.init.mark(this.#ledger.seq, PHASE.idle, '');
     this.#host.init.beat();
     this.#lastBeatMs = this.#nowMs;
+    this.#options.recorder?.settle(this.#nowMs);
     this.#inTurn = false;
     this.#rest();
   }
@@ -264,6 +265,7 @@ export class ActorHost {
         }
       } catch (error) {
         const why = messageOf(error);
+        this.#record(cell, event, why);
         this.#report(
           'error',
           attempt === 1 ? 'step-failed' : 'event-set-aside',
@@ -275,9 +277,26 @@ export class ActorHost {
         if (attempt === 2) this.#supervision.lostStep(id, event, why);
         continue;
       }
+      this.#record(cell, event, prepared);
       this.#apply(id, prepared, event.atMs ?? this.#nowMs);
       return;
     }
+  }
+
+  #record({ id, kind, kindName, snapshot }: Cell, event: ActorEvent, outcome: Prepared | string): void {
+    const { recorder } = this.#options;
+    if (recorder === undefined || kind === undefined) return;
+    const { seq } = this.#ledger;
+    recorder.step({
+      seq,
+      atMs: event.atMs ?? this.#nowMs,
+      actor: id,
+      kindName,
+      kind,
+      event,
+      before: snapshot,
+      outcome,
+    });
   }
 
   #isSetAside(to: ActorId): boolean {
@@ -455,6 +474,7 @@ export class ActorHost {
       queue: (post) => this.#post(post),
       apply: (actor, prepared, atMs) => this.#apply(actor, prepared, atMs),
       report: (level, what, actor, why, detail) => this.#report(level, what, actor, why, detail),
+      record: (told) => this.#options.recorder?.step({ ...told, seq: this.#ledger.seq }),
       mark: (actor) => this.#host.init.mark(this.#ledger.seq, PHASE.step, blackBoxName(actor)),
       rootGaveUp: (why) => {
         this.#report('error', 'root-gave-up', undefined, why);
@@ -527,6 +547,10 @@ export class ActorHost {
   }
 
   #tell(report: HostReport): void {
+    if (report.level === 'error') {
+      const { what, why, seq, actor = '' } = report;
+      this.#options.recorder?.failure({ what, actor, why, seq });
+    }
     if (this.#options.onReport !== undefined) {
       this.#options.onReport(report);
       return;

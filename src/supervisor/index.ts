@@ -6,3 +6,11 @@ export { recordKey } from './keys.ts';
 export { type MachineLogicOptions, machineLogic } from './logic.ts';
 export type { Migration, Migrations } from './migrate.ts';
 export type { ActorHostOptions, RecoveryView, TreeView } from './options.ts';
+export {
+  type RecordedForm,
+  type RecordedStep,
+  Recorder,
+  type RecorderBounds,
+  type Recording,
+  type RecordingReason,
+} from './recorder.ts';

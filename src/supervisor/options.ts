@@ -6,6 +6,7 @@ import type { ActorId, ActorKinds, HostReport, Post, RestartType, Strategy, Supe
 import type { ActorHost } from './host.ts';
 import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
 import type { Migrations } from './migrate.ts';
+import type { Recorder } from './recorder.ts';
 
 /** What the layer above sees when it has to bring the state and the world together. */
 export interface RecoveryView {
@@ -34,6 +35,8 @@ export interface ActorHostOptions {
   onRootGaveUp?(why: string): void;
   /** Longest time between two beats, in ms; default 2,500; Infinity: beat after turns only (the simulator). */
   readonly beatEveryMs?: number;
+  /** Told of every step and of every report of level `error`. */
+  readonly recorder?: Recorder;
   /** For tests: smaller turns, earlier compaction. */
   readonly turnEvents?: number;
   readonly compactBytes?: number;

@@ -26,6 +26,7 @@ import {
   type SupervisorNode,
   type Takedown,
 } from './ledger.ts';
+import type { StepTold } from './recorder.ts';
 import { type Prepared, prepare } from './steps.ts';
 import { admitRestart, affected, startsAgain, stopOrder } from './strategy.ts';
 
@@ -48,6 +49,8 @@ export interface Stage {
   /** Carry out a prepared step of an actor that is in the ledger. `atMs`: stamp of the event that led to it. */
   apply(actor: ActorId, prepared: Prepared, atMs: number): void;
   report(level: HostReport['level'], what: string, actor: ActorId | undefined, why: string, detail?: Json): void;
+  /** An actor is starting: for the recording. */
+  record(told: Omit<StepTold, 'seq'>): void;
   /** Before code of an actor runs that might never return. */
   mark(actor: ActorId): void;
   /** The root has given up. */
@@ -234,6 +237,8 @@ export class Supervision {
       return;
     }
     const saved = prepared.change !== undefined && 'saved' in prepared.change ? prepared.change.saved : 'null';
+    const { id: actor, kind: kindName, input } = spec;
+    this.#stage.record({ atMs, actor, kindName, kind, input, before: undefined, outcome: prepared });
     ledger.addActor(spec.id, spec.kind, prepared.snapshot, saved);
     this.#stage.apply(spec.id, { ...prepared, change: undefined }, atMs);
   }

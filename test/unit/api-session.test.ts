@@ -62,6 +62,7 @@ describe('calls', () => {
       'io.sysmaster.Jobs',
       'io.sysmaster.Machines',
       'io.sysmaster.Manager',
+      'io.sysmaster.Recorder',
       'io.sysmaster.Snapshots',
       'io.sysmaster.Units',
       'org.varlink.service',

@@ -5,6 +5,7 @@ import { insight } from './insight.ts';
 import { jobs } from './jobs.ts';
 import { machines } from './machines.ts';
 import { manager } from './manager.ts';
+import { recorder } from './recorder.ts';
 import { service } from './service.ts';
 import { snapshots } from './snapshots.ts';
 import { units } from './units.ts';
@@ -14,7 +15,7 @@ let known: ReadonlyMap<string, Interface> | undefined;
 /** By name. A text that cannot be read is a bug; a test reads them all. */
 export function interfaces(): ReadonlyMap<string, Interface> {
   known ??= new Map(
-    [service, manager, units, jobs, snapshots, machines, events, insight].map((text) => {
+    [service, manager, units, jobs, snapshots, machines, events, insight, recorder].map((text) => {
       const parsed = parseInterface(text);
       return [parsed.name, parsed];
     }),

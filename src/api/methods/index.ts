@@ -5,6 +5,7 @@ import { insight } from './insight.ts';
 import { jobs } from './jobs.ts';
 import { machines } from './machines.ts';
 import { manager } from './manager.ts';
+import { recorder } from './recorder.ts';
 import { service } from './service.ts';
 import { snapshots } from './snapshots.ts';
 import { units } from './units.ts';
@@ -18,6 +19,7 @@ const families: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   'io.sysmaster.Machines': machines,
   'io.sysmaster.Events': events,
   'io.sysmaster.Insight': insight,
+  'io.sysmaster.Recorder': recorder,
 };
 
 export const handlers: ReadonlyMap<string, Handler> = new Map(

@@ -236,6 +236,20 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     own: true,
     load: () => import('./machine.ts'),
   },
+  report: {
+    args: '<unit>',
+    help: 'all about a unit in one file for a maintainer, without secrets',
+    group: INSIGHT,
+    own: true,
+    load: () => import('./report.ts'),
+  },
+  replay: {
+    args: '<file> [units...]',
+    help: 'run what core recorded again, step by step, and tell what differs',
+    group: INSIGHT,
+    own: true,
+    load: () => import('./replay.ts'),
+  },
   tree: {
     args: '[actor]',
     help: 'the supervision tree of core, or the part below an actor',

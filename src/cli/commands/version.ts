@@ -7,6 +7,13 @@ import type { ManagerState } from '../wire.ts';
 /** The project's version; a bundler puts it in. */
 export const VERSION: string = project.version;
 
+/** Set by the bundler; the source tree has none. Names the sources to the letter. */
+declare const SYSMASTER_BUILD: string | undefined;
+
+/** As core names itself in a recording. */
+export const programVersion = (): string =>
+  typeof SYSMASTER_BUILD === 'undefined' ? VERSION : `${VERSION} ${SYSMASTER_BUILD}`;
+
 export async function run(call: Call): Promise<number> {
   let manager: string | undefined;
   let why = '';

@@ -277,7 +277,7 @@ export function fakeManager(): FakeManager {
     jobs: () => [job],
     identity: () => ({ machineId: managerView.machineId, bootId: managerView.bootId }),
     confirmations: () => [],
-    snapshots: () => [],
+    snapshots: () => ['before-lunch'],
     snapshot(name) {
       throw new ManagerError({ error: 'NoSuchSnapshot', unit: '', why: `there is no snapshot ${name}`, todo: '' });
     },
@@ -324,6 +324,7 @@ export function fakeManager(): FakeManager {
         },
       },
     ],
+    recording: () => ({ recording: 1, version: 'test', reasons: [], dropped: 0, starts: {}, steps: [] }),
     machine(actor) {
       if (find(actor) === undefined)
         throw new ManagerError({
