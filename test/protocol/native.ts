@@ -7,7 +7,18 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { addon } from '../../src/host/node/addon.ts';
 import { type Hello, HostError, type HostEvent } from '../../src/host/ports.ts';
-import { type Backend, type Core, coreOf, PROGRAMS, type Stranger, type World } from './world.ts';
+import {
+  ackAll,
+  type Backend,
+  type Core,
+  coreOf,
+  newId,
+  PROGRAMS,
+  recordsOf,
+  type Stranger,
+  settled,
+  type World,
+} from './world.ts';
 
 const root = join(import.meta.dirname, '../..');
 const init = process.env['SYSMASTER_INIT'] ?? join(root, '.build/init');
@@ -98,9 +109,9 @@ class NativeWorld implements World {
     }
   }
 
-  say(path: string, text: string): void {
+  say(path: string, text: string, fds = 0): void {
     const sender = addon.connectUnix(path, 'datagram');
-    addon.sendMessage(sender, text, []);
+    addon.sendMessage(sender, text, Array<number>(fds).fill(1));
     addon.close(sender);
   }
 
@@ -118,6 +129,10 @@ class NativeWorld implements World {
     const socket = this.#open(join(this.#run, 'api.sock'));
     const received: string[] = [];
     let text = '';
+    let closed = false;
+    socket.on('close', () => {
+      closed = true;
+    });
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       const parts = `${text}${chunk}`.split('\0');
       text = parts.pop() ?? '';
@@ -126,10 +141,27 @@ class NativeWorld implements World {
     await this.until('the connection', () => !socket.connecting);
     return {
       received,
+      get closed() {
+        return closed;
+      },
       send: (message: string) => void socket.write(`${message}\0`),
       leave: () => void socket.destroy(),
     };
   }
+
+  readonly rest = async () => {
+    for (const stranger of this.#strangers.splice(0)) stranger.kill('SIGKILL');
+    const { core } = this;
+    const ended = () => recordsOf(core).flatMap(({ what }) => ('exited' in what ? [what.exited.serial] : []));
+    const began = () => recordsOf(core).flatMap(({ what }) => ('forked' in what ? [what.forked.serial] : []));
+    const alive = () =>
+      [...core.hello.children.map(({ serial }) => serial), ...began()].filter((one) => !ended().includes(one));
+    await settled(this);
+    for (const child of new Set(alive())) await core.process.kill(newId(), { process: { child } }, 9);
+    await this.until('the end of all children', () => alive().length === 0);
+    await ackAll(this);
+    (core.events as HostEvent[]).length = 0;
+  };
 
   async end(): Promise<void> {
     const ending = this.#lives.length === 0 ? undefined : this.core.init.shutdown('exit', 5000, true, 0, '');

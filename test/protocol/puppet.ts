@@ -7,12 +7,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createNodeHost } from '../../src/host/node/index.ts';
 import { HostError } from '../../src/host/ports.ts';
+import { takeOver } from './world.ts';
 
 const host = createNodeHost({ stateBytes: 64 * 1024, log: 'none' });
 const socket = connect(join(host.facts.runDirectory, 'puppet.sock'));
 const say = (what: unknown): void => void socket.write(`${JSON.stringify(what)}\n`);
 
 say({ hello: host.hello, pid: process.pid });
+takeOver(host);
 host.start(
   (event) => say({ event }),
   () => host.init.beat(),

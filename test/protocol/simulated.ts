@@ -1,7 +1,7 @@
 /** The simulated machine: virtual time goes on only while a case waits. */
 import type { Host, HostEvent } from '../../src/host/ports.ts';
 import { createSim, SIGNAL } from '../../src/host/sim/index.ts';
-import { type Backend, type Core, coreOf, PROGRAMS, type World } from './world.ts';
+import { type Backend, type Core, coreOf, PROGRAMS, takeOver, type World } from './world.ts';
 
 const DIRECTORY = '/tmp/protocol';
 const LIMIT_MS = 20_000;
@@ -16,6 +16,7 @@ async function openWorld(groups: boolean): Promise<World> {
   const lives: Core[] = [];
   const begin = (host: Host) => {
     const events: HostEvent[] = [];
+    takeOver(host);
     host.start(
       (event) => events.push(event),
       () => host.init.beat(),
@@ -48,10 +49,10 @@ async function openWorld(groups: boolean): Promise<World> {
       }
       throw new Error(`it did not come: ${what}; core has heard ${JSON.stringify(world.core.events)}`);
     },
-    say(path, text) {
+    say(path, text, fds = 0) {
       const name = sim.sockets.find(path);
       if (name === undefined) throw new Error(`nobody listens at ${path}`);
-      sim.notify(name, text, { pid: process.pid });
+      sim.notify(name, text, { pid: process.pid, fds });
     },
     connect: (path) => sim.connect(path, { pid: process.pid, uid: process.getuid?.() ?? 0 }),
     stranger() {
@@ -70,8 +71,9 @@ async function openWorld(groups: boolean): Promise<World> {
     },
     async client() {
       const client = sim.client({ pid: process.pid, uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 });
-      return { received: client.received, send: (text) => client.send(text), leave: () => client.leave() };
+      return client;
     },
+    rest: undefined,
     async end() {
       // Nothing outside this process is left of it.
     },

@@ -48,6 +48,13 @@ export interface Stranger {
   end(): void;
 }
 
+export interface Client {
+  readonly received: readonly string[];
+  readonly closed: boolean;
+  send(message: string): void;
+  leave(): void;
+}
+
 export interface World {
   /** Absolute path of a directory for this case alone. */
   readonly directory: string;
@@ -57,13 +64,15 @@ export interface World {
   kill(): Promise<Core>;
   /** Wait for a condition: bounded. */
   until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T>;
-  /** Somebody sends a datagram to a unix socket. */
-  say(path: string, text: string): void;
+  /** Somebody sends a datagram to a unix socket, with this many descriptors. */
+  say(path: string, text: string, fds?: number): void;
   /** Somebody connects to a unix socket, and keeps the connection. */
   connect(path: string): void;
   stranger(): Stranger;
   /** A client of the API socket. */
-  client(): Promise<{ readonly received: readonly string[]; send(message: string): void; leave(): void }>;
+  client(): Promise<Client>;
+  /** The next case begins with nobody running, nothing kept and nothing heard. Undefined: it needs a world of its own. */
+  readonly rest: (() => Promise<void>) | undefined;
   end(): Promise<void>;
 }
 
@@ -72,6 +81,16 @@ export interface Backend {
   /** Why it cannot be had here; undefined: it can. */
   readonly missing: string | undefined;
   open(): Promise<World>;
+}
+
+/** Epoch of what a host stores for itself, which is no case's business. */
+const OWN_EPOCH = 0;
+
+/** What every new core does before it starts: it peeks at the notify sockets that were kept, named `notify:…`, as the real one does. */
+export function takeOver(host: Host): void {
+  for (const name of host.hello.fds.filter((one) => one.startsWith('notify:'))) {
+    host.sockets.notify({ epoch: OWN_EPOCH, seq: 0, index: 0 }, name, '');
+  }
 }
 
 /** What a program of the suite does: once for the simulated machine, once as a script. */
@@ -136,9 +155,6 @@ export function newId(): EffectId {
   effects += 1;
   return { epoch: 1, seq: effects, index: 0 };
 }
-
-/** Epoch of what a host stores for itself, which is no case's business. */
-const OWN_EPOCH = 0;
 
 const bodyOf = (what: Report) => Object.values(what)[0] as { id?: EffectId; tag?: string };
 

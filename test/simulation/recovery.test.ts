@@ -43,6 +43,7 @@ const scenario = (
 ): Scenario<ActorHost, ReturnType<typeof endOf>> => ({
   name: 'small system',
   sim: () => ({
+    files: { '/run/notes': { directory: true } },
     programs: {
       '/bin/web': { run: [{ after: 30, notify: 'READY=1' }], on: { 15: [{ after: 20, exit: 0 }] } },
       '/bin/flaky': {

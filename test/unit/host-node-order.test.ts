@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { inOrder } from '../../src/host/node/order.ts';
+import { inOrder } from '../../src/host/order.ts';
 import type { HostEvent, Report } from '../../src/host/ports.ts';
 
 const id = { epoch: 1, seq: 1, index: 0 };

@@ -5,10 +5,10 @@
  * they coalesced. A deadline's `wake` comes last in its round, so all input that is ready is seen before it. Rounds are
  * started by readiness of any registered descriptor, by `post`, or by `schedule`; an idle loop costs nothing.
  */
+import { inOrder } from '../order.ts';
 import type { HostEvent } from '../ports.ts';
 import { addon } from './addon.ts';
 import { codeOf } from './errors.ts';
-import { inOrder } from './order.ts';
 
 /** How many times in one round readiness is asked for, and how many events end the asking. */
 const SWEEPS_MAX = 16;

@@ -14,6 +14,7 @@
  * Core is turned after each batch of events and whenever it asked for it; time goes on only when there is nothing to do.
  * Build core with `beatEveryMs: Infinity` (ActorHost), or it will never be idle.
  */
+import { inOrder } from '../order.ts';
 import {
   type Answer,
   type ClientEvent,
@@ -239,6 +240,7 @@ export function createSim(options: SimOptions = {}) {
       const life = core;
       if (life.events.length === 0 && !life.scheduled) return;
       if (turns > TURNS_AT_ONCE) throw new Error(`core never comes to rest at ${kernel.nowMs} ms`);
+      life.events = [...inOrder(life.events)];
       const all = life.events.length;
       const size = faults.splitBatches === true && all > 1 ? 1 + Math.floor(kernel.random() * all) : all;
       const batch = life.events.splice(0, size);

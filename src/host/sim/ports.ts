@@ -1,7 +1,7 @@
 /**
  * The ports of one simulated core, over the parts of the machine that outlive it. Nothing is decided here.
  */
-import type { Answer, CgroupPort, Host, LogPort, SocketPort } from '../ports.ts';
+import { type Answer, type CgroupPort, type Host, HostError, type LogPort, type SocketPort } from '../ports.ts';
 import type { Core } from './core.ts';
 import type { VirtualFiles } from './files.ts';
 import type { VirtualInit } from './init.ts';
@@ -70,17 +70,34 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
     files: {
       readText: (path) => files.readText(path),
       readBytes: (path, maxBytes) => files.readBytes(path, maxBytes),
-      list: (path) => files.list(path),
+      list: (path) => (files.stat(path)?.kind === 'directory' ? files.list(path) : undefined),
       lstat: (path) => files.lstat(path),
       stat: (path) => files.stat(path),
-      readlink: (path) => files.readlink(path),
-      writeText: (path, text, mode) => files.writeText(path, text, mode),
-      mkdirs: (path, mode) => files.mkdirs(path, mode),
-      symlink: (target, path) => files.symlink(target, path),
-      remove: (path) => files.remove(path),
+      readlink: (path) => (files.lstat(path)?.kind === 'symlink' ? files.readlink(path) : undefined),
+      writeText(path, text, mode) {
+        needParent(files, path);
+        files.writeText(path, text, mode);
+      },
+      mkdirs(path, mode) {
+        const there = files.stat(path);
+        if (there !== undefined && there.kind !== 'directory') throw new HostError('EEXIST', path);
+        files.mkdirs(path, mode);
+      },
+      symlink(target, path) {
+        needParent(files, path);
+        files.symlink(target, path);
+      },
+      remove(path) {
+        if (files.lstat(path)?.kind === 'directory') throw new HostError('EISDIR', path);
+        files.remove(path);
+      },
       removeTree: (path) => files.removeTree(path),
       access: (path, mode) => files.access(path, mode),
-      watch: (path) => void machine.watchedPaths.add(path),
+      watch(path) {
+        if (machine.watchedPaths.has(path)) return;
+        machine.watchedPaths.add(path);
+        if (files.lstat(path) !== undefined) life.emit({ type: 'path', path });
+      },
       unwatch: (path) => void machine.watchedPaths.delete(path),
     },
     clock: {
@@ -107,6 +124,13 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
     log: { log: machine.log },
   };
   return { host, view };
+}
+
+/** A file is not made in a directory that is not there; what tests and programs write makes its own. */
+function needParent(files: VirtualFiles, path: string): void {
+  const parent = path.slice(0, path.lastIndexOf('/')) || '/';
+  const kind = files.stat(parent)?.kind;
+  if (kind !== 'directory') throw new HostError(kind === undefined ? 'ENOENT' : 'ENOTDIR', path);
 }
 
 function socketPort({ sockets, init, files }: Machine, view: SocketView): SocketPort {
@@ -153,20 +177,27 @@ function socketPort({ sockets, init, files }: Machine, view: SocketView): Socket
 }
 
 function groupPort({ processes, life, cgroupRoot, watchedGroups }: Machine): CgroupPort {
+  const available = cgroupRoot !== '';
   const populated = (path: string) => processes.members(path).length > 0;
+  /** As the real port: a path that cannot be used is refused at once. */
+  const at = (path: string) => {
+    if (!available) throw new HostError('EOPNOTSUPP', `control group ${path}: there are no control groups here`);
+    if (path.split('/').includes('..')) throw new HostError('EINVAL', `control group ${path}`);
+    return path;
+  };
   return {
-    available: cgroupRoot !== '',
-    ensure: (path) => processes.ensure(path),
-    remove: (path) => processes.removeGroup(path),
+    available,
+    ensure: (path) => processes.ensure(at(path)),
+    remove: (path) => path !== '' && processes.removeGroup(at(path)),
     watch(path) {
-      watchedGroups.add(path);
+      if (available) watchedGroups.add(at(path));
       life.emit({ type: 'group', path, populated: populated(path) });
     },
     unwatch: (path) => void watchedGroups.delete(path),
     populated,
     processes: (path) => processes.members(path).map((process) => process.pid),
-    write: (path, attribute, value) => processes.writeAttribute(path, attribute, value),
-    read: (path, attribute) => processes.readAttribute(path, attribute),
-    children: (path) => processes.groupChildren(path),
+    write: (path, attribute, value) => processes.writeAttribute(at(path), attribute, value),
+    read: (path, attribute) => processes.readAttribute(at(path), attribute),
+    children: (path) => (available ? processes.groupChildren(path) : []),
   };
 }

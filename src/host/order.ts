@@ -5,7 +5,7 @@
  * service says READY=1 before it ends. So init's records come first, in their order, and what a process has sent comes right
  * before its `exited`, or after all records if it is alive.
  */
-import type { HostEvent } from '../ports.ts';
+import type { HostEvent } from './ports.ts';
 
 /** Stable; everything that is neither a record nor a datagram stays behind both, `wake` last as it came. */
 export function inOrder(batch: readonly HostEvent[]): readonly HostEvent[] {

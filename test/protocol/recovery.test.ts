@@ -1,0 +1,174 @@
+/** What outlives core: children, records, descriptors, watches; and what the next core is told of it. */
+import { expect } from 'vitest';
+import { suite } from './suite.ts';
+import { ackAll, newId, recordsOf, report, reportsOf, settled, specOf, wordsOf } from './world.ts';
+
+suite('the hello', [
+  [
+    'of the first core is empty, and that of the next tells of live children and of nobody else',
+    async (world) => {
+      expect(world.core.hello).toMatchObject({ cores: 0, children: [], deaths: [], safeMode: false, stopping: null });
+      const ids = [newId(), newId(), newId()] as const;
+      await world.core.process.spawn(ids[0], 'first', specOf(world, 'sleeper'), []);
+      await world.core.process.spawn(ids[1], 'gone', specOf(world, 'seven'), []);
+      await world.core.process.spawn(ids[2], 'second', specOf(world, 'sleeper'), []);
+      for (const [tag, word] of [
+        ['first', 'execed'],
+        ['gone', 'exited'],
+        ['second', 'execed'],
+      ] as const) {
+        await report(world, tag, word);
+      }
+      const forked = [await report(world, ids[0], 'forked'), await report(world, ids[2], 'forked')];
+      const core = await world.kill();
+      expect(core.hello.cores).toBe(1);
+      expect(core.hello.children).toEqual(forked.map((child) => ({ ...child, execed: true })));
+    },
+    'alone',
+  ],
+  [
+    'says how the last cores ended and what they were doing, the newest first, three at most',
+    async (world) => {
+      for (let life = 1; life <= 4; life += 1) {
+        await world.core.init.mark(life, 2, `actor ${life}`);
+        await world.kill();
+      }
+      const { deaths, cores } = world.core.hello;
+      expect(cores).toBe(4);
+      expect(deaths).toEqual(
+        [4, 3, 2].map((life) => ({
+          atUs: expect.any(Number),
+          ended: { killed: 9 },
+          hung: false,
+          seq: life,
+          phase: 2,
+          actor: `actor ${life}`,
+        })),
+      );
+    },
+    'alone',
+  ],
+  [
+    'has the highest epoch that was ever seen, refused effects included',
+    async (world) => {
+      await world.core.process.kill({ epoch: 7, seq: 1, index: 0 }, { process: { child: 9_999 } }, 15);
+      await world.core.process.watch({ epoch: 8, seq: 1, index: 0 }, 'tag', 0, 0);
+      await settled(world);
+      expect((await world.kill()).hello.epoch).toBe(8);
+    },
+    'alone',
+  ],
+  [
+    'says that the stop phase has begun',
+    async (world) => {
+      await world.core.init.shutdown('exit', 60_000, false, 0, '');
+      await settled(world);
+      expect((await world.kill()).hello.stopping).toBe('exit');
+    },
+    'alone',
+  ],
+]);
+
+suite('records', [
+  [
+    'that are not acknowledged are told to the next core, the same and in order, and after the hello',
+    async (world) => {
+      await world.core.process.spawn(newId(), 'seven', specOf(world, 'seven'), []);
+      await report(world, 'seven', 'exited');
+      await world.core.process.spawn(newId(), 'broken', specOf(world, 'seven'), ['absent']);
+      await world.core.process.spawn(newId(), 'missing', specOf(world, 'missing'), []);
+      await report(world, 'missing', 'exited');
+      await settled(world);
+      const before = recordsOf(world.core);
+      expect(before.length).toBeGreaterThanOrEqual(7);
+      await world.kill();
+      await settled(world);
+      expect(recordsOf(world.core).slice(0, before.length)).toEqual(before);
+    },
+  ],
+  [
+    'are acknowledged up to a number: those above it are told again, those up to it are not',
+    async (world) => {
+      const id = newId();
+      await world.core.process.spawn(id, 'seven', specOf(world, 'seven'), []);
+      await report(world, 'seven', 'exited');
+      await settled(world);
+      const before = recordsOf(world.core);
+      const forked = before.find(({ what }) => 'forked' in what);
+      await world.core.process.ack(forked?.number ?? 0);
+      await settled(world);
+      const kept = recordsOf(world.core).filter(({ number }) => number > (forked?.number ?? 0));
+      const core = await world.kill();
+      await settled(world);
+      expect(recordsOf(core).slice(0, kept.length)).toEqual(kept);
+      expect(wordsOf(reportsOf(core, 'seven'))).toEqual(['execed', 'exited']);
+      await ackAll(world);
+      const next = await world.kill();
+      await settled(world);
+      expect(reportsOf(next, 'seven')).toEqual([]);
+    },
+  ],
+  [
+    'of a lower acknowledgement change nothing',
+    async (world) => {
+      await world.core.process.spawn(newId(), 'seven', specOf(world, 'seven'), []);
+      await report(world, 'seven', 'exited');
+      await ackAll(world);
+      await world.core.process.ack(1);
+      await settled(world);
+      await world.kill();
+      await settled(world);
+      expect(reportsOf(world.core, 'seven')).toEqual([]);
+    },
+  ],
+  [
+    'of what the dead core asked for last, and of ends while there was no core, reach the next one',
+    async (world) => {
+      const started = newId();
+      await world.core.process.spawn(started, 'sleeper', specOf(world, 'sleeper'), []);
+      const { serial } = await report(world, started, 'forked');
+      const last = newId();
+      const kill = newId();
+      await world.core.process.spawn(last, 'last', specOf(world, 'seven'), []);
+      await world.core.process.kill(kill, { process: { child: serial } }, 9);
+      const core = await world.kill();
+      await report(world, 'last', 'exited');
+      await report(world, 'sleeper', 'exited');
+      expect(wordsOf(reportsOf(core, last))).toEqual(['forked', 'execed']);
+      expect(wordsOf(reportsOf(core, kill))).toEqual(['signalled']);
+    },
+  ],
+  [
+    'answer a new core that asks again for what the dead one asked for, and it is not done twice',
+    async (world) => {
+      const id = newId();
+      await world.core.process.spawn(id, 'sleeper', specOf(world, 'sleeper'), []);
+      const { pid, serial } = await report(world, id, 'forked');
+      await report(world, id, 'execed');
+      await world.kill();
+      await report(world, id, 'execed');
+      await world.core.process.spawn(id, 'sleeper', specOf(world, 'sleeper'), []);
+      await report(world, id, 'execed', 2);
+      await settled(world);
+      for (const what of reportsOf(world.core, id)) {
+        if ('forked' in what) expect(what.forked).toMatchObject({ pid, serial });
+      }
+      expect((await world.kill()).hello.children.map((child) => child.serial)).toEqual([serial]);
+    },
+  ],
+  [
+    'of a watch come to the next core',
+    async (world) => {
+      const stranger = world.stranger();
+      const id = newId();
+      await world.core.process.watch(id, 'stranger', stranger.pid, 0);
+      await report(world, id, 'done');
+      await ackAll(world);
+      await world.kill();
+      stranger.end();
+      expect(await report(world, id, 'watched-exited')).toMatchObject({ tag: 'stranger', pid: stranger.pid });
+      await settled(world);
+      expect(wordsOf(reportsOf(world.core, id))).toEqual(['watched-exited']);
+    },
+  ],
+]);
