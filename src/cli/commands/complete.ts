@@ -1,11 +1,22 @@
-/** __complete: words for the completion scripts, one a line. Never an error: a completion that complains is worse than none. */
-import type { Call } from '../command.ts';
+/**
+ * __complete: words for the completion scripts, one a line. Never an error: a completion that complains is worse than none.
+ *
+ *   commands                     every word of sctl
+ *   options COMMAND              its options
+ *   values OPTION [WORD…]        values of an option, where these words stand beside it
+ *   words COMMAND [WORD…]        what may come after the command and these words
+ *   keys [SECTION]               settings of unit files, with the form of their values; sections, without one
+ *
+ * Properties and settings are those of the table of directives.
+ */
+import type { Call, Family } from '../command.ts';
 import { CliError } from '../context.ts';
 import { options as optionTable } from '../options.ts';
 import { signalNames } from '../output/exit-words.ts';
 import type { Job, Summary, UnitFile } from '../wire.ts';
 
-type Source = (call: Call) => Promise<string[]>;
+/** `before`: the words after the command that stand already. */
+type Source = (call: Call, before: readonly string[]) => Promise<readonly string[]>;
 
 const units =
   (wanted: (unit: Summary) => boolean): Source =>
@@ -23,7 +34,59 @@ const files =
 
 const both =
   (a: Source, b: Source): Source =>
-  async (call) => [...(await a(call)), ...(await b(call))];
+  async (call, before) => [...(await a(call, before)), ...(await b(call, before))];
+
+/** A command whose first word is one of a family's, and what comes after it. */
+const family =
+  (load: () => Promise<Family>, below: Readonly<Record<string, Source>>): Source =>
+  async (call, before) => {
+    const [word, ...rest] = before;
+    if (word === undefined) return Object.keys((await load()).commands);
+    return Object.hasOwn(below, word) ? below[word]!(call, rest) : [];
+  };
+
+const snapshots: Source = async ({ client }) => {
+  const { snapshots: found } = await client.call<{ snapshots: { name: string }[] }>('io.sysmaster.Snapshots.List');
+  return found.map(({ name }) => name);
+};
+const confirmations: Source = async ({ client }) => {
+  const { waiting } = await client.call<{ waiting: { id: string }[] }>('io.sysmaster.Jobs.Confirmations');
+  return waiting.map(({ id }) => id);
+};
+/** Names of conditions, ready for a value. */
+const conditions: Source = async () => {
+  const { DIRECTIVES } = await import('../../units/directives.ts');
+  return DIRECTIVES.filter(({ form }) => form === 'CONDITION').map(({ key }) => `${key}=`);
+};
+
+/** Properties of the units that stand beside the option, else of whatever may be shown: honoured settings, units, the manager. */
+async function properties({ client }: Call, beside: readonly string[]): Promise<string[]> {
+  const of = async (method: string, parameters?: object): Promise<string[]> => {
+    try {
+      return Object.keys((await client.call<{ properties: object }>(method, parameters)).properties);
+    } catch (error) {
+      if (error instanceof CliError) return [];
+      throw error;
+    }
+  };
+  const units = beside.filter((word) => /\.[a-z]+$/.test(word));
+  const found: string[] = [];
+  for (const name of units.length > 0 ? units : ['init.scope'])
+    found.push(...(await of('io.sysmaster.Units.Properties', { name })));
+  if (units.length > 0 && found.length > 0) return found;
+  const { DIRECTIVES } = await import('../../units/directives.ts');
+  const { propertiesOf } = await import('../../units/directives/properties.ts');
+  const honoured = DIRECTIVES.filter(({ status }) => status === 'honoured').flatMap((row) => propertiesOf(row));
+  return [...found, ...honoured, ...(await of('io.sysmaster.Manager.Properties'))];
+}
+
+async function keys(section: string): Promise<string[]> {
+  const { DIRECTIVES } = await import('../../units/directives.ts');
+  if (section === '') return DIRECTIVES.map((row) => row.section);
+  return DIRECTIVES.filter((row) => row.section === section && row.renamedTo === undefined).map(
+    ({ key, form }) => `${key}=\t${form}`,
+  );
+}
 
 const isUp = ({ active }: Summary): boolean => active !== 'inactive' && active !== 'failed';
 const startable: Source = both(
@@ -74,7 +137,52 @@ const SOURCES: Readonly<Record<string, Source>> = {
     return jobs.map(({ id }) => String(id));
   },
   completion: async () => ['bash', 'zsh', 'fish'],
+  edit: all,
+  why: all,
+  'why-not': all,
+  history: all,
+  convert: all,
+  'list-sockets': units(({ name }) => name.endsWith('.socket')),
+  'add-wants': all,
+  'add-requires': all,
+  confirm: confirmations,
+  snapshot: family(() => import('./snapshot/index.ts'), {
+    save: snapshots,
+    show: both(snapshots, async () => ['now']),
+    diff: both(snapshots, async () => ['now']),
+    delete: snapshots,
+    restore: snapshots,
+  }),
+  analyze: family(() => import('./analyze/index.ts'), {
+    verify: all,
+    condition: both(conditions, all),
+    dot: all,
+    security: all,
+    'critical-chain': all,
+    'unit-files': all,
+    cycles: all,
+    capability: async () => (await import('../../units/syntax/capability.ts')).CAPABILITIES,
+    'syscall-filter': async () => [...(await import('../../units/syntax/syscall-names.ts')).syscallGroups().keys()],
+    'exit-status': async () => (await import('../../units/syntax/signal.ts')).EXIT_STATUSES.map((entry) => entry[0]),
+  }),
+  plan: async (call, before) => {
+    const [verb] = before;
+    if (verb === undefined) return PLAN_VERBS;
+    return Object.hasOwn(SOURCES, verb) ? SOURCES[verb]!(call, []) : all(call, []);
+  },
 };
+
+/** Requests that `plan` takes (systemctl's words). */
+const PLAN_VERBS = [
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'try-restart',
+  'reload-or-restart',
+  'try-reload-or-restart',
+  'isolate',
+];
 
 /** Values of options. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -114,19 +222,23 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   signal: signalNames(),
 };
 
+const own = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(table, key) ? table[key] : undefined;
+
 export async function run(call: Call): Promise<number> {
-  const [what = '', about = ''] = call.args;
+  const [what = '', about = '', ...rest] = call.args;
   let words: readonly string[] = [];
   if (what === 'commands') {
     words = Object.entries(call.commands)
       .filter(([, { hidden }]) => hidden !== true)
       .map(([word, { help }]) => `${word}\t${help}`);
   } else if (what === 'options')
-    words = optionTable(call.commands[about]?.options ?? []).map(({ long, help }) => `${long}\t${help}`);
-  else if (what === 'values') words = VALUES[about] ?? [];
+    words = optionTable(own(call.commands, about)?.options ?? []).map(({ long, help }) => `${long}\t${help}`);
+  else if (what === 'keys') words = await keys(about);
   else {
     try {
-      words = (await SOURCES[about]?.(call)) ?? [];
+      if (what === 'words') words = (await own(SOURCES, about)?.(call, rest)) ?? [];
+      else words = about === 'property' ? await properties(call, rest) : (own(VALUES, about) ?? []);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;
     }

@@ -65,6 +65,14 @@ describe.skipIf(!has('script'))('bash', () => {
     ['sctl list-units -t sli', 'sctl list-units -t slice '],
     ['sctl kill -s SIGHU', 'sctl kill -s SIGHUP '],
     ['sctl completion f', 'sctl completion fish '],
+    ['sctl show web.service -p SuccessExitS', 'sctl show web.service -p SuccessExitStatus '],
+    ['sctl show web.socket --property=Id,FileDesc', 'sctl show web.socket --property=Id,FileDescriptorName '],
+    ['sctl show --property KeepAliveP', 'sctl show --property KeepAliveProbes '],
+    ['sctl snapshot res', 'sctl snapshot restore '],
+    ['sctl snapshot restore bef', 'sctl snapshot restore before-lunch '],
+    ['sctl analyze critical-chain id', 'sctl analyze critical-chain idle.service '],
+    ['sctl analyze exit-status NOTINST', 'sctl analyze exit-status NOTINSTALLED '],
+    ['sctl plan start id', 'sctl plan start idle.service '],
   ];
 
   test.each(lines)('%s<Tab> becomes %s', async (line, wanted) => {
@@ -87,6 +95,9 @@ describe.skipIf(!has('fish'))('fish', () => {
     ['sctl stop we', ['web.service', 'web.socket']],
     ['sctl list-units --ty', ['--type=']],
     ['sctl list-units -t sock', ['socket']],
+    ['sctl show -p SuccessExitS', ['SuccessExitStatus']],
+    ['sctl snapshot restore bef', ['before-lunch']],
+    ['sctl analyze ver', ['verify']],
   ])('%s<Tab> offers %j', (line, wanted) => {
     const { stdout } = spawnSync(
       'fish',
