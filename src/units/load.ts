@@ -104,6 +104,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   let zones: Zones | undefined;
   const cache = options.clock === undefined ? undefined : new UnitCache(files, options.clock);
   let restored = false;
+  /** The rules of {@link impliedEdges} are few, but for those that name the unit's slice. */
+  const ruleOrigins = new Map<string, Origin>();
+  let lastSliceRule = { rule: '' };
   /** While a unit is made: all of it could be read, and comes from what is compared. */
   let keepable = true;
 
@@ -135,11 +138,16 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   };
 
   /** A file's assignments; undefined: it is not there. Throws HostError when it cannot be read. */
-  const read = (path: string, isLookedAt = false): UnitText | 'masked' | undefined => {
+  const read = (path: string): UnitText | 'masked' | undefined => {
+    const text = readText(files, path);
+    return text === undefined ? undefined : text === '' ? 'masked' : readUnitText(text, path);
+  };
+
+  /** The same for files that many units are made of: read once. */
+  const readShared = (path: string, isLookedAt = false): UnitText | 'masked' | undefined => {
     if (texts.has(path)) return texts.get(path);
     if (!isLookedAt) cache?.look(path);
-    const text = readText(files, path);
-    const parsed = text === undefined ? undefined : text === '' ? 'masked' : readUnitText(text, path);
+    const parsed = read(path);
     texts.set(path, parsed);
     return parsed;
   };
@@ -191,16 +199,20 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
 
     /** What is wrong with assignments that do not count. */
     const tellFaults = (assignments: readonly Assignment[], { sections }: UnitText): void =>
-      createBuilding(name, newDraft(name.type), findings, facts, machine, theZones, entry?.path ?? '').take(
-        { assignments, sections, findings: [], broken: true, beyond: [] },
-        false,
-      );
+      createBuilding(name, newDraft(name.type), findings, facts, machine, theZones, entry?.path ?? '').take({
+        assignments,
+        sections,
+        findings: [],
+        broken: true,
+        beyond: [],
+      });
     let fragment: UnitText | undefined;
     let fragmentPath = given?.file ?? entry?.path ?? '';
     if (given !== undefined) fragment = readUnitText(given.text, given.file);
     else if (entry !== undefined) {
       try {
-        const text = read(entry.path, entry.stat !== undefined);
+        const isOwn = name.kind === 'plain' && entry.kind === 'file' && entry.stat !== undefined;
+        const text = isOwn ? read(entry.path) : readShared(entry.path, entry.stat !== undefined);
         if (text === 'masked') return masked();
         fragment = text;
       } catch (error) {
@@ -237,18 +249,18 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     const building = createBuilding(name, draft, findings, facts, machine, theZones, fragmentPath);
     if (fragment !== undefined) {
       findings.push(...fragment.findings);
-      building.take(fragment, false);
+      building.take(fragment);
     }
     const dropInPaths: string[] = [];
     const hasDirectories = theCatalog().hasDirectories(names);
     for (const path of hasDirectories ? theCatalog().dropIns(names) : []) {
       try {
-        const text = read(path);
+        const text = readShared(path);
         if (text === undefined) continue;
         dropInPaths.push(path);
         if (text === 'masked') continue; // an empty drop-in, or a link to /dev/null, hides others of its name
         findings.push(...text.findings);
-        building.take(text, true);
+        building.take(text);
         if (text.broken) tellFaults(text.beyond, { ...text, sections: [] });
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
@@ -259,7 +271,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     for (const [suffix, kind] of hasDirectories ? LINK_KINDS : []) {
       const { links, findings: faults } = theCatalog().links(names, suffix);
       findings.push(...faults);
-      for (const link of links) building.edge(kind, link.name, { link: link.path });
+      for (const link of links) building.link(kind, link.name, { link: link.path });
     }
 
     if (draft.service !== undefined) finishService(draft.service, draft.given);
@@ -315,6 +327,17 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     return unit;
   }
 
+  /** One object for all edges of a rule. */
+  function ruleOrigin(rule: string): Origin {
+    if (lastSliceRule.rule === rule) return lastSliceRule;
+    let origin = ruleOrigins.get(rule);
+    if (origin !== undefined) return origin;
+    origin = Object.freeze({ rule });
+    if (isSliceRule(rule)) lastSliceRule = origin as { rule: string };
+    else ruleOrigins.set(rule, origin);
+    return origin;
+  }
+
   /** @param usable false: its edges to its slice and to mounts are left out, though it is told where it belongs */
   function implied(name: UnitName, draft: Draft, building: Building, usable: boolean): void {
     const needed: NeededPath[] = draft.unit.RequiresMountsFor.map((path) => ({ path, rule: '' }));
@@ -325,7 +348,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       { devices, container: isContainer(facts.virtualization) },
       need,
     ))
-      if (usable || kind === 'InSlice' || !isSliceRule(rule)) building.edge(kind, to, { rule });
+      if (usable || kind === 'InSlice' || !isSliceRule(rule)) building.link(kind, to, ruleOrigin(rule));
     const written = building.last('RootImage')?.value ?? '';
     const image = written === '' ? { text: '' } : specifiersOf(name, facts, '').expand(written);
     const rootImage = 'text' in image && image.text.startsWith('/') ? image.text : '';
@@ -337,7 +360,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       hasExec(draft) && (isOn('PrivateTmp') || isOn('DynamicUser')),
       hasExec(draft) ? rootImage : '',
       (rule, to, ...kinds) => {
-        for (const kind of kinds) building.edge(kind, to, { rule });
+        for (const kind of kinds) building.link(kind, to, { rule });
       },
       need,
     );
@@ -350,8 +373,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         if (!has && mount !== '-.mount') continue;
         const origin: Origin =
           rule === '' && own !== undefined ? { file: own.file, line: own.line } : { rule: `${rule} needs ${path}` };
-        building.edge('After', mount, origin);
-        if (has) building.edge('Requires', mount, origin);
+        building.link('After', mount, origin);
+        if (has) building.link('Requires', mount, origin);
       }
     }
     if (needed.length > 0) draft.unit.RequiresMountsFor = [...new Set(needed.map((each) => each.path))];

@@ -78,8 +78,21 @@ export function parseName(name: string): UnitName | undefined {
 
 /** Is it a unit name, of one of these kinds? */
 export function isUnitName(name: string, ...kinds: readonly NameKind[]): boolean {
+  if (kinds.length === 0) return hasUnitNameForm(name);
   const parsed = parseName(name);
-  return parsed !== undefined && (kinds.length === 0 || kinds.includes(parsed.kind));
+  return parsed !== undefined && kinds.includes(parsed.kind);
+}
+
+/** What {@link parseName} asks, without taking the name apart. */
+function hasUnitNameForm(name: string): boolean {
+  const dot = name.lastIndexOf('.');
+  if (dot <= 0 || name.length > NAME_LENGTH_MAX || name.charCodeAt(0) === 64) return false;
+  for (let i = 0; i < dot; i++) {
+    const code = name.charCodeAt(i);
+    if (code !== 64 && !isNameChar(code)) return false;
+  }
+  for (const type of UNIT_TYPES) if (dot + 1 + type.length === name.length && name.endsWith(type)) return true;
+  return false;
 }
 
 /** The type by suffix; undefined: not a unit name. */

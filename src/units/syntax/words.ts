@@ -119,11 +119,18 @@ export function nextWord(
       continue;
     }
     if (separators.includes(char)) break;
-    text += char;
-    at += 1;
+    const start = at;
+    do at += 1;
+    while (at < value.length && !isSpecial(value[at] ?? '', rules, separators));
+    text += value.slice(start, at);
   }
   if (quote !== '') return { fault: `a quote (${quote}) is not closed`, offset: quoteAt };
   return { text, offset, end: Math.min(at, value.length) };
+}
+
+/** Does it end a run of plain characters, outside of quotes? */
+function isSpecial(char: string, rules: WordRules, separators: string): boolean {
+  return (rules.quotes === true && (char === '\\' || char === '"' || char === "'")) || separators.includes(char);
 }
 
 const SIMPLE: Readonly<Record<string, string>> = {
