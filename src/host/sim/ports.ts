@@ -133,7 +133,7 @@ function needParent(files: VirtualFiles, path: string): void {
   if (kind !== 'directory') throw new HostError(kind === undefined ? 'ENOENT' : 'ENOTDIR', path);
 }
 
-function socketPort({ sockets, init, files }: Machine, view: SocketView): SocketPort {
+function socketPort({ kernel, life, sockets, init, files }: Machine, view: SocketView): SocketPort {
   return {
     listen(id, name, spec) {
       if (sockets.stored(name)) return;
@@ -162,10 +162,17 @@ function socketPort({ sockets, init, files }: Machine, view: SocketView): Socket
     watch: (name) => view.watch(name),
     unwatch: (name) => view.unwatch(name),
     consume(datagram, names, id) {
-      if (!sockets.take(datagram)) return;
-      view.taken(datagram.socket);
       const kept = names.slice(0, datagram.fds);
-      if (kept.length > 0) init.once(id, kept, () => kept.forEach((name) => void sockets.add(name, 'passed')));
+      if (kept.length === 0) {
+        view.consume(datagram);
+        return;
+      }
+      init.once(id, kept, () => kept.forEach((name) => void sockets.add(name, 'passed')));
+      // Taken once init has answered. A core that dies before leaves the datagram with its descriptors stored already.
+      const go = view.consume(datagram, true);
+      kernel.after(0, () => {
+        if (life.alive) go();
+      });
     },
     stored: (name) => sockets.stored(name),
     flush: (name) => sockets.flush(name),

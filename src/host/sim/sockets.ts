@@ -141,6 +141,8 @@ export class SocketView {
   readonly #watched = new Set<string>();
   /** How many datagrams of each peeked socket were told. */
   readonly #peeked = new Map<string, number>();
+  /** What is to be taken from each, in order. */
+  readonly #takes = new Map<string, { readonly datagram: Datagram; held: boolean }[]>();
 
   constructor(sockets: Sockets, emit: (event: HostEvent) => void) {
     this.#sockets = sockets;
@@ -175,15 +177,33 @@ export class SocketView {
     for (const datagram of queue.slice(told)) this.#emit({ type: 'datagram', datagram });
   }
 
-  taken(name: string): void {
-    const told = this.#peeked.get(name);
-    if (told !== undefined) this.#peeked.set(name, Math.max(0, told - 1));
+  /** Take a datagram from the head, after all that is to be taken before it. `held`: not before the answer is called. */
+  consume(datagram: Datagram, held = false): () => void {
+    const take = { datagram, held };
+    const takes = this.#takes.get(datagram.socket) ?? [];
+    this.#takes.set(datagram.socket, [...takes, take]);
+    const go = () => {
+      take.held = false;
+      this.#take(datagram.socket);
+    };
+    if (!held) go();
+    return go;
+  }
+
+  #take(name: string): void {
+    const takes = this.#takes.get(name) ?? [];
+    for (let take = takes[0]; take !== undefined && !take.held; take = takes[0]) {
+      takes.shift();
+      const told = this.#peeked.get(name);
+      if (this.#sockets.take(take.datagram) && told !== undefined) this.#peeked.set(name, Math.max(0, told - 1));
+    }
   }
 
   forget(names: readonly string[]): void {
     for (const name of names) {
       this.#watched.delete(name);
       this.#peeked.delete(name);
+      this.#takes.delete(name);
     }
   }
 }
