@@ -9,6 +9,7 @@
  *    ├─ unit-actors   one_for_one, one statechart a unit
  *    ├─ job-actors    one_for_one, one statechart a job
  *    ├─ jobs          the job engine
+ *    ├─ upgrade       has another version of core look at the checkpoint before this one leaves
  *    └─ manager       boot, errands of clients, the end
  */
 import type { AnyStateMachine } from 'xstate';
@@ -33,6 +34,7 @@ import { Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
 import { offerLog, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
+import { UPGRADE, upgradeKind } from './actors/upgrade.ts';
 import { unitsRead } from './actors/views.ts';
 import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
@@ -97,6 +99,7 @@ const tree = (input: ChildSpec['input']): SupervisorSpec => ({
     group(UNITS),
     group(JOBS),
     permanent('jobs'),
+    permanent(UPGRADE),
     permanent('manager', input),
   ],
 });
@@ -250,6 +253,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     units: unitsKind,
     jobs: jobsKind(jobsWorld, jobsTools),
     job: jobKind(jobsTools),
+    [UPGRADE]: upgradeKind(host, theActors),
     manager: managerKind(managerTools),
   };
 

@@ -1,5 +1,6 @@
 /** Core on Node: the real host, and core over it. Started by init with the link as descriptor 0. */
 import { createCore } from './core.ts';
+import { checkAsked, createCheckHost } from './host/node/check.ts';
 import { createNodeHost } from './host/node/index.ts';
 import { readSettings } from './host/node/settings.ts';
 import { HostError } from './host/ports.ts';
@@ -22,6 +23,23 @@ declare const SYSMASTER_VERSION: string | undefined;
 declare const SYSMASTER_BUILD: string | undefined;
 
 const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
+const check = checkAsked(process.argv);
+if (check !== undefined) checkCheckpoint(check.directory, check.known);
+
+/** Could this core go on from what the present one has written? The status says it, and a line why not. Nothing is started. */
+function checkCheckpoint(directory: string, known: readonly string[]): never {
+  const faults: string[] = [];
+  const host = started(() =>
+    createCheckHost(directory, runDirectory, (_level, { actor, why }, what) => {
+      if (what === 'actor-set-aside' && !known.includes(String(actor))) faults.push(`${String(actor)}: ${String(why)}`);
+    }),
+  );
+  const { recovered } = createCore(host, { version: 'check', libDirectory: __dirname }).actors;
+  if (recovered.mode === 'fresh') faults.unshift(recovered.why);
+  process.stdout.write(`${faults.length === 0 ? 'ok' : faults.join('; ')}\n`);
+  process.exit(faults.length === 0 ? 0 : 1);
+}
+
 const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
 const host = started(() =>
   createNodeHost({

@@ -22,6 +22,7 @@ import { type Registry, specOf } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
 import { carryOutUnitFiles } from './unit-files.ts';
+import { UPGRADE } from './upgrade.ts';
 import { unitsRead } from './views.ts';
 
 /** How long the stop phase may take before init ends the system alone, and how long what is left gets after it, in ms. */
@@ -272,8 +273,7 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       if (change.dryRun === true) return done({ result: { what: 'daemon-reload', ...previewReload(tools) } });
       return regenerate(tools, call, key);
     case 'daemon-reexec':
-      done({ result: { what: 'daemon-reexec' } });
-      call.post('manager', { type: 'leave', cores: host.hello.cores });
+      call.post(UPGRADE, { type: 'check', key });
       return;
     case 'init-reexec':
       host.init.reexecInit(change.path);

@@ -48,6 +48,8 @@ export interface StateOptions {
   readonly bootId: string;
   /** Room reserved for each file with the first image. */
   readonly bytes: number;
+  /** Only to look: nothing is made, locked, put right or written. */
+  readonly readOnly?: boolean;
   /** Undefined: a disk that is full makes every image fail. */
   readonly memory?: StateMemory;
 }
@@ -259,7 +261,14 @@ export class NodeState implements StatePort {
 
   #openFiles(): readonly [Slot, Slot] {
     if (this.#files !== undefined) return this.#files;
-    const { directory } = this.#options;
+    const { directory, readOnly } = this.#options;
+    if (readOnly === true) {
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const paths = [join(directory, 'a'), join(directory, 'b')] as const;
+      const open = (path: string): Slot => ({ path, fd: attempt(path, () => openSync(path, flags)) });
+      this.#files = [open(paths[0]), open(paths[1])];
+      return this.#files;
+    }
     attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
     this.#notes = [];
     const opened: Slot[] = [];
