@@ -1,7 +1,8 @@
 /**
  * Core dies at random moments, of a crash, a SIGKILL or a hang, while services run and clients ask: nobody else notices.
  *
- * The moments come from a seed, which SYSMASTER_SEED sets and a failure prints.
+ * The moments come from a seed, which SYSMASTER_SEED sets and a failure prints. SYSMASTER_DEATHS=300 makes a long run of it,
+ * SYSMASTER_SERVICES=200 a large one.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -13,7 +14,12 @@ import { bootSmall, coreLog, laterSctl, property } from './small.ts';
 
 const missing = systemsMissing();
 const seed = Number(process.env['SYSMASTER_SEED'] ?? 20_252);
-const ROUNDS = 15;
+/** How often core dies. */
+const ROUNDS = Number(process.env['SYSMASTER_DEATHS'] ?? 15);
+/** About how many services run that nobody may disturb. */
+const SERVICES = Number(process.env['SYSMASTER_SERVICES'] ?? 12);
+/** For each death: a hang takes the longest. */
+const ROUND_MS = 12_000;
 /** Longer than core rests between two beats. */
 const HUNG_AFTER_SEC = 4;
 
@@ -29,10 +35,13 @@ function random(from: number): () => number {
 }
 
 const worker = (name: string, mode: string) => `/run/programs/worker.pl ${name} ${mode}`;
-const simple = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => `simple-${letter}`);
-const notify = ['a', 'b', 'c', 'd'].map((letter) => `notify-${letter}`);
+const named = (kind: string, share: number) =>
+  Array.from({ length: Math.max(2, Math.round(SERVICES * share)) }, (_, at) => `${kind}-${at}`);
+const simple = named('simple', 0.5);
+const notify = named('notify', 0.33);
+const forking = named('forking', 0.17);
 const chain = ['a', 'b', 'c', 'd', 'e'].map((letter) => `chain-${letter}`);
-const steady = [...simple, ...notify];
+const steady = [...simple, ...notify, ...forking];
 
 const units: Record<string, string> = {
   'answer.socket': '[Socket]\nListenStream=/run/answer.sock\n',
@@ -45,6 +54,8 @@ const units: Record<string, string> = {
 for (const name of simple) units[`${name}.service`] = `[Service]\nExecStart=${worker(name, 'sleep')}\n`;
 for (const name of notify)
   units[`${name}.service`] = `[Service]\nType=notify\nWatchdogSec=3\nExecStart=${worker(name, 'notify')}\n`;
+for (const name of forking)
+  units[`${name}.service`] = `[Service]\nType=forking\nPIDFile=/run/${name}.pid\nExecStart=${worker(name, 'fork')}\n`;
 for (const [index, name] of chain.entries()) {
   const before = index === 0 ? '' : `Requires=${chain[index - 1]}.service\nAfter=${chain[index - 1]}.service\n`;
   units[`${name}.service`] =
@@ -92,7 +103,7 @@ describe.skipIf(missing !== undefined)(
       });
 
     test(`is noticed by no service and by no client, whenever and however it comes (seed ${seed})`, {
-      timeout: 180_000,
+      timeout: 120_000 + ROUNDS * ROUND_MS,
     }, async () => {
       const next = random(seed);
       const before = new Map(steady.map((name) => [name, mainPid(name)]));

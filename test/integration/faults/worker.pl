@@ -17,11 +17,29 @@ sub note {
   close($out);
 }
 
+# A daemon's parent ends once the one that stays has its lock and has written its PID file.
+my $told;
+if ($mode eq 'fork') {
+  pipe(my $ready, $told) or die "pipe: $!";
+  my $child = fork // die "fork: $!";
+  if ($child) {
+    close($told);
+    sysread($ready, my $byte, 1) or die "the daemon $name has not begun";
+    exit 0;
+  }
+  close($ready);
+}
+
 open(my $lock, '>>', "/run/locks/$name") or die "/run/locks/$name: $!";
 note('/run/twice', "$name $$") unless flock($lock, LOCK_EX | LOCK_NB);
 note('/run/started', "$name $$");
 
 if ($mode eq 'sleep') {
+  sleep 1000 while 1;
+} elsif ($mode eq 'fork') {
+  note("/run/$name.pid", $$);
+  syswrite($told, '.');
+  close($told);
   sleep 1000 while 1;
 } elsif ($mode eq 'notify') {
   my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{NOTIFY_SOCKET}) or die "$ENV{NOTIFY_SOCKET}: $!";
