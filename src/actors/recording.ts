@@ -81,8 +81,9 @@ export function createRecordings({ host, version, pure, directory, seq }: Record
     try {
       writeFile(into, named);
     } catch (error) {
-      if (!(error instanceof HostError)) throw error;
-      if (!said) host.log.log('warning', { errno: error.code, about: error.about }, 'recordings cannot be written');
+      // Whatever it is: the turn that is ending must not be lost for it.
+      const why = error instanceof HostError ? `${error.about} (${error.code})` : String(error);
+      if (!said) host.log.log('warning', { why }, 'recordings cannot be written');
       said = true;
     }
   }

@@ -263,15 +263,19 @@ function plain(value: unknown): Json {
   }
 }
 
+/** Deeper than any event of ours: one that is, or that contains itself, counts as too large. */
+const DEPTH_MAX = 64;
+
 /** About how many characters it has as JSON; no more is looked at than `max` of them, and `max` stands for more. */
-function weigh(value: unknown, max: number): number {
+function weigh(value: unknown, max: number, depth = 0): number {
   if (typeof value === 'string') return Math.min(max, value.length + 3);
   if (typeof value !== 'object' || value === null) return 5;
+  if (depth > DEPTH_MAX) return max;
   let sum = 2;
   for (const key in value) {
     sum += key.length + 4;
     if (sum >= max) return max;
-    sum += weigh((value as Record<string, unknown>)[key], max - sum);
+    sum += weigh((value as Record<string, unknown>)[key], max - sum, depth + 1);
     if (sum >= max) return max;
   }
   return sum;
