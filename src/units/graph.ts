@@ -81,6 +81,7 @@ const KIND_NUMBER = Object.fromEntries(DEPENDENCY_KINDS.map((kind, number) => [k
 const INVERSE_NUMBERS = DEPENDENCY_KINDS.map((kind) => KIND_NUMBER[INVERSES[kind]]);
 const [BEFORE, AFTER] = [KIND_NUMBER.Before, KIND_NUMBER.After];
 const PULLS_NUMBERS = PULLS.map((kind) => KIND_NUMBER[kind]);
+const PULLED_NUMBERS = PULLS_NUMBERS.map((kind) => INVERSE_NUMBERS[kind] as number);
 const NO_EDGES: readonly Edge[] = Object.freeze([]);
 /** The place, instead of one in a unit's list, of an edge that {@link Graph} itself makes. */
 const BY_RULE = -1;
@@ -90,18 +91,25 @@ const TARGET_RULE = { rule: 'default dependency of targets: after what they pull
 interface Node {
   readonly name: string;
   unit: Unit | undefined;
-  /** By number of kind. */
+  /** By number of kind, one place for each. */
   readonly ends: (Ends | undefined)[];
 }
+
+const NO_ENDS: readonly undefined[] = DEPENDENCY_KINDS.map(() => undefined);
 
 /**
  * The edges of one unit and kind as they were found, three entries each: the other end, the unit whose file says so, and the
  * place in that unit's list. Most are never asked for, so {@link Edge}s are made when they are.
  */
 class Ends {
-  readonly found: (Node | Unit | number)[] = [];
+  readonly found: (Node | Unit | number)[];
   sorted: readonly Edge[] | undefined;
   #others: Set<Node> | undefined;
+
+  /** With one edge: most have no more, and room for more is not made before. */
+  constructor(other: Node, source: Unit, place: number) {
+    this.found = [other, source, place];
+  }
 
   add(other: Node, source: Unit, place: number): void {
     this.found.push(other, source, place);
@@ -145,9 +153,12 @@ class Ends {
   /** Sorted by the other end, each with all of its reasons. */
   edges(from: string, kind: DependencyKind): readonly Edge[] {
     if (this.sorted !== undefined) return this.sorted;
-    const all: Edge[] = [];
-    for (let at = 0; at < this.found.length; at += 3) all.push(this.#edge(at, from, kind));
-    this.sorted = all.length < 2 ? all : merged(all.sort((a, b) => compare(a.to, b.to)));
+    if (this.found.length === 3) this.sorted = [this.#edge(0, from, kind)];
+    else {
+      const all: Edge[] = [];
+      for (let at = 0; at < this.found.length; at += 3) all.push(this.#edge(at, from, kind));
+      this.sorted = merged(all.sort((a, b) => compare(a.to, b.to)));
+    }
     return this.sorted;
   }
 
@@ -167,6 +178,7 @@ class Ends {
 
 /** Of sorted edges those with one other end made one. */
 function merged(edges: readonly Edge[]): readonly Edge[] {
+  if (edges.every((edge, place) => edge.to !== edges[place - 1]?.to)) return edges;
   const out: Edge[] = [];
   for (const edge of edges) {
     const last = out[out.length - 1];
@@ -190,20 +202,16 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   const nodeOf = (name: string): Node => {
     let node = nodes.get(name);
     if (node === undefined) {
-      node = { name, unit: undefined, ends: [] };
+      node = { name, unit: undefined, ends: [...NO_ENDS] };
       nodes.set(name, node);
     }
     return node;
   };
 
   const store = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
-    let ends = from.ends[kind];
-    if (ends === undefined) {
-      while (from.ends.length <= kind) from.ends.push(undefined);
-      ends = new Ends();
-      from.ends[kind] = ends;
-    }
-    ends.add(to, source, place);
+    const ends = from.ends[kind];
+    if (ends === undefined) from.ends[kind] = new Ends(to, source, place);
+    else ends.add(to, source, place);
   };
 
   const connect = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
@@ -252,7 +260,8 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       const node = admit(unit);
       fresh.push(node);
       const { kinds, others } = linkageOf(unit);
-      for (const [place, to] of others.entries()) {
+      for (let place = 0; place < others.length; place += 1) {
+        const to = others[place] as string;
         let other = nodes.get(to);
         if (other?.unit === undefined && other?.name !== node.name) {
           const loaded =
@@ -274,9 +283,10 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     if (node.unit?.type === 'target') {
       for (const kind of PULLS_NUMBERS) for (const other of node.ends[kind]?.others() ?? []) orderTarget(node, other);
     }
-    for (const kind of PULLS_NUMBERS) {
-      for (const other of node.ends[INVERSE_NUMBERS[kind] as number]?.others() ?? [])
-        if (other.unit?.type === 'target') orderTarget(other, node);
+    for (const kind of PULLED_NUMBERS) {
+      const pulling = node.ends[kind];
+      if (pulling !== undefined)
+        for (const other of pulling.others()) if (other.unit?.type === 'target') orderTarget(other, node);
     }
   }
 
@@ -295,7 +305,7 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   const detach = (node: Node): void => {
     for (const [kind, ends] of node.ends.entries())
       for (const other of new Set(ends?.others())) other.ends[INVERSE_NUMBERS[kind] as number]?.delete(node);
-    node.ends.length = 0;
+    node.ends.fill(undefined);
   };
 
   const drop = (node: Node): void => {

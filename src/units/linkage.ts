@@ -19,13 +19,12 @@ export function setLinkage(unit: Unit, linkage: Linkage): void {
 export function linkageOf(unit: Unit): Linkage {
   const known = packed.get(unit);
   if (known !== undefined) return known;
-  const kinds: DependencyKind[] = [];
-  const others: string[] = [];
-  for (const { kind, to } of unit.edges) {
-    kinds.push(kind);
-    others.push(to);
-  }
-  return { kinds, others, defaults: unit.unit.DefaultDependencies };
+  const { edges } = unit;
+  return {
+    kinds: edges.map(({ kind }) => kind),
+    others: edges.map(({ to }) => to),
+    defaults: unit.unit.DefaultDependencies,
+  };
 }
 
 /** Its DefaultDependencies=. */
