@@ -1,6 +1,6 @@
 /** replay: the steps of a recording, run again by the machines of this sctl. */
 import { readFile } from 'node:fs/promises';
-import { createInterface, type Interface } from 'node:readline/promises';
+import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { isGlob } from '../../api/glob.ts';
 import type { Difference, Recording, Replayed } from '../../replay.ts';
@@ -80,7 +80,7 @@ function stepLines(
   const event = step.input !== undefined ? '' : Object.keys(fields).length === 0 ? '' : ` ${words(fields, max)}`;
   const threw = step.threw === undefined ? [] : [`       ${style.red(`threw: ${step.threw}`)}`];
   return [
-    `${style.grey(at)}  ${style.bold(step.actor)}  ${step.type}${event}`,
+    `${style.grey(at)}  ${style.bold(step.actor)}  ${step.type}${event}`.trimEnd(),
     ...(moved === '' ? [] : [`       ${moved}`]),
     ...threw,
     ...(step.effects ?? []).map(({ type, params }) =>
@@ -103,14 +103,11 @@ function headLines(recording: Recording, call: Call): string[] {
   ];
 }
 
-/** True: go on; false: the user has had enough. Without a terminal, or at its end, there is nobody to wait for. */
-async function goOn(keys: Interface | undefined): Promise<boolean> {
-  if (keys === undefined) return true;
-  const line = await Promise.race([
-    keys.question(''),
-    new Promise<string>((resolve) => keys.once('close', () => resolve('q'))),
-  ]);
-  return line.trim() !== 'q';
+/** True: go on; false: the user has had enough, or there is nobody any more who could say so. */
+async function goOn(lines: AsyncIterator<string> | undefined): Promise<boolean> {
+  if (lines === undefined) return true;
+  const { done, value } = await lines.next();
+  return done !== true && value.trim() !== 'q';
 }
 
 /** `unit:a.service`, `a.service` or `a` for one actor; none: all. */
@@ -145,6 +142,7 @@ export async function run(call: Call): Promise<number> {
   };
   const stepping = options['step'] === true && !call.json && path !== '-';
   const keys = stepping ? createInterface({ input: process.stdin }) : undefined;
+  const lines = keys?.[Symbol.asyncIterator]();
   const shown: Replayed[] = [];
   const count = { same: 0, different: 0, skipped: 0 };
   const firstMs = recording.steps[0]?.atMs ?? 0;
@@ -159,7 +157,7 @@ export async function run(call: Call): Promise<number> {
         (!quiet && (all || replayed.outcome === 'same' || replayed.step.blind !== true))
       ) {
         out(stepLines(replayed, call, firstMs));
-        if (!(await goOn(keys))) break;
+        if (!(await goOn(lines))) break;
       }
     }
   } finally {
