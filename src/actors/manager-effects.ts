@@ -7,7 +7,7 @@ import { HostError } from '../host/ports.ts';
 import { type JobsState, jobsOf } from '../jobs/logic.ts';
 import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest } from '../jobs/types.ts';
-import type { Ending, Generator, ManagerContext } from '../machines/manager.ts';
+import type { Ending, Generator, ManagerContext, Waiting } from '../machines/manager.ts';
 import { managerMachine } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { refOf } from '../machines/service-context.ts';
@@ -266,7 +266,7 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
     }
     case 'unit-files': {
       const outcome = carryOutUnitFiles(tools, change);
-      if (change.reload && change.dryRun !== true && 'result' in outcome) loadAgain(tools, call);
+      if (change.reload && change.dryRun !== true && 'result' in outcome) return regenerate(tools, call, key, outcome);
       return done(outcome);
     }
     case 'daemon-reload':
@@ -294,12 +294,16 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
   }
 }
 
-/** Generators first, then the units; while they run already, this reload ends with that one. */
-function regenerate(tools: ManagerTools, call: EffectCall, key: string): void {
+/**
+ * Generators first, then the units; while they run already, this reload ends with that one.
+ *
+ * @param answer what the change is answered with; undefined: with what the reload has changed
+ */
+function regenerate(tools: ManagerTools, call: EffectCall, key: string, answer?: ChangeAnswer): void {
   const own = tools.actors().read<{ context: ManagerContext; value: unknown }>('manager');
   const busy = (own?.context.regenerating ?? null) !== null || own?.value === 'listing' || own?.value === 'generating';
   const generators = busy ? [] : beginGenerators(tools.host, tools.registry.loader.paths, tools.generatorDirectories);
-  call.post('manager', { type: 'regenerate', key, generators });
+  call.post('manager', { type: 'regenerate', key, generators, ...(answer === undefined ? {} : { answer }) });
 }
 
 /** The unit to boot: the kernel command line's, if there is one; then the default one; then the rescue shell. */
@@ -402,14 +406,15 @@ export function managerKind(tools: ManagerTools): ActorKind {
         request(call, 'start', unit, 'replace', 'the boot');
       }),
       loadAgain: effect((call) => regenerate(tools, call, '')),
-      finishReload: effect((call, { keys }: { keys: readonly string[] }) => {
+      finishReload: effect((call, { keys }: { keys: readonly Waiting[] }) => {
         const reloaded = loadAgain(tools, call);
-        for (const key of keys)
-          call.post('manager', {
-            type: 'carried-out',
-            key,
-            answer: { result: { what: 'daemon-reload', ...reloaded } },
-          });
+        for (const waiting of keys) {
+          const { key, answer } =
+            typeof waiting === 'string'
+              ? { key: waiting, answer: { result: { what: 'daemon-reload', ...reloaded } } }
+              : waiting;
+          call.post('manager', { type: 'carried-out', key, answer });
+        }
       }),
       tellGenerator: effect((_call, { path, ended }: { path: string; ended: Ended | null }) => {
         if (ended !== null && 'exited' in ended && ended.exited === 0) return;

@@ -55,8 +55,11 @@ interface Regenerating {
   /** The number of the first of them; each run of generators has numbers of its own. */
   readonly from: number;
   readonly left: number;
-  readonly keys: readonly string[];
+  readonly keys: readonly Waiting[];
 }
+
+/** A change that waits for units to be loaded anew: its key, and its answer where that is known before. */
+export type Waiting = string | { readonly key: string; readonly answer: unknown };
 
 /** Numbers of generators at boot are below it. */
 const RUNS_OF_BOOT = 10_000;
@@ -91,8 +94,13 @@ export type ManagerEvent =
   | (At & { readonly type: 'carried-out'; readonly key: string; readonly answer: unknown })
   | (At & { readonly type: 'effect-failed'; readonly effect: string })
   | (At & { readonly type: 'forked'; readonly run: number; readonly serial: number })
-  /** Load units anew, after these generators; `key`: the change that asked for it, or empty. */
-  | (At & { readonly type: 'regenerate'; readonly key: string; readonly generators: readonly Generator[] })
+  /** Load units anew, after these generators; `key`: the change that asked for it, or empty; `answer`: its, if it is known. */
+  | (At & {
+      readonly type: 'regenerate';
+      readonly key: string;
+      readonly generators: readonly Generator[];
+      readonly answer?: unknown;
+    })
   /** No job is left in the table. */
   | (At & { readonly type: 'idle' })
   /** Load units anew: SIGHUP, or a client's change that needs it. */
@@ -204,7 +212,7 @@ export const managerMachine = setup({
     leave: effect<{ cores: number }>(),
     log: effect<{ level: string; message: string }>(),
     /** Units are loaded anew, and the changes answered that wait for it. */
-    finishReload: effect<{ keys: readonly string[] }>(),
+    finishReload: effect<{ keys: readonly Waiting[] }>(),
     /** Say how a generator ended, unless it ended well. */
     tellGenerator: effect<{ path: string; ended: unknown }>(),
     killGenerators: effect<{ serials: readonly number[] }>(),
@@ -342,7 +350,8 @@ export const managerMachine = setup({
     },
     regenerate: {
       actions: enqueueActions(({ context, event, enqueue }) => {
-        const keys = event.key === '' ? [] : [event.key];
+        const { key, answer } = event;
+        const keys: Waiting[] = key === '' ? [] : [answer === undefined ? key : { key, answer }];
         const now = context.regenerating ?? null;
         if (now !== null) {
           enqueue({ type: 'setRegenerating', params: { ...now, keys: [...now.keys, ...keys] } });

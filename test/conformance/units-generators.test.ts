@@ -42,7 +42,7 @@ const OPTIONS = [
   'x-systemd.device-timeout=10', 'x-systemd.device-timeout=infinity', 'x-systemd.device-timeout=bad', 'x-systemd.device-timeout=0', 'comment=systemd.device-timeout=5', 'x-systemd.mount-timeout=90', 'x-systemd.mount-timeout=1h30m',
   'x-systemd.mount-timeout=0', 'x-systemd.makefs', 'x-systemd.growfs', 'x-systemd.rw-only', 'x-initrd.mount', 'pri=5', 'discard', 'size=50%', 'subvol=a\\134,b', 'errors=remount-ro', '', 'noauto=x', 'x-systemd.device-bound', 'user_xattr', 'x-systemd.automount=1', 'x-systemd.makefs=1', 'nofail,fail', 'noauto,auto', 'sw', 'context="a,b"',
 ]; // biome-ignore format: a list of words
-const WORDS = ['fstab=no', 'fstab=1', 'rd.fstab=0', 'fstab=x', 'systemd.swap=no', 'systemd.swap=1', 'systemd.swap', 'systemd.volatile=state', 'systemd.volatile=yes', 'systemd.volatile=overlay', 'quiet', 'root=/dev/sda1', 'ro', 'fstab', 'rd.systemd.swap=0', 'root=UUID=aa']; // biome-ignore format: a list of words
+const WORDS = ['fstab=no', 'fstab=1', 'rd.fstab=0', 'fstab=x', 'systemd.swap=no', 'systemd.swap=1', 'systemd.swap', 'systemd.volatile=state', 'systemd.volatile=yes', 'systemd.volatile=overlay', 'quiet', 'root=/dev/sda1', 'ro', 'fstab', 'rd.systemd.swap=0', 'root=UUID=aa', 'rw', 'rootflags=subvol=a', 'rootfstype=ext4', 'mount.usr=/dev/sdb1', 'mount.usrfstype=ext4', 'mount.usrflags=ro', 'root=gpt-auto', 'root=tmpfs']; // biome-ignore format: a list of words
 
 const LINKS = { '/link': '-> /srv/real', '/dangling': '-> srv/not-there', '/srv/x-y': '-> ../mnt' };
 

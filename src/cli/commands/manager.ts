@@ -94,6 +94,7 @@ async function daemonReload(call: Call): Promise<number> {
   if (!dryRun && !call.json && !call.quiet) for (const line of lines) context.err(`${line}\n`);
   const none = 'Nothing would change for the units in memory.';
   call.print({ findings, changes, dryRun }, () => (dryRun ? (lines.length === 0 ? [none] : lines) : []));
+  if (dryRun && !call.json) call.warn('Generators were not run for this: what they would make anew is not in it.');
   if (findings > 0 && !call.json)
     call.warn(`${findings} ${findings === 1 ? 'thing' : 'things'} to know about unit files; see: sctl findings`);
   return 0;

@@ -2,7 +2,8 @@
  * Mounts and swaps of /etc/fstab as units.
  *
  * Each entry becomes one unit with what its options say, linked to the target that wants it; helpers for checking, making and
- * growing file systems hang on it. The initial RAM disk's part (root=, mount.usr=) is in fstab-initrd.ts.
+ * growing file systems hang on it. What root=, rootflags=, rootfstype= and
+ * mount.usr= ask for is mounted by the initial RAM disk or the kernel; as Debian's program, this one does nothing with them here.
  * Source: systemd-fstab-generator(8), systemd.mount(5) and systemd.swap(5), "fstab"; compared with Debian's program.
  */
 import { mangleName, pathToName, simplifyPath } from '../names.ts';

@@ -71,11 +71,32 @@ describe.skipIf(missing !== undefined)(`daemon-reload ${missing ?? ''}`, () => {
     expect(system.sctl('show', '-P', 'Description', 'made.service').stdout).toBe('run 2\n');
   });
 
+  test('enabling a unit runs it again before units are loaded anew, unless --no-reload is given', () => {
+    write(`${UNITS}/extra.service`, unit('[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=default.target\n'));
+    const runs = () => Number(system.inside('cat', '/run/count').stdout);
+    const before = runs();
+    const enabled = system.sctl('enable', '--runtime', 'extra.service');
+    expect([enabled.status, enabled.stderr]).toEqual([
+      0,
+      expect.stringMatching(/default\.target\.wants\/extra\.service/),
+    ]);
+    expect(runs()).toBe(before + 1);
+    expect(system.sctl('show', '-P', 'Description', 'made.service').stdout).toBe(`run ${before + 1}\n`);
+    expect(system.sctl('disable', '--runtime', '--no-reload', 'extra.service')).toMatchObject({ status: 0 });
+    expect(runs()).toBe(before + 1);
+  });
+
+  test('a dry run says that no generator was run', () => {
+    const before = system.inside('cat', '/run/count').stdout;
+    expect(system.sctl('daemon-reload', '--dry-run').stderr).toMatch(/^Generators were not run/m);
+    expect(system.inside('cat', '/run/count').stdout).toBe(before);
+  });
+
   test('a generator that fails is told, and keeps nothing from being loaded', async () => {
     write('/run/fail', '');
     reload();
     await eventually('it is told', () => /generator ended with status=7/.test(coreLog()), 20);
-    expect(system.sctl('show', '-P', 'Description', 'made.service').stdout).toBe('run 3\n');
+    expect(system.sctl('show', '-P', 'Description', 'made.service').stdout).toBe('run 4\n');
     expect(system.inside('rm', '/run/fail').status).toBe(0);
   });
 
