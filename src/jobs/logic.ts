@@ -38,6 +38,7 @@ import * as paged from './paged.ts';
 import { isRefusal, partsOf, plan } from './plan.ts';
 import { forgettable, level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
 import { diff, type JobsState, load, patch, save } from './saved.ts';
+import { asked, type Fate, fateOf, supervisorsOf } from './supervise.ts';
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
   ActiveState,
@@ -53,7 +54,7 @@ import type {
   UnitChange,
   UnitStates,
 } from './types.ts';
-import { passages } from './verbs.ts';
+import { goesDown, isDown, passages } from './verbs.ts';
 import { requestWords } from './words.ts';
 
 /** The rules start or stop one unit at most this often in so long; after that they try again when the time is over (systemd: 16 in 10 s). */
@@ -123,7 +124,7 @@ export type JobsEffect =
   | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
   /** Jobs wait, and nothing can move them any more. Told once, when it comes about. */
   | { readonly type: 'stalled'; readonly params: Stall }
-  /** JobTimeoutAction= of a unit whose job timed out; never `none`. */
+  /** JobTimeoutAction= of a unit whose job timed out, or OnEscalate= of one that gave its members up; never `none`. */
   | {
       readonly type: 'jobTimeoutAction';
       readonly params: { readonly unit: string; readonly action: string; readonly rebootArgument: string };
@@ -167,6 +168,7 @@ export interface JobsStep {
 }
 
 const INITIAL: JobsState = {
+  supervised: paged.EMPTY,
   table: EMPTY_TABLE,
   seen: paged.EMPTY,
   limits: paged.EMPTY,
@@ -216,6 +218,7 @@ class Turn {
   readonly #durations: paged.Draft<Durations>;
   readonly #plans: paged.Draft<KeptPlan>;
   readonly #confirmations: paged.Draft<Confirmation>;
+  readonly #supervised: paged.Draft<readonly number[]>;
   readonly #states: UnitStates;
   readonly #work: Work;
   readonly #effects: AnyEffect[] = [];
@@ -233,6 +236,7 @@ class Turn {
     this.#durations = new paged.Draft(state.durations);
     this.#plans = new paged.Draft(state.plans);
     this.#confirmations = new paged.Draft(state.confirmations);
+    this.#supervised = new paged.Draft(state.supervised);
     this.#states = { active: (unit) => this.#seen.get(unit) ?? world.states.active(unit) };
     this.#work = new Work(state.table, this.#graph, this.#states, event.atMs ?? 0);
   }
@@ -249,6 +253,7 @@ class Turn {
     if (stalled !== undefined) this.#effect({ type: 'stalled', params: stalled });
     for (const unit of [...this.#touched].sort()) this.#applyLevel(unit);
     const snapshot: JobsState = {
+      supervised: this.#supervised.done(),
       table,
       seen: this.#seen.done(),
       limits: this.#limits.done(),
@@ -304,10 +309,34 @@ class Turn {
   }
 
   #request(request: JobRequest, client: unknown): void {
-    const planned = this.#planAndInstall(request);
+    const planned = this.#isOwnRestart(request, client) ? this.#restartItself(request) : this.#planAndInstall(request);
+    if (planned === undefined) return;
     if ('refused' in planned) this.#tryAgain(request, planned.refused);
     if (client === undefined) return;
     this.#effect({ type: 'answer', params: { client, answer: planned } });
+  }
+
+  /** Restart= at work: a unit asks for its own restart. */
+  #isOwnRestart({ verb, units }: JobRequest, client: unknown): boolean {
+    const asker = (client as { readonly unit?: string } | undefined)?.unit;
+    return asker !== undefined && verb === 'restart' && units.length === 1 && units[0] === asker;
+  }
+
+  /** Its supervisors count it, and may want others to go with it; undefined: one gave up, and stops it. */
+  #restartItself(request: JobRequest): RequestAnswer | undefined {
+    const [unit = ''] = request.units;
+    const fates = this.#fates(unit, request.by);
+    const over = fates.find(({ verdict }) => verdict === 'escalate');
+    if (over !== undefined) {
+      this.#escalate(over);
+      return undefined;
+    }
+    const sharing = fates.filter(({ others }) => others.length > 0);
+    if (sharing.length === 0) return this.#planAndInstall(request);
+    const units = [...new Set([unit, ...sharing.flatMap(({ others }) => others)])];
+    const answer = this.#planAndInstall({ ...request, units, by: sharing.map(({ why }) => why).join('; ') });
+    // Others that cannot be restarted now keep no unit from restarting itself.
+    return 'refused' in answer ? this.#planAndInstall(request) : answer;
   }
 
   #planAndInstall(request: JobRequest): RequestAnswer {
@@ -370,6 +399,46 @@ class Turn {
     const wanted = this.#work.unitChanged(passage) === 'expected';
     if (!wanted) this.#requestByRule(unexpected(this.#reactWorld(), passage));
     this.#requestByRule(triggered(this.#graph, passage));
+    this.#supervise(passage, job?.type);
+  }
+
+  /** What the supervisors of a unit that failed decide; each failure is written down. */
+  #fates(unit: string, how: string, hopeless = false): readonly Fate[] {
+    return supervisorsOf(this.#reactWorld(), unit)
+      .filter((supervisor) => !goesDown(this.#work.jobOf(supervisor)?.type ?? 'nop'))
+      .map((supervisor) => {
+        const failures = this.#supervised.get(supervisor) ?? [];
+        const fate = fateOf(this.#reactWorld(), supervisor, unit, {
+          nowMs: this.#event.atMs ?? 0,
+          how,
+          failures,
+          hopeless,
+        });
+        this.#supervised.set(supervisor, fate.failures);
+        return fate;
+      });
+  }
+
+  /** A failure that no job wanted: its supervisors restart the unit and those that share its fate, or give up. */
+  #supervise({ unit, before, after, restarting, result = '' }: Passage, job: JobType | undefined): void {
+    if (isDown(after) && this.#supervised.get(unit) !== undefined) this.#supervised.delete(unit);
+    if (after !== 'failed' || before === 'failed' || restarting || (job !== undefined && goesDown(job))) return;
+    for (const fate of this.#fates(unit, result, result === 'start-limit-hit')) {
+      if (fate.verdict === 'escalate') this.#escalate(fate);
+      else this.#requestByRule([asked('restart', [unit, ...fate.others], fate.why)]);
+    }
+  }
+
+  #escalate({ supervisor, stops, outcome, why }: Fate): void {
+    this.#effect({ type: 'log', params: { level: 'warning', unit: supervisor, message: why } });
+    this.#supervised.delete(supervisor);
+    if (stops.length > 0) this.#requestAll([asked('stop', stops, why)]);
+    if ('unit' in outcome) this.#requestAll([asked('start', [outcome.unit], why)]);
+    else if (outcome.action !== 'none')
+      this.#effect({
+        type: 'jobTimeoutAction',
+        params: { unit: supervisor, action: outcome.action, rebootArgument: '' },
+      });
   }
 
   /** The unit was asked and says no, or something that had to be asked before it. */

@@ -10,6 +10,8 @@ import { fromParts, type JobTable, listJobs } from './table.ts';
 import type { ActiveState, Cut, InstalledJob } from './types.ts';
 
 export interface JobsState {
+  /** When members failed, by supervising unit, newest first; CLOCK_MONOTONIC ms. */
+  readonly supervised: Paged<readonly number[]>;
   readonly table: JobTable;
   /** ActiveState by unit, as told. */
   readonly seen: Paged<ActiveState>;
@@ -36,9 +38,10 @@ interface Saved {
   readonly durations?: Readonly<Record<string, Durations>>;
   readonly plans?: Readonly<Record<string, KeptPlan>>;
   readonly confirmations?: Readonly<Record<string, Confirmation>>;
+  readonly supervised?: Readonly<Record<string, readonly number[]>>;
 }
 
-const PARTS = ['jobs', 'cuts', 'seen', 'limits', 'durations', 'plans', 'confirmations'] as const;
+const PARTS = ['jobs', 'cuts', 'seen', 'limits', 'durations', 'plans', 'confirmations', 'supervised'] as const;
 type Parts = { readonly [Part in (typeof PARTS)[number]]: Paged<unknown> };
 const partsOf = ({ table, ...rest }: JobsState): Parts => ({ jobs: table.jobs, cuts: table.cuts, ...rest });
 
@@ -50,7 +53,7 @@ export function save(state: JobsState): any {
 export function load(saved: unknown, version: number): JobsState {
   if (version !== 1) throw new Error(`jobs saved as version ${version}, this is version 1`);
   const form = saved instanceof Patched ? saved.toJSON() : saved;
-  const { nextId, jobs, cuts, seen, limits, durations, plans, confirmations } = form as Saved;
+  const { nextId, jobs, cuts, seen, limits, durations, plans, confirmations, supervised } = form as Saved;
   if (!Number.isSafeInteger(nextId)) throw new Error('jobs saved without a next id');
   return {
     table: fromParts(nextId, Object.values(jobs), Object.entries(cuts)),
@@ -59,6 +62,7 @@ export function load(saved: unknown, version: number): JobsState {
     durations: paged.fromEntries(Object.entries(durations ?? {})),
     plans: paged.fromEntries(Object.entries(plans ?? {})),
     confirmations: paged.fromEntries(Object.entries(confirmations ?? {})),
+    supervised: paged.fromEntries(Object.entries(supervised ?? {})),
   };
 }
 

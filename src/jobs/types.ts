@@ -54,6 +54,7 @@ export type ActiveState =
 /** What the engine asks of a unit's settings; a loaded unit's `unit` section fits as it is. */
 export type JobSettings = Pick<
   UnitSection,
+  | 'Supervisor'
   | 'AllowIsolate'
   | 'IgnoreOnIsolate'
   | 'StopWhenUnneeded'

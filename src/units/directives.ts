@@ -17,6 +17,7 @@ import {
 } from './directives/others.ts';
 import { serviceDirectives } from './directives/service.ts';
 import { socketDirectives } from './directives/socket.ts';
+import { supervisorDirectives } from './directives/supervise.ts';
 import { installDirectives, unitDirectives } from './directives/unit.ts';
 import { nearest } from './finding.ts';
 import type { UnitType } from './types.ts';
@@ -36,6 +37,7 @@ export const DIRECTIVES: readonly Directive[] = [
   ...swapDirectives,
   ...sliceDirectives,
   ...scopeDirectives,
+  ...supervisorDirectives,
 ];
 
 const BY_SECTION: ReadonlyMap<string, ReadonlyMap<string, Directive>> = (() => {
@@ -65,7 +67,8 @@ export function sectionOf(type: UnitType): string | undefined {
 /** Sections that a unit of this type may have. */
 export function sectionsOf(type: UnitType): readonly string[] {
   const own = sectionOf(type);
-  return own === undefined ? ['Unit', 'Install'] : ['Unit', 'Install', own];
+  const sections = own === undefined ? ['Unit', 'Install'] : ['Unit', 'Install', own];
+  return type === 'target' || type === 'slice' ? [...sections, 'X-Supervisor'] : sections;
 }
 
 /** Is it a section of some unit type? */
@@ -73,9 +76,9 @@ export function isSection(name: string): boolean {
   return BY_SECTION.has(name);
 }
 
-/** Sections and keys whose names start with X- are for others. */
+/** Sections and keys whose names start with X- are for others; but [X-Supervisor] is ours. */
 export function isExtension(name: string): boolean {
-  return name.startsWith('X-');
+  return name.startsWith('X-') && name !== 'X-Supervisor';
 }
 
 /** What a person may have meant by an unknown key: the same key in another section of the type, or a similar one. */

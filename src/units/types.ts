@@ -121,7 +121,21 @@ export interface Condition {
 }
 
 /** [Unit], as far as it is not edges. */
+/** [X-Supervisor] of a target or slice: what is done when one of its members fails (docs/guide/supervision.md). */
+export interface MemberSupervision {
+  readonly Strategy: 'one_for_one' | 'one_for_all' | 'rest_for_one';
+  /** More failures than this within the period, and the unit gives its members up. */
+  readonly Intensity: number;
+  readonly Period: Span;
+  /** `stop`, an action of FailureAction=, or the name of a unit to start. */
+  readonly OnEscalate: string;
+  /** Its first setting that counts. */
+  readonly at: At;
+}
+
 export interface UnitSection {
+  /** Of targets and slices with such a section. */
+  readonly Supervisor?: MemberSupervision;
   readonly Description: string;
   readonly Documentation: readonly string[];
   readonly DefaultDependencies: boolean;

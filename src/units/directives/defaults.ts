@@ -7,6 +7,10 @@
 /** `key value`, one a line; `Section.key` where a section differs from others. */
 const DEFAULTS = `
 DefaultDependencies yes
+Strategy one_for_one
+Intensity 3
+Period 1min
+OnEscalate stop
 CollectMode inactive
 OnFailureJobMode replace
 OnSuccessJobMode fail

@@ -79,7 +79,7 @@ export function graphOf(
 }
 
 function factsOf(name: string, unit: Declared): UnitFacts {
-  const settings = Object.fromEntries(Object.entries(unit).filter(([key]) => key in SETTINGS));
+  const settings = Object.fromEntries(Object.entries(unit).filter(([key]) => key in SETTINGS || key === 'Supervisor'));
   return {
     name,
     type: name.slice(name.lastIndexOf('.') + 1) as UnitType,

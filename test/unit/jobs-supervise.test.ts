@@ -1,0 +1,187 @@
+/** [X-Supervisor]: who shares a failure, when a group is given up, and what the job engine makes of it. */
+import { describe, expect, test } from 'vitest';
+import { createSim } from '../../src/host/sim/index.ts';
+import { fateOf, membersOf, supervisorsOf } from '../../src/jobs/supervise.ts';
+import type { ActiveState } from '../../src/jobs/types.ts';
+import type { ActorHost } from '../../src/supervisor/index.ts';
+import type { MemberSupervision } from '../../src/units/types.ts';
+import { bootCore, Clients, shownUnits, simOptions } from '../simulation/machine.ts';
+import { type Declared, graphOf, statesOf } from './support/job-world.ts';
+
+const supervision = (more: Partial<MemberSupervision> = {}): MemberSupervision => ({
+  Strategy: 'one_for_one',
+  Intensity: 2,
+  Period: 10_000,
+  OnEscalate: 'stop',
+  at: { file: '/etc/app.target', line: 7, column: 1 },
+  ...more,
+});
+
+const UNITS: Record<string, Declared> = {
+  'db.service': {},
+  'web.service': { After: 'cache.service' },
+  'cache.service': { After: 'db.service' },
+  'aside.service': {},
+  'off.service': { After: 'db.service' },
+};
+const UP: Record<string, ActiveState> = {
+  'app.target': 'active',
+  'db.service': 'failed',
+  'web.service': 'active',
+  'cache.service': 'active',
+  'aside.service': 'active',
+};
+
+function world(more: Partial<MemberSupervision> = {}, states = UP) {
+  const graph = graphOf({
+    ...UNITS,
+    'app.target': {
+      Wants: 'db.service web.service cache.service off.service',
+      Requires: 'aside.service',
+      Supervisor: supervision(more),
+    },
+  });
+  return { graph, states: statesOf(states) };
+}
+
+const failure = (more: object = {}) => ({ nowMs: 50_000, how: 'exit-code', failures: [], hopeless: false, ...more });
+
+describe('who shares a failure', () => {
+  test.each([
+    ['one_for_one', []],
+    ['one_for_all', ['aside.service', 'cache.service', 'web.service']],
+    ['rest_for_one', ['cache.service', 'web.service']],
+  ] as const)('%s restarts of those that are up also %j', (Strategy, others) => {
+    const fate = fateOf(world({ Strategy }), 'app.target', 'db.service', failure());
+    expect(fate).toMatchObject({ verdict: 'restart', others, failures: [50_000] });
+    expect(fate.why).toBe(`${Strategy} by [X-Supervisor] of app.target (/etc/app.target:7): db.service: exit-code`);
+  });
+
+  test('a target supervises what it wants and requires, while it is up', () => {
+    const { graph, states } = world();
+    expect(membersOf(graph, 'app.target')).toEqual([
+      'aside.service',
+      'cache.service',
+      'db.service',
+      'off.service',
+      'web.service',
+    ]);
+    expect(supervisorsOf({ graph, states }, 'db.service')).toEqual(['app.target']);
+    expect(supervisorsOf({ graph, states: statesOf({}) }, 'db.service')).toEqual([]);
+  });
+
+  test('a slice supervises the units in it and below it, but not those of a slice with a section of its own', () => {
+    const Supervisor = supervision();
+    const graph = graphOf({
+      'a.slice': { Supervisor },
+      'a-b.slice': { InSlice: 'a.slice' },
+      'a-c.slice': { InSlice: 'a.slice', Supervisor },
+      'one.service': { InSlice: 'a.slice' },
+      'two.service': { InSlice: 'a-b.slice' },
+      'three.service': { InSlice: 'a-c.slice' },
+      'fixed.service': { InSlice: 'a.slice', perpetual: true },
+    });
+    const states = statesOf({ 'a.slice': 'active', 'a-b.slice': 'active', 'a-c.slice': 'active' });
+    expect(membersOf(graph, 'a.slice')).toEqual(['one.service', 'two.service']);
+    expect(supervisorsOf({ graph, states }, 'two.service')).toEqual(['a.slice']);
+    expect(supervisorsOf({ graph, states }, 'three.service')).toEqual(['a-c.slice']);
+  });
+});
+
+describe('when a group is given up', () => {
+  test('failures count within the period; one more than the intensity stops the unit and its members', () => {
+    const before = failure({ failures: [49_000, 45_000, 39_999] });
+    const fate = fateOf(world(), 'app.target', 'db.service', before);
+    expect(fate).toMatchObject({
+      verdict: 'escalate',
+      failures: [50_000, 49_000, 45_000],
+      outcome: { action: 'none' },
+    });
+    expect(fate.stops).toEqual(['app.target', 'aside.service', 'cache.service', 'web.service']);
+    expect(fate.why).toContain('more than 2 failures in 10 s');
+    const later = fateOf(world(), 'app.target', 'db.service', failure({ failures: [49_000, 39_999] }));
+    expect(later).toMatchObject({ verdict: 'restart', failures: [50_000, 49_000] });
+  });
+
+  test('a start limit that forbids the restart gives up at once; OnEscalate= is an action or a unit', () => {
+    const hopeless = failure({ hopeless: true });
+    for (const [OnEscalate, outcome] of [
+      ['stop', { action: 'none' }],
+      ['reboot-force', { action: 'reboot-force' }],
+      ['alarm.service', { unit: 'alarm.service' }],
+    ] as const)
+      expect(fateOf(world({ OnEscalate }), 'app.target', 'db.service', hopeless)).toMatchObject({
+        verdict: 'escalate',
+        outcome,
+      });
+  });
+});
+
+describe('on the real core', () => {
+  const plain = (lines: string) => `[Unit]\nDefaultDependencies=no\n${lines}`;
+  const service = (path: string, lines = '', more = '') => plain(`${lines}\n[Service]\nExecStart=${path}\n${more}`);
+  const daemons = (keys: string, restart = '') => ({
+    'app.target': plain(`Wants=db.service web.service aside.service\n[X-Supervisor]\n${keys}`),
+    'db.service': service('/bin/db', 'StartLimitBurst=0', restart),
+    'web.service': service('/bin/web', 'After=db.service'),
+    'aside.service': service('/bin/aside'),
+    'alarm.service': service('/bin/alarm'),
+  });
+
+  /** Start app.target, end /bin/db so often by SIGABRT, one a second, and see how often what was started, and what is up at the end. */
+  function play(units: Record<string, string>, deaths: number, crash = false) {
+    const programs = Object.fromEntries(['db', 'web', 'aside', 'alarm'].map((name) => [`/bin/${name}`, {}]));
+    const sim = createSim(simOptions({ units, programs }));
+    const clients = new Clients(sim, [{ atMs: 10, verb: 'start', units: ['app.target'] }]);
+    let core: ActorHost | undefined;
+    sim.boot((host) => {
+      core = bootCore(host);
+      clients.reconnect();
+    });
+    for (let death = 1; death <= deaths; death += 1) {
+      sim.at(death * 1_000, () => {
+        const db = sim.processes.all().find(({ unit }) => unit === 'db.service');
+        if (db !== undefined) sim.signal(db.pid, 6);
+      });
+      if (crash) sim.at(death * 1_000 + 500, () => sim.killCore());
+    }
+    sim.run(10_000);
+    const starts: Record<string, number> = {};
+    for (const { unit } of sim.started) starts[unit] = (starts[unit] ?? 0) + 1;
+    const shown = shownUnits(core as ActorHost);
+    const up = Object.keys(shown).filter(
+      (name) => shown[name]?.active === 'active' && !name.endsWith('.slice') && name !== 'default.target',
+    );
+    return { starts, up, log: sim.log.map(({ message }) => message) };
+  }
+  const ALL = ['aside.service', 'db.service', 'web.service'];
+
+  test.each([
+    ['one_for_one', { 'db.service': 2, 'web.service': 1, 'aside.service': 1 }],
+    ['rest_for_one', { 'db.service': 2, 'web.service': 2, 'aside.service': 1 }],
+    ['one_for_all', { 'db.service': 2, 'web.service': 2, 'aside.service': 2 }],
+  ])('%s, of a service without Restart= and of one with it', (strategy, starts) => {
+    for (const restart of ['', 'Restart=always\n']) {
+      const played = play(daemons(`Strategy=${strategy}\n`, restart), 1);
+      expect(played.starts).toEqual(starts);
+      expect(played.up).toEqual(expect.arrayContaining([...ALL, 'app.target']));
+    }
+  });
+
+  test.each([false, true])(
+    'past the intensity members and target are stopped, and OnEscalate= is started; core killed in between: %s',
+    (crash) => {
+      for (const restart of ['', 'Restart=always\n']) {
+        const played = play(daemons('Intensity=2\nPeriod=1min\nOnEscalate=alarm.service\n', restart), 4, crash);
+        expect(played.starts).toEqual({ 'db.service': 3, 'web.service': 1, 'aside.service': 1, 'alarm.service': 1 });
+        for (const name of [...ALL, 'app.target']) expect(played.up).not.toContain(name);
+      }
+    },
+  );
+
+  test('failures further apart than the period do not add up', () => {
+    const played = play(daemons('Intensity=1\nPeriod=900ms\n'), 5);
+    expect(played.starts['db.service']).toBe(6);
+    expect(played.up).toContain('app.target');
+  });
+});
