@@ -185,14 +185,15 @@ export function readUnitText(text: string, file: string): UnitText {
     });
   };
 
+  const onlyNewlines = !text.includes('\r') && !text.includes('\0');
   while (position < text.length) {
     lineNumber += 1;
-    let end = position;
-    let code = 0;
-    while (end < text.length) {
-      code = text.charCodeAt(end);
-      if (code === 10 || code === 13 || code === 0) break;
+    let end = onlyNewlines ? text.indexOf('\n', position) : position;
+    if (end < 0) end = text.length;
+    let code = end < text.length ? text.charCodeAt(end) : 0;
+    while (end < text.length && code !== 10 && code !== 13 && code !== 0) {
       end += 1;
+      code = text.charCodeAt(end);
     }
     const lineStart = position;
     position = end + 1;

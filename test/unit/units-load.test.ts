@@ -59,6 +59,22 @@ describe('finding a unit', () => {
     expect([unit.fragmentPath, unit.unit.Description]).toEqual([`${ETC}/a.service`, 'mine']);
   });
 
+  test('what no file sets is shared by units and cannot be changed, and what one sets is its own', () => {
+    const { load } = loaderOf({
+      [`${ETC}/a.service`]: `[Service]\nExecStart=/bin/true\nEnvironment=A=1\nSuccessExitStatus=7\nUser=me\n`,
+      [`${ETC}/b.service`]: `[Service]\nExecStart=/bin/true\n`,
+    });
+    const [a, b] = [load('a.service').service, load('b.service').service];
+    expect([b?.Environment, b?.SuccessExitStatus, b?.User]).toEqual([[], { statuses: [], signals: [] }, '']);
+    expect([a?.Environment, a?.SuccessExitStatus.statuses, a?.User]).toEqual([['A=1'], [7], 'me']);
+    expect(a?.ExecStop).toBe(b?.ExecStop);
+    expect([b?.ExecStop, b?.SuccessExitStatus, b?.SuccessExitStatus.statuses].map(Object.isFrozen)).toEqual([
+      true,
+      true,
+      true,
+    ]);
+  });
+
   test('what is not there is not found, and nothing else happens', () => {
     expect(loaderOf({}).load('a.service')).toMatchObject({ loadState: 'not-found', fragmentPath: '', edges: [] });
   });
@@ -754,5 +770,30 @@ describe('robustness', () => {
     expect(loader.load('a.service').unit.Description).toBe('a.service');
     loader.refresh();
     expect(loader.load('a.service').unit.Description).toBe('new');
+  });
+});
+
+describe('names that every object knows', () => {
+  test('are keys and sections like others: told, left out, and harmless', () => {
+    const odd = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
+    const text = [
+      ...odd.map((name) => `[${name}]\na=b\n`),
+      `[Unit]\n${odd.map((name) => `${name}=1\n${name}=2\n`).join('')}`,
+      `[Service]\n${odd.map((name) => `${name}=1\n`).join('')}ExecStart=/bin/true\nRestrictAddressFamilies=constructor\n`,
+    ].join('');
+    const loader = createUnitLoader({
+      files: memoryFiles({ '/u/a.service': text }),
+      facts: testFacts,
+      paths: plainPaths(['/u']),
+    });
+    const unit = loader.load('a.service');
+    expect(unit.loadState).toBe('loaded');
+    for (const name of odd) {
+      expect(unit.findings.map(({ what }) => what)).toEqual(
+        expect.arrayContaining([`[${name}]`, expect.stringMatching(`^${name}=`)]),
+      );
+    }
+    expect(Object.getPrototypeOf(unit.raw)).toBe(Object.prototype);
+    expect(JSON.parse(JSON.stringify(unit.raw)).ExecStart).toHaveLength(1);
   });
 });
