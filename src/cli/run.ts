@@ -138,7 +138,10 @@ async function runWord(
 
 /** Run a command line; `argv` without the program's name. Resolves to the exit status. */
 export async function main(argv: readonly string[], context: Context, client?: Client): Promise<number> {
-  const words = [...(CALLED_AS[basename(context.name)] ?? []), ...argv];
+  const words = [
+    ...(Object.hasOwn(CALLED_AS, basename(context.name)) ? CALLED_AS[basename(context.name)]! : []),
+    ...argv,
+  ];
   try {
     if (words[0] === '__shutdown') {
       const { shutdownWords } = await import('./commands/shutdown-words.ts');
@@ -155,7 +158,7 @@ export async function main(argv: readonly string[], context: Context, client?: C
       );
     if (word === 'help' || (word === undefined && rest.some((option) => option === '--help' || option === '-h'))) {
       const [about] = rest;
-      if (word === 'help' && about !== undefined && commands[about] !== undefined)
+      if (word === 'help' && about !== undefined && Object.hasOwn(commands, about))
         return await runWord(about, ['--help'], context, client);
       context.out(overview(context.name, false));
       return 0;

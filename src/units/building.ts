@@ -11,6 +11,7 @@ import { withOrigins } from './origin.ts';
 import { type Assignment, placeOf, type UnitText } from './reader.ts';
 import { type Expansion, type Specifiers, specifiersOf } from './specifiers.ts';
 import type { Condition, DependencyKind, Edge, Finding, Origin, UnitType } from './types.ts';
+import { addWritten } from './written.ts';
 
 /** Settings read from one unit's files at most. */
 const ASSIGNMENTS_MAX = 200_000;
@@ -124,10 +125,7 @@ class DraftBuilding implements Building, Context {
     if (!this.#sections.includes(section) || isExtension(key)) return;
     this.#current = assignment;
     this.#applied.push(assignment);
-    const raw = this.raw[key];
-    const written = { section, key, value, at: { file, line, column } };
-    if (raw === undefined) this.raw[key] = [written];
-    else raw.push(written);
+    addWritten(this.raw, { section, key, value, at: { file, line, column } });
     const row = directive(section, key);
     if (row === undefined) {
       const todo = suggestKey(this.name.type, section, key);

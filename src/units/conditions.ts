@@ -400,7 +400,7 @@ function hasCpuFeature(argument: string, cpuinfo: string, facts: MachineFacts): 
   if (!['x86-64', 'x86'].includes(architectureName(facts))) return false;
   const flags = /^flags\s*:\s*(.*)$/m.exec(cpuinfo)?.[1]?.split(' ') ?? [];
   const name = argument.toLowerCase();
-  return flags.includes(CPU_FLAGS[name] ?? name);
+  return flags.includes((Object.hasOwn(CPU_FLAGS, name) ? CPU_FLAGS[name] : undefined) ?? name);
 }
 
 /** systemd's names of the controllers that /proc/cgroups calls otherwise. */
@@ -462,7 +462,7 @@ function pressure(resource: 'memory' | 'cpu' | 'io', argument: string): Test {
     .split('/')
     .map((part) => part.trim());
   const most = parseFraction(limit ?? '', 1);
-  const field = WINDOWS[window];
+  const field = Object.hasOwn(WINDOWS, window) ? WINDOWS[window] : undefined;
   if (most === undefined || field === undefined) return known(false);
   const path = slice === '' ? `/proc/pressure/${resource}` : `/sys/fs/cgroup/${slicePath(slice)}/${resource}.pressure`;
   return reading([path], (text) => {

@@ -10,6 +10,7 @@
 import type { Draft } from './directives/draft.ts';
 import { setLinkage } from './linkage.ts';
 import type { DependencyKind, Edge, Origin, Unit, UnitType } from './types.ts';
+import { addWritten } from './written.ts';
 
 /** A unit of a type that sets nothing, as the loader begins with it. */
 export type Blank = (type: UnitType) => Draft;
@@ -214,10 +215,7 @@ function openUnit(
   });
   const raw: Record<string, Unit['raw'][string][number][]> = {};
   for (const [section, key, value, file, line, column] of lines) {
-    const written = { section, key, value, at: { file: files[file] as string, line, column } };
-    const known = raw[key];
-    if (known === undefined) raw[key] = [written];
-    else known.push(written);
+    addWritten(raw, { section, key, value, at: { file: files[file] as string, line, column } });
   }
   const mine = ownOf(type);
   return {

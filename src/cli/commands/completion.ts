@@ -170,7 +170,7 @@ complete -c sctl -s o -l output -x -a '(sctl __complete values output)'
 const SCRIPTS: Readonly<Record<string, string>> = { bash, zsh, fish };
 
 export async function run({ args, context }: Call): Promise<number> {
-  const script = SCRIPTS[args[0] ?? ''];
+  const script = Object.hasOwn(SCRIPTS, args[0] ?? '') ? SCRIPTS[args[0]!] : undefined;
   if (script === undefined)
     throw new CliError(`No completion for "${args[0]}": use one of ${Object.keys(SCRIPTS).join(', ')}.`);
   context.out(script);

@@ -51,7 +51,7 @@ const ALIASES: Readonly<Record<string, number>> = { panic: 0, error: 3, warn: 4 
 function priority(word: string): number | undefined {
   if (/^[0-7]$/.test(word)) return Number(word);
   const at = PRIORITIES.indexOf(word);
-  return at >= 0 ? at : ALIASES[word];
+  return at >= 0 ? at : Object.hasOwn(ALIASES, word) ? ALIASES[word] : undefined;
 }
 
 /** `err`, `3`, `warning..err`: a test; undefined: not understood. */

@@ -96,7 +96,8 @@ const whole =
     return parsed;
   };
 const TOS: Readonly<Record<string, number>> = { 'low-delay': 16, throughput: 8, reliability: 4, 'low-cost': 2 };
-const tos: Parser<Option> = (value, ctx, current) => TOS[value] ?? whole(0, 255)(value, ctx, current);
+const tos: Parser<Option> = (value, ctx, current) =>
+  (Object.hasOwn(TOS, value) ? TOS[value] : undefined) ?? whole(0, 255)(value, ctx, current);
 const device: Parser<Option> = (value, ctx) => {
   if (value === '' || value === '*') return '';
   if (isInterfaceName(value)) return value; // specifiers are not resolved here

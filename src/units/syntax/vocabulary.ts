@@ -98,7 +98,7 @@ let families: ReadonlySet<string> | undefined;
 /** The name of a family; undefined: none that sockets can have. */
 export function parseFamily(text: string): string | undefined {
   families ??= new Set(FAMILIES.trim().split(/\s+/));
-  const name = SAME_FAMILY[text] ?? text;
+  const name = (Object.hasOwn(SAME_FAMILY, text) ? SAME_FAMILY[text] : undefined) ?? text;
   return families.has(name) ? name : undefined;
 }
 
