@@ -13,7 +13,7 @@ export const RECORDINGS_MAX = 8;
 /** Size of one file, in characters. */
 export const RECORDING_CHARS = 4 * 1024 * 1024;
 /** Steps of one file: making the text takes time in which nothing else is done. */
-const STEPS = 512;
+const STEPS = 256;
 /** From one file to the next at least: a storm of failures must not become a storm of writing. */
 const PAUSE_MS = 5000;
 /** A failure that was written is not written again for so long. */

@@ -17,7 +17,22 @@ const SPOKEN = /((?:passw(?:or)?d|passphrase|secret|token|api[-_]?key)["']?\s*[=
 const IN_ADDRESS = /(:\/\/[^/\s:@]*:)[^/\s@]+@/g;
 
 /** A text whose own words say that a secret follows, without it. */
-export const maskedText = (text: string): string => text.replace(SPOKEN, `$1${MASK}`).replace(IN_ADDRESS, `$1${MASK}@`);
+export const maskedText = (text: string): string =>
+  // Both need one of these, and most texts have neither.
+  text.includes('=') || text.includes(':') ? text.replace(SPOKEN, `$1${MASK}`).replace(IN_ADDRESS, `$1${MASK}@`) : text;
+
+type KeyKind = 'environment' | 'secret' | 'plain';
+/** Keys are few and come again and again: how they were judged, up to so many of them. */
+const judged = new Map<string, KeyKind>();
+const JUDGED_MAX = 1024;
+
+function kindOf(key: string): KeyKind {
+  const known = judged.get(key);
+  if (known !== undefined) return known;
+  const kind = ENVIRONMENT.test(key) ? 'environment' : SECRET.test(key) ? 'secret' : 'plain';
+  if (judged.size < JUDGED_MAX) judged.set(key, kind);
+  return kind;
+}
 
 /** `NAME=value` without the value; a name alone stays. */
 const withoutValue = (text: string): string => {
@@ -48,11 +63,14 @@ export function masked(value: Json): Json {
   if (typeof value !== 'object' || value === null) return value;
   if (isArray(value)) return value.map(masked);
   const setsEnvironment = value['what'] === 'environment';
-  return Object.fromEntries(
-    Object.entries(value).map(([key, one]) => {
-      if (one === undefined) return [key, one];
-      if (ENVIRONMENT.test(key) || (setsEnvironment && key === 'set')) return [key, environment(one)];
-      return [key, SECRET.test(key) ? eachText(one, () => MASK) : masked(one)];
-    }),
-  );
+  const copy: Record<string, Json | undefined> = {};
+  for (const [key, one] of Object.entries(value)) {
+    // No name of ours, and assigning it would change what the copy is.
+    if (key === '__proto__') continue;
+    const kind = kindOf(key);
+    if (one === undefined) copy[key] = one;
+    else if (kind === 'environment' || (setsEnvironment && key === 'set')) copy[key] = environment(one);
+    else copy[key] = kind === 'secret' ? eachText(one, () => MASK) : masked(one);
+  }
+  return copy;
 }
