@@ -187,6 +187,7 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
       durations: now.durations,
     });
   };
+  /** What it waits for is looked up when somebody wants to know: of a target's job that may be ten thousand others. */
   const seen = (now: JobsState, job: InstalledJob): JobView => ({
     id: job.id,
     unit: job.unit,
@@ -196,7 +197,12 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
     by: job.by,
     created: stampOf(host, job.createdMs),
     started: job.startedMs === null ? undefined : stampOf(host, job.startedMs),
-    waits: waitsOf(job, now, world, actors().read<{ context: Partial<ServiceContext> }>(`unit:${job.unit}`)?.context),
+    get waits() {
+      const context = actors().read<{ context: Partial<ServiceContext> }>(`unit:${job.unit}`)?.context;
+      const value = waitsOf(job, now, world, context);
+      Object.defineProperty(this, 'waits', { value, enumerable: true });
+      return value;
+    },
   });
   return {
     list() {

@@ -377,10 +377,26 @@ const STRENGTHS = [
 
 /** The edge that stands for an ordering: a written one before an implied one, then by where it is written. */
 export function representative(graph: JobGraph, { later, earlier }: Ordering): Edge {
-  const edges = graph.edges(later, 'After').filter((edge) => edge.to === earlier);
+  const edges = edgesTo(graph.edges(later, 'After'), earlier);
   const rank = (edge: Edge) => `${'rule' in edge.origin ? 1 : 0} ${originWords(edge.origin)}`;
   const [best] = edges.sort((a, b) => byCodeUnit(rank(a), rank(b)));
   return best ?? { from: later, kind: 'After', to: earlier, origin: { rule: 'unknown' } };
+}
+
+/** Those of `edges` that lead to `to`. They are sorted by it, and a target may come after ten thousand units. */
+function edgesTo(edges: readonly Edge[], to: string): Edge[] {
+  let [from, end] = [0, edges.length];
+  while (from < end) {
+    const middle = (from + end) >> 1;
+    if (byCodeUnit((edges[middle] as Edge).to, to) < 0) from = middle + 1;
+    else end = middle;
+  }
+  const found: Edge[] = [];
+  for (let edge = edges[from]; edge?.to === to; edge = edges[from]) {
+    found.push(edge);
+    from += 1;
+  }
+  return found;
 }
 
 /** How strong an ordering is, and the edge that stands for it. */

@@ -37,13 +37,25 @@ export class NodeGroups implements CgroupPort {
 
   ensure(path: string): void {
     const directory = this.#at(path);
-    attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o755 }));
+    // As a rule the slice is there and the group is not: one call then, where the way from the top takes several.
+    const made = unless(['ENOENT', 'EEXIST'], directory, () => {
+      mkdirSync(directory, 0o755);
+      return true;
+    });
+    if (made === undefined) attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o755 }));
   }
 
   remove(path: string): boolean {
     if (path === '') return false;
+    // As a rule there is nothing below it.
+    if (this.#removeOne(path)) return true;
+    const children = this.children(path);
+    return children.length > 0 && children.every((child) => this.remove(`${path}/${child}`)) && this.#removeOne(path);
+  }
+
+  /** False: something is in it or below it. */
+  #removeOne(path: string): boolean {
     const directory = this.#at(path);
-    for (const child of this.children(path)) if (!this.remove(`${path}/${child}`)) return false;
     try {
       rmdirSync(directory);
       return true;

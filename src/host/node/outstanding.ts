@@ -21,17 +21,22 @@ export class Outstanding {
   /** Told of a unit none of whose spawns waits any more. */
   onFree: (unit: string) => void = () => {};
   readonly #spawns = new Map<string, Spawn>();
+  /** How many of each unit. */
+  readonly #waiting = new Map<string, number>();
 
   /** A spawn is asked for. */
   began(id: EffectId, tag: string): void {
-    clearTimeout(this.#spawns.get(tag)?.timer);
+    const former = this.#spawns.get(tag);
+    if (former === undefined) {
+      const unit = unitOfTag(tag);
+      this.#waiting.set(unit, (this.#waiting.get(unit) ?? 0) + 1);
+    } else clearTimeout(former.timer);
     this.#spawns.set(tag, { id, timer: setTimeout(() => this.#answered(tag), HOLD_MS).unref() });
   }
 
   /** Does a spawn of this unit wait for init's word? */
   holds(unit: string): boolean {
-    for (const tag of this.#spawns.keys()) if (unitOfTag(tag) === unit) return true;
-    return false;
+    return this.#waiting.has(unit);
   }
 
   onRecord(what: Report): void {
@@ -51,6 +56,12 @@ export class Outstanding {
     if (spawn === undefined) return;
     clearTimeout(spawn.timer);
     this.#spawns.delete(tag);
-    if (!this.holds(unitOfTag(tag))) this.onFree(unitOfTag(tag));
+    const unit = unitOfTag(tag);
+    const left = (this.#waiting.get(unit) ?? 1) - 1;
+    if (left > 0) this.#waiting.set(unit, left);
+    else {
+      this.#waiting.delete(unit);
+      this.onFree(unit);
+    }
   }
 }
