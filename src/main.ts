@@ -1,5 +1,6 @@
 /** Core on Node: the real host, and core over it. Started by init with the link as descriptor 0. */
 import { createCore } from './core.ts';
+import { inCharge, keepAside } from './host/node/aside.ts';
 import { checkAsked, createCheckHost } from './host/node/check.ts';
 import { createNodeHost } from './host/node/index.ts';
 import { readSettings } from './host/node/settings.ts';
@@ -21,6 +22,9 @@ function started<T>(start: () => T): T {
 declare const SYSMASTER_VERSION: string | undefined;
 /** Likewise: names the sources to the letter. */
 declare const SYSMASTER_BUILD: string | undefined;
+
+/** Set by start.ts: the text of this bundle, as the engine has it. */
+declare const SYSMASTER_SOURCE: () => string;
 
 const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
 const check = checkAsked(process.argv);
@@ -44,6 +48,10 @@ const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/s
 const host = started(() =>
   createNodeHost({
     runDirectory,
+    onReady: () => inCharge(runDirectory, __dirname),
+    ...(typeof SYSMASTER_SOURCE === 'undefined'
+      ? {}
+      : { beforeReexec: () => keepAside(runDirectory, SYSMASTER_SOURCE()) }),
     ...(settings.logTarget === undefined ? {} : { log: settings.logTarget }),
     ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
   }),

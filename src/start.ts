@@ -9,8 +9,28 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 
-const file = join(__dirname, 'core-bundle.cjs');
-const cache = join(__dirname, 'core.cache');
+/** Where core keeps the version before this one while this one is on trial (src/host/node/aside.ts). */
+const aside = join(process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster', 'previous');
+const directory = process.argv.includes('--check-checkpoint') ? __dirname : whose();
+const file = join(directory, 'core-bundle.cjs');
+const cache = join(directory, 'core.cache');
+
+/** The directory of the version to run: the one kept aside, if this one was tried and has never been in charge. */
+function whose(): string {
+  const trial = join(aside, 'trial');
+  try {
+    if (readFileSync(trial, 'latin1') === 'new') {
+      writeFileSync(trial, 'tried');
+      return __dirname;
+    }
+    process.stderr.write(`core: this version has ended before it was ready; back to the one before, in ${aside}\n`);
+    return aside;
+  } catch (error) {
+    // No trial, as a rule.
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return __dirname;
+  }
+}
 
 function cached(): Buffer | undefined {
   try {
@@ -23,7 +43,7 @@ function cached(): Buffer | undefined {
 }
 
 // The bundle is ASCII, and so are the names of its wrapper: one byte a character, half of what text takes otherwise.
-const source = `(function(require,__filename,__dirname){${readFileSync(file, 'latin1')}\n})`;
+const source = `(function(require,__filename,__dirname,SYSMASTER_SOURCE){${readFileSync(file, 'latin1')}\n})`;
 const cachedData = cached();
 const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
 // Not fatal, and not for the log, which is core's: it goes to where core's last words are kept.
@@ -31,8 +51,14 @@ if (script.cachedDataRejected === true)
   process.stderr.write(
     `core: ${cache}: made by another engine, with other options, or on another processor: not used\n`,
   );
-type Bundle = (require: NodeJS.Require, file: string, directory: string) => void;
-(script.runInThisContext() as Bundle)(createRequire(file), file, __dirname);
+type Bundle = (require: NodeJS.Require, file: string, directory: string, source: () => string) => void;
+const start = script.runInThisContext() as Bundle;
+/** The engine has the text in any case: what stands in the braces. */
+const text = () => {
+  const whole = start.toString();
+  return whole.slice(whole.indexOf('{') + 1, whole.lastIndexOf('}'));
+};
+start(createRequire(file), file, directory, text);
 
 /** Only for the rehearsal (scripts/rehearse.mjs): keep the code of what has run by now. */
 const keep = process.env['SYSMASTER_KEEP_CODE'];

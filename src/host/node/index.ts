@@ -38,6 +38,10 @@ export interface NodeHostOptions {
   /** Where core's log goes; as init's role asks for by default. */
   readonly log?: LogTarget;
   readonly logLevel?: Parameters<LogPort['log']>[0];
+  /** Core is in charge: init has been told so. */
+  readonly onReady?: () => void;
+  /** Core is about to leave for another version; what it throws is said, and it leaves. */
+  readonly beforeReexec?: () => void;
   /** What leaving means; ends the process at once by default. For tests. */
   readonly leave?: (status: number) => never;
 }
@@ -123,7 +127,19 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   sockets.prefetch(hello.fds.filter((name) => !/:[rw]$/.test(name)));
   const ownId = ownIds();
   const box = blackBoxSlot(sockets, ownId);
-  const init = new NodeInit(link, box);
+  const told = (work: (() => void) | undefined) => () => {
+    try {
+      work?.();
+    } catch (cause) {
+      if (codeOf(cause) === undefined) throw cause;
+      say(
+        'warning',
+        { why: String(cause) },
+        'the version before cannot be kept or removed: there may be no way back to it',
+      );
+    }
+  };
+  const init = new NodeInit(link, box, { ready: told(options.onReady), reexec: told(options.beforeReexec) });
   const processes = new NodeProcesses(
     link,
     groupPrefix(hello.cgroupRoot, readFileSync('/proc/self/mountinfo', 'utf8')),

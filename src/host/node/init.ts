@@ -6,16 +6,20 @@ import type { Link } from './link.ts';
 export class NodeInit implements InitPort {
   readonly #link: Link;
   readonly #blackBox;
+  readonly #told;
   #beatWanted = false;
 
-  /** @param blackBox descriptor of init's slot; kept open by the mapping alone */
-  constructor(link: Link, blackBox: number) {
+  /** @param blackBox descriptor of init's slot; kept open by the mapping alone
+   * @param told called after core is ready, and before it leaves */
+  constructor(link: Link, blackBox: number, told: { ready(): void; reexec(): void }) {
     this.#link = link;
+    this.#told = told;
     this.#blackBox = new addon.BlackBox(blackBox);
   }
 
   ready(): void {
     this.#link.send('ready');
+    this.#told.ready();
   }
 
   /** Sent once a round, by `flush`, so it tells of a real turn whatever the number of calls. */
@@ -40,6 +44,9 @@ export class NodeInit implements InitPort {
   }
 
   reexecCore(): void {
+    this.#told.reexec();
+    // Should the next core end before it has written anything, this one's leaving is not what it died of.
+    this.#blackBox.mark(0, 0, '');
     this.#link.send('reexec-core');
   }
 

@@ -88,4 +88,25 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
     expect(system.sctl('is-active', 'job.service', 'steady.service').stdout).toBe('active\nactive\n');
     expect(coreLog(system).split('"state-fresh"')).toHaveLength(2);
   });
+
+  test('that ends before it is in charge is replaced by the one before, with all its state', async () => {
+    install(`if (!process.argv.includes('--check-checkpoint')) process.exit(7);\n${present}`);
+    const before = pids();
+    const old = system.core();
+    expect(system.sctl('daemon-reexec').status).toBe(0);
+    await eventually('the one before is back', () => {
+      const now = system.core();
+      return now !== undefined && now !== old && system.sctl('is-active', 'steady.service').status === 0;
+    });
+    expect(readFileSync(join(system.run, 'sysmaster/core.stderr'), 'utf8')).toContain('back to the one before');
+    expect(pids()).toEqual(before);
+    expect(coreLog(system).split('"state-fresh"')).toHaveLength(2);
+    // It stays the one to come back to, until another upgrade is in charge.
+    process.kill(await eventually('core', () => system.core()), 'SIGKILL');
+    await eventually('it is back again', () => system.sctl('is-active', 'steady.service').status === 0);
+    install(present);
+    expect(system.sctl('daemon-reexec').status).toBe(0);
+    await eventually('nothing is kept aside', () => system.inside('/bin/ls', '/run/sysmaster/previous').status !== 0);
+    expect(pids()).toEqual(before);
+  });
 });

@@ -1,0 +1,38 @@
+/**
+ * The version of core that leaves for another one is kept aside, until that one is in charge.
+ *
+ * DIRECTORY/previous holds its bundle and addon, and `trial`: `new` while the other version has not been started, `tried` from
+ * then on. Who starts core (start.ts) finds `tried` only if the other version has ended before it was ready, and takes the one kept aside then.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt } from './errors.ts';
+
+const place = (runDirectory: string) => join(runDirectory, 'previous');
+
+/** Keep this version. Throws HostError; then there is nothing to return to, and `trial` is not there. */
+export function keepAside(runDirectory: string, bundle: string): void {
+  const directory = place(runDirectory);
+  attempt(directory, () => {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    rmSync(join(directory, 'trial'), { force: true });
+    writeFileSync(join(directory, 'core-bundle.cjs'), bundle, 'latin1');
+    writeFileSync(join(directory, 'addon.node'), loadedAddon());
+    writeFileSync(join(directory, 'trial'), 'new');
+  });
+}
+
+/** This version is in charge: what was kept of the one before is not needed; unless this is it. */
+export function inCharge(runDirectory: string, ownDirectory: string): void {
+  const directory = place(runDirectory);
+  if (ownDirectory !== directory) attempt(directory, () => rmSync(directory, { recursive: true, force: true }));
+}
+
+/** The addon as this process has it mapped: its file may be another version's by now. */
+function loadedAddon(): Buffer {
+  const line = readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .find((one) => /\/[^/]*addon\.node( \(deleted\))?$/.test(one));
+  const range = line?.split(' ')[0];
+  return readFileSync(`/proc/self/map_files/${range}`);
+}
