@@ -10,7 +10,10 @@ function ask(jobIsThere: boolean): Post[] {
   const posts: Post[] = [];
   const down = { value: 'dead', context: { active: 'inactive' } };
   const tools = {
-    actors: () => ({ read: (id: string) => (id === 'unit:a.service' ? down : jobIsThere ? {} : undefined) }),
+    actors: () => ({
+      phase: () => 'running',
+      read: (id: string) => (id === 'unit:a.service' ? down : jobIsThere ? {} : undefined),
+    }),
     world: { unit: () => ({ name: 'a.service' }) },
     checks: {
       start: (_unit: unknown, _job: unknown, _wanted: unknown, post: (post: Post) => void) =>
