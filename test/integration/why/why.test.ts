@@ -23,6 +23,7 @@ const units = {
   'ring.target': early('Wants=a.service b.service\n'),
   'self.service': early(`[Service]\nType=oneshot\nExecStart=/bin/sh -c "${sctlInside} start later.service"\n`),
   'later.service': early('After=self.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'absent.service': early('BindsTo=dev-absent.device\nAfter=dev-absent.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'masked.service': '',
 };
 
@@ -131,6 +132,19 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     expect(words('later').some((what) => /it has asked for job \d+ and waits for it/.test(what))).toBe(true);
     system.sctl('cancel');
     await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
+  });
+
+  test('a device that never appears is named as what is missing, and the wait for it can be cancelled', async () => {
+    system.sctl('start', '--no-block', 'absent');
+    await eventually('somebody says that the device is missing', () =>
+      words('absent').some((what) => /dev-absent\.device/.test(what)),
+    );
+    expect(words('absent')).toContain('dev-absent.device is waited for: the device has not appeared');
+    expect(
+      words('absent').some((what) => /the job fails with timeout in .* \(JobRunningTimeoutSec=\)/.test(what)),
+    ).toBe(true);
+    system.sctl('cancel');
+    await eventually('no job is left', () => system.sctl('list-jobs', '--output=json').stdout.trim() === '[]');
   });
 
   test('the history outlives a crash of core, and tells of it', async () => {
