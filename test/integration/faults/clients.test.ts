@@ -107,7 +107,11 @@ describe.skipIf(missing !== undefined)(`bad company${missing === undefined ? '' 
   });
 
   test('a core started by hand says that init starts it, and ends with 1', () => {
-    const ran = system.inside('/bin/sh', '-c', `${lib}/node --max-semi-space-size=1 --expose-gc ${lib}/core.cjs </dev/null`);
+    const ran = system.inside(
+      '/bin/sh',
+      '-c',
+      `${lib}/node --max-semi-space-size=1 --expose-gc ${lib}/core.cjs </dev/null`,
+    );
     expect(ran).toEqual({
       status: 1,
       stdout: '',
