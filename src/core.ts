@@ -22,6 +22,7 @@ import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts
 import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { migrations } from './actors/migrations.ts';
+import { logPipe } from './actors/names.ts';
 import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { createRecordings } from './actors/recording.ts';
@@ -32,7 +33,7 @@ import { type Loaded, UNITS, unitsKind } from './actors/small.ts';
 import { createSnapshots } from './actors/snapshots.ts';
 import { Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
-import { offerLog, type UnitTools } from './actors/unit-effects.ts';
+import { logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { UPGRADE, upgradeKind } from './actors/upgrade.ts';
 import { unitsRead } from './actors/views.ts';
@@ -259,9 +260,10 @@ export function createCore(host: Host, options: CoreOptions): Core {
 
   /** The log keeper is new, or core is: every pipe again. It knows a pipe that it has. */
   function offerAllLogs(): void {
-    for (const unit of registry.units()) {
-      if (unit.name !== LOG_KEEPER && host.sockets.stored(`log:${unit.name}:r`)) offerLog(tools, unit);
-    }
+    const theirs = registry
+      .units()
+      .filter(({ name }) => name !== LOG_KEEPER && host.sockets.stored(`${logPipe(name)}:r`));
+    host.sockets.offerLogs(theirs.map((unit) => [logPipe(unit.name), () => logMessage(tools, unit)]));
   }
 
   /** What a unit's machine was told last of its processes. */

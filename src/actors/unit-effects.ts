@@ -158,17 +158,16 @@ const signalGroup: Run<'signalGroup'> = (tools, unit, call, { except, signal }) 
   }
 };
 
-/** Hand the read end of the unit's log pipe to the log keeper, if it is there; it is sent again when it comes back. */
-export function offerLog(tools: Pick<UnitTools, 'host' | 'invocation'>, unit: Unit): boolean {
+/** What the log keeper is told of a unit's log pipe. */
+export function logMessage(tools: Pick<UnitTools, 'host' | 'invocation'>, unit: Unit): string {
   const settings = execSettings(unit);
-  const message = JSON.stringify({
+  return JSON.stringify({
     unit: unit.name,
     invocation: invocationOf(tools, unit.name),
     identifier: settings?.SyslogIdentifier || commandName(unit),
     priority: settings?.SyslogLevel ?? 6,
     levelPrefix: settings?.SyslogLevelPrefix ?? true,
   });
-  return tools.host.sockets.sendLog(message, logPipe(unit.name));
 }
 
 /** SyslogIdentifier='s default: the name of the program (systemd.exec(5)). */
@@ -196,7 +195,8 @@ function makeReady(tools: UnitTools, unit: Unit, call: EffectCall): void {
     host.groups.watch(group);
   }
   host.sockets.pipe(part(call.id, 1), logPipe(unit.name));
-  offerLog(tools, unit);
+  // If the keeper is not there, it gets all pipes once it is.
+  host.sockets.sendLog(logMessage(tools, unit), logPipe(unit.name));
   if (speaks(unit))
     host.sockets.notify(part(call.id, 2), notifySocket(unit.name), notifyPath(host.facts.runDirectory, unit.name));
 }

@@ -218,6 +218,11 @@ export interface SocketPort {
   flush(name: string): void;
   /** Hand a stored pipe's read end to the log keeper; `message` is its JSON line. False: the keeper is not there yet. */
   sendLog(message: string, name: string | undefined): boolean;
+  /**
+   * Likewise for many pipes, by name: some after each turn, so that nothing else waits for it. What a keeper that is not there does
+   * not get is forgotten.
+   */
+  offerLogs(pipes: Iterable<readonly [name: string, message: () => string]>): void;
 }
 
 /** Control groups, by path below the root; all idempotent. */

@@ -164,6 +164,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   link.begin();
   const thrift = new Thrift((why) => say('warning', { why }, 'memory cannot be given back'));
   loop.afterTurn(() => {
+    sockets.flushOffers();
     processes.flush();
     init.flush();
     thrift.noted();

@@ -18,6 +18,8 @@ import type { Outstanding } from './outstanding.ts';
 /** How long init may take to hand over a descriptor. It answers from a loop that never blocks. */
 const FETCH_MS = 2_000;
 const FLUSHES_MAX = 16;
+/** Log pipes that are handed over after one turn: a few milliseconds' worth. */
+const OFFERS_PER_TURN = 128;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 
@@ -38,17 +40,22 @@ export class NodeSockets implements SocketPort {
   readonly #loop: Loop;
   readonly #link: Link;
   readonly #logSocket: string;
+  readonly #warn: SocketsOptions['warn'];
   readonly #stored: Set<string>;
   readonly #local = new Map<string, number>();
   /** What an unanswered store-fd was for, by effect. */
   readonly #pending = new Map<string, readonly string[]>();
   readonly #notify: Notify;
   #keeper: number | undefined;
+  /** Pipes that the log keeper is to get yet, the first in line first, and whether it has no room for more. */
+  readonly #offers = new Map<string, () => string>();
+  #keeperIsFull = false;
 
   constructor(options: SocketsOptions) {
     this.#loop = options.loop;
     this.#link = options.link;
     this.#logSocket = options.logSocket;
+    this.#warn = options.warn;
     this.#stored = new Set(options.stored);
     const onJunk = (socket: string, peeked: Peeked) =>
       options.warn({ socket, pid: peeked.pid }, 'notify datagram is too long and is dropped');
@@ -124,18 +131,88 @@ export class NodeSockets implements SocketPort {
   }
 
   sendLog(message: string, name: string | undefined): boolean {
+    if (name !== undefined && this.#offers.size > 0) {
+      this.#offers.set(name, () => message);
+      return true;
+    }
     // The keeper may have been restarted since: the second try is on a new connection.
     for (let round = 0; round < 2; round += 1) {
       const keeper = this.#connectKeeper();
       if (keeper === undefined) return false;
-      const end = name === undefined ? undefined : this.#need(`${name}:r`);
-      const sent = addon.sendMessage(keeper, message, end === undefined ? [] : [end]);
-      if (sent === 'sent') this.#release(`${name}:r`);
+      const sent = this.#sendTo(keeper, message, name);
+      if (sent === 'full' && name !== undefined) {
+        this.#offers.set(name, () => message);
+        this.#awaitRoom(keeper);
+        return true;
+      }
       if (sent !== 'closed') return sent === 'sent';
-      addon.close(keeper);
-      this.#keeper = undefined;
     }
     return false;
+  }
+
+  offerLogs(pipes: Iterable<readonly [name: string, message: () => string]>): void {
+    for (const [name, message] of pipes) this.#offers.set(name, message);
+    if (this.#offers.size > 0) this.#loop.schedule();
+  }
+
+  /** The next of the offered pipes, once a round; their ends are fetched from init together. */
+  flushOffers(): void {
+    if (this.#offers.size === 0 || this.#keeperIsFull) return;
+    const slice = [...this.#offers].slice(0, OFFERS_PER_TURN).filter(([name]) => {
+      if (this.#stored.has(`${name}:r`)) return true;
+      this.#offers.delete(name);
+      return false;
+    });
+    try {
+      this.prefetch(slice.map(([name]) => `${name}:r`).filter((end) => !this.#local.has(end)));
+      for (const [name, message] of slice) if (!this.#offer(name, message)) break;
+    } catch (cause) {
+      if (codeOf(cause) === undefined) throw cause;
+      // Those that were in hand are left out, lest the same fault come again and again; a new keeper gets them.
+      for (const [name] of slice) this.#offers.delete(name);
+      this.#warn({ why: String(cause), pipes: slice.length }, 'log pipes could not be handed over');
+    }
+    if (this.#offers.size > 0 && !this.#keeperIsFull) this.#loop.schedule();
+  }
+
+  /** False: no more for now. */
+  #offer(name: string, message: () => string): boolean {
+    // The keeper may have been restarted since: the second try is on a new connection.
+    for (let round = 0; round < 2; round += 1) {
+      const keeper = this.#connectKeeper();
+      if (keeper === undefined) break;
+      const sent = this.#sendTo(keeper, message(), name);
+      if (sent === 'full') this.#awaitRoom(keeper);
+      else if (sent === 'sent') this.#offers.delete(name);
+      if (sent !== 'closed') return sent === 'sent';
+    }
+    // All pipes are offered anew once there is a keeper.
+    this.#offers.clear();
+    return false;
+  }
+
+  #sendTo(keeper: number, message: string, name: string | undefined): 'sent' | 'full' | 'closed' {
+    const end = name === undefined ? undefined : this.#need(`${name}:r`);
+    const sent = addon.sendMessage(keeper, message, end === undefined ? [] : [end]);
+    if (sent === 'sent') this.#release(`${name}:r`);
+    if (sent === 'closed') {
+      this.#loop.remove(keeper);
+      addon.close(keeper);
+      this.#keeper = undefined;
+      this.#keeperIsFull = false;
+    }
+    return sent;
+  }
+
+  /** A round follows once it has room again, or is gone. */
+  #awaitRoom(keeper: number): void {
+    this.#keeperIsFull = true;
+    const interest = EPOLL.out | EPOLL.oneshot;
+    if (this.#loop.has(keeper)) this.#loop.modify(keeper, interest);
+    else
+      this.#loop.add(keeper, interest, () => {
+        this.#keeperIsFull = false;
+      });
   }
 
   /** Keep names in step with what init says. */

@@ -26,7 +26,7 @@ export interface CrashPoint {
 const CHANGING: Readonly<Record<string, readonly string[]>> = {
   process: ['spawn', 'kill', 'watch', 'accept', 'ack'],
   init: ['ready', 'shutdown', 'reexecCore', 'reexecInit'],
-  sockets: ['listen', 'pipe', 'notify', 'drop', 'consume', 'flush', 'sendLog'],
+  sockets: ['listen', 'pipe', 'notify', 'drop', 'consume', 'flush', 'sendLog', 'offerLogs'],
   groups: ['ensure', 'remove', 'write'],
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree'],
   state: ['append', 'replace', 'makeVoid'],

@@ -180,6 +180,9 @@ function socketPort({ kernel, life, sockets, init, files }: Machine, view: Socke
       if (sockets.keeper) sockets.logs.push({ message, name });
       return sockets.keeper;
     },
+    offerLogs(pipes) {
+      if (sockets.keeper) for (const [name, message] of pipes) sockets.logs.push({ message: message(), name });
+    },
   };
 }
 

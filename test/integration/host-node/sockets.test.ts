@@ -264,6 +264,27 @@ describe('a log pipe', () => {
     chmodSync(join(rig.directory, 'logs.sock'), 0o600);
   });
 
+  test('waits for a keeper that has no room, and is not lost', async () => {
+    const listener = keeper();
+    made.push(listener);
+    addon.setNonBlocking(listener, true);
+    const names = Array.from({ length: 150 }, (_, number) => `p${number}`);
+    for (const name of names) rig.host.sockets.pipe(rig.id(), name);
+    const padding = ' '.repeat(1000);
+    rig.host.sockets.offerLogs(names.slice(10).map((name) => [name, () => `{"unit":"${name}"}${padding}`]));
+    for (const name of names.slice(0, 10))
+      expect(rig.host.sockets.sendLog(`{"unit":"${name}"}${padding}`, name)).toBe(true);
+    const accepted = await until('the connection', () => addon.acceptUnix(listener) ?? undefined);
+    made.push(accepted.fd);
+    const heard: string[] = [];
+    await until('every pipe', () => {
+      for (let bytes = addon.readSome(accepted.fd, 4096); bytes?.length; bytes = addon.readSome(accepted.fd, 4096))
+        heard.push((JSON.parse(Buffer.from(bytes).toString()) as { unit: string }).unit);
+      return heard.length === names.length || undefined;
+    });
+    expect(heard).toEqual([...names.slice(10), ...names.slice(0, 10)]);
+  });
+
   test('is not needed for a message alone', () => {
     const listener = keeper();
     made.push(listener);
