@@ -241,10 +241,10 @@ export class NodeState implements StatePort {
     this.#records = 0;
   }
 
-  /** Room for twice the image at least, so that records fit behind it; doubled from the configured size. */
+  /** Room for four times the image at least: records are folded into a new one beyond twice its size. Doubled from the configured size. */
   #reserve(slot: Slot, needed: number): number {
     let room = Math.max(this.#inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES);
-    while (room < 2 * needed && room < BYTES_MAX) room *= 2;
+    while (room < 4 * needed && room < BYTES_MAX) room *= 2;
     if (room < needed) throw new HostError('EFBIG', `${slot.path}: an image of ${needed} bytes`);
     const size = fstatSync(slot.fd).size;
     if (size < room) attempt(slot.path, () => addon.allocate(slot.fd, room));

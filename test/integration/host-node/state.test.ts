@@ -191,16 +191,16 @@ describe('the checkpoint', () => {
     expect(restarted().load()).toEqual({ image: 'compacted', records: ['on'], note: undefined });
   });
 
-  test('grows by doubling for an image that needs it, with as much room for records', () => {
+  test('grows by doubling for an image that needs it, with three times the room for records', () => {
     const first = state();
     first.load();
     first.replace('i'.repeat(40_000));
-    first.append('r'.repeat(30_000));
+    first.append('r'.repeat(90_000));
     expect(['a', 'b'].map((name) => statSync(join(directory, name)).size).sort((one, other) => one - other)).toEqual([
-      8 * BYTES,
-      8 * BYTES,
+      16 * BYTES,
+      16 * BYTES,
     ]);
-    expect(restarted().load()).toMatchObject({ image: 'i'.repeat(40_000), records: ['r'.repeat(30_000)] });
+    expect(restarted().load()).toMatchObject({ image: 'i'.repeat(40_000), records: ['r'.repeat(90_000)] });
   });
 
   test('reserves the room of both files with the first image, and lets nobody else read them', () => {
