@@ -24,6 +24,8 @@ const units = {
   'self.service': early(`[Service]\nType=oneshot\nExecStart=/bin/sh -c "${sctlInside} start later.service"\n`),
   'later.service': early('After=self.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'absent.service': early('BindsTo=dev-absent.device\nAfter=dev-absent.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'lost.service': early('BindsTo=dev-lost.device\nAfter=dev-lost.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'dev-lost.device': '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n',
   'masked.service': '',
 };
 
@@ -145,6 +147,16 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     ).toBe(true);
     system.sctl('cancel');
     await eventually('no job is left', () => system.sctl('list-jobs', '--output=json').stdout.trim() === '[]');
+  });
+
+  test('a device that is awaited without a time-out is a standstill, and told as one', async () => {
+    system.sctl('start', '--no-block', 'lost');
+    await eventually('the missing event is told', () =>
+      /dev-lost\.device to appear, and has no time-out/.test(system.sctl('analyze', 'stall').stdout),
+    );
+    expect(system.sctl('analyze', 'stall').status).toBe(1);
+    system.sctl('cancel');
+    await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
   });
 
   test('the history outlives a crash of core, and tells of it', async () => {
