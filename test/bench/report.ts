@@ -68,8 +68,8 @@ const WHERE = `Where it goes. This was found once, by profiles and heap snapshot
 - Core starts with code that was compiled when it was built (docs/adr/0008): that is 50 ms of its start. Of the rest about 25 ms are
   Node's own start, and the larger part the first run of the code that loads and starts the log keeper.
 - Init at rest is its anonymous memory, 0.25 MB, and the pages that sleeping needs; whatever wakes it maps 1.2 MB of text for half a second.
-- Core at rest has collected its heap (11 MB live, bare Node's about 4) and let go of text: what stays is less text than bare
-  Node's, which never lets go of what its start mapped.
+- Core at rest has collected its heap (11 MB live, bare Node's about 4), given back what the allocator kept, and let go of text: what
+  stays is less text than bare Node's, which never lets go of what its start mapped.
 - \`sctl\` as a process is a start of Node: see the same question over an open connection.
 `;
 

@@ -131,9 +131,10 @@ pub fn write_line(fd: i32, line: String) -> Result<i32> {
     }
 }
 
-/// Drop the mappings of text that only a start needed; what is used again comes back from the page cache.
+/// Give back what the allocator keeps, and drop the mappings of text that only a start needed; what is used again comes back.
 #[napi]
 pub fn let_go_of_text() -> Result<()> {
+    sysmaster_sys::memory::trim_heap();
     sysmaster_sys::memory::let_go_of_text(|| ()).0.about("memory")
 }
 

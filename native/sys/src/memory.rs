@@ -26,6 +26,12 @@ pub fn let_go_of_text<T>(then: impl FnOnce() -> T) -> (io::Result<()>, T) {
     (Ok(()), then())
 }
 
+/// Give back what the allocator keeps for later (malloc_trim(3)); it does so by itself only at the top of its heap.
+pub fn trim_heap() {
+    // SAFETY: it takes no pointer, and locks the allocator as malloc does.
+    unsafe { libc::malloc_trim(0) };
+}
+
 fn droppable_ranges() -> io::Result<Vec<(usize, usize)>> {
     let program = fs::read_link("/proc/self/exe")?;
     let program = program.to_string_lossy().into_owned();
