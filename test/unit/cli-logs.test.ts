@@ -7,6 +7,7 @@ import { parseEntry, priorityTest } from '../../src/cli/logs/entry.ts';
 import { findFiles, readLogs } from '../../src/cli/logs/files.ts';
 import { follow } from '../../src/cli/logs/follow.ts';
 import { parseTimestamp } from '../../src/cli/logs/timestamp.ts';
+import { localZones } from '../../src/cli/output/time.ts';
 import { NOON } from './support/fake-units.ts';
 import { sctl } from './support/sctl.ts';
 
@@ -209,8 +210,7 @@ describe('following', () => {
 describe('moments', () => {
   // systemd-analyze timestamp, TZ=UTC, at 2026-11-22 03:00.
   const at = (text: string): string | undefined => {
-    process.env['TZ'] = 'UTC';
-    const us = parseTimestamp(text, NOON.realUs);
+    const us = parseTimestamp(text, NOON.realUs, localZones('UTC'));
     return us === undefined ? undefined : new Date(us / 1000).toISOString();
   };
   test.each([
@@ -236,7 +236,7 @@ describe('moments', () => {
     ['', undefined],
     ['soon', undefined],
     ['25:00', undefined],
-    ['2026-02-31', undefined],
+    ['2026-02-31', '2026-03-03T00:00:00.000Z'],
     ['2026-13-01', undefined],
     ['-soon', undefined],
   ])('%s is %s', (text, expected) => {

@@ -1,6 +1,7 @@
 /** logs: log lines of units, read from their files; core is not needed, and not asked unless its files are elsewhere. */
 import type { Command } from 'commander';
 import { globber } from '../../api/glob.ts';
+import type { Zones } from '../../units/time/zones.ts';
 import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 import { type Entry, priorityTest } from '../logs/entry.ts';
@@ -9,6 +10,7 @@ import { follow } from '../logs/follow.ts';
 import { FORMS, formatEntry } from '../logs/format.ts';
 import { parseTimestamp } from '../logs/timestamp.ts';
 import { unitPattern } from '../names.ts';
+import { localZones } from '../output/time.ts';
 import type { ManagerState } from '../wire.ts';
 
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
@@ -62,10 +64,11 @@ interface LogOptions {
 function keeper(
   options: LogOptions,
   nowUs: number,
+  zones: Zones,
 ): { readonly keep: (entry: Entry) => boolean; readonly sinceUs: number } {
   const moment = (text: string | undefined, otherwise: number): number => {
     if (text === undefined) return otherwise;
-    const us = parseTimestamp(text, nowUs);
+    const us = parseTimestamp(text, nowUs, zones);
     if (us === undefined)
       throw new CliError(
         `Failed to parse timestamp: ${text}; write it like "2026-11-22 10:00", "-1h", "yesterday" or "10 min ago"`,
@@ -135,7 +138,7 @@ export async function run(call: Call): Promise<number> {
     throw new CliError(`Unknown output format '${form}': use one of ${FORMS.join(', ')}`);
   if (options.boot !== undefined && options.boot !== true && options.boot !== '0' && options.boot !== '-0')
     call.warn('-- logs of other boots are not kept apart; showing what there is --');
-  const { keep: fits, sinceUs } = keeper(options, context.nowUs());
+  const { keep: fits, sinceUs } = keeper(options, context.nowUs(), localZones(context.env['TZ']));
   const limit = limitOf(options);
   const patterns = [...(options.unit ?? []), ...call.args].map((word) => unitPattern(word));
   const wanted = globber(patterns);

@@ -1,7 +1,10 @@
 /**
  * Times and spans in systemd's words (systemd.time(7)): `Sun 2026-11-22 03:00:00 UTC`, `3min ago`, `1min 30s`.
  */
+import { PlainFiles } from '../../host/node/plain-files.ts';
 import { formatSpanUs } from '../../units/syntax/timespan.ts';
+import { momentText } from '../../units/time/timestamp.ts';
+import { type Zones, zonesOf } from '../../units/time/zones.ts';
 
 export const US = {
   ms: 1000,
@@ -14,30 +17,16 @@ export const US = {
   y: 3.15576e13,
 } as const;
 
-const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const two = (value: number): string => String(value).padStart(2, '0');
+let known: { readonly tz: string | undefined; readonly zones: Zones } | undefined;
 
-/** The zone's short name at that moment, as date(1) has it where the system's tables know it: UTC, CET, EST, +0545. */
-export function zoneName(date: Date): string {
-  const minutes = -date.getTimezoneOffset();
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (zone === 'UTC' || zone === 'Etc/UTC' || zone === undefined) return 'UTC';
-  for (const locale of ['en-GB', 'en-US', 'en-AU', 'en-CA', 'en-IN']) {
-    const name = new Intl.DateTimeFormat(locale, { timeZoneName: 'short' })
-      .formatToParts(date)
-      .find((part) => part.type === 'timeZoneName')?.value;
-    if (name !== undefined && /^[A-Z]{2,5}$/.test(name)) return name;
-  }
-  const size = Math.abs(minutes);
-  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}${two(size % 60)}`;
+/** The zones of this machine and this process: TZ, or /etc/localtime. Read when first asked for. */
+export function localZones(tz: string | undefined = process.env['TZ']): Zones {
+  if (known === undefined || known.tz !== tz) known = { tz, zones: zonesOf(new PlainFiles(), tz) };
+  return known.zones;
 }
 
 /** Local time: `Sun 2026-11-22 03:00:00 UTC`. */
-export function dateText(realUs: number): string {
-  const date = new Date(realUs / 1000);
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-  return `${DAYS[date.getDay()]} ${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())} ${zoneName(date)}`;
-}
+export const dateText = (realUs: number): string => momentText(BigInt(Math.floor(realUs)), localZones().local);
 
 /** How long ago, or how long until: `3min ago`, `1 week 2 days left`. */
 export function agoText(realUs: number, nowUs: number): string {

@@ -1,15 +1,15 @@
 /** What the words about time share: where zones come from, one text a line on standard input, rows, errors and hints. */
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { PlainFiles } from '../../../host/node/plain-files.ts';
 import { parseSpanExact } from '../../../units/syntax/timespan.ts';
 import { parseCalendar } from '../../../units/time/calendar.ts';
 import type { TimeFault } from '../../../units/time/fault.ts';
 import { parseMoment } from '../../../units/time/timestamp.ts';
-import { type Zones, zonesOf } from '../../../units/time/zones.ts';
+import type { Zones } from '../../../units/time/zones.ts';
 import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
 import { widthOf } from '../../output/table.ts';
+import { localZones } from '../../output/time.ts';
 
 const ERRNO_WORDS = {
   EINVAL: 'Invalid argument',
@@ -27,7 +27,7 @@ export function defineTimes(command: Command): Command {
 }
 
 /** The zones of this machine, with the environment's TZ. */
-export const zonesFor = (call: Call): Zones => zonesOf(new PlainFiles(), call.context.env['TZ']);
+export const zonesFor = (call: Call): Zones => localZones(call.context.env['TZ']);
 
 /** CLOCK_REALTIME in µs. */
 export const nowFor = (call: Call): bigint => BigInt(Math.floor(call.context.nowUs()));
