@@ -1,5 +1,6 @@
 /**
- * Shell patterns for unit names, as fnmatch(3) has them: `*`, `?`, `[a-z]`, `[!a-z]`, and `\` before a character.
+ * Shell patterns for unit names, as fnmatch(3) has them: `*`, `?`, `[a-z]`, `[!a-z]`. A `\` stands for itself, as in
+ * systemctl(1): names of devices and mounts are full of them.
  *
  * Matched by hand in at most pattern times name steps: a pattern comes from a client, and a regular expression made
  * from one can take core for ever.
@@ -39,9 +40,6 @@ function pieces(text: string): Piece[] {
     if (set !== undefined) {
       found.push(set.piece);
       at = set.next;
-    } else if (char === '\\' && at + 1 < pattern.length) {
-      found.push(literal(pattern[at + 1]!));
-      at += 2;
     } else {
       found.push(char === '*' ? STAR : char === '?' ? { star: false, fits: () => true } : literal(char));
       at += 1;
@@ -82,7 +80,7 @@ export const isGlob = (word: string): boolean => /[*?[]/.test(word);
 export function globber(patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => true;
   const exact = new Set(patterns);
-  const globs = patterns.filter((pattern) => isGlob(pattern) || pattern.includes('\\')).map(pieces);
+  const globs = patterns.filter((pattern) => isGlob(pattern)).map(pieces);
   return (name) => {
     if (exact.has(name)) return true;
     if (globs.length === 0) return false;

@@ -2,7 +2,7 @@
 import { isGlob } from '../api/glob.ts';
 import { mangleName } from '../units/names.ts';
 import type { UnitType } from '../units/types.ts';
-import type { Client } from './client.ts';
+import type { Call } from './command.ts';
 import { CliError } from './context.ts';
 import type { Summary } from './wire.ts';
 
@@ -20,13 +20,40 @@ export function unitName(word: string, type: UnitType = 'service'): string {
 export const unitPattern = (word: string, type: UnitType = 'service'): string =>
   isGlob(word) ? word : unitName(word, type);
 
-/** Names as they are, patterns as the units in memory that they match; in the order given, each once. */
-export async function expand(client: Client, words: readonly string[], type: UnitType = 'service'): Promise<string[]> {
+/** --state, --failed and the state's own words. */
+export const statesOf = ({ options }: Pick<Call, 'options'>): string[] => [
+  ...(options.state ?? []),
+  ...(options.failed === true ? ['failed'] : []),
+];
+
+/**
+ * Is it one of those that lists show and patterns match? Without --all or --state= that is what runs, has a job, or has
+ * something to tell (systemctl(1), "list-units").
+ */
+export function isShown({ options }: Pick<Call, 'options'>, { active, job, following }: Summary): boolean {
+  if (options.all === true) return true;
+  if (following) return false;
+  return statesOf({ options }).length > 0 || (job !== undefined && job !== null) || active !== 'inactive';
+}
+
+/**
+ * Names as they are, patterns as the units in memory that they match, of those that list-units would show: a pattern starts nothing that
+ * lies idle, unless --all is given. In the order given, each once. Source: systemctl(1), "Parameter Syntax" and "start".
+ */
+export async function expand(
+  { client, options }: Pick<Call, 'client' | 'options'>,
+  words: readonly string[],
+  type: UnitType = 'service',
+): Promise<string[]> {
   const names: string[] = [];
   for (const word of words) {
     if (isGlob(word)) {
-      const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', { patterns: [word] });
-      names.push(...units.map(({ name }) => name));
+      const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', {
+        patterns: [word],
+        types: options.type,
+        states: statesOf({ options }),
+      });
+      names.push(...units.filter((unit) => isShown({ options }, unit)).map(({ name }) => name));
     } else names.push(unitName(word, type));
   }
   return [...new Set(names)];

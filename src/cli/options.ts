@@ -35,8 +35,9 @@ const TABLE = {
   valueOf: { flags: '-P <name,…>', help: 'same as --value --property=NAME', parse: list },
   value: { flags: '--value', help: 'the values only' },
   reverse: { flags: '--reverse', help: 'units that need this one' },
-  before: { flags: '--before', help: 'units that are ordered after this one' },
-  after: { flags: '--after', help: 'units that are ordered before this one' },
+  before: { flags: '--before', help: 'units that are ordered after this one; of jobs: what each waits for' },
+  after: { flags: '--after', help: 'units that are ordered before this one; of jobs: those that wait for each' },
+  withDependencies: { flags: '--with-dependencies', help: 'and what these units need' },
   plain: { flags: '--plain', help: 'a list without a tree and dots' },
   signal: { flags: '-s, --signal <signal>', help: 'by name or number' },
   killWhom: { flags: '--kill-whom <whom>', help: 'main, control or all' },
@@ -139,6 +140,7 @@ export interface Options {
   readonly confirmWithin?: string;
   readonly list?: boolean;
   readonly plan?: boolean;
+  readonly withDependencies?: boolean;
   readonly rebootArgument?: string;
   readonly [name: string]: unknown;
 }

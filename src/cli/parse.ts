@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { CommandSpec, Module } from './command.ts';
 import { CliError, type Context } from './context.ts';
 import { ALWAYS, BadValue, type OptionName, type Options, SPECS } from './options.ts';
+import { helpLines, typeWords } from './words.ts';
 
 /** Files that bring their own options export this. */
 interface WithOptions extends Module {
@@ -60,5 +61,19 @@ export function parse(
     if (!(error instanceof CommanderError)) throw error;
     throw new CliError(error.exitCode === 0 ? '' : sentence(error), error.exitCode === 0 ? 0 : 1, error);
   }
-  return { args: command.args, options: command.opts() as Options };
+  return { args: command.args, options: spec.own === true ? command.opts<Options>() : sorted(command.opts(), context) };
+}
+
+/** --type= also takes load states; `help` in it or in --state= asks for the words that there are. */
+function sorted(options: Options, context: Context): Options {
+  const { type, state } = options;
+  const lines = helpLines(type ?? [], state ?? []);
+  if (lines !== undefined) {
+    context.out(`${lines.join('\n')}\n`);
+    throw new CliError('', 0);
+  }
+  if (type === undefined) return options;
+  const { types, states } = typeWords(type);
+  const all = [...(state ?? []), ...states];
+  return { ...options, type: types, ...(all.length > 0 ? { state: all } : {}) };
 }

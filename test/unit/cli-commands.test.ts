@@ -366,10 +366,13 @@ describe('lists', () => {
     expect((await world.run('list-units --no-legend --full web.service', narrow)).out).toContain('The web service');
   });
 
-  test('list-jobs says what a job waits for when asked', async () => {
-    expect((await sctl().run('list-jobs --after')).out).toContain(
-      '12  idle.service start waiting\n    start idle.service waits for job 11 (start basic.target)\n',
-    );
+  test('list-jobs says what a job waits for, to people and with --before', async () => {
+    const { run } = sctl();
+    const told = '12  idle.service start waiting\n    start idle.service waits for job 11 (start basic.target)\n';
+    expect((await run('list-jobs')).out).toContain(told);
+    expect((await run('list-jobs --before')).out).toContain(told);
+    expect((await run('list-jobs --after')).out).not.toContain('waits for');
+    expect((await run('list-jobs --no-legend')).out).toBe('12 idle.service start waiting\n');
   });
 
   test('list-dependencies draws the tree both ways', async () => {

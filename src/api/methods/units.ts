@@ -158,16 +158,9 @@ export const units = {
     },
   }),
   Dependencies: ({ name, kinds }: { name: string; kinds: string[] }, context: CallContext): Handled => {
-    const view = context.manager.unit(unitName(name));
-    if (view.unit.loadState === 'not-found') {
-      throw new ManagerError({
-        error: 'NoSuchUnit',
-        unit: name,
-        why: `Unit ${name} could not be found.`,
-        todo: 'sctl list-unit-files lists what there is',
-      });
-    }
-    return { reply: { nodes: reachable(view.unit.name, kinds, context) } };
+    // One that is not there may be wanted all the same.
+    const { unit } = context.manager.unit(unitName(name));
+    return { reply: { nodes: reachable(unit.name, kinds, context) } };
   },
   Edges: ({ name }: { name: string }, { manager }: CallContext): Handled => ({
     reply: { edges: manager.edges(manager.unit(unitName(name)).unit.name).map(edgeReply) },

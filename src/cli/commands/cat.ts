@@ -7,7 +7,7 @@ export async function run(call: Call): Promise<number> {
   const { client, args, context, style } = call;
   const shown: { unit: string; files: { path: string; text: string }[] }[] = [];
   let status = 0;
-  for (const unit of await expand(client, args)) {
+  for (const unit of await expand(call, args)) {
     try {
       const { files } = await client.call<{ files: { path: string; text: string }[] }>('io.sysmaster.Units.Cat', {
         name: unit,

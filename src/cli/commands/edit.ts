@@ -156,7 +156,7 @@ export async function run(call: Call): Promise<number> {
   )
     throw new CliError('Cannot edit units if not on a tty; use --stdin, or set $SYSTEMD_EDITOR.');
   const edits: Edit[] = [];
-  for (const unit of await expand(client, args)) edits.push(await planOf(call, files, unit));
+  for (const unit of await expand(call, args)) edits.push(await planOf(call, files, unit));
   const given = options.stdin === true ? await context.input() : undefined;
   const scratch = mkdtempSync(join(tmpdir(), 'sctl-edit-'));
   let keep = false;

@@ -42,7 +42,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '[patterns...]',
     help: 'units in memory',
     group: UNITS,
-    options: ['type', 'state', 'failed', 'all', 'full', 'plain', 'legend'],
+    options: ['type', 'state', 'failed', 'all', 'full', 'plain', 'legend', 'withDependencies'],
     load: () => import('./list-units.ts'),
   },
   'list-sockets': {
@@ -93,7 +93,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '[units...]',
     help: 'state, processes, use of resources and last log lines',
     group: UNITS,
-    options: ['lines', 'full', 'all', 'type', 'state'],
+    options: ['lines', 'full', 'all', 'type', 'state', 'failed', 'withDependencies'],
     load: () => import('./status.ts'),
   },
   show: {
@@ -105,8 +105,8 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
   },
   cat: { args: '<units...>', help: 'unit files and drop-ins', group: UNITS, load: () => import('./cat.ts') },
   'list-dependencies': {
-    args: '[unit]',
-    help: 'what a unit needs, as a tree',
+    args: '[units...]',
+    help: 'what units need, as trees',
     group: UNITS,
     options: ['reverse', 'before', 'after', 'all', 'plain'],
     load: () => import('./list-dependencies.ts'),

@@ -18,7 +18,7 @@ const ENABLED: ReadonlySet<string> = new Set([
 type State = { readonly name: string; readonly load: string; readonly active: string; readonly sub: string };
 
 async function isState(call: Call, wanted: ReadonlySet<string>, otherwise: number): Promise<number> {
-  const names = await expand(call.client, call.args);
+  const names = await expand(call, call.args);
   const { units } = await call.client.call<{ units: State[] }>('io.sysmaster.Units.States', { names });
   call.print(units, () => (call.quiet ? [] : units.map(({ active }) => active)));
   return units.some(({ active }) => wanted.has(active)) ? exits.ok : otherwise;
@@ -44,7 +44,7 @@ async function linksOf(call: Call, files: readonly UnitFile[]): Promise<Map<stri
 }
 
 async function isEnabled(call: Call): Promise<number> {
-  const names = await expand(call.client, call.args);
+  const names = await expand(call, call.args);
   const { files } = await call.client.call<{ files: UnitFile[] }>('io.sysmaster.Units.FileStates', { names });
   const links = call.options.full === true ? await linksOf(call, files) : new Map<string, readonly string[]>();
   const shown = files.map((file) => (links.has(file.name) ? { ...file, links: links.get(file.name) } : file));

@@ -218,13 +218,13 @@ export async function tellOutcomes(call: Call, verb: string, outcomes: readonly 
 }
 
 export async function run(call: Call): Promise<number> {
-  const { word, args, options, client } = call;
+  const { word, args, options } = call;
   const verb = VERBS[word] ?? word;
   if (options.jobMode === 'help') {
     call.print(MODES, () => MODES);
     return exits.ok;
   }
-  const units = await expand(client, args);
+  const units = await expand(call, args);
   if (units.length === 0) {
     if (verb === 'start')
       throw new CliError(`No units in memory match ${args.join(' ')}; globs cannot start what is not loaded`);

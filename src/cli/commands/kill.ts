@@ -19,7 +19,7 @@ export async function run(call: Call): Promise<number> {
   const whom = options.killWhom ?? options.killWho ?? 'all';
   if (!WHOM.includes(whom)) throw new CliError(`--kill-whom=${whom}: use one of ${WHOM.join(', ')}`);
   if (options.dryRun === true) {
-    const units = await expand(client, args);
+    const units = await expand(call, args);
     const of = whom === 'all' ? 'all processes' : `the ${whom} process`;
     call.print({ signal, whom, units, dryRun: true }, () =>
       units.map((unit) => `Would send ${wanted} to ${of} of ${unit}.`),
@@ -28,7 +28,7 @@ export async function run(call: Call): Promise<number> {
   }
   const done: { unit: string; signalled: number }[] = [];
   let status = 0;
-  for (const unit of await expand(client, args)) {
+  for (const unit of await expand(call, args)) {
     try {
       const { signalled } = await client.change<{ signalled: number }>('io.sysmaster.Units.Kill', {
         name: unit,

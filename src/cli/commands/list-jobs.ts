@@ -8,6 +8,15 @@ import { table } from '../output/table.ts';
 import type { Job } from '../wire.ts';
 import { hasLegend } from './list-units.ts';
 
+/** What each job waits for is told to people; a script that wants rows of columns gets it with --before only. */
+const showsWaits = (call: Call): boolean =>
+  call.options.before === true || (hasLegend(call) && call.options.plain !== true && call.options.after !== true);
+
+const blocked = (job: Job, all: readonly Job[]): string[] =>
+  all
+    .filter((other) => other.waits.some(({ job: id }) => id === job.id))
+    .map((other) => `    job ${other.id} (${other.type} ${other.unit}) waits for it`);
+
 async function list(call: Call): Promise<number> {
   const { client, style, args, options } = call;
   const { jobs: all } = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List');
@@ -16,28 +25,23 @@ async function list(call: Call): Promise<number> {
   call.print(
     jobs.map(({ id, ...job }) => ({ job: id, ...job })),
     () => {
-      if (jobs.length === 0) return hasLegend(call) ? ['No jobs running.'] : [];
+      if (jobs.length === 0) return hasLegend(call) ? [`No jobs ${args.length > 0 ? 'listed' : 'running'}.`] : [];
       const rows = jobs.map(({ id, unit, type, state }) => ({
         cells: [String(id), unit, type, state],
         paint: (cell: string, index: number) => (index === 3 && state === 'running' ? style.green(cell) : cell),
       }));
       const header = hasLegend(call) ? { cells: ['JOB', 'UNIT', 'TYPE', 'STATE'], paint: style.underline } : undefined;
       const lines = table(rows, { header, columns: call.columns, full: true });
-      if (options.after === true || options.before === true) {
-        // Below each job: what it waits for (--after), and the jobs that wait for it (--before).
-        const first = header === undefined ? 0 : 1;
-        for (const [index, job] of [...jobs.entries()].reverse()) {
-          const waits = options.after === true ? job.waits.map(({ why }) => `    ${why}`) : [];
-          const blocks =
-            options.before === true
-              ? all
-                  .filter((other) => other.waits.some(({ job: id }) => id === job.id))
-                  .map((other) => `    job ${other.id} (${other.type} ${other.unit}) waits for it`)
-              : [];
-          lines.splice(first + index + 1, 0, ...waits, ...blocks);
-        }
-      }
-      return hasLegend(call) ? [...lines, '', `${jobs.length} jobs listed.`] : lines;
+      const below = (job: Job): string[] => [
+        ...(options.after === true ? blocked(job, all) : []),
+        ...(showsWaits(call) ? job.waits.map(({ why }) => `    ${why}`) : []),
+      ];
+      const first = header === undefined ? 0 : 1;
+      const told = lines.flatMap((line, at) => {
+        const job = jobs[at - first];
+        return job === undefined ? [line] : [line, ...below(job)];
+      });
+      return hasLegend(call) ? [...told, '', `${jobs.length} jobs listed.`] : told;
     },
   );
   return 0;

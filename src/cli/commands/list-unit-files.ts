@@ -1,9 +1,12 @@
 /** list-unit-files: what is on the unit path. */
 import type { Call } from '../command.ts';
-import { unitPattern } from '../names.ts';
+import { statesOf, unitPattern } from '../names.ts';
 import { table } from '../output/table.ts';
 import type { UnitFile } from '../wire.ts';
-import { byTypeAndName, hasLegend, statesOf } from './list-units.ts';
+import { byTypeAndName, hasLegend } from './list-units.ts';
+
+/** Presets say nothing about what has no [Install] section of its own, or no file. */
+const NO_PRESET: ReadonlySet<string> = new Set(['alias', 'static', 'generated', 'transient']);
 
 export async function run(call: Call): Promise<number> {
   const { client, options, style, args } = call;
@@ -27,7 +30,7 @@ export async function run(call: Call): Promise<number> {
     })),
     () => {
       const rows = files.map(({ name, state, preset }) => ({
-        cells: [name, state, preset === '' ? '-' : preset],
+        cells: [name, state, preset === '' || NO_PRESET.has(state) ? '-' : preset],
         paint: (cell: string, index: number) => (index === 0 ? cell : colour(index === 1 ? state : preset)(cell)),
       }));
       const legend = hasLegend(call);

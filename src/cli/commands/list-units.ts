@@ -1,9 +1,10 @@
 /** list-units: what is in memory. */
 import type { Call } from '../command.ts';
-import { unitPattern } from '../names.ts';
+import { expand, isShown, statesOf, unitPattern } from '../names.ts';
 import { isBadLoad, type Style, stateColour } from '../output/style.ts';
 import { cutMiddle, type Row, table } from '../output/table.ts';
-import type { Summary } from '../wire.ts';
+import type { Node, Summary } from '../wire.ts';
+import { kindsOf } from './list-dependencies.ts';
 
 /** By type, then by name, as systemctl does. */
 export function byTypeAndName(a: { readonly name: string }, b: { readonly name: string }): number {
@@ -13,16 +14,6 @@ export function byTypeAndName(a: { readonly name: string }, b: { readonly name: 
     order(suffix(a.name), suffix(b.name)) || order(a.name.toLowerCase(), b.name.toLowerCase()) || order(a.name, b.name)
   );
 }
-
-/** Without --all: what runs, has a job, or has something to tell. */
-const isShown = ({ active, job, following }: Summary): boolean =>
-  (job !== undefined && job !== null) || (active !== 'inactive' && !following);
-
-/** --state, --failed and the state's own words. */
-export const statesOf = ({ options }: Call): string[] => [
-  ...(options.state ?? []),
-  ...(options.failed === true ? ['failed'] : []),
-];
 
 export const hasLegend = ({ options }: Call): boolean =>
   options.legend !== false && options.legend !== 'no' && options.legend !== 'false';
@@ -41,15 +32,30 @@ function rowOf(unit: Summary, style: Style, name: string, withJobs: boolean): Ro
   };
 }
 
+/** --with-dependencies: the units, and those next to them along the kinds that the options name; each once. */
+export async function withDependencies(call: Call, words: readonly string[]): Promise<string[]> {
+  const names = await expand(call, words);
+  const answers = await call.client.calls<{ nodes: Node[] }>(
+    'io.sysmaster.Units.Dependencies',
+    names.map((name) => ({ name, kinds: kindsOf(call) })),
+  );
+  const below = answers.flatMap((answer) => {
+    if (!('nodes' in answer)) throw answer;
+    return answer.nodes[0]?.below ?? [];
+  });
+  return [...new Set([...names, ...below])];
+}
+
 export async function run(call: Call): Promise<number> {
   const { client, options, style, args } = call;
   const states = statesOf(call);
+  const patterns = args.map((word) => unitPattern(word));
   const { units: found } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', {
-    patterns: args.map((word) => unitPattern(word)),
+    patterns: options.withDependencies === true && args.length > 0 ? await withDependencies(call, patterns) : patterns,
     types: options.type,
     states,
   });
-  const units = found.filter((unit) => options.all === true || states.length > 0 || isShown(unit)).sort(byTypeAndName);
+  const units = found.filter((unit) => isShown(call, unit)).sort(byTypeAndName);
   const data = units.map(({ name, load, active, sub, description, job }) => ({
     unit: name,
     load,
@@ -86,7 +92,7 @@ export async function run(call: Call): Promise<number> {
         'LOAD   = Reflects whether the unit definition was properly loaded.',
         'ACTIVE = The high-level unit activation state, i.e. generalization of SUB.',
         'SUB    = The low-level unit activation state, values depend on unit type.',
-        ...(withJobs ? ['JOB    = Pending job for the unit.'] : []),
+        ...(withJobs ? ['JOB    = Pending job for the unit.', ''] : []),
       );
     }
     const hint = options.all === true || states.length > 0 ? '' : ' Pass --all to see loaded but inactive units, too.';

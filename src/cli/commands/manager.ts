@@ -13,7 +13,7 @@ async function resetFailed(call: Call): Promise<number> {
   };
   if (call.options.dryRun === true) {
     const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', { states: ['failed'] });
-    const named = new Set(args.length === 0 ? units.map(({ name }) => name) : await expand(client, args));
+    const named = new Set(args.length === 0 ? units.map(({ name }) => name) : await expand(call, args));
     const failed = units.map(({ name }) => name).filter((name) => named.has(name));
     call.print({ units: [...named], failed, dryRun: true }, () => [
       ...failed.map((name) => `Would forget the failure of ${name}.`),
@@ -27,7 +27,7 @@ async function resetFailed(call: Call): Promise<number> {
   const done: string[] = [];
   let status = 0;
   if (args.length === 0) done.push(...(await change(undefined)));
-  for (const unit of args.length === 0 ? [] : await expand(client, args)) {
+  for (const unit of args.length === 0 ? [] : await expand(call, args)) {
     try {
       done.push(...(await change([unit])));
     } catch (error) {

@@ -76,12 +76,12 @@ async function keptPlan(call: Call, verb: string, units: readonly string[]) {
 }
 
 export async function run(call: Call): Promise<number> {
-  const { client, context, options, style } = call;
+  const { context, options, style } = call;
   const [verb = '', ...words] = call.args;
   if (words.length === 0) throw new CliError('Too few arguments.');
   const isolates = verb === 'isolate';
   const own: Call = isolates ? { ...call, options: { ...options, jobMode: 'isolate' } } : call;
-  const units = await expand(client, words, isolates ? 'target' : 'service');
+  const units = await expand(call, words, isolates ? 'target' : 'service');
   if (units.length === 0) throw new CliError(`No units in memory match ${words.join(' ')}.`);
   const { plan, refusal, kept } = await keptPlan(own, isolates ? 'start' : verb, units);
   if (refusal !== undefined) {

@@ -1,7 +1,9 @@
 /** show: properties under systemd's names, for scripts. */
 import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
 import { expand } from '../names.ts';
 import { dateText, spanText } from '../output/time.ts';
+import type { Job } from '../wire.ts';
 
 type Properties = Readonly<Record<string, string>>;
 
@@ -34,6 +36,20 @@ function lines(properties: Properties, call: Call, wanted: readonly string[]): s
   return shown.flatMap(([name, value]) => entries(name, value).map((entry) => (bare ? entry : `${name}=${entry}`)));
 }
 
+/** systemctl(1), "show": a number is that of a job. */
+const JOB = /^\d+$/;
+
+async function jobsOf({ client, args }: Call): Promise<Properties[]> {
+  const { jobs } = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List');
+  return args
+    .filter((word) => JOB.test(word))
+    .map((word) => {
+      const job = jobs.find(({ id }) => String(id) === word);
+      if (job === undefined) throw new CliError(`Failed to get properties: Job ${word} does not exist.`);
+      return { Id: word, Unit: job.unit, JobType: job.type, State: job.state };
+    });
+}
+
 export async function run(call: Call): Promise<number> {
   const { client, args, options } = call;
   const wanted = [...(options.property ?? []), ...(options.P ?? [])];
@@ -46,7 +62,8 @@ export async function run(call: Call): Promise<number> {
     call.print(pick(properties), () => lines(properties, call, wanted));
     return 0;
   }
-  const names = await expand(client, args);
+  const units = args.filter((word) => !JOB.test(word));
+  const names = await expand(call, units);
   const answers = await client.calls<{ properties: Properties }>(
     'io.sysmaster.Units.Properties',
     names.map((name) => ({ name })),
@@ -55,6 +72,7 @@ export async function run(call: Call): Promise<number> {
     if (!('properties' in answer)) throw answer;
     return answer.properties;
   });
+  if (units.length < args.length) all.push(...(await jobsOf(call)));
   call.print(all.length === 1 ? pick(all[0]!) : all.map(pick), () =>
     all.flatMap((properties, index) => [...(index > 0 ? [''] : []), ...lines(properties, call, wanted)]),
   );

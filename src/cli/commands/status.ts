@@ -6,13 +6,14 @@ import { CliError } from '../context.ts';
 import { exits } from '../exit.ts';
 import { findFiles, logDirectories, readLogs } from '../logs/files.ts';
 import { formatEntry } from '../logs/format.ts';
-import { expand } from '../names.ts';
+import { expand, isShown, statesOf } from '../names.ts';
 import { groupLines } from '../output/group.ts';
 import { glyph, stateColour } from '../output/style.ts';
 import { agoText, dateText } from '../output/time.ts';
 import { unitLines } from '../output/unit.ts';
 import type { Cut, Job, ManagerState, Stall, Summary, Supervisor, Unit } from '../wire.ts';
 import { stallLines } from './analyze/stall.ts';
+import { byTypeAndName, withDependencies } from './list-units.ts';
 
 const LOG_LINES = 10;
 
@@ -166,20 +167,25 @@ async function wantedUnits(call: Call): Promise<string[]> {
   const { client, args, options } = call;
   const names: string[] = [];
   for (const word of args) names.push(/^\d+$/.test(word) ? await unitOfPid(word) : word);
-  if (names.length > 0) return await expand(client, names);
+  if (names.length > 0)
+    return options.withDependencies === true ? await withDependencies(call, names) : await expand(call, names);
   const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', {
     types: options.type,
-    states: options.state,
+    states: statesOf(call),
   });
   return units
-    .filter(({ active }) => options.all === true || options.state !== undefined || active !== 'inactive')
+    .filter((unit) => isShown(call, unit))
+    .sort(byTypeAndName)
     .map(({ name }) => name);
 }
 
 export async function run(call: Call): Promise<number> {
   const { client, args, options, context } = call;
-  if (args.length === 0 && options.all !== true && options.type === undefined && options.state === undefined)
-    return await overview(call);
+  if (args.length === 0 && options.type === undefined && statesOf(call).length === 0) {
+    const status = await overview(call);
+    if (options.all !== true || call.json) return status;
+    call.print({}, () => ['']);
+  }
   const names = await wantedUnits(call);
   const answers = await client.calls<{ unit: Unit }>(
     'io.sysmaster.Units.Get',

@@ -103,7 +103,7 @@ async function names(call: Call, words: readonly string[]): Promise<string[]> {
 }
 
 export async function run(call: Call): Promise<number> {
-  const { word, args, options, client } = call;
+  const { word, args, options } = call;
   if (word === 'preset-all') return await changeFiles(call, word, []);
   const adds = word === 'add-wants' || word === 'add-requires';
   const units = await names(call, adds ? args.slice(1) : args);
@@ -114,6 +114,6 @@ export async function run(call: Call): Promise<number> {
   const started = units.map((unit) => unit.slice(unit.lastIndexOf('/') + 1)).filter((unit) => !/@\.[a-z]+$/.test(unit));
   return await request(
     { ...call, print: () => {} },
-    { verb, units: await expand(client, started), noBlock: options.block === false },
+    { verb, units: await expand(call, started), noBlock: options.block === false },
   );
 }

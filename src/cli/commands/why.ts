@@ -17,7 +17,7 @@ export async function run(call: Call): Promise<number> {
   const { client, args, word, style, context } = call;
   const not = word === 'why-not';
   const names: string[] = [];
-  for (const arg of args) names.push(...(/^\d+$/.test(arg) ? [arg] : await expand(client, [arg])));
+  for (const arg of args) names.push(...(/^\d+$/.test(arg) ? [arg] : await expand(call, [arg])));
   const shown: { readonly explanation: Explanation; readonly log: readonly string[] }[] = [];
   for (const name of names) {
     const { explanation } = await client.call<{ explanation: Explanation }>('io.sysmaster.Insight.Why', { name, not });

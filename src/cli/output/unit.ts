@@ -54,7 +54,8 @@ function dropInLines(paths: readonly string[]): string[] {
 function activeLine(unit: Unit, { style, nowUs }: UnitLinesOptions): string {
   const { active, sub, result } = unit;
   const colour = stateColour(style, active);
-  const words = active === 'failed' ? `${active} (Result: ${result})` : `${active} (${sub})`;
+  const how = active === 'failed' ? `Result: ${result}` : sub;
+  const words = how === active ? active : `${active} (${how})`;
   const by: Readonly<Record<string, Unit['stateChange']>> = {
     active: unit.activeEnter,
     reloading: unit.activeEnter,

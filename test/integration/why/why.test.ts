@@ -74,7 +74,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     ).toBe(true);
     expect(causes.some(({ what }) => /asked for by uid 0, pid \d+/.test(what))).toBe(true);
     expect(why('hang').next[0]).toMatch(/^if READY=1 does not come within .*attempt 2 of 5 in 10s$/);
-    expect(system.sctl('list-jobs', '--after').stdout).toContain(
+    expect(system.sctl('list-jobs', '--before').stdout).toContain(
       'behind.service After hang.service, from /run/units/behind.service:4',
     );
   });

@@ -78,11 +78,11 @@ function lines(chain: Link, { userspaceUs }: Times, { style }: Call): string[] {
 }
 
 export async function run(call: Call): Promise<number> {
-  const { client, args, options } = call;
+  const { args, options } = call;
   const fuzz = parseSpanUs(String(options['fuzz'] ?? '0'), 1_000_000);
   if (typeof fuzz !== 'number') throw new CliError(`--fuzz=${String(options['fuzz'])}: not a time span`);
   const times = await readTimes(call);
-  const names = args.length > 0 ? await expand(client, args) : [times.target];
+  const names = args.length > 0 ? await expand(call, args) : [times.target];
   const missing = names.find((name) => !times.units.some((unit) => unit.name === name));
   if (missing !== undefined) throw new CliError(`Unit ${missing} is not in memory.`);
   const chains = names.map((name) => chainOf(name, times, fuzz));
