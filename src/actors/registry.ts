@@ -119,6 +119,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       return made;
     },
     edges: (name, kind) => graph.edges(name, kind),
+    others: (name, kind) => graph.others(name, kind),
   };
 
   /** In memory, and nobody has been told. */

@@ -22,14 +22,9 @@ export function proposedCuts(
     units: () => members,
     facts: () => undefined,
     edges: (unit, kind) => graph.edges(unit, kind),
+    others: (unit, kind) => [...new Set(graph.edges(unit, kind).map(({ to }) => to))],
   };
   const jobs = members.map((unit) => ({ unit, type: 'start' as const, ignoreOrder: false }));
-  const { cuts } = arrange(
-    whole,
-    jobs,
-    () => undefined,
-    () => false,
-    'cut all',
-  ) as Order;
+  const { cuts } = arrange(whole, jobs, undefined, undefined, 'cut all') as Order;
   return cuts;
 }

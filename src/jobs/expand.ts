@@ -17,9 +17,10 @@
  * A job that cannot be made (its unit is masked, missing, broken) makes impossible every job that needs it.
  * Source: systemd.unit(5), "[Unit] Section Options"; systemctl(1), "--job-mode=".
  */
-import type { DependencyKind, Edge } from '../units/types.ts';
+import type { DependencyKind } from '../units/types.ts';
+import { edgeTo } from './edges.ts';
 import { loadRefusal } from './refusals.ts';
-import type { JobMode, JobType, PlanWorld, Reason, Refusal } from './types.ts';
+import type { ActiveState, JobGraph, JobMode, JobType, PlanWorld, Reason, Refusal } from './types.ts';
 import { collapse, isApplicable, isDown, type LooseType } from './verbs.ts';
 import { edgeWords } from './words.ts';
 
@@ -28,24 +29,51 @@ export interface Node {
   /** In the order of discovery: the smaller, the nearer to the request. */
   readonly serial: number;
   readonly unit: string;
+  /** What the unit does. */
+  readonly active: ActiveState;
   type: JobType;
   anchor: boolean;
   ignoreOrder: boolean;
   /** Without it the request cannot be carried out. */
   matters: boolean;
-  /** Who pulled it in, in the order of discovery. */
-  readonly from: Set<Link>;
-  /** What it pulled in. */
-  readonly to: Set<Link>;
+  /** Left out of the plan, or merged into another job of its unit. */
+  gone: boolean;
+  /** The next job of the same unit. */
+  also: Node | undefined;
+  /** Who pulled it in, a chain in the order of discovery; and what it pulled in. Either may lead to nodes that are gone. */
+  firstFrom: Link | undefined;
+  lastFrom: Link | undefined;
+  firstTo: Link | undefined;
+  lastTo: Link | undefined;
   impossible: Refusal | undefined;
+  /** Number of the last walk that came by; see settle.ts. */
+  walk: number;
 }
 
+/** One job pulled in another. Both chains it is part of run through it: ten thousand jobs need no lists of their own. */
 export interface Link {
-  readonly from: Node;
+  from: Node;
   to: Node;
-  readonly matters: boolean;
-  readonly conflicts: boolean;
-  readonly reason: Reason;
+  readonly rule: Rule;
+  /** Along which kind of edge, or by which job mode. */
+  readonly by: DependencyKind | 'isolate' | 'triggers';
+  /** What the puller was when it pulled. */
+  readonly as: JobType;
+  /** The next one of `to`, and of `from`. */
+  nextFrom: Link | undefined;
+  nextTo: Link | undefined;
+}
+
+/** Why a link is there, down to the line; looked up when it is told. */
+export function reasonOf(graph: JobGraph, { from, to, by, as }: Link): Reason {
+  if (by === 'isolate') return { isolate: from.unit };
+  if (by === 'triggers') return { triggers: from.unit };
+  return { edge: edgeTo(graph, from.unit, by, to.unit), because: `${as} ${from.unit}` };
+}
+
+/** The edge of a link, for people; empty: there is none. */
+export function alongWords(graph: JobGraph, { from, to, by }: Pick<Link, 'from' | 'to' | 'by'>): string {
+  return by === 'isolate' || by === 'triggers' ? '' : ` (${edgeWords(edgeTo(graph, from.unit, by, to.unit))})`;
 }
 
 /** What a rule of the table above pulls in. */
@@ -68,23 +96,29 @@ const STOPPING: readonly Rule[] = [{ kinds: [...RESTARTED_ALONG, 'PropagatesStop
 const RESTARTING: readonly Rule[] = [{ kinds: RESTARTED_ALONG, type: 'try-restart', matters: true }];
 const RELOADING: readonly Rule[] = [{ kinds: ['PropagatesReloadTo'], type: 'try-reload', matters: false }];
 
+const STARTING_WITH_RESTARTS: readonly Rule[] = [...STARTING, ...RESTARTING];
+
 const NO_RULES: readonly Rule[] = [];
 const RULES: Readonly<Record<JobType, readonly Rule[]>> = {
   start: STARTING,
-  restart: [...STARTING, ...RESTARTING],
+  restart: STARTING_WITH_RESTARTS,
   stop: STOPPING,
   reload: RELOADING,
   'verify-active': NO_RULES,
   nop: NO_RULES,
 };
 
+const BY_MODE: Rule = { kinds: [], type: 'stop', matters: true };
+
 /** All jobs by unit, and what was left out on the way. */
 export class Expansion {
-  readonly byUnit = new Map<string, Node[]>();
+  /** The first job of each unit; the others follow by `also`. */
+  readonly byUnit = new Map<string, Node>();
   readonly notes: string[] = [];
   readonly #world: PlanWorld;
   readonly #mode: JobMode;
   readonly #queue: Node[] = [];
+  readonly #anchors: Node[] = [];
   #serial = 0;
 
   constructor(world: PlanWorld, mode: JobMode) {
@@ -94,10 +128,15 @@ export class Expansion {
 
   /** The requested job itself. */
   anchor(unit: string, type: JobType): Refusal | undefined {
-    const node = this.#add(unit, type);
+    const node = this.#make(unit, type);
     if ('refused' in node) return node;
+    if (!node.anchor) this.#anchors.push(node);
     node.anchor = true;
     return undefined;
+  }
+
+  get anchors(): readonly Node[] {
+    return this.#anchors;
   }
 
   /** Follow the graph until nothing new comes. */
@@ -114,7 +153,7 @@ export class Expansion {
     for (const unit of graph.units()) {
       if (isDown(states.active(unit)) && installed.of(unit) === undefined) continue;
       if (wanted.has(unit) || !this.#stopsOnIsolate(unit, wanted)) continue;
-      this.#pull(anchor, unit, { kinds: [], type: 'stop', matters: true }, { isolate: anchor.unit });
+      this.#pull(anchor, unit, BY_MODE, 'isolate');
     }
     this.run();
   }
@@ -122,15 +161,11 @@ export class Expansion {
   /** Stop what would start the unit again (job mode `triggering`). */
   triggering(anchor: Node): void {
     const { graph, states, installed } = this.#world;
-    for (const edge of graph.edges(anchor.unit, 'TriggeredBy')) {
-      if (isDown(states.active(edge.to)) && installed.of(edge.to) === undefined) continue;
-      this.#pull(anchor, edge.to, { kinds: [], type: 'stop', matters: true }, { triggers: anchor.unit });
+    for (const unit of graph.others(anchor.unit, 'TriggeredBy')) {
+      if (isDown(states.active(unit)) && installed.of(unit) === undefined) continue;
+      this.#pull(anchor, unit, BY_MODE, 'triggers');
     }
     this.run();
-  }
-
-  nodes(): Node[] {
-    return [...this.byUnit.values()].flat();
   }
 
   /** A unit that is triggered by one that stays must stay as well. */
@@ -138,39 +173,47 @@ export class Expansion {
     const { graph } = this.#world;
     const ignored = (name: string) => graph.facts(name)?.unit.IgnoreOnIsolate ?? false;
     if (ignored(unit)) return false;
-    return !graph.edges(unit, 'TriggeredBy').some((edge) => ignored(edge.to) || wanted.has(edge.to));
+    return !graph.others(unit, 'TriggeredBy').some((other) => ignored(other) || wanted.has(other));
   }
 
   #expand(node: Node): void {
     let rules = RULES[node.type];
     if (node.anchor && node.type === 'start' && this.#mode === 'restart-dependencies') {
-      rules = [...STARTING, ...RESTARTING];
+      rules = STARTING_WITH_RESTARTS;
     }
+    const { graph } = this.#world;
     for (const rule of rules) {
       for (const kind of rule.kinds) {
-        for (const edge of this.#world.graph.edges(node.unit, kind)) {
-          if (edge.to === node.unit) continue;
-          this.#pull(node, edge.to, rule, { edge, because: `${node.type} ${node.unit}` });
+        for (const other of graph.others(node.unit, kind)) {
+          if (other !== node.unit) this.#pull(node, other, rule, kind);
         }
       }
     }
   }
 
-  #pull(from: Node, unit: string, rule: Rule, reason: Reason): void {
-    const type = collapse(rule.type, this.#world.states.active(unit));
+  #pull(from: Node, unit: string, rule: Rule, by: Link['by']): void {
+    const known = this.byUnit.get(unit);
+    const type = collapse(rule.type, known === undefined ? this.#world.states.active(unit) : known.active);
     if (type === 'nop') return;
-    const to = this.#add(unit, type);
+    let to: Node | Refusal | undefined = known;
+    while (to !== undefined && to.type !== type) to = to.also;
+    to ??= this.#make(unit, type);
     if ('refused' in to) {
-      this.#leaveOut(from, to, rule, 'edge' in reason ? reason.edge : undefined);
+      this.#leaveOut(from, to, rule, unit, by);
       return;
     }
-    const link: Link = { from, to, matters: rule.matters, conflicts: rule.conflicts ?? false, reason };
-    from.to.add(link);
-    to.from.add(link);
+    const link: Link = { from, to, rule, by, as: from.type, nextFrom: undefined, nextTo: undefined };
+    if (from.lastTo === undefined) from.firstTo = link;
+    else from.lastTo.nextTo = link;
+    from.lastTo = link;
+    if (to.lastFrom === undefined) to.firstFrom = link;
+    else to.lastFrom.nextFrom = link;
+    to.lastFrom = link;
   }
 
-  #leaveOut(from: Node, refusal: Refusal, rule: Rule, edge: Edge | undefined): void {
-    const along = edge === undefined ? '' : ` (${edgeWords(edge)})`;
+  #leaveOut(from: Node, refusal: Refusal, rule: Rule, unit: string, by: Link['by']): void {
+    const along =
+      by === 'isolate' || by === 'triggers' ? '' : ` (${edgeWords(edgeTo(this.#world.graph, from.unit, by, unit))})`;
     // A job that makes no sense for its unit (stop -.slice) is never needed.
     if (!rule.matters || refusal.error === 'JobTypeNotApplicable') {
       this.notes.push(`${rule.type} ${refusal.unit} left out: ${refusal.refused}${along}`);
@@ -179,12 +222,15 @@ export class Expansion {
     from.impossible ??= { ...refusal, refused: `${from.unit} needs ${refusal.unit}${along}: ${refusal.refused}` };
   }
 
-  #add(name: string, type: JobType): Node | Refusal {
+  #make(name: string, type: JobType): Node | Refusal {
     const facts = this.#world.graph.facts(name);
     const unit = facts?.name ?? name;
-    const known = this.byUnit.get(unit);
-    const same = known?.find((node) => node.type === type);
-    if (same !== undefined) return same;
+    const first = this.byUnit.get(unit);
+    let last: Node | undefined;
+    for (let known = first; known !== undefined; known = known.also) {
+      if (known.type === type) return known;
+      last = known;
+    }
     const refusal = loadRefusal(unit, facts, type);
     if (refusal !== undefined) return refusal;
     if (!isApplicable(type, facts)) {
@@ -198,16 +244,22 @@ export class Expansion {
     const node: Node = {
       serial: this.#serial++,
       unit,
+      active: first === undefined ? this.#world.states.active(unit) : first.active,
       type,
       anchor: false,
       ignoreOrder: this.#mode === 'ignore-dependencies',
       matters: false,
-      from: new Set(),
-      to: new Set(),
+      gone: false,
+      also: undefined,
+      firstFrom: undefined,
+      lastFrom: undefined,
+      firstTo: undefined,
+      lastTo: undefined,
       impossible: undefined,
+      walk: 0,
     };
-    if (known === undefined) this.byUnit.set(unit, [node]);
-    else known.push(node);
+    if (last === undefined) this.byUnit.set(unit, node);
+    else last.also = node;
     this.#queue.push(node);
     return node;
   }

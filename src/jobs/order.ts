@@ -25,6 +25,7 @@
  * Among equals the one that sorts last is cut. No job is ever dropped.
  */
 import type { Edge } from '../units/types.ts';
+import { edgesTo } from './edges.ts';
 import { refusal } from './refusals.ts';
 import { TopologicalOrder } from './topological.ts';
 import type { Cut, JobGraph, JobType, Refusal } from './types.ts';
@@ -57,73 +58,78 @@ export function waiter(later: Orderly, earlier: Orderly): 'later' | 'earlier' | 
 
 /** All orderings of a unit, each pair once, self-loops left out. */
 export function* orderingsOf(graph: JobGraph, unit: string): Generator<Ordering> {
-  let last = '';
-  for (const { to } of graph.edges(unit, 'After')) {
-    if (to !== last && to !== unit) yield { later: unit, earlier: to };
-    last = to;
-  }
-  last = '';
-  for (const { to } of graph.edges(unit, 'Before')) {
-    if (to !== last && to !== unit) yield { later: to, earlier: unit };
-    last = to;
-  }
+  for (const to of graph.others(unit, 'After')) if (to !== unit) yield { later: unit, earlier: to };
+  for (const to of graph.others(unit, 'Before')) if (to !== unit) yield { later: to, earlier: unit };
+}
+
+/** Where a job stands. */
+export interface Place {
+  readonly wave: number;
+  /** Units of the jobs it waits for, sorted. */
+  readonly after: readonly string[];
 }
 
 export interface Order {
   readonly cuts: readonly Cut[];
-  /** By unit: where each job stands. */
-  readonly places: ReadonlyMap<string, { readonly wave: number; readonly after: readonly string[] }>;
+  /** Of each job, in the order in which they were given. */
+  readonly places: () => readonly Place[];
 }
 
 /**
  * @param jobs the jobs to be placed, one for each unit
  * @param others a job of a unit that is not among them, if it has one: such jobs can be part of a ring; undefined: there are none
- * @param isCut orderings that are not honoured already
+ * @param isCut orderings that are not honoured already; undefined: there are none
  * @param essentials what to do about a ring of essential units alone
  */
 export function arrange(
   graph: JobGraph,
   jobs: readonly Orderly[],
   others: ((unit: string) => Orderly | undefined) | undefined,
-  isCut: (later: string, earlier: string) => boolean,
+  isCut: ((later: string, earlier: string) => boolean) | undefined,
   essentials: 'refuse' | 'cut all' = 'refuse',
 ): Order | Refusal {
   const phases = new Phases(graph, jobs, others, isCut);
   const cuts: Cut[] = [];
-  for (const component of phases.components()) {
+  for (const component of phases.isAcyclic() ? [] : phases.components()) {
     const result = phases.settle(component, essentials);
     if ('refused' in result) return result;
     cuts.push(...result.cuts);
   }
-  return { cuts, places: phases.places(new Set(jobs.map((job) => job.unit))) };
+  return { cuts, places: () => phases.places(jobs.length) };
 }
 
-interface Constraint extends Ordering {
-  /** [who waits, for whom], by phase node. */
-  readonly waits: readonly (readonly [number, number])[];
-  cut: boolean;
-}
+/** No constraint: the way up of a restart, which comes after its way down. */
+const OWN = -1;
 
-/** One phase waits for another; without a constraint it is the way up of a restart, which comes after its way down. */
-interface Wait {
-  readonly node: number;
-  readonly constraint: Constraint | undefined;
-}
-
-/** Each job has two nodes, 2i for its way down and 2i + 1 for its way up; one that has no such phase has no edges there. */
+/**
+ * Each job has two nodes, 2i for its way down and 2i + 1 for its way up; one that has no such phase has no edges there.
+ *
+ * A wait is a number, and so is a constraint (an ordering between two jobs, which makes one wait or two): what is known of
+ * them stands in lists of numbers, since of ten thousand jobs there are some fifty thousand.
+ */
 class Phases {
   readonly #graph: JobGraph;
   readonly #jobs: Orderly[] = [];
   readonly #index = new Map<string, number>();
-  readonly #constraints: Constraint[] = [];
-  /** By node: what it waits for. */
-  readonly #waits: Wait[][] = [];
+  /** By wait: who waits, for whom, and because of which constraint. Waits of one constraint stand side by side. */
+  readonly #waiting: number[] = [];
+  readonly #awaited: number[] = [];
+  readonly #constraint: number[] = [];
+  /** By constraint: the two jobs, and its first wait. */
+  readonly #later: number[] = [];
+  readonly #earlier: number[] = [];
+  readonly #firstWait: number[] = [];
+  readonly #cut = new Set<number>();
+  /** Waits by who waits, in the order in which they were found. */
+  readonly #byWaiting: Lists;
+  /** Levels of all jobs, while nothing is cut. */
+  #known: { readonly levels: Int32Array; readonly done: boolean } | undefined;
 
   constructor(
     graph: JobGraph,
     jobs: readonly Orderly[],
     others: ((unit: string) => Orderly | undefined) | undefined,
-    isCut: (later: string, earlier: string) => boolean,
+    isCut: ((later: string, earlier: string) => boolean) | undefined,
   ) {
     this.#graph = graph;
     for (const job of jobs) this.#node(job);
@@ -137,59 +143,73 @@ class Phases {
     // the later unit; from the other side it only leads to that one.
     for (let l = 0; l < this.#jobs.length; l += 1) {
       const { unit } = this.#jobs[l] as Orderly;
-      let last = unit;
-      for (const { to } of graph.edges(unit, 'After')) {
-        if (to === last || to === unit) continue;
-        last = to;
+      for (const to of graph.others(unit, 'After')) {
         const e = lookUp(to);
-        if (e !== undefined && !isCut(unit, to)) this.#constrain(unit, to, l, e);
+        if (e !== undefined && e !== l && isCut?.(unit, to) !== true) this.#constrain(l, e);
       }
-      if (others !== undefined) for (const { to } of graph.edges(unit, 'Before')) lookUp(to);
+      if (others !== undefined) for (const to of graph.others(unit, 'Before')) lookUp(to);
     }
+    this.#byWaiting = new Lists(2 * this.#jobs.length, this.#waiting);
   }
 
   #node(job: Orderly): number {
     const index = this.#jobs.length;
     this.#jobs.push(job);
     this.#index.set(job.unit, index);
-    this.#waits.push([], job.type === 'restart' ? [{ node: 2 * index, constraint: undefined }] : []);
+    if (job.type === 'restart') this.#wait(2 * index + 1, 2 * index, OWN);
     return index;
   }
 
-  #constrain(later: string, earlier: string, l: number, e: number): void {
-    const [jobL, jobE] = [this.#jobs[l] as Orderly, this.#jobs[e] as Orderly];
+  #wait(waiting: number, awaited: number, constraint: number): void {
+    this.#waiting.push(waiting);
+    this.#awaited.push(awaited);
+    this.#constraint.push(constraint);
+  }
+
+  #constrain(l: number, e: number): void {
+    const jobL = this.#jobs[l] as Orderly;
+    const jobE = this.#jobs[e] as Orderly;
     if (waiter(jobL, jobE) === undefined) return;
-    const waits: [number, number][] = [];
-    const wait = (waiting: number, node: number) => {
-      const going = this.#jobs[waiting >> 1]?.going === true && waiting === this.#first(waiting >> 1);
-      if (!going) waits.push([waiting, node]);
-    };
-    if (goesDown(jobL.type)) wait(this.#first(e), 2 * l);
-    if (jobL.type !== 'stop') wait(2 * l + 1, jobE.type === 'stop' ? 2 * e : 2 * e + 1);
-    if (waits.length === 0) return;
-    const constraint: Constraint = { later, earlier, waits, cut: false };
-    this.#constraints.push(constraint);
-    for (const [waiting, node] of waits) this.#waits[waiting]?.push({ node, constraint });
+    const first = this.#waiting.length;
+    const number = this.#later.length;
+    if (goesDown(jobL.type) && jobE.going !== true) this.#wait(this.#first(e), 2 * l, number);
+    if (jobL.type !== 'stop' && (jobL.going !== true || jobL.type === 'restart'))
+      this.#wait(2 * l + 1, jobE.type === 'stop' ? 2 * e : 2 * e + 1, number);
+    if (this.#waiting.length === first) return;
+    this.#later.push(l);
+    this.#earlier.push(e);
+    this.#firstWait.push(first);
   }
 
   #first(index: number): number {
     return goesDown((this.#jobs[index] as Orderly).type) ? 2 * index : 2 * index + 1;
   }
 
+  /** Can all of it be put in an order, cuts or not? */
+  isAcyclic(): boolean {
+    return this.#levels(this.#jobs.length).done;
+  }
+
+  /** The wait at a place of `#byWaiting` is for this node. */
+  #awaitedAt(place: number): number {
+    return this.#awaited[this.#byWaiting.items[place] as number] as number;
+  }
+
   /** Strongly connected components of more than one node (Tarjan, without recursion), each sorted. */
   components(): number[][] {
-    const count = this.#waits.length;
+    const { starts } = this.#byWaiting;
+    const count = 2 * this.#jobs.length;
     const index = new Int32Array(count).fill(-1);
     const low = new Int32Array(count);
     const onStack = new Uint8Array(count);
-    /** By node: how many of its waits have been followed. */
-    const followed = new Int32Array(count);
+    /** By node: the place of the wait that is followed next. */
+    const next = starts.slice();
     const stack: number[] = [];
     const path: number[] = [];
     const found: number[][] = [];
-    let next = 0;
+    let entered = 0;
     const enter = (node: number) => {
-      index[node] = low[node] = next++;
+      index[node] = low[node] = entered++;
       stack.push(node);
       onStack[node] = 1;
       path.push(node);
@@ -199,11 +219,12 @@ class Phases {
       enter(root);
       while (path.length > 0) {
         const node = path[path.length - 1] as number;
-        const wait = this.#waits[node]?.[followed[node] as number];
-        if (wait !== undefined) {
-          followed[node] = (followed[node] as number) + 1;
-          if (index[wait.node] === -1) enter(wait.node);
-          else if (onStack[wait.node] === 1) low[node] = Math.min(low[node] as number, index[wait.node] as number);
+        const place = next[node] as number;
+        if (place < (starts[node + 1] as number)) {
+          next[node] = place + 1;
+          const awaited = this.#awaitedAt(place);
+          if (index[awaited] === -1) enter(awaited);
+          else if (onStack[awaited] === 1) low[node] = Math.min(low[node] as number, index[awaited] as number);
           continue;
         }
         path.pop();
@@ -229,65 +250,89 @@ class Phases {
       }
     }
     const cuts: Cut[] = [];
-    for (const { constraint, edge, strength } of this.#strongestFirst(members)) {
-      const inside = constraint.waits.filter(([a, b]) => members.has(a) && members.has(b));
+    for (const { constraint, ordering, edge, strength } of this.#strongestFirst(members)) {
       let ring: readonly number[] | undefined;
-      const added: (readonly [number, number])[] = [];
-      for (const [waiting, awaited] of inside) {
-        ring = order.add(awaited, waiting);
+      const added: number[] = [];
+      for (const wait of this.#waitsInside(constraint, members)) {
+        ring = order.add(this.#awaited[wait] as number, this.#waiting[wait] as number);
         if (ring !== undefined) break;
-        added.push([waiting, awaited]);
+        added.push(wait);
       }
       if (ring === undefined) continue;
-      for (const [waiting, awaited] of added) order.remove(awaited, waiting);
+      for (const wait of added) order.remove(this.#awaited[wait] as number, this.#waiting[wait] as number);
       const units = this.#ringWords(ring);
       if (strength === 4 && essentials === 'refuse') {
         const text = `ordering cycle of essential units: ${[...units, units[0]].join(' waits for ')}`;
         return refusal(
           'TransactionOrderIsCyclic',
-          constraint.later,
+          ordering.later,
           text,
           `remove one of these orderings, such as ${edgeWords(edge)}`,
         );
       }
-      constraint.cut = true;
+      this.#cut.add(constraint);
       cuts.push({ edge, ring: units, why: STRENGTHS[strength] as string });
     }
     return { cuts };
   }
 
+  /** Those waits of a constraint that are between members. */
+  #waitsInside(constraint: number, members: ReadonlySet<number>): number[] {
+    const found: number[] = [];
+    for (let wait = this.#firstWait[constraint] as number; this.#constraint[wait] === constraint; wait += 1)
+      if (members.has(this.#waiting[wait] as number) && members.has(this.#awaited[wait] as number)) found.push(wait);
+    return found;
+  }
+
   /** The nodes of a component, each behind those it waits for as far as that goes: so that few orderings have to move anything. */
   #awaitedFirst(component: readonly number[], members: ReadonlySet<number>): readonly number[] {
+    const { starts } = this.#byWaiting;
     const found: number[] = [];
     const seen = new Set<number>();
     for (const root of component) {
       if (seen.has(root)) continue;
       seen.add(root);
-      const path = [{ node: root, at: 0 }];
+      const path = [{ node: root, at: starts[root] as number }];
       for (let top = path[path.length - 1]; top !== undefined; top = path[path.length - 1]) {
-        const next = this.#waits[top.node]?.[top.at]?.node;
-        top.at += 1;
-        if (next === undefined) {
+        if (top.at === starts[top.node + 1]) {
           path.pop();
           found.push(top.node);
-        } else if (members.has(next) && !seen.has(next)) {
+          continue;
+        }
+        const next = this.#awaitedAt(top.at);
+        top.at += 1;
+        if (members.has(next) && !seen.has(next)) {
           seen.add(next);
-          path.push({ node: next, at: 0 });
+          path.push({ node: next, at: starts[next] as number });
         }
       }
     }
     return found;
   }
 
+  /** The constraints between members. */
   #strongestFirst(members: ReadonlySet<number>) {
-    return this.#constraints
-      .filter(({ waits }) => waits.some(([a, b]) => members.has(a) && members.has(b)))
-      .map((constraint) => ({ constraint, ...judge(this.#graph, constraint) }))
+    const found = new Set<number>();
+    for (const node of members) {
+      const end = this.#byWaiting.starts[node + 1] as number;
+      for (let place = this.#byWaiting.starts[node] as number; place < end; place += 1) {
+        const wait = this.#byWaiting.items[place] as number;
+        const constraint = this.#constraint[wait] as number;
+        if (constraint !== OWN && members.has(this.#awaited[wait] as number)) found.add(constraint);
+      }
+    }
+    return [...found]
+      .map((constraint) => {
+        const later = (this.#jobs[this.#later[constraint] as number] as Orderly).unit;
+        const earlier = (this.#jobs[this.#earlier[constraint] as number] as Orderly).unit;
+        const ordering: Ordering = { later, earlier };
+        return { constraint, ordering, ...judge(this.#graph, ordering) };
+      })
       .sort(
         (a, b) =>
           b.strength - a.strength ||
-          byCodeUnit(a.constraint.later, b.constraint.later) ||
-          byCodeUnit(a.constraint.earlier, b.constraint.earlier),
+          byCodeUnit(a.ordering.later, b.ordering.later) ||
+          byCodeUnit(a.ordering.earlier, b.ordering.earlier),
       );
   }
 
@@ -300,43 +345,61 @@ class Phases {
     return [...ring.slice(start), ...ring.slice(0, start)];
   }
 
-  /** Waves by longest path over what is left; jobs of others do not count. */
-  places(placed: ReadonlySet<string>): Map<string, { wave: number; after: readonly string[] }> {
-    const count = this.#waits.length;
-    const counts = this.#jobs.map((job) => placed.has(job.unit));
-    const holds = ({ node, constraint }: Wait) => counts[node >> 1] === true && constraint?.cut !== true;
-    const open = new Int32Array(count);
-    const level = new Int32Array(count);
-    const waitedBy: number[][] = Array.from({ length: count }, () => []);
-    for (let node = 0; node < count; node += 1) {
-      if (counts[node >> 1] !== true) continue;
-      for (const wait of this.#waits[node] as Wait[]) {
-        if (!holds(wait)) continue;
-        open[node] = (open[node] as number) + 1;
-        waitedBy[wait.node]?.push(node);
+  /** The length of the longest path to each node of the first `count` jobs, over what is not cut; `done`: there are no rings. */
+  #levels(count: number): { readonly levels: Int32Array; readonly done: boolean } {
+    if (this.#known !== undefined && count === this.#jobs.length && this.#cut.size === 0) return this.#known;
+    const nodes = 2 * count;
+    const { starts, items } = new Lists(2 * this.#jobs.length, this.#awaited);
+    const open = new Int32Array(nodes);
+    for (let wait = 0; wait < this.#waiting.length; wait += 1)
+      if (this.#holds(wait, nodes)) {
+        const waiting = this.#waiting[wait] as number;
+        open[waiting] = (open[waiting] as number) + 1;
       }
-    }
-    const ready: number[] = [];
-    for (let node = 0; node < count; node += 1) if (open[node] === 0) ready.push(node);
-    for (let at = 0; at < ready.length; at += 1) {
+    const levels = new Int32Array(nodes);
+    const ready = new Int32Array(nodes);
+    let found = 0;
+    for (let node = 0; node < nodes; node += 1) if (open[node] === 0) ready[found++] = node;
+    for (let at = 0; at < found; at += 1) {
       const node = ready[at] as number;
-      for (const waiting of waitedBy[node] as number[]) {
-        level[waiting] = Math.max(level[waiting] as number, (level[node] as number) + 1);
-        open[waiting] = (open[waiting] as number) - 1;
-        if (open[waiting] === 0) ready.push(waiting);
+      const level = (levels[node] as number) + 1;
+      const end = starts[node + 1] as number;
+      for (let place = starts[node] as number; place < end; place += 1) {
+        const wait = items[place] as number;
+        if (!this.#holds(wait, nodes)) continue;
+        const waiting = this.#waiting[wait] as number;
+        if ((levels[waiting] as number) < level) levels[waiting] = level;
+        const left = (open[waiting] as number) - 1;
+        open[waiting] = left;
+        if (left === 0) ready[found++] = waiting;
       }
     }
-    const places = new Map<string, { wave: number; after: readonly string[] }>();
-    for (const [index, job] of this.#jobs.entries()) {
-      if (counts[index] !== true) continue;
+    const known = { levels, done: found === nodes };
+    if (count === this.#jobs.length && this.#cut.size === 0) this.#known = known;
+    return known;
+  }
+
+  /** Both ends are among the first so many nodes, and it is not cut. */
+  #holds(wait: number, nodes: number): boolean {
+    if ((this.#waiting[wait] as number) >= nodes || (this.#awaited[wait] as number) >= nodes) return false;
+    return this.#cut.size === 0 || !this.#cut.has(this.#constraint[wait] as number);
+  }
+
+  /** Waves by longest path over what is left, of the first `count` jobs; the others do not count. */
+  places(count: number): readonly Place[] {
+    const { levels } = this.#levels(count);
+    const { starts, items } = this.#byWaiting;
+    const places = new Array<Place>(count);
+    for (let index = 0; index < count; index += 1) {
       const first = this.#first(index);
+      const end = starts[first + 1] as number;
       const after: string[] = [];
-      for (const wait of this.#waits[first] as Wait[])
-        if (holds(wait)) after.push((this.#jobs[wait.node >> 1] as Orderly).unit);
-      places.set(job.unit, {
-        wave: level[first] as number,
-        after: after.length < 2 ? after : [...new Set(after)].sort(),
-      });
+      for (let place = starts[first] as number; place < end; place += 1) {
+        const wait = items[place] as number;
+        if (this.#holds(wait, 2 * count))
+          after.push((this.#jobs[(this.#awaited[wait] as number) >> 1] as Orderly).unit);
+      }
+      places[index] = { wave: levels[first] as number, after: inOrder(after) };
     }
     return places;
   }
@@ -351,6 +414,39 @@ class Phases {
 }
 
 const byCodeUnit = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Sorted, each once. As a rule they are that already. */
+function inOrder(units: readonly string[]): readonly string[] {
+  for (let at = 1; at < units.length; at += 1)
+    if ((units[at - 1] as string) >= (units[at] as string)) return [...new Set(units)].sort();
+  return units;
+}
+
+/** Numbers 0, 1, 2 … put in lists by their keys, in two arrays: the list of a key is `items` from `starts[key]` to `starts[key + 1]`. */
+class Lists {
+  readonly starts: Int32Array;
+  readonly items: Int32Array;
+
+  /** @param keys of each number; below `count` */
+  constructor(count: number, keys: readonly number[]) {
+    const starts = new Int32Array(count + 1);
+    for (let at = 0; at < keys.length; at += 1) {
+      const key = (keys[at] as number) + 1;
+      starts[key] = (starts[key] as number) + 1;
+    }
+    for (let key = 0; key < count; key += 1) starts[key + 1] = (starts[key + 1] as number) + (starts[key] as number);
+    const next = starts.slice();
+    const items = new Int32Array(keys.length);
+    for (let at = 0; at < keys.length; at += 1) {
+      const key = keys[at] as number;
+      const place = next[key] as number;
+      next[key] = place + 1;
+      items[place] = at;
+    }
+    this.starts = starts;
+    this.items = items;
+  }
+}
 
 /** Units without which no system gets up or down. */
 const ESSENTIAL: ReadonlySet<string> = new Set([
@@ -381,22 +477,6 @@ export function representative(graph: JobGraph, { later, earlier }: Ordering): E
   const rank = (edge: Edge) => `${'rule' in edge.origin ? 1 : 0} ${originWords(edge.origin)}`;
   const [best] = edges.sort((a, b) => byCodeUnit(rank(a), rank(b)));
   return best ?? { from: later, kind: 'After', to: earlier, origin: { rule: 'unknown' } };
-}
-
-/** Those of `edges` that lead to `to`. They are sorted by it, and a target may come after ten thousand units. */
-function edgesTo(edges: readonly Edge[], to: string): Edge[] {
-  let [from, end] = [0, edges.length];
-  while (from < end) {
-    const middle = (from + end) >> 1;
-    if (byCodeUnit((edges[middle] as Edge).to, to) < 0) from = middle + 1;
-    else end = middle;
-  }
-  const found: Edge[] = [];
-  for (let edge = edges[from]; edge?.to === to; edge = edges[from]) {
-    found.push(edge);
-    from += 1;
-  }
-  return found;
 }
 
 /** How strong an ordering is, and the edge that stands for it. */

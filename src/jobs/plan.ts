@@ -9,11 +9,22 @@
  * Pure and deterministic: the same graph, states, table and request give the same plan, in whatever order any of them was
  * put together. Several units in one request make one transaction: all or nothing.
  */
-import { Expansion, type Node } from './expand.ts';
-import { arrange, type Orderly } from './order.ts';
+import type { Edge } from '../units/types.ts';
+import { Expansion, type Link, type Node, reasonOf } from './expand.ts';
+import { arrange, type Orderly, type Place } from './order.ts';
 import { requestRefusal } from './refusals.ts';
 import { settle } from './settle.ts';
-import type { InstalledJob, JobRequest, Plan, PlannedJob, PlanWorld, Reason, Refusal, RequestPart } from './types.ts';
+import type {
+  InstalledJob,
+  JobGraph,
+  JobRequest,
+  Plan,
+  PlannedJob,
+  PlanWorld,
+  Reason,
+  Refusal,
+  RequestPart,
+} from './types.ts';
 import { collapse, conflicts, merge, typeOfVerb } from './verbs.ts';
 import { jobWords } from './words.ts';
 
@@ -58,7 +69,7 @@ function addAnchors(world: PlanWorld, request: JobRequest, expansion: Expansion)
 /** The stops of modes `isolate` and `triggering`. */
 function addStops(request: JobRequest, expansion: Expansion): void {
   if (request.mode !== 'isolate' && request.mode !== 'triggering') return;
-  for (const anchor of expansion.nodes().filter((node) => node.anchor)) {
+  for (const anchor of expansion.anchors) {
     if (request.mode === 'isolate') expansion.isolate(anchor);
     else expansion.triggering(anchor);
   }
@@ -71,8 +82,8 @@ function order(
   notes: readonly string[],
   touches: readonly string[],
 ): Plan | Refusal {
-  const planned = new Set(nodes.map((node) => node.unit));
-  const replaces = replaced(world, request, nodes, planned);
+  const alone = world.installed.empty === true;
+  const replaces = alone ? [] : replaced(world, request, nodes);
   const canceled = new Set(replaces.filter((one) => one.canceled).map((one) => one.unit));
   const others = (unit: string): Orderly | undefined => {
     const job = world.installed.of(unit);
@@ -81,35 +92,54 @@ function order(
   };
   const arranged = arrange(
     world.graph,
-    nodes.map((node) => afterMerging(world, node)),
-    world.installed.empty === true ? undefined : others,
+    alone ? nodes : nodes.map((node) => afterMerging(world, node)),
+    alone ? undefined : others,
     // A cut lasts as long as the two jobs it is between.
-    (later, earlier) => !canceled.has(later) && !canceled.has(earlier) && world.installed.isCut(later, earlier),
+    alone
+      ? undefined
+      : (later, earlier) => !canceled.has(later) && !canceled.has(earlier) && world.installed.isCut(later, earlier),
   );
   if ('refused' in arranged) return arranged;
-  const reasons = reasonsOf(nodes, request);
-  const jobs = nodes.map((node): PlannedJob => {
-    const place = arranged.places.get(node.unit);
-    return {
+  const { cuts, places } = arranged;
+  return {
+    request,
+    jobs: inWaves(nodes, places(), reasonsOf(world.graph, nodes, request), request),
+    notes: [...notes, ...cuts.map((cut) => `${cut.edge.from} no longer waits for ${cut.edge.to}: ${cut.why}`)],
+    cuts,
+    touches,
+    replaces: replaces.map(({ job, unit, why }) => ({ job, unit, why })),
+  };
+}
+
+/** Wave by wave; within one the nodes are sorted by unit already. */
+function inWaves(
+  nodes: readonly Node[],
+  places: readonly Place[],
+  reasons: ReadonlyMap<Node, readonly Reason[]>,
+  { mode }: JobRequest,
+): readonly PlannedJob[] {
+  /** Where the next job of each wave goes: first how many there are, then where they begin. */
+  const next = new Int32Array(2 * nodes.length + 1); // a restart has two phases, and each may be a step further
+  for (const { wave } of places) next[wave + 1] = (next[wave + 1] as number) + 1;
+  for (let wave = 1; wave < next.length; wave += 1) next[wave] = (next[wave] as number) + (next[wave - 1] as number);
+  const jobs = new Array<PlannedJob>(nodes.length);
+  for (let at = 0; at < nodes.length; at += 1) {
+    const node = nodes[at] as Node;
+    const { wave, after } = places[at] as Place;
+    const place = next[wave] as number;
+    next[wave] = place + 1;
+    jobs[place] = {
       unit: node.unit,
       type: node.type,
       reasons: reasons.get(node) ?? [],
       optional: !node.matters,
-      irreversible: request.mode === 'replace-irreversibly',
+      irreversible: mode === 'replace-irreversibly',
       ignoreOrder: node.ignoreOrder,
-      after: place?.after ?? [],
-      wave: place?.wave ?? 0,
+      after,
+      wave,
     };
-  });
-  jobs.sort((a, b) => a.wave - b.wave || (a.unit < b.unit ? -1 : 1));
-  return {
-    request,
-    jobs,
-    notes: [...notes, ...arranged.cuts.map((cut) => `${cut.edge.from} no longer waits for ${cut.edge.to}: ${cut.why}`)],
-    cuts: arranged.cuts,
-    touches,
-    replaces: replaces.map(({ job, unit, why }) => ({ job, unit, why })),
-  };
+  }
+  return jobs;
 }
 
 /** The job as it will stand in the table: merged into one that is there. */
@@ -133,12 +163,7 @@ interface Replaced {
   readonly canceled: boolean;
 }
 
-function replaced(
-  world: PlanWorld,
-  request: JobRequest,
-  nodes: readonly Node[],
-  planned: ReadonlySet<string>,
-): Replaced[] {
+function replaced(world: PlanWorld, request: JobRequest, nodes: readonly Node[]): Replaced[] {
   const found: Replaced[] = [];
   for (const node of nodes) {
     const job = world.installed.of(node.unit);
@@ -148,6 +173,7 @@ function replaced(
     found.push({ job: job.id, unit: job.unit, why: `${jobWords(job)} ${how} ${node.type} ${node.unit}`, canceled });
   }
   if (request.mode === 'isolate' || request.mode === 'flush') {
+    const planned = new Set(nodes.map((node) => node.unit));
     for (const job of world.installed.all()) {
       if (planned.has(job.unit)) continue;
       const why = `${jobWords(job)} is canceled: not part of the new plan (job mode ${request.mode})`;
@@ -161,14 +187,53 @@ function replaced(
 const MAX_REASONS = 32;
 
 /** The shortest chain from each job to the request; of two of one length the one whose links were found first. */
-function reasonsOf(nodes: readonly Node[], request: JobRequest): Map<Node, readonly Reason[]> {
+function reasonsOf(graph: JobGraph, nodes: readonly Node[], request: JobRequest): Map<Node, readonly Reason[]> {
   const asked: Reason = { asked: request.by };
   const chains = new Map<Node, readonly Reason[]>();
-  for (const node of nodes) if (node.anchor) chains.set(node, [asked]);
-  for (const [node, chain] of chains) {
-    for (const link of node.to) if (!chains.has(link.to)) chains.set(link.to, longer(link.reason, chain));
+  const found = nodes.filter((node) => node.anchor);
+  for (const node of found) chains.set(node, [asked]);
+  for (const node of found) {
+    const chain = chains.get(node) as readonly Reason[];
+    const links = new LinkReasons(graph);
+    for (let link = node.firstTo; link !== undefined; link = link.nextTo) {
+      if (link.to.gone || chains.has(link.to)) continue;
+      chains.set(link.to, longer(links.of(link), chain));
+      found.push(link.to);
+    }
   }
   return chains;
+}
+
+/** Reasons of the links of one job. They come in the order of its edges, so each is found right behind the one before. */
+class LinkReasons {
+  readonly #graph: JobGraph;
+  #by = '';
+  #edges: readonly Edge[] = [];
+  #at = 0;
+  #as = '';
+  #because = '';
+
+  constructor(graph: JobGraph) {
+    this.#graph = graph;
+  }
+
+  of(link: Link): Reason {
+    const { by, as, from, to } = link;
+    if (by === 'isolate' || by === 'triggers') return reasonOf(this.#graph, link);
+    if (this.#by !== by) {
+      this.#edges = this.#graph.edges(from.unit, by);
+      this.#by = by;
+      this.#at = 0;
+    }
+    while (this.#at < this.#edges.length && (this.#edges[this.#at] as Edge).to < to.unit) this.#at += 1;
+    const edge = this.#edges[this.#at];
+    if (edge?.to !== to.unit) return reasonOf(this.#graph, link); // links of jobs that were merged begin anew
+    if (this.#as !== as) {
+      this.#as = as;
+      this.#because = `${as} ${from.unit}`;
+    }
+    return { edge, because: this.#because };
+  }
 }
 
 function longer(reason: Reason, chain: readonly Reason[]): readonly Reason[] {

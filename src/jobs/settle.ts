@@ -16,11 +16,11 @@
  * Every walk is over units sorted by name, so ties are always broken alike. Source: systemctl(1), "--job-mode=".
  */
 
-import type { Expansion, Link, Node } from './expand.ts';
+import { alongWords, type Expansion, type Link, type Node, reasonOf } from './expand.ts';
 import { destructive, refusal } from './refusals.ts';
-import type { JobMode, PlanWorld, Refusal } from './types.ts';
+import type { JobGraph, JobMode, PlanWorld, Refusal } from './types.ts';
 import { collapse, conflicts, isRedundant, isUpOrComing, type MergedType, merge } from './verbs.ts';
-import { edgeWords, jobWords } from './words.ts';
+import { jobWords } from './words.ts';
 
 export interface Settled {
   /** One node for each unit, sorted by unit. */
@@ -35,52 +35,78 @@ export function settle(world: PlanWorld, mode: JobMode, expansion: Expansion): S
 class Settling {
   readonly #world: PlanWorld;
   readonly #mode: JobMode;
-  readonly #byUnit: Map<string, Node[]>;
-  readonly #units: readonly string[];
+  readonly #anchors: readonly Node[];
   readonly #notes: string[];
+  /** What is left, sorted by unit; jobs of one unit stand side by side, in the order of discovery. */
+  #nodes: Node[];
+  /** Some of `nodes` are gone. */
+  #stale = false;
+  /** Something has gone since it was looked at who is wanted. */
+  #lost = false;
+  /** No unit has more than one job, so there is nothing to contradict or to merge. */
+  #single = true;
+  #walks = 0;
 
   constructor(world: PlanWorld, mode: JobMode, expansion: Expansion) {
     this.#world = world;
     this.#mode = mode;
-    this.#byUnit = expansion.byUnit;
-    this.#units = [...expansion.byUnit.keys()].sort();
+    this.#anchors = expansion.anchors;
     this.#notes = [...expansion.notes];
+    this.#nodes = [];
+    for (const unit of [...expansion.byUnit.keys()].sort()) {
+      for (let node = expansion.byUnit.get(unit); node !== undefined; node = node.also) {
+        this.#nodes.push(node);
+        if (node.also !== undefined) this.#single = false;
+      }
+    }
   }
 
   run(): Settled | Refusal {
     const impossible = this.#dropImpossible();
     if (impossible !== undefined) return impossible;
-    this.#mark();
     const unkind = this.#spareRunning();
     if (unkind !== undefined) return unkind;
     this.#dropRedundant();
     this.#dropUnwanted();
-    const contradiction = this.#resolveContradictions();
-    if (contradiction !== undefined) return contradiction;
-    for (const unit of this.#units) this.#mergeUnit(unit);
-    this.#dropRedundant();
-    this.#dropUnwanted();
+    if (!this.#single) {
+      const contradiction = this.#resolveContradictions();
+      if (contradiction !== undefined) return contradiction;
+      for (const nodes of this.#several()) this.#merge(nodes);
+      this.#dropRedundant();
+      this.#dropUnwanted();
+    }
     const destructive = this.#destroys();
     if (destructive !== undefined) return destructive;
-    return { nodes: this.#nodes(), notes: this.#notes };
+    return { nodes: this.#left(), notes: this.#notes };
   }
 
-  #nodes(): Node[] {
-    return this.#units.flatMap((unit) => this.#byUnit.get(unit) ?? []);
+  #left(): readonly Node[] {
+    if (this.#stale) this.#nodes = this.#nodes.filter((node) => !node.gone);
+    this.#stale = false;
+    return this.#nodes;
   }
 
-  #anchors(): Node[] {
-    return this.#nodes().filter((node) => node.anchor);
+  /** The jobs of each unit that has several. */
+  #several(): Node[][] {
+    const nodes = this.#left();
+    const found: Node[][] = [];
+    for (let at = 1, begin = 0; at <= nodes.length; at += 1) {
+      if (nodes[at]?.unit === (nodes[begin] as Node).unit) continue;
+      if (at - begin > 1) found.push(nodes.slice(begin, at));
+      begin = at;
+    }
+    return found;
   }
 
   #dropImpossible(): Refusal | undefined {
-    const bad = this.#nodes().filter((node) => node.impossible !== undefined);
+    const bad = this.#left().filter((node) => node.impossible !== undefined);
     for (let at = 0; at < bad.length; at += 1) {
       const node = bad[at] as Node;
       const cause = node.impossible as Refusal;
-      for (const { from, matters, reason } of node.from) {
-        if (!matters || from.impossible !== undefined) continue;
-        const along = 'edge' in reason ? ` (${edgeWords(reason.edge)})` : '';
+      for (let link = node.firstFrom; link !== undefined; link = link.nextFrom) {
+        const { from } = link;
+        if (!link.rule.matters || from.impossible !== undefined) continue;
+        const along = alongWords(this.#world.graph, link);
         from.impossible = { ...cause, refused: `${from.unit} needs ${node.unit}${along}: ${cause.refused}` };
         bad.push(from);
       }
@@ -96,16 +122,17 @@ class Settling {
   /** Modes `fail` and `lenient`. Only jobs that do not matter may be left out. */
   #spareRunning(): Refusal | undefined {
     if (this.#mode === 'lenient') {
-      const stopped = this.#nodes().find((node) => !node.anchor && this.#stopsRunning(node));
+      const stopped = this.#left().find((node) => !node.anchor && stopsRunning(node));
       if (stopped === undefined) return undefined;
       const why = `it would stop ${stopped.unit}, which is running`;
       return refusal('TransactionIsDestructive', stopped.unit, why, 'use --job-mode=replace to stop it');
     }
     if (this.#mode !== 'fail') return undefined;
-    for (const node of this.#nodes()) {
-      if (node.matters) continue;
+    this.#mark();
+    for (const node of this.#left()) {
+      if (node.matters || node.gone) continue;
       const installed = this.#world.installed.of(node.unit);
-      if (this.#stopsRunning(node)) this.#drop(node, 'it would stop a running unit (job mode fail)');
+      if (stopsRunning(node)) this.#drop(node, 'it would stop a running unit (job mode fail)');
       else if (installed !== undefined && conflicts(installed.type, node.type)) {
         this.#drop(node, `it contradicts ${jobWords(installed)} (job mode fail)`);
       }
@@ -113,36 +140,55 @@ class Settling {
     return undefined;
   }
 
-  #stopsRunning(node: Node): boolean {
-    return node.type === 'stop' && isUpOrComing(this.#world.states.active(node.unit));
-  }
-
   /** Only where all jobs of the unit are: one that does something may need the others' merging. */
   #dropRedundant(): void {
-    for (const unit of this.#units) {
-      const nodes = this.#byUnit.get(unit) ?? [];
-      const state = this.#world.states.active(unit);
-      const installed = this.#world.installed.of(unit);
-      const needed = nodes.some(
-        (node) =>
-          node.anchor ||
-          !isRedundant(node.type, state) ||
-          (installed !== undefined && conflicts(installed.type, node.type)),
-      );
-      if (!needed) for (const node of [...nodes]) this.#remove(node);
+    const { installed } = this.#world;
+    const nodes = this.#left();
+    for (let at = 0; at < nodes.length; ) {
+      const { unit } = nodes[at] as Node;
+      const job = installed.empty === true ? undefined : installed.of(unit);
+      const begin = at;
+      let needed = false;
+      for (let node = nodes[at]; node !== undefined && node.unit === unit; node = nodes[at]) {
+        needed ||=
+          node.anchor || !isRedundant(node.type, node.active) || (job !== undefined && conflicts(job.type, node.type));
+        at += 1;
+      }
+      if (!needed) for (let gone = begin; gone < at; gone += 1) this.#remove(nodes[gone] as Node);
     }
   }
 
   #dropUnwanted(): void {
-    const wanted = reachable(this.#anchors(), false);
-    for (const node of this.#nodes()) if (!wanted.has(node)) this.#remove(node);
+    // As long as nothing has gone everything is there because somebody wants it.
+    if (this.#lost) {
+      const wanted = this.#walk(false);
+      for (const node of this.#left()) if (node.walk !== wanted) this.#remove(node);
+      this.#lost = false;
+    }
     this.#mark();
   }
 
   /** A job that mattered only by way of one that has been dropped does not matter any more. */
   #mark(): void {
-    const mattering = reachable(this.#anchors(), true);
-    for (const node of this.#nodes()) node.matters = mattering.has(node);
+    const mattering = this.#walk(true);
+    for (const node of this.#left()) node.matters = node.walk === mattering;
+  }
+
+  /** Go to what the anchors pull in, themselves included; along links that matter only, or along all. @returns the number of the walk */
+  #walk(mattering: boolean): number {
+    this.#walks += 1;
+    const number = this.#walks;
+    const reached = this.#anchors.filter((node) => !node.gone);
+    for (const node of reached) node.walk = number;
+    for (const node of reached) {
+      for (let link = node.firstTo; link !== undefined; link = link.nextTo) {
+        const { to } = link;
+        if (to.walk === number || to.gone || (mattering && !link.rule.matters)) continue;
+        to.walk = number;
+        reached.push(to);
+      }
+    }
+    return number;
   }
 
   /**
@@ -154,23 +200,24 @@ class Settling {
     const free = ([a, b]: Pair) => (a.matters || b.matters ? 0 : 1);
     // Each round removes at least one job.
     for (;;) {
-      const pairs = this.#units.flatMap((unit) => contradictions(this.#byUnit.get(unit) ?? []));
+      const pairs = this.#several().flatMap(contradictions);
       pairs.sort((one, other) => free(one) - free(other) || distance(one) - distance(other));
       const hard = pairs.find(([a, b]) => weaker(a, b) === undefined);
-      if (hard !== undefined) return contradicting(...hard);
+      if (hard !== undefined) return contradicting(this.#world.graph, ...hard);
       const nearest = pairs[0];
       if (nearest === undefined) return undefined;
       const victim = weaker(...nearest) as Node;
       const other = victim === nearest[0] ? nearest[1] : nearest[0];
-      this.#drop(victim, `it contradicts ${other.type} ${other.unit}, wanted by ${wanter(other)}`);
+      const why = `it contradicts ${other.type} ${other.unit}, wanted by ${wanter(this.#world.graph, other)}`;
+      this.#drop(victim, why);
       this.#dropUnwanted();
     }
   }
 
-  #mergeUnit(unit: string): void {
-    const nodes = this.#byUnit.get(unit) ?? [];
-    if (nodes.length === 0) return;
+  /** One job of several of one unit, which takes over all that the others were pulled in by and pulled in. */
+  #merge(nodes: readonly Node[]): void {
     const kept = nodes.find((node) => node.anchor) ?? (nodes[0] as Node);
+    const types = nodes.map((node) => node.type).sort();
     let type: MergedType = kept.type;
     for (const node of nodes) {
       if (node === kept) continue;
@@ -178,33 +225,22 @@ class Settling {
       kept.anchor ||= node.anchor;
       kept.matters ||= node.matters;
       kept.ignoreOrder ||= node.ignoreOrder;
-      for (const link of node.from) {
-        link.to = kept;
-        kept.from.add(link);
-      }
-      for (const link of node.to) {
-        const moved: Link = { ...link, from: kept };
-        link.to.from.delete(link);
-        link.to.from.add(moved);
-        kept.to.add(moved);
-      }
+      takeOver(kept, node);
+      this.#remove(node);
     }
-    const collapsed = collapse(type, this.#world.states.active(unit));
-    if (nodes.length > 1) {
-      const types = nodes.map((node) => node.type).sort();
-      this.#notes.push(`${unit}: ${types.join(' and ')} merged into ${collapsed}`);
-    }
-    kept.type = collapsed;
-    this.#byUnit.set(unit, [kept]);
+    kept.type = collapse(type, kept.active);
+    this.#notes.push(`${kept.unit}: ${types.join(' and ')} merged into ${kept.type}`);
   }
 
   #destroys(): Refusal | undefined {
+    const { installed, graph } = this.#world;
+    if (installed.empty === true) return undefined;
     // The nearest to the request says most about it.
-    for (const node of this.#nodes().sort((a, b) => a.serial - b.serial)) {
-      const installed = this.#world.installed.of(node.unit);
-      if (installed === undefined || !conflicts(installed.type, node.type)) continue;
-      if (this.#mode !== 'fail' && !installed.irreversible) continue;
-      return destructive(`${node.type} ${node.unit}, wanted by ${wanter(node)}`, node.unit, installed);
+    for (const node of this.#left().toSorted((a, b) => a.serial - b.serial)) {
+      const job = installed.of(node.unit);
+      if (job === undefined || !conflicts(job.type, node.type)) continue;
+      if (this.#mode !== 'fail' && !job.irreversible) continue;
+      return destructive(`${node.type} ${node.unit}, wanted by ${wanter(graph, node)}`, node.unit, job);
     }
     return undefined;
   }
@@ -220,8 +256,9 @@ class Settling {
           ? `${next.type} ${next.unit} left out: ${why}`
           : `${next.type} ${next.unit} left out: it needs ${node.type} ${node.unit}`,
       );
-      for (const { from, matters } of next.from) {
-        if (!matters || seen.has(from)) continue;
+      for (let link = next.firstFrom; link !== undefined; link = link.nextFrom) {
+        const { from } = link;
+        if (!link.rule.matters || from.gone || seen.has(from)) continue;
         seen.add(from);
         gone.push(from);
       }
@@ -230,18 +267,25 @@ class Settling {
   }
 
   #remove(node: Node): void {
-    for (const link of node.from) link.from.to.delete(link);
-    for (const link of node.to) link.to.from.delete(link);
-    const left = (this.#byUnit.get(node.unit) ?? []).filter((other) => other !== node);
-    this.#byUnit.set(node.unit, left);
+    node.gone = true;
+    this.#stale = true;
+    this.#lost = true;
   }
 }
 
-/** What the given nodes pull in, themselves included; along links that matter only, or along all. */
-function reachable(from: readonly Node[], mattering: boolean): Set<Node> {
-  const seen = new Set(from);
-  for (const node of seen) for (const link of node.to) if (link.matters || !mattering) seen.add(link.to);
-  return seen;
+const stopsRunning = (node: Node) => node.type === 'stop' && isUpOrComing(node.active);
+
+/** All links of `node` become links of `kept`, behind its own. */
+function takeOver(kept: Node, node: Node): void {
+  for (let link = node.firstFrom; link !== undefined; link = link.nextFrom) link.to = kept;
+  for (let link = node.firstTo; link !== undefined; link = link.nextTo) link.from = kept;
+  if (kept.lastFrom === undefined) kept.firstFrom = node.firstFrom;
+  else kept.lastFrom.nextFrom = node.firstFrom;
+  kept.lastFrom = node.lastFrom ?? kept.lastFrom;
+  if (kept.lastTo === undefined) kept.firstTo = node.firstTo;
+  else kept.lastTo.nextTo = node.firstTo;
+  kept.lastTo = node.lastTo ?? kept.lastTo;
+  node.firstFrom = node.lastFrom = node.firstTo = node.lastTo = undefined;
 }
 
 type Pair = readonly [Node, Node];
@@ -259,12 +303,14 @@ function weaker(a: Node, b: Node): Node | undefined {
   if (a.matters) return b;
   if (b.matters) return a;
   const stop = a.type === 'stop' ? a : b;
-  return [...stop.from].some((link) => link.conflicts) ? (stop === a ? b : a) : stop;
+  for (let link = stop.firstFrom; link !== undefined; link = link.nextFrom)
+    if (link.rule.conflicts === true && !link.from.gone) return stop === a ? b : a;
+  return stop;
 }
 
-function contradicting(a: Node, b: Node): Refusal {
+function contradicting(graph: JobGraph, a: Node, b: Node): Refusal {
   const text =
-    `${a.type} ${a.unit}, wanted by ${wanter(a)}, and ${b.type} ${b.unit}, wanted by ${wanter(b)}, ` +
+    `${a.type} ${a.unit}, wanted by ${wanter(graph, a)}, and ${b.type} ${b.unit}, wanted by ${wanter(graph, b)}, ` +
     'contradict each other';
   return refusal(
     'TransactionJobsConflicting',
@@ -274,11 +320,12 @@ function contradicting(a: Node, b: Node): Refusal {
   );
 }
 
-function wanter(node: Node): string {
+function wanter(graph: JobGraph, node: Node): string {
   if (node.anchor) return 'the request';
-  for (const { reason } of node.from) {
-    if ('edge' in reason) return `${reason.because} (${edgeWords(reason.edge)})`;
-    if ('isolate' in reason) return `isolating ${reason.isolate}`;
-  }
-  return 'the request';
+  let link: Link | undefined = node.firstFrom;
+  while (link?.from.gone === true) link = link.nextFrom;
+  if (link === undefined) return 'the request';
+  const reason = reasonOf(graph, link);
+  if ('edge' in reason) return `${reason.because}${alongWords(graph, link)}`;
+  return 'isolate' in reason ? `isolating ${reason.isolate}` : 'the request';
 }

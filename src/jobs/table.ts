@@ -371,7 +371,7 @@ export class Work {
       .sort((a, b) => a.id - b.id);
     for (const [key] of this.#cuts.entries()) this.#cuts.delete(key);
     const orderly = jobs.map((job) => ({ ...job, going: job.state === 'running' }));
-    const { cuts } = arrange(this.#graph, orderly, undefined, () => false, 'cut all') as Order;
+    const { cuts } = arrange(this.#graph, orderly, undefined, undefined, 'cut all') as Order;
     for (const cut of cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
     for (const job of jobs) {
       let blockers = 0;

@@ -101,6 +101,8 @@ export interface JobGraph {
    * it. Sorted by `to`; several origins of one pair may stand side by side. Cheap: called often.
    */
   edges(unit: string, kind: DependencyKind): readonly Edge[];
+  /** The other ends of {@link edges}, each once, in their order. No reasons are gathered for it, so it is what walks over many units use. */
+  others(unit: string, kind: DependencyKind): readonly string[];
 }
 
 /** What the units are doing now. */

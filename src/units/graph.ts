@@ -83,6 +83,7 @@ const [BEFORE, AFTER] = [KIND_NUMBER.Before, KIND_NUMBER.After];
 const PULLS_NUMBERS = PULLS.map((kind) => KIND_NUMBER[kind]);
 const PULLED_NUMBERS = PULLS_NUMBERS.map((kind) => INVERSE_NUMBERS[kind] as number);
 const NO_EDGES: readonly Edge[] = Object.freeze([]);
+const NO_NAMES: readonly string[] = Object.freeze([]);
 /** The place, instead of one in a unit's list, of an edge that {@link Graph} itself makes. */
 const BY_RULE = -1;
 const TARGET_RULE = { rule: 'default dependency of targets: after what they pull in' } as const;
@@ -105,6 +106,7 @@ class Ends {
   readonly found: (Node | Unit | number)[];
   sorted: readonly Edge[] | undefined;
   #others: Set<Node> | undefined;
+  #names: readonly string[] | undefined;
 
   /** With one edge: most have no more, and room for more is not made before. */
   constructor(other: Node, source: Unit, place: number) {
@@ -114,6 +116,7 @@ class Ends {
   add(other: Node, source: Unit, place: number): void {
     this.found.push(other, source, place);
     this.sorted = undefined;
+    this.#names = undefined;
     this.#others?.add(other);
   }
 
@@ -147,7 +150,27 @@ class Ends {
     if (kept === found.length) return;
     found.length = kept;
     this.sorted = undefined;
+    this.#names = undefined;
     this.#others = undefined;
+  }
+
+  /** Names of the other ends, sorted, each once. */
+  names(): readonly string[] {
+    const { found } = this;
+    if (found.length === 3) return [(found[0] as Node).name];
+    if (this.#names !== undefined) return this.#names;
+    const names: string[] = [];
+    for (let at = 0; at < found.length; at += 3) names.push((found[at] as Node).name);
+    names.sort();
+    let kept = 1;
+    for (let at = 1; at < names.length; at += 1) {
+      if (names[at] === names[at - 1]) continue;
+      names[kept] = names[at] as string;
+      kept += 1;
+    }
+    names.length = Math.min(kept, names.length);
+    this.#names = names;
+    return names;
   }
 
   /** Sorted by the other end, each with all of its reasons. */
@@ -332,7 +355,7 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     canonical,
     edges,
     get,
-    others: (name, kind) => edges(name, kind).map((edge) => edge.to),
+    others: (name, kind) => nodes.get(name)?.ends[KIND_NUMBER[kind]]?.names() ?? NO_NAMES,
     allEdges: (name) => DEPENDENCY_KINDS.flatMap((kind) => edges(name, kind)),
     units() {
       all ??= [...units.values()].sort((a, b) => compare(a.name, b.name));

@@ -75,6 +75,7 @@ export function graphOf(
     units: () => [...facts.keys()].sort(),
     facts: (unit) => facts.get(unit),
     edges: (unit, kind) => edges.get(`${kind} ${unit}`) ?? [],
+    others: (unit, kind) => [...new Set((edges.get(`${kind} ${unit}`) ?? []).map(({ to }) => to))],
   };
 }
 
