@@ -44,6 +44,7 @@ import type { JobsWorld } from './jobs/logic.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
 import { managerMachine } from './machines/manager.ts';
+import { type MachinePlugin, pluginKind } from './machines/plugin.ts';
 import { activeState, never, type UnitSnapshot, type View, view } from './machines/view.ts';
 import {
   type ActorEvent,
@@ -68,6 +69,8 @@ export interface CoreOptions {
   readonly logs?: boolean;
   /** Write a recording into the run directory when something fails. */
   readonly recordings?: boolean;
+  /** Charts that units may follow instead of the built-in one. */
+  readonly plugins?: readonly MachinePlugin[];
   /** For tests: how the actor host beats, and how much it does in one turn. */
   readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes'>;
 }
@@ -117,7 +120,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const { build, version } = options;
   const cacheFile =
     build === undefined ? {} : { cacheFile: { path: `${runDirectory}/units.cache`, version: `${version} ${build}` } };
-  const registry = createRegistry({ files: host.files, facts: host.facts, paths, clock: host.clock, ...cacheFile });
+  const plugins = options.plugins ?? [];
+  const facts = { ...host.facts, machines: plugins.map(({ name }) => name) };
+  const registry = createRegistry({ files: host.files, facts, paths, clock: host.clock, ...cacheFile });
   let actors: ActorHost;
   const theActors = () => actors;
   const snapshotOf = (unit: string) => actors.read<UnitSnapshot>(`unit:${unit}`);
@@ -159,7 +164,10 @@ export function createCore(host: Host, options: CoreOptions): Core {
     seq: () => actors.seq,
   });
   const jobs = jobsView(jobsWorld, { host, actors: theActors });
-  const machines: Record<string, AnyStateMachine> = unitMachines;
+  const machines: Record<string, AnyStateMachine> = {
+    ...unitMachines,
+    ...Object.fromEntries(plugins.map(({ name, machine }) => [pluginKind(name), machine])),
+  };
   const insight = createInsight({ host, registry, actors: theActors, jobs, manager: () => manager });
   const manager: Manager = createManager({
     insight,
@@ -234,7 +242,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     },
   };
   const kinds: ActorKinds = {
-    ...unitKinds(tools, machines),
+    ...unitKinds(tools, machines, Object.fromEntries(plugins.map((plugin) => [pluginKind(plugin.name), plugin]))),
     events: eventsKind(
       createObserver({
         host,
@@ -303,7 +311,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
         unitsRead(host.clock.realMs());
       }
       const { mode, why } = actors.start();
-      const death = host.hello.deaths.at(-1);
+      const [death] = host.hello.deaths;
       if (host.hello.cores > 0 && death !== undefined) {
         const how = death.hung ? 'hung' : JSON.stringify(death.ended);
         recordings.cameBack(

@@ -3,8 +3,10 @@ import { createCore } from './core.ts';
 import { inCharge, keepAside } from './host/node/aside.ts';
 import { checkAsked, createCheckHost } from './host/node/check.ts';
 import { createNodeHost } from './host/node/index.ts';
+import { readPlugins } from './host/node/plugins.ts';
 import { readSettings } from './host/node/settings.ts';
 import { HostError } from './host/ports.ts';
+import { definitionOf, pluginTools } from './machines/plugin.ts';
 
 /** Where core cannot be started at all, a sentence says why, and the status is 1: init tries again, a person reads it. */
 function started<T>(start: () => T): T {
@@ -27,6 +29,12 @@ declare const SYSMASTER_BUILD: string | undefined;
 declare const SYSMASTER_SOURCE: () => string;
 
 const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
+/** What users have written; in safe mode none of it: core may be dying of it before it can tell. */
+const charts = (safeMode: boolean) =>
+  readPlugins(safeMode ? '' : process.env['SYSMASTER_MACHINE_PATH'], (exported) => {
+    if (typeof exported !== 'function') throw new Error('module.exports is not a function');
+    return definitionOf(exported(pluginTools));
+  });
 const check = checkAsked(process.argv);
 if (check !== undefined) checkCheckpoint(check.directory, check.known);
 
@@ -38,10 +46,19 @@ function checkCheckpoint(directory: string, known: readonly string[]): never {
       if (what === 'actor-set-aside' && !known.includes(String(actor))) faults.push(`${String(actor)}: ${String(why)}`);
     }),
   );
-  const { recovered } = createCore(host, { version: 'check', libDirectory: __dirname }).actors;
+  const { recovered } = createCore(host, {
+    version: 'check',
+    libDirectory: __dirname,
+    plugins: charts(false).plugins,
+  }).actors;
   if (recovered.mode === 'fresh') faults.unshift(recovered.why);
   process.stdout.write(`${faults.length === 0 ? 'ok' : faults.join('; ')}\n`);
   process.exit(faults.length === 0 ? 0 : 1);
+}
+
+/** Four times within init's patience; seldom where that is long. */
+function beats(patienceUs: number): { readonly beatEveryMs?: number } {
+  return patienceUs > 0 && patienceUs < 10_000_000 ? { beatEveryMs: Math.max(50, patienceUs / 4000) } : {};
 }
 
 const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
@@ -57,11 +74,15 @@ const host = started(() =>
   }),
 );
 for (const finding of settings.findings) host.log.log('warning', {}, finding);
+const { plugins, findings } = charts(host.hello.safeMode);
+for (const finding of findings) host.log.log('warning', {}, finding);
 const core = createCore(host, {
+  plugins,
   version: typeof SYSMASTER_VERSION === 'undefined' ? 'source' : SYSMASTER_VERSION,
   ...(typeof SYSMASTER_BUILD === 'undefined' ? {} : { build: SYSMASTER_BUILD }),
   libDirectory: host.facts.environment['SYSMASTER_LIB'] ?? __dirname,
   environment: settings.defaultEnvironment,
+  actors: beats(Number(process.env['SYSMASTER_WATCHDOG_USEC'] ?? 0)),
   recordings: true,
 });
 

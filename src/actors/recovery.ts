@@ -48,7 +48,7 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
 
 /** For the history: that core came up, or came back and of what the one before it had died. */
 export function comingUp({ mode, why, hello }: RecoveryView): Post {
-  const death = hello.deaths.at(-1);
+  const [death] = hello.deaths;
   const state = mode === 'restored' ? 'with its state' : `without state: ${why}`;
   const core =
     hello.cores === 0 ? 'core came up' : `core came back ${state}; the one before ended by ${deathWords(death)}`;

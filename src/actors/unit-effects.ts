@@ -124,19 +124,23 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
   } catch (error) {
     tools.spawns.answered(call.id);
     const fault = failing(tools, unit, 'spawn', error);
-    call.post(call.actor, {
-      type: 'spawn-failed',
-      role: params.role,
-      run: params.run,
-      serial: null,
-      step: 0,
-      errno: 0,
-      detail: `${fault.code} on ${fault.about}`,
-      why: `cannot start a process: ${fault.code} on ${fault.about}`,
-      exitCode: 1,
-      stepName: 'SPAWN',
-    });
+    tellSpawnFailed(call, params, `${fault.code} on ${fault.about}`);
   }
+};
+
+function tellSpawnFailed(call: EffectCall, { role, run }: EffectParams['spawn'], detail: string): void {
+  const why = `cannot start a process: ${detail}`;
+  const nothing = { serial: null, step: 0, errno: 0, exitCode: 1, stepName: 'SPAWN' };
+  call.post(call.actor, { type: 'spawn-failed', role, run, detail, why, ...nothing });
+}
+
+/** Asking for a process has killed core: there is none, unless init was asked before core died. */
+const spawnSetAside = (tools: UnitTools) => (call: EffectCall, params: EffectParams['spawn'], why: string) => {
+  const { id } = call;
+  const isThere = tools.host.hello.children.some(
+    (child) => child.id.epoch === id.epoch && child.id.seq === id.seq && child.id.index === id.index,
+  );
+  if (!isThere) tellSpawnFailed(call, params, why);
 };
 
 /** The invocation ID of the unit's present life. */
@@ -385,6 +389,7 @@ export function unitEffects(tools: UnitTools): Readonly<Record<string, EffectDef
       name,
       {
         kind: effectKinds[name as EffectName],
+        ...(name === 'spawn' ? { setAside: spawnSetAside(tools) as NonNullable<EffectDef['setAside']> } : {}),
         run(call: EffectCall, params: never) {
           const unit = tools.world.unit(unitOf(call.actor));
           if (unit === undefined) throw new Error(`${call.actor}: ${name} is asked for, but the unit is not in memory`);

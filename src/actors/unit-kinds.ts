@@ -6,7 +6,14 @@ import type { ActiveState, UnitChange } from '../jobs/types.ts';
 import { endedWell } from '../machines/ends.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, type View, view } from '../machines/view.ts';
-import { type ActorEvent, type ActorKind, type DownReason, machineLogic, type Post } from '../supervisor/index.ts';
+import {
+  type ActorEvent,
+  type ActorKind,
+  type DownReason,
+  type MachineLogicOptions,
+  machineLogic,
+  type Post,
+} from '../supervisor/index.ts';
 import { causeWords, processWords, signalWords } from './causes.ts';
 import { type UnitTools, unitEffects, unitOf } from './unit-effects.ts';
 
@@ -72,10 +79,10 @@ function observe(tools: UnitTools) {
 }
 
 /** Whoever waits for a unit whose machine is set aside need not wait on. */
-function down(actor: string, _last: unknown, reason: DownReason): readonly Post[] {
+function down(actor: string, _last: unknown, reason: DownReason, _output: unknown, cause: string): readonly Post[] {
   if (reason !== 'quarantined') return [];
   const unit = unitOf(actor);
-  const why = `its machine failed again and again and is quarantined; sctl reset-failed ${unit} releases it`;
+  const why = `its machine is quarantined: ${cause}; sctl reset-failed ${unit} releases it`;
   const told: Post = { to: 'events', event: { type: 'tell', what: { unit, core: why } } };
   return [
     ...['stop', 'start', 'reload'].map(
@@ -105,17 +112,18 @@ export function socketPosts(tools: UnitTools, service: string, seen: View, pendi
     }));
 }
 
-/** One kind for each machine, by its name. */
+/** One kind for each machine, by its name; `options` for those whose saved form has a version of its own. */
 export function unitKinds(
   tools: UnitTools,
   machines: Readonly<Record<string, AnyStateMachine>>,
+  options: Readonly<Record<string, MachineLogicOptions>> = {},
 ): Record<string, ActorKind> {
   const effects = unitEffects(tools);
   const tell = observe(tools);
   return Object.fromEntries(
     Object.entries(machines).map(([name, machine]) => [
       name,
-      { logic: machineLogic(machine), effects, observe: tell, down, lost },
+      { logic: machineLogic(machine, options[name]), effects, observe: tell, down, lost },
     ]),
   );
 }

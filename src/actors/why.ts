@@ -10,7 +10,7 @@ import type { Host } from '../host/ports.ts';
 import { edgeWords, originWords } from '../jobs/words.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { UnitSnapshot } from '../machines/view.ts';
-import type { Edge } from '../units/types.ts';
+import type { Edge, Unit } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
 import type { LastWords, Order } from './history.ts';
@@ -61,7 +61,7 @@ export class Why {
     const job = asked ?? this.#world.jobOf(view.unit.name);
     const up = state.active === 'active' || state.active === 'reloading';
     const because = [
-      ...this.#whyQuarantined(view.unit.name),
+      ...this.#whyQuarantined(view.unit),
       ...(job === undefined ? [] : [this.job(job, new Set())]),
       ...(up ? this.#whyUp(view) : this.#whyDown(view, job !== undefined, new Set([view.unit.name]))),
       ...this.#whyCut(view.unit.name),
@@ -475,11 +475,21 @@ export class Why {
   }
 
   /** What it was doing last goes on without it, so this comes before all else. */
-  #whyQuarantined(unit: string): Cause[] {
-    const found = this.#world.quarantine(unit);
+  #whyQuarantined({ name, unit, raw }: Unit): Cause[] {
+    const found = this.#world.quarantine(name);
     if (found === undefined) return [];
     const what = `its machine is quarantined, as of its last good step: ${found.why}; its processes run on, and what happens to them is kept for it`;
-    return [cause('unit', what, { unit, since: this.#stamp(found.atMs) })];
+    const at = raw['Machine']?.at(-1)?.at;
+    const plugin =
+      unit.Machine === undefined
+        ? []
+        : [
+            cause('unit', `it follows the chart of the machine plugin ${unit.Machine}`, {
+              unit: name,
+              where: at === undefined ? undefined : `${at.file}:${at.line}`,
+            }),
+          ];
+    return [cause('unit', what, { unit: name, since: this.#stamp(found.atMs) }), ...plugin];
   }
 
   // -------------------------------------------------------------------------------------------------------------- next

@@ -366,6 +366,8 @@ export interface MachineFacts {
   readonly prettyHostname?: string;
   /** When /usr was last changed, in ms since 1970; absent: not known (ConditionNeedsUpdate=). */
   readonly usrModifiedMs?: number;
+  /** Names of the machine plugins that are installed, sorted; absent: not known. */
+  readonly machines?: readonly string[];
 }
 
 /** All of it. `start` hands over the one callback; events before it are kept. */

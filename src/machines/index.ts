@@ -2,6 +2,7 @@
 import type { Unit, UnitType } from '../units/types.ts';
 import { endSettings } from './ends.ts';
 import { sliceMachine, staticMachine, targetMachine } from './plain.ts';
+import { pluginKind } from './plugin.ts';
 import { scopeMachine, scopeSettings } from './scope.ts';
 import { serviceMachine } from './service.ts';
 import { serviceSettings } from './service-context.ts';
@@ -34,10 +35,15 @@ const kinds: Readonly<Record<UnitType, MachineKind>> = {
 };
 
 /** The machine for a unit, and its settings: `settings` of the machine's input, and of its `settings` event. Plain JSON. */
-export function machineOf(unit: Unit): { readonly kind: MachineKind; readonly settings: object | null } {
+export function machineOf(unit: Unit): { readonly kind: string; readonly settings: object | null } {
   const kind = kinds[unit.type];
-  if (unit.service !== undefined)
-    return { kind, settings: serviceSettings({ unit: unit.unit, service: unit.service }) };
+  if (unit.service !== undefined) {
+    const { Machine } = unit.unit;
+    return {
+      kind: Machine === undefined || unit.loadState !== 'loaded' ? kind : pluginKind(Machine),
+      settings: serviceSettings({ unit: unit.unit, service: unit.service }),
+    };
+  }
   if (unit.socket !== undefined) return { kind, settings: socketSettings({ ...unit, socket: unit.socket }) };
   if (unit.scope !== undefined) return { kind, settings: scopeSettings({ ...unit, scope: unit.scope }) };
   if (kind === 'static') return { kind, settings: { type: unit.type } };

@@ -91,6 +91,8 @@ export interface EffectCall {
 export interface EffectDef {
   readonly kind: 'once' | 'idempotent';
   run(call: EffectCall, params: never): void;
+  /** Instead of `run`, where that has taken core down twice: the answer as of one that failed, if the actor waits for any. It is quarantined, and hears it when it is released. */
+  setAside?(call: EffectCall, params: never, why: string): void;
 }
 
 /** Why an actor is no longer there. `quarantined`: it is, but gets no events until it is released. */
@@ -113,8 +115,8 @@ export interface ActorKind {
   observe?(actor: ActorId, before: unknown | undefined, after: unknown, event: ActorEvent | undefined): readonly Post[];
   /** Pure: posts that follow where an event has been set aside because it threw twice: whoever waits for its answer waits in vain. */
   lost?(actor: ActorId, event: ActorEvent, why: string): readonly Post[];
-  /** Pure: posts that follow from the end of this actor, so that whoever waits for it can go on. `output` only where it ended. */
-  down?(actor: ActorId, last: unknown, reason: DownReason, output: Json | undefined): readonly Post[];
+  /** Pure: posts that follow from the end of this actor, so that whoever waits for it can go on. `output` only where it ended, `why` where it is quarantined. */
+  down?(actor: ActorId, last: unknown, reason: DownReason, output: Json | undefined, why: string): readonly Post[];
 }
 
 /** `kinds` by name, as {@link ChildSpec.kind} says it. */

@@ -10,14 +10,24 @@
  * recovery.ts the way back. This file owns the turn, and the order of things within it.
  */
 import type { Host } from '../host/ports.ts';
-import type { ActorEvent, ActorId, BuiltinEffect, HostReport, Input, Json, Post } from './actor.ts';
+import type {
+  ActorEvent,
+  ActorId,
+  BuiltinEffect,
+  EffectCall,
+  EffectDef,
+  HostReport,
+  Input,
+  Json,
+  Post,
+} from './actor.ts';
 import { blackBoxName } from './actor.ts';
 import type { DueAt } from './deadlines.ts';
 import { Journal } from './journal.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
 import { type ActorHostOptions, type RecoveryView, type TreeView, treeOf } from './options.ts';
 import { EventQueue } from './queue.ts';
-import { PHASE, type Recovered, recover, type Suspects } from './recovery.ts';
+import { PHASE, type Recovered, recover, type Suspect, type Suspects } from './recovery.ts';
 import { type Prepared, prepare } from './steps.ts';
 import { messageOf, SHUTDOWN_DEADLINE, type Stage, Supervision } from './supervision.ts';
 
@@ -232,9 +242,11 @@ export class ActorHost {
     this.#ledger.seq += 1;
     this.#index = 0;
     const { to, event } = post;
-    if (this.#isSetAside(to)) {
-      this.#report('error', 'event-set-aside', to, `${event.type} has taken core down twice`, event as Json);
-      this.#supervision.quarantine(to, `its event ${event.type} has taken core down twice`);
+    const setAside = this.#takeSetAside(to);
+    if (setAside !== undefined) {
+      const what = `${event.type} has taken core down twice, the last time by ${setAside.how}`;
+      this.#report('error', 'event-set-aside', to, what, event as Json);
+      this.#supervision.quarantine(to, `its event ${what}`);
       return;
     }
     const cell = this.#cell(to);
@@ -299,12 +311,15 @@ export class ActorHost {
     });
   }
 
-  #isSetAside(to: ActorId): boolean {
+  /** The suspect that the event in hand is, for this actor; it is one only once. */
+  #takeSetAside(to: ActorId): Suspect | undefined {
     const { setAside } = this.#suspects;
-    if (setAside === undefined || setAside.seq !== this.#ledger.seq) return false;
+    if (setAside === undefined || setAside.seq !== this.#ledger.seq) return undefined;
     this.#suspects = { ...this.#suspects, setAside: undefined };
     // The black box may name a child that was being started by the event's own actor.
-    return setAside.actor === blackBoxName(to) || !this.list('').some((id) => blackBoxName(id) === setAside.actor);
+    const isIt =
+      setAside.actor === blackBoxName(to) || !this.list('').some((id) => blackBoxName(id) === setAside.actor);
+    return isIt ? setAside : undefined;
   }
 
   /** Make a prepared step true. Nothing in here throws. */
@@ -388,12 +403,16 @@ export class ActorHost {
   }
 
   #runEffect(effect: PendingEffect): void {
+    this.#host.init.mark(effect.id.seq, PHASE.effect, blackBoxName(effect.actor));
+    this.#tryEffect(effect, (def, call) => def.run(call, effect.params as never));
+  }
+
+  #tryEffect(effect: PendingEffect, carryOut: (def: EffectDef, call: EffectCall) => void): void {
     const { id, actor, type, params, atMs, snapshot } = effect;
     const def = this.#options.kinds[effect.kindName]?.effects[type];
-    this.#host.init.mark(id.seq, PHASE.effect, blackBoxName(actor));
     try {
       if (def === undefined) throw new Error('nobody here carries it out');
-      def.run({ id, actor, snapshot, atMs, post: (to, event) => this.#post({ to, event }) }, params as never);
+      carryOut(def, { id, actor, snapshot, atMs, post: (to, event) => this.#post({ to, event }) });
     } catch (error) {
       const why = messageOf(error);
       this.#report('error', 'effect-failed', actor, `${type}: ${why}`, params ?? null);
@@ -410,9 +429,12 @@ export class ActorHost {
     const effects = this.#ledger.pending;
     this.#ledger.pending = [];
     for (const effect of effects.filter((one) => !isBad(one))) this.#runEffect(effect);
-    for (const { actor, type, params } of effects.filter(isBad)) {
-      this.#report('error', 'effect-set-aside', actor, `${type} has taken core down twice`, params ?? null);
-      this.#supervision.quarantine(actor, `its effect ${type} has taken core down twice`);
+    for (const effect of effects.filter(isBad)) {
+      const { actor, type, params } = effect;
+      const what = `${type} has taken core down twice, the last time by ${badEffect?.how}`;
+      this.#report('error', 'effect-set-aside', actor, what, params ?? null);
+      this.#supervision.quarantine(actor, `its effect ${what}`);
+      this.#tryEffect(effect, (def, call) => def.setAside?.(call, params as never, `it ${what}`));
     }
   }
 

@@ -20,14 +20,22 @@ import { messageOf } from './supervision.ts';
 /** Phases of the black box (native/link/src/frame.rs). */
 export const PHASE = { idle: 0, step: 1, effect: 2, recovery: 3, compaction: 4 } as const;
 
+/** One event or effect that is known to kill, by its number and the black-box name of its actor. */
+export interface Suspect {
+  readonly seq: number;
+  readonly actor: string;
+  /** Of what core died the last time: `a hang`, `signal 6`, `status 1`. */
+  readonly how: string;
+}
+
 /** What the black box says about the checkpoint at hand. Names are black-box names. */
 export interface Suspects {
   /** Events are handled one to a turn until this one is behind us; 0: no suspicion. */
   readonly aloneUntil: number;
   /** The event that has taken core down twice, to be set aside with its actor. */
-  readonly setAside: { readonly seq: number; readonly actor: string } | undefined;
+  readonly setAside: Suspect | undefined;
   /** The actor and event number whose effects have taken core down twice. */
-  readonly badEffect: { readonly seq: number; readonly actor: string } | undefined;
+  readonly badEffect: Suspect | undefined;
   /** The recovery step that has taken core down twice. */
   readonly badRecovery: string | undefined;
   /** Writing an image has taken core down twice. */
@@ -269,11 +277,20 @@ export function suspectsOf(
   const effect = twice(effects);
   return {
     aloneUntil: Math.max(0, ...steps.map((death) => death.seq)),
-    setAside: step && { seq: step.seq, actor: step.actor },
-    badEffect: effect && { seq: effect.seq, actor: effect.actor },
+    setAside: step && suspect(step),
+    badEffect: effect && suspect(effect),
     badRecovery: twiceInRecovery(deaths),
     badCompaction: compactions.length >= 2,
   };
+}
+
+const suspect = (death: BlackBox): Suspect => ({ seq: death.seq, actor: death.actor, how: howOf(death) });
+
+function howOf({ hung, ended }: BlackBox): string {
+  if (hung) return 'a hang';
+  if (ended === null) return 'an end that nobody saw';
+  if ('exited' in ended) return `status ${ended.exited}`;
+  return `signal ${'killed' in ended ? ended.killed : ended.dumped}`;
 }
 
 /** The newest death that an older one agrees with. */

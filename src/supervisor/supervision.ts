@@ -188,7 +188,7 @@ export class Supervision {
     const last = node.last ?? { actor: id, atMs: this.#stage.nowMs, event: '', why: firstLine(why) };
     ledger.setNode(id, { ...node, phase: 'quarantined', last });
     this.#stage.report('error', 'quarantined', id, why);
-    this.#tellDown(id, node.spec.kind, ledger.actors.get(id)?.snapshot, 'quarantined', undefined);
+    this.#tellDown(id, node.spec.kind, ledger.actors.get(id)?.snapshot, 'quarantined', undefined, firstLine(why));
     if (wasStopping) this.#remove(id, 'failed', undefined);
   }
 
@@ -276,9 +276,16 @@ export class Supervision {
     this.#advance(node.parent);
   }
 
-  #tellDown(id: ActorId, kindName: string, last: unknown, reason: DownReason, output: Json | undefined): void {
+  #tellDown(
+    id: ActorId,
+    kindName: string,
+    last: unknown,
+    reason: DownReason,
+    output: Json | undefined,
+    why = '',
+  ): void {
     try {
-      for (const post of this.#stage.ledger.kinds[kindName]?.down?.(id, last, reason, output) ?? []) {
+      for (const post of this.#stage.ledger.kinds[kindName]?.down?.(id, last, reason, output, why) ?? []) {
         this.#stage.queue(post);
       }
     } catch (error) {

@@ -6,6 +6,7 @@
  * a unit that uses one gets a note, with file and line.
  */
 import type { Directive } from './directives/draft.ts';
+import { machineDirectives } from './directives/machine.ts';
 import {
   automountDirectives,
   mountDirectives,
@@ -38,6 +39,7 @@ export const DIRECTIVES: readonly Directive[] = [
   ...sliceDirectives,
   ...scopeDirectives,
   ...supervisorDirectives,
+  ...machineDirectives,
 ];
 
 const BY_SECTION: ReadonlyMap<string, ReadonlyMap<string, Directive>> = (() => {
@@ -68,6 +70,7 @@ export function sectionOf(type: UnitType): string | undefined {
 export function sectionsOf(type: UnitType): readonly string[] {
   const own = sectionOf(type);
   const sections = own === undefined ? ['Unit', 'Install'] : ['Unit', 'Install', own];
+  if (type === 'service') return [...sections, 'X-Machine'];
   return type === 'target' || type === 'slice' ? [...sections, 'X-Supervisor'] : sections;
 }
 
@@ -76,9 +79,9 @@ export function isSection(name: string): boolean {
   return BY_SECTION.has(name);
 }
 
-/** Sections and keys whose names start with X- are for others; but [X-Supervisor] is ours. */
+/** Sections and keys whose names start with X- are for others; but these are ours. */
 export function isExtension(name: string): boolean {
-  return name.startsWith('X-') && name !== 'X-Supervisor';
+  return name.startsWith('X-') && name !== 'X-Supervisor' && name !== 'X-Machine';
 }
 
 /** What a person may have meant by an unknown key: the same key in another section of the type, or a similar one. */

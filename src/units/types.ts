@@ -136,6 +136,8 @@ export interface MemberSupervision {
 export interface UnitSection {
   /** Of targets and slices with such a section. */
   readonly Supervisor?: MemberSupervision;
+  /** Of services: the machine plugin whose chart they follow ([X-Machine], docs/guide/machines.md); absent: the built-in one. */
+  readonly Machine?: string;
   readonly Description: string;
   readonly Documentation: readonly string[];
   readonly DefaultDependencies: boolean;

@@ -44,11 +44,15 @@ test.each<[string, BlackBox[], Partial<ReturnType<typeof suspectsOf>>]>([
   ['a death while idle', [death(11, 0, '')], { aloneUntil: 0 }],
   ['one death in a step', [death(11, 1, 'a')], { aloneUntil: 11, setAside: undefined }],
   ['one death in a step that was committed since', [death(10, 1, 'a')], { aloneUntil: 0 }],
-  ['the same step twice', [death(11, 1, 'a'), death(11, 1, 'a')], { setAside: { seq: 11, actor: 'a' } }],
+  [
+    'the same step twice',
+    [death(11, 1, 'a'), death(11, 1, 'a')],
+    { setAside: { seq: 11, actor: 'a', how: 'signal 9' } },
+  ],
   [
     'the same step twice, another death between',
     [death(11, 1, 'a'), death(3, 0, ''), death(11, 1, 'a')],
-    { setAside: { seq: 11, actor: 'a' } },
+    { setAside: { seq: 11, actor: 'a', how: 'signal 9' } },
   ],
   [
     'two steps of one actor, killed from outside',
@@ -58,15 +62,19 @@ test.each<[string, BlackBox[], Partial<ReturnType<typeof suspectsOf>>]>([
   [
     'two steps of one actor, from inside',
     [death(11, 1, 'a', segv), death(12, 1, 'a', segv)],
-    { setAside: { seq: 11, actor: 'a' } },
+    { setAside: { seq: 11, actor: 'a', how: 'signal 11' } },
   ],
   [
     'two steps of one actor, hung',
     [death(11, 1, 'a', { hung: true }), death(12, 1, 'a', { hung: true })],
-    { setAside: { seq: 11, actor: 'a' } },
+    { setAside: { seq: 11, actor: 'a', how: 'a hang' } },
   ],
   ['two actors', [death(11, 1, 'a', segv), death(12, 1, 'b', segv)], { setAside: undefined }],
-  ['the same effect twice', [death(7, 2, 'a'), death(7, 2, 'a')], { badEffect: { seq: 7, actor: 'a' }, aloneUntil: 0 }],
+  [
+    'the same effect twice',
+    [death(7, 2, 'a'), death(7, 2, 'a')],
+    { badEffect: { seq: 7, actor: 'a', how: 'signal 9' }, aloneUntil: 0 },
+  ],
   ['an effect that is no longer pending', [death(6, 2, 'a'), death(6, 2, 'a')], { badEffect: undefined }],
   ['a recovery step twice', [death(0, 3, 'replay', segv), death(0, 3, 'replay', segv)], { badRecovery: 'replay' }],
   [

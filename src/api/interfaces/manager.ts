@@ -32,6 +32,7 @@ type State (
   kernel: string,
   epoch: int,
   safeMode: bool,
+  # Newest first, at most three.
   deaths: []Death,
   # Empty: the checkpoint is good.
   checkpointFault: string,
