@@ -6,10 +6,9 @@
  * host sees no difference; a fault in it costs the step, or sets its unit aside (law 7).
  */
 import { type AnyStateMachine, assign, createMachine, StateMachine, setup } from 'xstate';
-import type { Json } from '../supervisor/actor.ts';
 import { serviceMachine } from './service.ts';
 
-/** A node of a chart's configuration, as a plugin changes it: see xstate's documentation, "State machine configuration". */
+/** Plain data of xstate's shape: a chart's configuration, as a plugin changes it, or a snapshot as it was saved. */
 // biome-ignore lint/suspicious/noExplicitAny: plain data whose shape is xstate's; what does not fit throws when the chart is made.
 export type ChartConfig = any;
 
@@ -37,7 +36,7 @@ export interface PluginDefinition {
   /** Of its states and context, 1 by default: raise it when a snapshot of the old form must be converted. */
   readonly version?: number;
   /** Turns a saved form of another version into this one's, or throws: then that unit alone is set aside. */
-  readonly migrate?: (saved: Json, version: number) => Json;
+  readonly migrate?: (saved: ChartConfig, version: number) => ChartConfig;
 }
 
 export interface MachinePlugin extends PluginDefinition {
