@@ -13,7 +13,7 @@ const here = (name: string) => readFileSync(join(import.meta.dirname, name), 'ut
 /** For the engine's heap; the least that serves, so that it is full soon. */
 const HEAP_MB = 64;
 /** For core where the kernel limits it. */
-const LIMIT_BYTES = 256 << 20;
+const LIMIT_BYTES = 96 << 20;
 
 const sleeping = '[Service]\nExecStart=/bin/sleep infinity\n';
 const sick = (how: string) => `${sleeping}ExecReload=/bin/true ${how}\n[X-Machine]\nMachine=sick\n`;
@@ -69,7 +69,7 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
         SYSMASTER_MACHINE_PATH: '/run/machines',
         NODE_OPTIONS: `"--require=/run/abort.cjs --max-old-space-size=${HEAP_MB}"`,
       },
-      initConf: ['CoreWatchdogSec=1.5', 'CoreStartSec=30', 'CoreRestartIntensity=100'],
+      initConf: ['CoreWatchdogSec=2', 'CoreStartSec=30', 'CoreRestartIntensity=100'],
     });
     pids = mainPids();
   });
