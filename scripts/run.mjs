@@ -96,6 +96,8 @@ const tasks = {
       SIMULATE: 'all',
       SIMULATE_SEEDS: `${args[0] ?? 1} ${args[1] ?? 3000}`,
     }),
+  // Core crashed at every call of whole lives, on every processor; see test/simulation/main.ts for the parameters.
+  'test:crash': () => become(node, ['test/simulation/main.ts', ...args]),
   fuzz() {
     // FUZZ_INPUTS and FUZZ_SEED are passed on: how many inputs for the unit-file language, and which.
     run(node, ['--expose-gc', 'test/fuzz/main.ts']);

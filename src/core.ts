@@ -26,10 +26,10 @@ import { logPipe } from './actors/names.ts';
 import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { createRecordings } from './actors/recording.ts';
-import { adoptions, comingUp, relist } from './actors/recovery.ts';
+import { adoptions, comingUp, inMemory, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
-import { type Loaded, UNITS, unitsKind } from './actors/small.ts';
+import { UNITS, unitsKind } from './actors/small.ts';
 import { createSnapshots } from './actors/snapshots.ts';
 import { Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
@@ -304,7 +304,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   return {
     actors,
     start() {
-      const loaded = actors.read<Loaded>('units')?.names ?? [];
+      const loaded = inMemory(actors);
       if (loaded.length > 0) {
         managerTools.beforeLoading();
         registry.load(loaded);

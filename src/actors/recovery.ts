@@ -11,6 +11,7 @@ import { listener, notifyPath, notifySocket, parseTag } from './names.ts';
 import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
+import type { Loaded, UnitSpec } from './small.ts';
 import { groupOf, speaks } from './unit-effects.ts';
 
 /**
@@ -44,6 +45,17 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
       },
     })),
   ];
+}
+
+/**
+ * The units that were in memory: those with an actor, and those whose actors were about to be made when core died. What is
+ * asked of them may already stand in the queue behind that.
+ */
+export function inMemory(actors: ActorHost): readonly string[] {
+  const coming = actors
+    .onTheirWay('units')
+    .flatMap((event) => (event.type === 'load' ? (event['specs'] as readonly UnitSpec[]) : []));
+  return [...new Set([...(actors.read<Loaded>('units')?.names ?? []), ...coming.map(({ name }) => name)])].sort();
 }
 
 /** For the history: that core came up, or came back and of what the one before it had died. */

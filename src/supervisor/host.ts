@@ -547,6 +547,11 @@ export class ActorHost {
     return this.#ledger.keys.has(key);
   }
 
+  /** What the checkpoint says was on its way to an actor; empty once {@link start} was called. */
+  onTheirWay(to: ActorId): readonly ActorEvent[] {
+    return this.#ledger.queued.filter((post) => post.to === to).map(({ event }) => event);
+  }
+
   /** Events that wait. */
   get queued(): number {
     return this.#queue.length;

@@ -26,14 +26,22 @@ export interface Wish {
   readonly mode?: JobMode;
   /** All units in one transaction. */
   readonly together?: boolean;
+  /** The request id, where it is not to be one of its own: that of a client which asks again what it has asked before. */
+  readonly as?: string;
 }
 
 /** Anything else a client may call: a method by its short name. */
 export interface Call {
   readonly atMs: number;
   readonly method: string;
-  readonly parameters: Readonly<Record<string, unknown>>;
+  /** A function: of the answers so far, by the place of their wish; a question that has none yet is asked later. */
+  readonly parameters: Fields | ((answer: (index: number) => Answered | undefined) => Fields | undefined);
+  readonly as?: string;
+  /** It only asks: there is no request id, and no core remembers it. */
+  readonly asks?: true;
 }
+
+type Fields = Readonly<Record<string, unknown>>;
 
 export interface MachineOptions extends Omit<SimOptions, 'files'> {
   /** Unit files by name. `default.target` is there in any case. */
@@ -83,7 +91,7 @@ export function bootCore(host: Host, actors: MachineOptions['actors'] = {}): Act
 
 /** One wish's answer, as it came. */
 export interface Answered {
-  readonly parameters?: { readonly outcomes?: readonly Outcome[] };
+  readonly parameters?: { readonly outcomes?: readonly Outcome[]; readonly [field: string]: unknown };
   readonly error?: string;
 }
 
@@ -95,6 +103,9 @@ export interface Outcome {
   readonly refusal?: { readonly error: string; readonly unit: string; readonly why: string };
 }
 
+/** How long a client that needs another's answer first waits before it looks again, in ms. */
+const LOOK_AGAIN_MS = 50;
+
 /** All clients of a machine. {@link Clients.reconnect} is to be called for each new life of core. */
 export class Clients {
   readonly #sim: Sim;
@@ -103,12 +114,7 @@ export class Clients {
 
   constructor(sim: Sim, wishes: readonly (Wish | Call)[]) {
     this.#sim = sim;
-    for (const [index, wish] of wishes.entries()) {
-      sim.at(wish.atMs, () => {
-        this.#open.set(index, { message: messageOf(wish, index), client: undefined });
-        this.#send(index);
-      });
-    }
+    for (const [index, wish] of wishes.entries()) sim.at(wish.atMs, () => this.#ask(wish, index));
   }
 
   /** By the place of the wish; undefined: not answered (yet). */
@@ -123,6 +129,16 @@ export class Clients {
       this.#collect();
       for (const index of this.#open.keys()) this.#send(index);
     });
+  }
+
+  #ask(wish: Wish | Call, index: number): void {
+    const message = messageOf(wish, index, (other) => this.answer(other));
+    if (message === undefined) {
+      this.#sim.at(LOOK_AGAIN_MS, () => this.#ask(wish, index));
+      return;
+    }
+    this.#open.set(index, { message, client: undefined });
+    this.#send(index);
   }
 
   #send(index: number): void {
@@ -143,15 +159,29 @@ export class Clients {
   }
 }
 
-function messageOf(wish: Wish | Call, index: number): string {
+/** Undefined: what it is to say depends on an answer that is not there yet. */
+function messageOf(
+  wish: Wish | Call,
+  index: number,
+  answer: (index: number) => Answered | undefined,
+): string | undefined {
   const requestId = `wish-${index}`;
   if ('method' in wish) {
-    return JSON.stringify({ method: `io.sysmaster.${wish.method}`, parameters: { ...wish.parameters, requestId } });
+    const fields = typeof wish.parameters === 'function' ? wish.parameters(answer) : wish.parameters;
+    if (fields === undefined) return undefined;
+    const parameters = wish.asks === true ? fields : { ...fields, requestId: wish.as ?? requestId };
+    return JSON.stringify({ method: `io.sysmaster.${wish.method}`, parameters });
   }
   const { verb, units, mode, together } = wish;
   return JSON.stringify({
     method: 'io.sysmaster.Jobs.Request',
-    parameters: { verb, units, ...(mode === undefined ? {} : { mode }), ...(together ? { together } : {}), requestId },
+    parameters: {
+      verb,
+      units,
+      ...(mode === undefined ? {} : { mode }),
+      ...(together ? { together } : {}),
+      requestId: wish.as ?? requestId,
+    },
   });
 }
 

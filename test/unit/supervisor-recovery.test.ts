@@ -101,7 +101,7 @@ test('core is restored with its epoch, snapshots, deadlines and queue, and the b
   const { send, sim, core, heard, whats } = bench(root);
   send('a', { type: 'go', effects: [arm('x', 60_000)] });
   const due = core().deadlines('a');
-  sim.state.tear('[["i",99]]');
+  sim.state.tear('state.append', '[["i",99]]', undefined);
   sim.killCore();
   sim.run(10);
   expect(whats()).toContain('checkpoint-note');

@@ -16,10 +16,15 @@ export class Crash extends Error {
   }
 }
 
-/** Where core dies: before or after its n-th changing call (counted from 1, over all lives); `torn` in the middle of an append. */
+/**
+ * Where core dies: before or after its n-th changing call (counted from 1, over all lives); `torn` in the middle of a write of
+ * the checkpoint.
+ */
 export interface CrashPoint {
   readonly at: number;
   readonly when: 'before' | 'after' | 'torn';
+  /** Torn after so many bytes of all that the call writes; absent: about half. */
+  readonly byte?: number;
 }
 
 /** Calls that change the world, by port. What only asks, or is harmless to lose with core, is not numbered. */
@@ -43,6 +48,8 @@ export interface Counter {
   /** Their names, for messages; bounded. */
   readonly names: string[];
   readonly crashes: readonly CrashPoint[];
+  /** How many of them came about. */
+  crashed: number;
 }
 
 const NAMES_MAX = 100_000;
@@ -59,9 +66,9 @@ export class Core {
   /** The black box: (event number, phase, actor). */
   box = { seq: 0, phase: 0, actor: '' };
   readonly #counter: Counter;
-  readonly #onTorn: (record: string) => void;
+  readonly #onTorn: (call: string, text: string, byte: number | undefined) => void;
 
-  constructor(counter: Counter, onTorn: (record: string) => void) {
+  constructor(counter: Counter, onTorn: (call: string, text: string, byte: number | undefined) => void) {
     this.#counter = counter;
     this.#onTorn = onTorn;
   }
@@ -98,9 +105,11 @@ export class Core {
     const counter = this.#counter;
     counter.calls += 1;
     if (counter.names.length < NAMES_MAX) counter.names.push(call);
-    const crash = counter.crashes.find(({ at }) => at === counter.calls)?.when;
+    const point = counter.crashes.find(({ at }) => at === counter.calls);
+    const crash = point?.when;
     const where = `call ${counter.calls}, ${crash} ${call}`;
-    if (crash === 'torn' && call === 'state.append') this.#onTorn(String(args[0]));
+    if (crash !== undefined) counter.crashed += 1;
+    if (crash === 'torn') this.#onTorn(call, String(args[0]), point?.byte);
     if (crash === 'before' || crash === 'torn') this.die(where);
     const answer = run();
     if (crash === 'after') this.die(where);

@@ -32,13 +32,14 @@ import { makePorts } from './ports.ts';
 import { Processes, type Started } from './processes.ts';
 import { EXEC_STEPS, type Programs } from './programs.ts';
 import { Sockets, type SocketView } from './sockets.ts';
-import { VirtualState } from './state.ts';
+import { type SimState, VirtualState } from './state.ts';
 
 export { Crash, type CrashPoint } from './core.ts';
 export type { FileSpec } from './files.ts';
 export { SIGNAL } from './kernel.ts';
 export type { Process, Started } from './processes.ts';
 export type { About, Act, Program, Programs } from './programs.ts';
+export type { SimState } from './state.ts';
 
 /** Chances and delays, all drawn from the seed. */
 export interface Faults {
@@ -70,6 +71,10 @@ export interface SimOptions {
   readonly realMs?: number;
   /** False: there are no control groups. */
   readonly groups?: boolean;
+  /** Where the checkpoint is kept; default: in memory ({@link VirtualState}). */
+  readonly state?: SimState;
+  /** Init's tables are full: the n-th spawn (from 1, over all lives) is refused, or fails as fork(2) does. */
+  readonly noRoom?: (spawn: number, tag: string) => 'refused' | 'fork' | undefined;
 }
 
 /** A line of core's log. */
@@ -103,10 +108,11 @@ export function createSim(options: SimOptions = {}) {
   const kernel = new Kernel(options.seed ?? 1, options.realMs ?? Date.UTC(2026, 0, 1));
   const chance = (of: number | undefined) => of !== undefined && of > 0 && kernel.random() < of;
   const files = new VirtualFiles(() => kernel.nowMs + kernel.realOffsetMs);
-  const state = new VirtualState();
+  const virtualState = new VirtualState();
+  const state: SimState = options.state ?? virtualState;
   const sockets = new Sockets(kernel);
   const log: LogLine[] = [];
-  const counter = { calls: 0, names: [] as string[], crashes: options.crashes ?? [] };
+  const counter = { calls: 0, names: [] as string[], crashes: options.crashes ?? [], crashed: 0 };
   const watchedGroups = new Set<string>();
   const watchedPaths = new Set<string>();
   const clients = new Map<number, { received: string[]; closed: boolean }>();
@@ -133,6 +139,7 @@ export function createSim(options: SimOptions = {}) {
   const init = new VirtualInit(kernel, processes, sockets, { role, pid, cgroupRoot, canSetUid });
   init.exitCodeOf = (step) => EXEC_STEPS[step]?.exitCode ?? 1;
   init.forkFails = () => chance(faults.forkFails);
+  if (options.noRoom !== undefined) init.noRoom = options.noRoom;
   init.deliver = (record) => core?.emit({ type: 'record', record });
   init.refuse = (id, errno, why) => core?.emit({ type: 'refused', id, errno, why });
   init.safeMode = options.hello?.safeMode ?? false;
@@ -163,7 +170,8 @@ export function createSim(options: SimOptions = {}) {
     if (start === undefined || init.end?.now === true) return;
     watchedGroups.clear();
     watchedPaths.clear();
-    const life = new Core(counter, (record) => state.tear(record));
+    state.reopen?.();
+    const life = new Core(counter, (call, text, byte) => state.tear(call, text, byte));
     const ports = makePorts({
       kernel,
       files,
@@ -268,7 +276,7 @@ export function createSim(options: SimOptions = {}) {
 
   const sim = {
     files,
-    state,
+    state: virtualState,
     init,
     sockets,
     processes,
@@ -288,7 +296,11 @@ export function createSim(options: SimOptions = {}) {
     get callNames(): readonly string[] {
       return counter.names;
     },
-    /** How often core has died. */
+    /** How many of the crashes that were asked for have come about. */
+    get crashed(): number {
+      return counter.crashed;
+    },
+    /** How often core has died, or left. */
     get deaths(): number {
       return init.cores;
     },

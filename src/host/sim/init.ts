@@ -76,8 +76,14 @@ export class VirtualInit {
   cores = 0;
   safeMode = false;
   deaths: BlackBox[] = [];
+  /** Every death, oldest first; for tests. */
+  readonly allDeaths: BlackBox[] = [];
+  /** Core has asked to be started anew: its end is no death. */
+  leaving = false;
   /** True: the next spawns fail as fork does without memory or processes. */
   forkFails: () => boolean = () => false;
+  /** What the n-th spawn comes to for want of room in init's tables or the kernel's; undefined: there is room. */
+  noRoom: (spawn: number, tag: string) => 'refused' | 'fork' | undefined = () => undefined;
   /** Hands a record to the present core. */
   deliver: (record: InitRecord) => void = () => {};
   refuse: (id: EffectId | null, errno: number, why: string) => void = () => {};
@@ -91,6 +97,7 @@ export class VirtualInit {
   readonly #known = new Map<string, Known>();
   readonly #watches = new Map<string, Watch>();
   readonly #ring: Orphan[] = [];
+  #spawns = 0;
   #nextRecord = 1;
   #nextSerial = 1;
 
@@ -131,6 +138,10 @@ export class VirtualInit {
 
   died(death: BlackBox): void {
     this.cores += 1;
+    const left = this.leaving;
+    this.leaving = false;
+    if (left) return;
+    this.allDeaths.push(death);
     this.deaths = [death, ...this.deaths].slice(0, DEATHS_MAX);
   }
 
@@ -140,8 +151,14 @@ export class VirtualInit {
       this.refuse(id, ERRNO.ESHUTDOWN, 'the system is ending');
       return;
     }
+    this.#spawns += 1;
+    const room = this.noRoom(this.#spawns, tag);
+    if (room === 'refused') {
+      this.refuse(id, ERRNO.EAGAIN, 'the tables are full; acknowledge records and try again');
+      return;
+    }
     const missing = fds.find((name) => !this.#sockets.stored(name));
-    if (missing !== undefined || this.forkFails()) {
+    if (missing !== undefined || room === 'fork' || this.forkFails()) {
       const errno = missing === undefined ? ERRNO.EAGAIN : ERRNO.ENOENT;
       this.#report(id, { 'spawn-failed': { id, tag, serial: null, step: 0, errno, detail: missing ?? 'fork' } });
       return;

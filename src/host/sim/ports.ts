@@ -8,12 +8,12 @@ import type { VirtualInit } from './init.ts';
 import type { Kernel } from './kernel.ts';
 import type { Processes } from './processes.ts';
 import { type Sockets, SocketView } from './sockets.ts';
-import type { VirtualState } from './state.ts';
+import type { SimState } from './state.ts';
 
 export interface Machine {
   readonly kernel: Kernel;
   readonly files: VirtualFiles;
-  readonly state: VirtualState;
+  readonly state: SimState;
   readonly sockets: Sockets;
   readonly processes: Processes;
   readonly init: VirtualInit;
@@ -59,7 +59,9 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
         if (init.shutdown({ kind, deadlineMs, now, status, argument }) && now)
           for (const process of processes.all()) processes.end(process, { killed: 9 });
       },
-      reexecCore() {},
+      reexecCore() {
+        init.leaving = true;
+      },
       reexecInit() {},
       mark(seq, phase, actor) {
         life.box = { seq, phase, actor };

@@ -201,6 +201,11 @@ export class Processes {
     return true;
   }
 
+  /** Every group that there is, sorted. */
+  groups(): readonly string[] {
+    return [...this.#groups.keys()].sort();
+  }
+
   hasGroup(path: string): boolean {
     return this.#groups.has(path);
   }

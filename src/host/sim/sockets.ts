@@ -71,6 +71,11 @@ export class Sockets {
     this.onReadable(name);
   }
 
+  /** How many connections, or datagrams of others, wait there. */
+  waiting(name: string): number {
+    return this.#entries.get(name)?.waiting.length ?? 0;
+  }
+
   readable(name: string): boolean {
     return (this.#entries.get(name)?.waiting.length ?? 0) > 0;
   }

@@ -3,7 +3,15 @@
  */
 import { HostError, type StatePort } from '../ports.ts';
 
-export class VirtualState implements StatePort {
+/** What the simulator asks of a checkpoint, besides what core does. */
+export interface SimState extends StatePort {
+  /** Core dies in the middle of this call (`state.append`, `state.replace`), after so many bytes; undefined: about half. */
+  tear(call: string, text: string, byte: number | undefined): void;
+  /** Another core is about to begin. */
+  reopen?(): void;
+}
+
+export class VirtualState implements SimState {
   image: string | undefined;
   records: string[] = [];
   isVoid = false;
@@ -41,8 +49,8 @@ export class VirtualState implements StatePort {
     this.isVoid = true;
   }
 
-  /** What `append` leaves when core dies in the middle of it. */
-  tear(record: string): void {
-    this.torn = record.slice(0, record.length >> 1);
+  /** A record leaves its beginning, which the next reader is told of; an image is written beside the old one, and leaves nothing. */
+  tear(call: string, text: string, byte = text.length >> 1): void {
+    if (call === 'state.append') this.torn = text.slice(0, byte);
   }
 }

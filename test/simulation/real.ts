@@ -1,0 +1,219 @@
+/**
+ * A life of real units as a scenario for crashes: what is played, and all that a crash may not change.
+ */
+import type { Host } from '../../src/host/ports.ts';
+import type { Sim, SimState } from '../../src/host/sim/index.ts';
+import type { ServiceContext } from '../../src/machines/service-context.ts';
+import type { ActorHost } from '../../src/supervisor/index.ts';
+import type { Scenario } from './crash.ts';
+import type { Life, Outside } from './lives/life.ts';
+import { type Answered, bootCore, Clients, jobsNow, type Shown, shownUnits, simOptions } from './machine.ts';
+
+/** How core works while the life is played: each cuts the same work at other places. */
+export interface Variant {
+  readonly name: string;
+  /** Events of one turn. */
+  readonly turnEvents?: number;
+  /** The journal is folded beyond this many bytes. */
+  readonly compactBytes?: number;
+  /** Time from one core to the next, in ms. */
+  readonly restartMs?: number;
+  /** Where the checkpoint is kept; default: in memory. */
+  readonly state?: () => SimState;
+}
+
+export const VARIANTS: readonly Variant[] = [
+  { name: 'plain' },
+  { name: 'single', turnEvents: 1 },
+  { name: 'folded', compactBytes: 0 },
+  { name: 'away', restartMs: 15 },
+];
+
+/** All that must be the same. */
+export interface RealEnd {
+  readonly units: Readonly<Record<string, Shown>>;
+  /** How each service's processes ended, how often it was started again, and what it has said. */
+  readonly exits: readonly unknown[];
+  /** Every process ever started, by program and tag (unit, role, how many-th). */
+  readonly started: readonly string[];
+  readonly running: readonly string[];
+  readonly answers: readonly unknown[];
+  readonly jobs: readonly string[];
+  readonly unacknowledged: number;
+  readonly deadlines: readonly unknown[];
+  /** What is in init's store, and what waits there to be read. */
+  readonly store: readonly string[];
+  readonly waiting: readonly string[];
+  /** What has happened to units, by the history: each change once, in the order of the unit. */
+  readonly history: readonly string[];
+  /** Files that core and services have written. */
+  readonly files: Readonly<Record<string, string>>;
+  readonly groups: readonly string[];
+  readonly plans: readonly unknown[];
+  readonly environment: unknown;
+  readonly ending: unknown;
+  readonly tree: unknown;
+  /** Errors and warnings that core has logged, each once; what a crash itself gives rise to is left out. */
+  readonly complaints: readonly string[];
+}
+
+export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Scenario<ActorHost, RealEnd> {
+  const clients = new WeakMap<Sim, Clients>();
+  const { turnEvents, compactBytes, restartMs, state } = variant;
+  const actors = {
+    ...(turnEvents === undefined ? {} : { turnEvents }),
+    ...(compactBytes === undefined ? {} : { compactBytes }),
+  };
+  return {
+    name: variant.name === 'plain' ? life.name : `${life.name} (${variant.name})`,
+    sim: () => ({
+      ...simOptions(life),
+      ...(restartMs === undefined ? {} : { restartMs }),
+      ...(state === undefined ? {} : { state: state() }),
+    }),
+    core(host: Host, sim) {
+      const core = bootCore(host, actors);
+      clients.get(sim)?.reconnect();
+      return core;
+    },
+    script(sim) {
+      clients.set(sim, new Clients(sim, life.wishes));
+      for (const one of life.outside ?? []) sim.at(one.atMs, () => happen(sim, one));
+    },
+    forMs: life.forMs,
+    ...(life.leaves === undefined ? {} : { leaves: life.leaves }),
+    end: (sim, core) => endOf(life, sim, core, clients.get(sim) as Clients),
+    evenSo,
+  };
+}
+
+function happen(sim: Sim, outside: Outside): void {
+  if ('connect' in outside) sim.connect(outside.connect);
+  else if ('write' in outside) sim.files.writeText(outside.write, outside.text, 0o644);
+  else if ('remove' in outside) sim.files.remove(outside.remove);
+  else if ('init' in outside) sim.init.signal(outside.init);
+  else {
+    const target = sim.processes.all().find(({ unit }) => unit === outside.kill);
+    if (target === undefined) throw new Error(`${outside.kill} has no process to kill`);
+    sim.signal(target.pid, outside.signal);
+  }
+}
+
+/** Law 7 may cost a step or a unit. It may not start a process twice. */
+function evenSo(sim: Sim, calm: RealEnd): readonly string[] {
+  const faults: string[] = [];
+  const started = sim.started.map(({ path, tag }) => `${path} ${tag}`);
+  const wanted = new Set(calm.started);
+  const seen = new Set<string>();
+  for (const one of started) {
+    if (one.endsWith('undefined') || !wanted.has(one)) continue;
+    if (seen.has(one)) faults.push(`${one} was started twice`);
+    seen.add(one);
+  }
+  return faults;
+}
+
+function endOf(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd {
+  const manager = core.read<{ value: unknown; context: { environment: unknown; ending: unknown } }>('manager');
+  return {
+    units: shownUnits(core),
+    exits: core.list('unit:').flatMap((id) => {
+      const context = core.read<{ context: Partial<ServiceContext> }>(id)?.context;
+      if (context?.commands === undefined) return [];
+      const commands = Object.entries(context.commands).map(([list, all]) => [list, all.map((one) => one?.ended)]);
+      const { mainStatus, nRestarts, fds, status } = context as Partial<ServiceContext> & Record<string, unknown>;
+      return [[id, mainStatus?.ended, nRestarts, commands, fds, status]];
+    }),
+    started: sim.started.map(({ path, tag }) => `${path} ${tag}`).toSorted(),
+    running: sim.processes
+      .all()
+      .map(({ path, unit, group }) => `${path} ${unit} in ${group}`)
+      .toSorted(),
+    answers: life.wishes.map((wish, index) =>
+      'asks' in wish && wish.asks === true ? clients.answer(index) !== undefined : answerOf(clients.answer(index)),
+    ),
+    jobs: jobsNow(core).map(({ unit, type, state }) => `${type} ${unit} ${state}`),
+    unacknowledged: sim.init.records().length,
+    deadlines: core.list('').map((id) => [id, Object.keys(core.deadlines(id)).toSorted()]),
+    store: sim.init.hello().fds,
+    waiting: sim.init.hello().fds.flatMap((name) => {
+      const count = sim.sockets.datagrams(name).length + sim.sockets.waiting(name);
+      return count === 0 ? [] : [`${name} ${count}`];
+    }),
+    history: historyOf(core),
+    files: sim.files.contents(),
+    groups: sim.processes.groups(),
+    plans: plansOf(core),
+    environment: manager?.context.environment,
+    ending: [manager?.value, manager?.context.ending, sim.init.end],
+    tree: treeOf(core),
+    complaints: [
+      ...new Set(
+        sim.log
+          .filter(({ level, message }) => (level === 'error' || level === 'warning') && !OF_CRASHES.has(message))
+          .map(({ message, fields }) => `${message} ${JSON.stringify({ ...fields, seq: undefined, id: undefined })}`),
+      ),
+    ].toSorted(),
+  };
+}
+
+/** What core says because it was away. */
+const OF_CRASHES: ReadonlySet<string> = new Set(['checkpoint-note', 'checkpoint-refused']);
+
+/** An answer without the numbers of jobs: a crash may shift those of jobs that do not wait for each other. */
+function answerOf(answer: Answered | undefined): unknown {
+  const outcomes = answer?.parameters?.outcomes;
+  return outcomes === undefined ? answer : outcomes.map(({ job: _, ...rest }) => rest);
+}
+
+interface Happened {
+  readonly kind: string;
+  readonly unit: string;
+  readonly [field: string]: unknown;
+}
+
+/** Order is kept within a unit, and given up between them. */
+function historyOf(core: ActorHost): readonly string[] {
+  const state = core.read<{ history: unknown }>('events');
+  const records = JSON.parse(JSON.stringify(state?.history ?? null)) as unknown;
+  const lines: string[] = [];
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) value.forEach(walk);
+    else if (typeof value === 'object' && value !== null) {
+      const one = value as Happened;
+      if (typeof one.kind === 'string' && typeof one['n'] === 'number') {
+        if (one.kind === 'unit')
+          lines.push(`${one.unit}: ${one['was']} → ${one['active']} ${one['sub']} ${one['result']}`);
+        else if (one.kind === 'job' || one.kind === 'job-over')
+          lines.push(`${one.unit}: ${one.kind} ${one['type']} ${one['result'] ?? ''}`);
+        else if (one.kind === 'process' || one.kind === 'signal') lines.push(`${one.unit}: ${one.kind}`);
+      } else Object.values(one).forEach(walk);
+    }
+  };
+  walk(records);
+  return lines
+    .map((line, index) => [line.slice(0, line.indexOf(':')), index, line] as const)
+    .toSorted(([a, m], [b, n]) => (a < b ? -1 : a > b ? 1 : m - n))
+    .map(([, , line]) => line);
+}
+
+/** Plans that are kept, and those that wait to be confirmed, without times. */
+function plansOf(core: ActorHost): readonly unknown[] {
+  const state = core.read<{ plans: unknown; confirmations: unknown }>('jobs');
+  const idsIn = (value: unknown): readonly string[] =>
+    [...JSON.stringify(value ?? null).matchAll(/"id":"([0-9a-f]{12})"/g)].map(([, id]) => id ?? '');
+  return [idsIn(state?.plans), idsIn(state?.confirmations)];
+}
+
+/** The supervision tree: who is where, and in what phase. */
+function treeOf(core: ActorHost): unknown {
+  const lines: string[] = [];
+  const walk = (node: { id: string; phase: unknown; children: readonly unknown[] }, depth: number): void => {
+    if (depth > 8) return;
+    lines.push(`${node.id} ${JSON.stringify(node.phase)}`);
+    for (const child of node.children) walk(child as typeof node, depth + 1);
+  };
+  const root = core.tree();
+  if (root !== undefined) walk(root as never, 0);
+  return lines.toSorted();
+}
