@@ -10,9 +10,12 @@
  *    ├─ job-actors    one_for_one, one statechart a job
  *    ├─ jobs          the job engine
  *    ├─ upgrade       has another version of core look at the checkpoint before this one leaves
+ *    ├─ chaos         faults that were asked for, and that they are taken back
  *    └─ manager       boot, errands of clients, the end
  */
 import type { AnyStateMachine } from 'xstate';
+import { type ChaosTools, chaosHooks, chaosKind, recallOf } from './actors/chaos.ts';
+import { CHAOS } from './actors/chaos-logic.ts';
 import { Checks } from './actors/checks.ts';
 import { eventsKind } from './actors/events.ts';
 import { emptied, inputOf } from './actors/inputs.ts';
@@ -37,6 +40,7 @@ import { logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { UPGRADE, upgradeKind } from './actors/upgrade.ts';
 import { unitsRead } from './actors/views.ts';
+import type { ChaosSettings } from './api/chaos.ts';
 import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
 import { type Host, HostError, type HostEvent } from './host/ports.ts';
@@ -71,9 +75,13 @@ export interface CoreOptions {
   readonly recordings?: boolean;
   /** Charts that units may follow instead of the built-in one. */
   readonly plugins?: readonly MachinePlugin[];
+  /** What chaos is allowed now; absent: none. */
+  readonly chaos?: () => ChaosSettings;
   /** For tests: how the actor host beats, and how much it does in one turn. */
   readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes'>;
 }
+
+const NO_CHAOS: ChaosSettings = { enabled: false, maxUnits: 0, maxMs: 0, protect: [], path: 'system.conf' };
 
 const permanent = (id: string, input: ChildSpec['input'] = null): ChildSpec => ({
   id,
@@ -104,6 +112,7 @@ const tree = (input: ChildSpec['input']): SupervisorSpec => ({
     group(JOBS),
     permanent('jobs'),
     permanent(UPGRADE),
+    permanent(CHAOS),
     permanent('manager', input),
   ],
 });
@@ -138,6 +147,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       (key, unit, found) =>
         actors.input({ key, events: [{ to: `unit:${unit}`, event: { type: 'pid-file', ...found } }] }),
     ),
+    chaos: chaosHooks(theActors),
     environment: () =>
       actors.read<{ context: { environment: readonly string[] } }>('manager')?.context.environment ?? [],
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
@@ -181,6 +191,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     version: options.version,
     logDirectory: logDirectory(host),
     recording: () => recordings.now(),
+    chaos: options.chaos ?? (() => NO_CHAOS),
   });
   const snapshots = createSnapshots({
     host,
@@ -202,8 +213,16 @@ export function createCore(host: Host, options: CoreOptions): Core {
     publish: (event) => sessions.publish(event),
   });
 
+  const chaosTools: ChaosTools = {
+    host,
+    registry,
+    actors: theActors,
+    settings: options.chaos ?? (() => NO_CHAOS),
+    invocation: tools.invocation,
+  };
   const managerTools: ManagerTools = {
     host,
+    chaos: chaosTools,
     registry,
     actors: theActors,
     snapshots,
@@ -263,6 +282,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     jobs: jobsKind(jobsWorld, jobsTools),
     job: jobKind(jobsTools),
     [UPGRADE]: upgradeKind(host, theActors),
+    [CHAOS]: chaosKind(chaosTools),
     manager: managerKind(managerTools),
   };
 
@@ -298,7 +318,14 @@ export function createCore(host: Host, options: CoreOptions): Core {
     migrations,
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
-    reconcile: (view) => [comingUp(view), ...adoptions(view, registry)],
+    reconcile(view) {
+      const recall = view.mode === 'fresh' ? recallOf(host) : undefined;
+      return [
+        comingUp(view),
+        ...adoptions(view, registry),
+        ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
+      ];
+    },
   });
 
   return {

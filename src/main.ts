@@ -61,7 +61,8 @@ function beats(patienceUs: number): { readonly beatEveryMs?: number } {
   return patienceUs > 0 && patienceUs < 10_000_000 ? { beatEveryMs: Math.max(50, patienceUs / 4000) } : {};
 }
 
-const settings = readSettings(process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf', runDirectory);
+const configuration = process.env['SYSMASTER_CONF'] ?? '/etc/sysmaster/system.conf';
+const settings = readSettings(configuration, runDirectory);
 const host = started(() =>
   createNodeHost({
     runDirectory,
@@ -84,6 +85,8 @@ const core = createCore(host, {
   environment: settings.defaultEnvironment,
   actors: beats(Number(process.env['SYSMASTER_WATCHDOG_USEC'] ?? 0)),
   recordings: true,
+  // Read each time: what is enabled for an hour must not need a restart to be disabled again.
+  chaos: () => readSettings(configuration, runDirectory).chaos,
 });
 
 // Law 7: what nobody caught must be seen, and must not end core while it can go on.

@@ -38,3 +38,12 @@ const NAMES: Readonly<Record<number, string>> = {
 
 /** The name of an errno, or `errno 123`; empty for 0, which is none. */
 export const errnoName = (errno: number): string => (errno === 0 ? '' : (NAMES[errno] ?? `errno ${errno}`));
+
+/** The number of an error by its name; undefined: it is none of these. */
+export function errnoOf(name: string): number | undefined {
+  const found = Object.entries(NAMES).find(([, one]) => one === name);
+  return found === undefined ? undefined : Number(found[0]);
+}
+
+/** All of the names, by number. */
+export const errnoNames = (): readonly string[] => Object.values(NAMES);

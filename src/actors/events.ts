@@ -53,9 +53,11 @@ export function remember(before: History, atMs: number, told: Told): History {
   const { unit = '', was, active, sub, result, cause = '', process, signal } = told;
   if (told.request !== undefined) add({ kind: 'request', ...told.request });
   if (told.refused !== undefined) add({ kind: 'refused', ...told.refused });
-  if (process !== undefined) add({ kind: 'process', unit, what: process });
+  if (told.chaos !== undefined) now = history.chaosTold(now, atMs, told.chaos);
+  const chaos = unit === '' ? '' : history.chaosWords(now, atMs, unit);
+  if (process !== undefined) add({ kind: 'process', unit, what: `${process}${chaos}` });
   if (was !== undefined && active !== undefined && sub !== undefined) {
-    add({ kind: 'unit', unit, was, active, sub, result: result ?? 'success', cause });
+    add({ kind: 'unit', unit, was, active, sub, result: result ?? 'success', cause: `${cause}${chaos}` });
   }
   if (signal !== undefined) add({ kind: 'signal', unit, what: signal });
   if (told.jobNew !== undefined) now = history.jobBegan(now, atMs, told.jobNew);

@@ -52,6 +52,8 @@ export type Happening =
   /** A process ended, or was signalled. */
   | { readonly kind: 'process' | 'signal'; readonly unit: string; readonly what: string }
   | { readonly kind: 'cut'; readonly unit: string; readonly what: string }
+  /** A fault that was asked for; `unit` empty: core is hit. */
+  | { readonly kind: 'chaos'; readonly unit: string; readonly run: number; readonly what: string; readonly by: string }
   /** Core, its unit files, a stall. */
   | { readonly kind: 'core' | 'reload' | 'stall' | 'system'; readonly unit: string; readonly what: string };
 
@@ -78,6 +80,14 @@ export interface LastWords {
     readonly type: JobType;
     readonly result: JobResult;
     readonly why: string;
+  };
+  /** The last fault that was asked for. `overMs` null: it goes on. */
+  readonly chaos?: {
+    readonly run: number;
+    readonly what: string;
+    readonly by: string;
+    readonly atMs: number;
+    readonly overMs: number | null;
   };
   /** Orderings of this unit that were cut since its files were read. */
   readonly cuts?: readonly { readonly edge: Edge; readonly ring: readonly string[]; readonly why: string }[];
@@ -156,6 +166,31 @@ export function orderingCut(history: History, atMs: number, { edge, ring, why }:
       }),
     told,
   );
+}
+
+/** A fault began, did something (`what` of its own), or is over. */
+export function chaosTold(
+  history: History,
+  atMs: number,
+  { run, unit, what, by, over }: { run: number; unit: string; what: string; by: string; over: boolean },
+): History {
+  const told = record(history, atMs, { kind: 'chaos', unit, run, what, by });
+  if (unit === '') return told;
+  return withLast(told, unit, (last) => {
+    const known = last.chaos?.run === run ? last.chaos : undefined;
+    if (over) return known === undefined ? last : { ...last, chaos: { ...known, overMs: atMs } };
+    return known === undefined ? { ...last, chaos: { run, what, by, atMs, overMs: null } } : last;
+  });
+}
+
+/** After a fault is over, what happens to its unit may still come of it for so long, in ms. */
+export const AFTERMATH_MS = 1000;
+
+/** `; chaos 3 is at work on it: SIGKILL to the main process, for at most 30 s, seed 7`, or empty. */
+export function chaosWords(history: History, atMs: number, unit: string): string {
+  const { chaos } = lastWords(history, unit);
+  if (chaos === undefined || (chaos.overMs !== null && atMs - chaos.overMs > AFTERMATH_MS)) return '';
+  return `; chaos ${chaos.run} is at work on it: ${chaos.what}`;
 }
 
 /** Unit files were read anew: what was cut before is no news of what is written now. */

@@ -149,17 +149,33 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
   const main = mainPid === undefined ? undefined : fitProcess(host, mainPid);
   const last = [...datagram.text.matchAll(/^(READY|RELOADING|STOPPING)=1$/gm)].at(-1)?.[1];
   const state = last === undefined ? undefined : (last.toLowerCase() as 'ready' | 'reloading' | 'stopping');
+  const mute = rest.watchdog === 'ping' && tools.chaos.mute(unit.name);
+  const run = state === 'ready' ? tools.chaos.holding(unit.name) : undefined;
+  const sender = { pid: datagram.pid, uid: datagram.uid, member: memberOf(datagram.pid) };
+  if (mute) delete (rest as { watchdog?: unknown }).watchdog;
+  // Held back is only that it is ready; whatever else it says is heard.
+  const held: Post[] =
+    run === undefined
+      ? []
+      : [
+          {
+            to: 'chaos',
+            event: {
+              ...{ type: 'held', run, unit: unit.name, invocation: tools.invocation(unit.name) },
+              event: { type: 'notify', ...sender, state },
+            },
+          },
+        ];
   return [
+    ...held,
     toUnit(unit.name, {
       type: 'notify',
       // Only what counts from its own time is stamped with it: a READY=1 that waited while core was away must not arm
       // deadlines that are over at once.
       ...(state === undefined ? { atMs: sentMs(host, datagram) } : {}),
-      pid: datagram.pid,
-      uid: datagram.uid,
-      member: memberOf(datagram.pid),
+      ...sender,
       ...rest,
-      ...(state === undefined || (!ready && !reloading && !stopping) ? {} : { state }),
+      ...(state === undefined || run !== undefined || (!ready && !reloading && !stopping) ? {} : { state }),
       ...(reloading ? { reloading: true } : {}),
       ...(main === undefined
         ? {}

@@ -186,6 +186,8 @@ function whatOf(record: HistoryRecord): string {
       const from = record.was === record.active ? '' : `${record.was} → `;
       return `${from}${record.active} (${record.sub})${result}`;
     }
+    case 'chaos':
+      return `chaos ${record.run}: ${record.what}`;
     default:
       return record.what;
   }
@@ -204,6 +206,8 @@ function causeOf(record: HistoryRecord): string {
       return record.cause;
     case 'request':
       return record.by;
+    case 'chaos':
+      return `chaos, asked for by ${askerWords(record.by)}`;
     default:
       return '';
   }

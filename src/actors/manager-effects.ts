@@ -16,6 +16,8 @@ import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machin
 import { compareUnits, type UnitChange } from '../units/changes.ts';
 import type { Unit } from '../units/types.ts';
 import { endWords } from './causes.ts';
+import { beginChaos, type ChaosTools, plainNames } from './chaos.ts';
+import { CHAOS } from './chaos-logic.ts';
 import { beginGenerators, wantedTarget } from './generating.ts';
 import { part, tagOf } from './names.ts';
 import { type Registry, specOf } from './registry.ts';
@@ -55,6 +57,7 @@ export interface ManagerTools {
   readonly actors: () => ActorHost;
   readonly boot: Boot;
   readonly snapshots: Snapshots;
+  readonly chaos: ChaosTools;
   /** Where generators are looked for; undefined: systemd's and our own directories. */
   readonly generatorDirectories: readonly string[] | undefined;
   /** Tell a client. */
@@ -275,6 +278,13 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
     case 'daemon-reexec':
       call.post(UPGRADE, { type: 'check', key });
       return;
+    case 'chaos':
+      if (change.wish.dryRun) tools.registry.look(plainNames(change.wish.units));
+      else bringIn(tools, call, plainNames(change.wish.units));
+      return beginChaos(tools.chaos, call, key, by, change.wish);
+    case 'chaos-stop':
+      call.post(CHAOS, { type: 'stop', ids: change.runs, key, by });
+      return;
     case 'init-reexec':
       host.init.reexecInit(change.path);
       return done({ result: { what: 'init-reexec' } });
@@ -336,6 +346,7 @@ function giveWay(tools: ManagerTools, call: EffectCall, why: string): void {
 /** End in order: tell init that the stop phase begins, and start the target that stops everything. */
 function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): void {
   const target = TARGETS[ending.kind];
+  call.post(CHAOS, { type: 'end-all', why: 'the system goes down' });
   tools.host.init.shutdown(ending.kind, STOP_PHASE_MS, false, ending.status, ending.argument);
   bringIn(tools, call, [target]);
   if (tools.registry.unit(target)?.loadState === 'loaded') {

@@ -4,6 +4,7 @@
  * Reads answer at once and change nothing. A change becomes an input of the actor `manager`, keyed by the client's request id,
  * and is answered when its errand is done (src/machines/manager.ts).
  */
+import type { ChaosSettings } from '../api/chaos.ts';
 import { chartOf, type StateNodeLike } from '../api/chart.ts';
 import {
   type Caller,
@@ -29,6 +30,7 @@ import type { ActorHost, Recording, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
 import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
+import { chaosRuns } from './chaos.ts';
 import type { Checks } from './checks.ts';
 import type { Registry } from './registry.ts';
 import { callerWords, requestTold } from './requests.ts';
@@ -62,6 +64,7 @@ export interface ManagerParts {
   readonly version: string;
   readonly logDirectory: string;
   recording(): Recording;
+  readonly chaos: () => ChaosSettings;
 }
 
 /** A request without an id of the client's gets one of its own, which nobody can repeat. */
@@ -162,7 +165,10 @@ export function createManager(parts: ManagerParts): Manager {
         jobs: jobs.count(),
         failed: summaries.filter(({ active }) => active === 'failed').length,
         environment: state?.environment ?? [],
-        tainted: host.groups.available ? [] : ['no-cgroups'],
+        tainted: [
+          ...(host.groups.available ? [] : ['no-cgroups']),
+          ...(chaosRuns(parts.actors()).length === 0 ? [] : ['chaos']),
+        ],
         defaultTarget: registry.graph.canonical('default.target'),
         logDirectory: parts.logDirectory,
         unitPath: registry.loader.paths.search,
@@ -267,6 +273,7 @@ export function createManager(parts: ManagerParts): Manager {
       return { plan: back.plan, files, notes: [...notes, ...back.notes] };
     },
     insight: parts.insight,
+    chaos: () => ({ runs: chaosRuns(parts.actors()), settings: parts.chaos() }),
     recording: () => parts.recording() as unknown as Readonly<Record<string, unknown>>,
     findings: () => registry.loader.catalog().findings.map((finding) => ({ unit: finding.at?.file ?? '', finding })),
     machine(name): MachineView {

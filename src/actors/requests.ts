@@ -3,6 +3,7 @@ import type { Caller, Change } from '../api/manager.ts';
 import { type Host, HostError } from '../host/ports.ts';
 import { requestWords } from '../jobs/words.ts';
 import { signalName } from '../units/syntax/signal.ts';
+import { faultWords } from './chaos-rules.ts';
 
 /** Characters of a command line that are kept. */
 const COMMAND_MAX = 160;
@@ -69,6 +70,14 @@ export function requestTold(change: Change, by: string): { unit: string; what: s
       return told(`${change.verb} ${change.names.slice(0, 3).join(' ')}`.trim());
     case 'shutdown':
       return told(change.verb);
+    case 'chaos': {
+      const { fault, units, core } = change.wish;
+      return told(
+        `chaos${change.wish.dryRun ? ' (dry run)' : ''}: ${faultWords(fault)}, ${core ? 'core' : units.slice(0, 3).join(' ')}`,
+      );
+    }
+    case 'chaos-stop':
+      return told(`stop ${change.runs === 'all' ? 'all chaos' : `chaos ${change.runs.join(', ')}`}`);
     case 'environment':
       return told('change the environment of services');
     default:

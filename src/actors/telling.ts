@@ -29,6 +29,14 @@ export interface Told {
   readonly why?: string;
   readonly cut?: Cut;
   readonly stall?: Stall;
+  /** A fault that was asked for begins, does something, or is over. `unit` empty: core is hit. */
+  readonly chaos?: {
+    readonly run: number;
+    readonly unit: string;
+    readonly what: string;
+    readonly by: string;
+    readonly over: boolean;
+  };
   /** Core came up, or back; or the machine of `unit` has been set aside. */
   readonly core?: string;
   readonly was?: ActiveState;

@@ -11,7 +11,9 @@ import { notifyAccess, type ServiceContext } from '../machines/service-context.t
 import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import type { Listen, Unit } from '../units/types.ts';
+import type { ChaosHooks } from './chaos-logic.ts';
 import { descendants, isExcepted } from './descent.ts';
+import { errnoOf } from './errno.ts';
 import { execSpec, runtimeRoot } from './exec-spec.ts';
 import {
   invocationId,
@@ -39,6 +41,7 @@ export interface UnitTools {
   /** What was asked of init and is not answered yet. */
   readonly spawns: Spawns;
   readonly pidFiles: PidFiles;
+  readonly chaos: ChaosHooks;
   /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
   environment(): readonly string[];
   /** The invocation of a unit: how many times it was prepared. */
@@ -92,7 +95,27 @@ function failing(tools: UnitTools, unit: Unit, what: string, error: unknown): Ho
   return fault;
 }
 
+/** As init would report it, were it so. False: nothing is to fail. */
+function failsByChaos(tools: UnitTools, unit: Unit, call: EffectCall, { role, run }: EffectParams['spawn']): boolean {
+  const { epoch, seq, index } = call.id;
+  const id = `${epoch}.${seq}.${index}`;
+  const failing = tools.chaos.failing(unit.name, id);
+  if (failing === undefined) return false;
+  const [number, step] = Object.entries(tools.host.execSteps).find(([, { name }]) => name === failing.step) ?? [];
+  const words = step?.words ?? 'start a process';
+  call.post(call.actor, {
+    ...{ type: 'spawn-failed', role, run, serial: null },
+    ...{ step: Number(number ?? 0), errno: errnoOf(failing.errno) ?? 0, detail: `chaos ${failing.run}` },
+    why: `cannot ${words}: ${failing.errno}, by chaos ${failing.run}`,
+    exitCode: step?.exitCode ?? 1,
+    stepName: step?.name ?? 'SPAWN',
+  });
+  call.post('chaos', { type: 'spent', run: failing.run, unit: unit.name, id });
+  return true;
+}
+
 const spawn: Run<'spawn'> = (tools, unit, call, params) => {
+  if (failsByChaos(tools, unit, call, params)) return;
   const settings = execSettings(unit);
   const tag = tagOf(unit.name, params.role, params.run);
   if (settings === undefined) throw new Error(`${unit.name} has no commands, but was asked to run ${params.list}`);

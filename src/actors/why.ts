@@ -13,7 +13,7 @@ import type { UnitSnapshot } from '../machines/view.ts';
 import type { Edge, Unit } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
-import type { LastWords, Order } from './history.ts';
+import { AFTERMATH_MS, type LastWords, type Order } from './history.ts';
 import { stampOf } from './views.ts';
 import { afterFailure, nextOfService } from './why-next.ts';
 import { askerWords, cause, endedOf, type More, NOT_LOADED, pidsOf, RESULTS } from './why-words.ts';
@@ -62,6 +62,7 @@ export class Why {
     const up = state.active === 'active' || state.active === 'reloading';
     const because = [
       ...this.#whyQuarantined(view.unit),
+      ...this.#whyChaos(view.unit.name),
       ...(job === undefined ? [] : [this.job(job, new Set())]),
       ...(up ? this.#whyUp(view) : this.#whyDown(view, job !== undefined, new Set([view.unit.name]))),
       ...this.#whyCut(view.unit.name),
@@ -490,6 +491,19 @@ export class Why {
             }),
           ];
     return [cause('unit', what, { unit: name, since: this.#stamp(found.atMs) }), ...plugin];
+  }
+
+  /** A fault that somebody asked for: as long as it lasts, and afterwards while the unit is as it has left it. */
+  #whyChaos(unit: string): Cause[] {
+    const { chaos } = this.#world.last(unit);
+    if (chaos === undefined) return [];
+    const changedMs = this.#world.snapshot(unit)?.context.since.stateChangeMs ?? null;
+    const [beganMs, overMs] = [chaos.atMs, chaos.overMs ?? Number.POSITIVE_INFINITY];
+    const ofIt = changedMs !== null && changedMs >= beganMs && changedMs <= overMs + AFTERMATH_MS;
+    if (chaos.overMs !== null && !ofIt) return [];
+    const what = `chaos ${chaos.run} ${chaos.overMs === null ? 'is' : 'was'} at work on it: ${chaos.what}`;
+    const below = [cause('request', `asked for by ${askerWords(chaos.by)}`)];
+    return [cause('chaos', what, { unit, since: this.#stamp(chaos.atMs), below })];
   }
 
   // -------------------------------------------------------------------------------------------------------------- next

@@ -18,6 +18,7 @@ export type CauseKind =
   | 'condition'
   | 'file'
   | 'cut'
+  | 'chaos'
   | 'limit'
   | 'result';
 
@@ -53,7 +54,7 @@ export interface Explanation {
 export interface HistoryView {
   readonly number: number;
   readonly at: Stamp;
-  /** request, refused, job, job-over, unit, process, signal, cut, core, reload, stall, system. */
+  /** request, refused, job, job-over, unit, process, signal, cut, chaos, core, reload, stall, system. */
   readonly kind: string;
   /** Empty: it concerns no single unit. */
   readonly unit: string;

@@ -20,6 +20,7 @@ import type { FileChange, Snapshot } from '../jobs/snapshot.ts';
 import type { ActiveState, JobMode, JobRequest, JobResult, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { UnitChange } from '../units/changes.ts';
 import type { Edge, Finding, LoadState, Unit } from '../units/types.ts';
+import type { ChaosChoice, ChaosRun, ChaosSettings, ChaosWish } from './chaos.ts';
 import type { Chart, MachineValue } from './chart.ts';
 import type { Insight } from './insight.ts';
 
@@ -350,6 +351,8 @@ export type Change =
       /** Argument of reboot(2) for `reboot`. */
       readonly argument: string;
     }
+  | { readonly what: 'chaos'; readonly wish: ChaosWish }
+  | { readonly what: 'chaos-stop'; readonly runs: readonly number[] | 'all' }
   | { readonly what: 'environment'; readonly set: readonly string[]; readonly unset: readonly string[] };
 
 /** One step of a unit-file change, in systemd's words. */
@@ -390,6 +393,8 @@ export type ChangeResult =
       readonly findings: readonly string[];
     }
   | { readonly what: 'daemon-reload'; readonly findings: number; readonly changes: readonly UnitChange[] }
+  | { readonly what: 'chaos'; readonly choice: ChaosChoice }
+  | { readonly what: 'chaos-stop'; readonly stopped: readonly number[] }
   | { readonly what: 'daemon-reexec' | 'init-reexec' | 'shutdown' | 'environment' };
 
 /** Names of {@link ApiError}; on the wire below `io.sysmaster.Manager.`. A {@link Refusal}'s error joins them. */
@@ -406,6 +411,7 @@ export type ApiErrorName =
   | 'Busy'
   | 'RequestReused'
   | 'NotSupported'
+  | 'NotEnabled'
   | 'NoSuchSnapshot'
   | 'BadSnapshot'
   | 'Faulty'
@@ -512,6 +518,8 @@ export interface Manager {
   readonly insight: Insight;
   /** Findings that belong to no loaded unit, with the file's name as `unit`. */
   findings(): readonly { readonly unit: string; readonly finding: Finding }[];
+  /** Faults that were asked for and are under way, and what is allowed. */
+  chaos(): { readonly runs: readonly ChaosRun[]; readonly settings: ChaosSettings };
   /** The last steps of all actors, in the form of src/supervisor/recorder.ts: plain JSON without secrets. */
   recording(): Readonly<Record<string, unknown>>;
   /** Throws ManagerError ('NoSuchActor'). */

@@ -31,6 +31,7 @@ const READS: ReadonlySet<string> = new Set([
   'io.sysmaster.Insight.Times',
   'io.sysmaster.Machines.Get',
   'io.sysmaster.Events.Subscribe',
+  'io.sysmaster.Chaos.List',
 ]);
 
 /** Root, and the user that core itself runs as, may do everything. */

@@ -395,6 +395,8 @@ export interface Host {
   schedule(): void;
   /** Core leaves (re-exec, end). */
   exit(status: number): never;
+  /** Do nothing for so long, as a core does that hangs; for chaos only. Absent: this host cannot. */
+  readonly stall?: (forMs: number) => void;
 }
 
 export type Stdio =

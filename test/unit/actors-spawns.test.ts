@@ -43,6 +43,7 @@ function rig(pipes: 'pipes' | 'none') {
     world: { unit: () => unit, socketsOf: () => [], serviceOf: () => '' },
     kept: new Map(),
     spawns: new Spawns(),
+    chaos: { failing: () => undefined, holding: () => undefined, mute: () => false },
     pidFiles: { look() {}, remove() {} } as never,
     environment: () => [],
     invocation: () => 1,

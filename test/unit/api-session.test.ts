@@ -57,6 +57,7 @@ describe('calls', () => {
     const { call } = world();
     const { interfaces } = call('org.varlink.service.GetInfo').parameters;
     expect(interfaces).toEqual([
+      'io.sysmaster.Chaos',
       'io.sysmaster.Events',
       'io.sysmaster.Insight',
       'io.sysmaster.Jobs',
@@ -336,6 +337,8 @@ describe('who may', () => {
       ['Jobs.Request', { verb: 'start', units: ['web.service'] }],
       ['Units.Kill', { name: 'web.service', signal: 9 }],
       ['Manager.Shutdown', { verb: 'poweroff' }],
+      ['Chaos.Begin', { fault: { kind: 'kill' }, units: ['web.service'], dryRun: true }],
+      ['Chaos.Stop', {}],
     ] as const) {
       expect(call(`io.sysmaster.${method}`, parameters)).toMatchObject({
         error: 'io.sysmaster.Manager.AccessDenied',

@@ -1,5 +1,6 @@
 /** All interfaces, read once, when the first client asks: no unit waits for that. */
 import { type Interface, parseInterface } from '../idl.ts';
+import { chaos } from './chaos.ts';
 import { events } from './events.ts';
 import { insight } from './insight.ts';
 import { jobs } from './jobs.ts';
@@ -15,7 +16,7 @@ let known: ReadonlyMap<string, Interface> | undefined;
 /** By name. A text that cannot be read is a bug; a test reads them all. */
 export function interfaces(): ReadonlyMap<string, Interface> {
   known ??= new Map(
-    [service, manager, units, jobs, snapshots, machines, events, insight, recorder].map((text) => {
+    [service, manager, units, jobs, snapshots, machines, events, insight, recorder, chaos].map((text) => {
       const parsed = parseInterface(text);
       return [parsed.name, parsed];
     }),

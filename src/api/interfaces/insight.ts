@@ -6,7 +6,7 @@ type Stamp (realUs: int, monotonicUs: int)
 
 # A reason, and below it the reasons of the reason. where: FILE:LINE, a link, or the rule that made an edge.
 type Cause (
-  kind: (request, job, unit, process, socket, device, timer, edge, condition, file, cut, limit, result),
+  kind: (request, job, unit, process, socket, device, timer, edge, condition, file, cut, chaos, limit, result),
   what: string,
   unit: ?string,
   job: ?int,
@@ -33,7 +33,7 @@ type Explanation (
 type Record (
   number: int,
   at: Stamp,
-  # request, refused, job, job-over, unit, process, signal, cut, core, reload, stall, system
+  # request, refused, job, job-over, unit, process, signal, cut, chaos, core, reload, stall, system
   kind: string,
   unit: string,
   what: string,

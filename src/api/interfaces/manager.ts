@@ -147,6 +147,9 @@ error NotSupported (unit: string, why: string, todo: string)
 # Core broke its own contract; this is a bug and has been logged.
 error Faulty (unit: string, why: string, todo: string)
 
+# What was asked for has to be enabled first.
+error NotEnabled (unit: string, why: string, todo: string)
+
 error Failed (unit: string, why: string, todo: string)
 
 error NoSuchUnit (unit: string, why: string, todo: string)

@@ -1,5 +1,6 @@
 /** Every method with its handler, by full name. A handler sees parameters that fit the interface. */
 import type { Handler } from '../session.ts';
+import { chaos } from './chaos.ts';
 import { events } from './events.ts';
 import { insight } from './insight.ts';
 import { jobs } from './jobs.ts';
@@ -20,6 +21,7 @@ const families: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
   'io.sysmaster.Events': events,
   'io.sysmaster.Insight': insight,
   'io.sysmaster.Recorder': recorder,
+  'io.sysmaster.Chaos': chaos,
 };
 
 export const handlers: ReadonlyMap<string, Handler> = new Map(

@@ -311,6 +311,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: ['dryRun'],
     load: manager,
   },
+  chaos: {
+    args: '[word] [ids...]',
+    help: 'faults on purpose, with a radius and an end; list and stop',
+    group: MANAGER,
+    own: true,
+    load: () => import('./chaos.ts'),
+  },
   'show-environment': { args: '', help: 'what services find in their environment', group: MANAGER, load: environment },
   'set-environment': {
     args: '<assignments...>',

@@ -191,6 +191,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     },
     schedule: () => loop.schedule(),
     exit: leave,
+    stall: (forMs) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs),
     dispose: () => {
       loop.stop();
       thrift.stop();

@@ -1,11 +1,15 @@
 /**
  * What a person can set of core itself: /etc/sysmaster/system.conf, section [Manager], with systemd's names (systemd-system.conf(5)).
  *
- * Honoured: LogLevel= (debug, info, notice, warning, err), LogTarget= (kmsg, file, stderr, null), DefaultEnvironment=. Everything
- * else is named in the log, with its place, and has no effect (law 8).
+ * Honoured: LogLevel= (debug, info, notice, warning, err), LogTarget= (kmsg, file, stderr, null), DefaultEnvironment=; and in the
+ * section [X-Chaos], which systemd passes over, Enabled=, MaxUnits=, MaxSec=, Protect=. Everything else is named in the log, with
+ * its place, and has no effect (law 8).
  */
 import { readFileSync } from 'node:fs';
 import ini from 'ini';
+import type { ChaosSettings } from '../../api/chaos.ts';
+import { parseBoolean } from '../../units/syntax/scalar.ts';
+import { parseSpan } from '../../units/syntax/timespan.ts';
 import type { LogPort } from '../ports.ts';
 import { codeOf } from './errors.ts';
 import type { LogTarget } from './log.ts';
@@ -15,6 +19,7 @@ export interface Settings {
   readonly logTarget: LogTarget | undefined;
   /** NAME=value, for every service. */
   readonly defaultEnvironment: readonly string[];
+  readonly chaos: ChaosSettings;
   /** Sentences about what was not understood; for the log, once there is one. */
   readonly findings: readonly string[];
 }
@@ -27,6 +32,12 @@ const LEVELS: Readonly<Record<string, Settings['logLevel']>> = {
   err: 'error',
   error: 'error',
 };
+
+/** Chaos is off, and where it is on it is small, unless somebody says more. */
+const NO_CHAOS = { enabled: false, maxUnits: 10, maxMs: 600_000, protect: [] } as const;
+/** Whoever asks for more of [X-Chaos] than this has made a mistake. */
+const CHAOS_UNITS_MAX = 1000;
+const CHAOS_MS_MAX = 86_400_000;
 
 /** Core's log file is rotated at this size. */
 const LOG_BYTES = 4 * 1024 * 1024;
@@ -56,18 +67,29 @@ export function parseSettings(text: string, path: string, runDirectory: string):
     null: 'none',
     file: { file: `${runDirectory}/core.log`, maxBytes: LOG_BYTES },
   };
-  let settings: Settings = { logLevel: undefined, logTarget: undefined, defaultEnvironment: [], findings };
+  let settings: Settings = {
+    logLevel: undefined,
+    logTarget: undefined,
+    defaultEnvironment: [],
+    chaos: { ...NO_CHAOS, path },
+    findings,
+  };
   for (const [section, keys] of Object.entries(ini.parse(text) as Record<string, unknown>)) {
-    if (section !== 'Manager' || typeof keys !== 'object' || keys === null) {
+    const isChaos = section === 'X-Chaos';
+    if ((section !== 'Manager' && !isChaos) || typeof keys !== 'object' || keys === null) {
       findings.push(
-        `${path}:${lineOf(typeof keys === 'object' ? `[${section}` : section)}: ${section}: not known here; use the section [Manager]`,
+        `${path}:${lineOf(typeof keys === 'object' ? `[${section}` : section)}: ${section}: not known here; use the sections [Manager] and [X-Chaos]`,
       );
       continue;
     }
     for (const [key, value] of Object.entries(keys as Record<string, unknown>)) {
       const wrong = (why: string) => findings.push(`${path}:${lineOf(key)}: ${key}=${String(value)}: ${why}`);
       const word = String(value);
-      if (key === 'LogLevel') {
+      if (isChaos) {
+        const read = chaosSetting(key, word);
+        if ('wrong' in read) wrong(read.wrong);
+        else settings = { ...settings, chaos: { ...settings.chaos, ...read } };
+      } else if (key === 'LogLevel') {
         const logLevel = LEVELS[word];
         if (logLevel === undefined) wrong(`not a level; use one of ${Object.keys(LEVELS).join(', ')}`);
         else settings = { ...settings, logLevel };
@@ -85,4 +107,29 @@ export function parseSettings(text: string, path: string, runDirectory: string):
     }
   }
   return settings;
+}
+
+/** One setting of [X-Chaos]. What is wrong leaves it as it was, which is the smaller one. */
+function chaosSetting(key: string, word: string): Partial<ChaosSettings> | { readonly wrong: string } {
+  switch (key) {
+    case 'Enabled': {
+      const enabled = parseBoolean(word);
+      return enabled === undefined ? { wrong: 'not a boolean; use yes or no' } : { enabled };
+    }
+    case 'MaxUnits': {
+      const maxUnits = /^\d{1,9}$/.test(word) ? Number(word) : 0;
+      if (maxUnits < 1 || maxUnits > CHAOS_UNITS_MAX) return { wrong: `not a number from 1 to ${CHAOS_UNITS_MAX}` };
+      return { maxUnits };
+    }
+    case 'MaxSec': {
+      const maxMs = parseSpan(word);
+      if (maxMs === undefined || maxMs === 'infinity' || maxMs <= 0 || maxMs > CHAOS_MS_MAX)
+        return { wrong: 'not a time span above 0 and up to 1d' };
+      return { maxMs };
+    }
+    case 'Protect':
+      return { protect: word.split(/\s+/).filter((one) => one !== '') };
+    default:
+      return { wrong: 'not honoured; use Enabled=, MaxUnits=, MaxSec=, Protect=' };
+  }
 }

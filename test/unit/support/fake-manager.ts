@@ -199,6 +199,21 @@ export function fakeManager(): FakeManager {
       case 'keep-plan':
       case 'confirm':
         return { what: change.what, id: change.id };
+      case 'chaos': {
+        const { fault, units, seed = 7, dryRun } = change.wish;
+        const choice = {
+          id: dryRun ? 0 : 3,
+          what: fault.kind,
+          seed,
+          units,
+          spared: [],
+          untilMs: 30_000,
+          enabled: true,
+        };
+        return { what: 'chaos', choice };
+      }
+      case 'chaos-stop':
+        return { what: 'chaos-stop', stopped: change.runs === 'all' ? [3] : change.runs };
       case 'snapshot':
         return { what: 'snapshot', name: change.name };
       default:
@@ -207,6 +222,10 @@ export function fakeManager(): FakeManager {
   };
 
   const manager: FakeManager = {
+    chaos: () => ({
+      runs: [],
+      settings: { enabled: true, maxUnits: 10, maxMs: 600_000, protect: [], path: '/etc/sysmaster/system.conf' },
+    }),
     insight: fakeInsight(),
     changes: [],
     forgotten: [],
