@@ -49,6 +49,7 @@ import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
 import { managerMachine } from './machines/manager.ts';
 import { type MachinePlugin, pluginKind } from './machines/plugin.ts';
+import type { ServiceContext } from './machines/service-context.ts';
 import { activeState, never, type UnitSnapshot, type View, view } from './machines/view.ts';
 import {
   type ActorEvent,
@@ -140,6 +141,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     world: registry,
     kept: new Map(),
+    storedFds: (unit) => (snapshotOf(unit)?.context as Partial<ServiceContext> | undefined)?.storedFds ?? [],
     spawns: new Spawns(),
     pidFiles: new PidFiles(
       host,

@@ -9,11 +9,11 @@ import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
 import type { Unit } from '../units/types.ts';
 import { descendants } from './descent.ts';
 import { errnoName } from './errno.ts';
-import { parseTag, unitOfName } from './names.ts';
+import { parseTag, storedFd, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
 import { isNear } from './pid-files.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
-import { groupOf, invocationOf, type UnitTools } from './unit-effects.ts';
+import { groupOf, invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
 
 /** A hint without an identity of its own: it has no key, since a counter would begin again with the next core. */
 const loose = (events: readonly Post[]): Input => ({ events });
@@ -186,6 +186,18 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
   ];
 }
 
+/**
+ * Of a datagram that an earlier core has committed and not taken: which of its descriptors the unit keeps, and init does not have
+ * yet. The effect that kept them is over, and its id with it.
+ */
+function leftBehind({ host, storedFds }: UnitTools, { socket }: Datagram, key: string): Kept {
+  const unit = unitOfName(socket);
+  const names = (unit === undefined ? [] : storedFds(unit))
+    .filter((fd) => fd.datagram === key)
+    .map((fd) => storedFd(unit as string, fd.key));
+  return { names: names.some((name) => host.sockets.stored(name)) ? [] : names, id: undefined };
+}
+
 /** The unit that a control group belongs to: its last component; init's root is the root slice. */
 const unitOfGroup = (path: string) => path.slice(path.lastIndexOf('/') + 1) || '-.slice';
 
@@ -231,9 +243,9 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
         key,
         events: notifyPost(tools, datagram),
         consume() {
-          const kept = tools.kept.get(key);
+          const { names, id } = tools.kept.get(key) ?? leftBehind(tools, datagram, key);
           tools.kept.delete(key);
-          host.sockets.consume(datagram, kept?.names ?? [], kept?.id ?? { epoch: 0, seq: 0, index: 0 });
+          host.sockets.consume(datagram, names, id);
         },
       };
     }

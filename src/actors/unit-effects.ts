@@ -5,7 +5,7 @@
  * at most once; all others may run twice and leave the same result. Their meaning stands in src/machines/protocol.ts.
  */
 import { type EffectId, type Host, HostError } from '../host/ports.ts';
-import type { EffectName, EffectParams } from '../machines/protocol.ts';
+import type { EffectName, EffectParams, StoredFd } from '../machines/protocol.ts';
 import { effectKinds } from '../machines/protocol.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
 import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
@@ -32,12 +32,20 @@ import { fitProcess, pidFilePath, readPidFile } from './processes.ts';
 import type { Spawns } from './spawns.ts';
 import { execSettings, sliceOf, type UnitWorld } from './world.ts';
 
+/** Under which names descriptors of a datagram are stored, and by which effect; undefined: by one of an earlier core. */
+export interface Kept {
+  readonly names: readonly string[];
+  readonly id: EffectId | undefined;
+}
+
 /** What the effects work with, besides the call. */
 export interface UnitTools {
   readonly host: Host;
   readonly world: UnitWorld;
   /** Names that the descriptors of a datagram get when it is consumed, by the datagram's key. */
-  readonly kept: Map<string, { readonly names: readonly string[]; readonly id: EffectId }>;
+  readonly kept: Map<string, Kept>;
+  /** Descriptors that a unit has been told it may keep. */
+  storedFds(unit: string): readonly StoredFd[];
   /** What was asked of init and is not answered yet. */
   readonly spawns: Spawns;
   readonly pidFiles: PidFiles;

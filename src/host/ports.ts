@@ -181,6 +181,10 @@ export interface InitPort {
   shutdown(kind: ShutdownKind, deadlineMs: number, now: boolean, status: number, argument: string): void;
   reexecCore(): void;
   reexecInit(path: string): void;
+  /**
+   * False: something that was asked of init has not left core, and would be lost with it. `turn` is called once it has.
+   */
+  readonly settled: boolean;
   /** Write (event number, phase, actor) to the black box; costs no system call. */
   mark(seq: number, phase: number, actor: string): void;
 }
@@ -210,8 +214,11 @@ export interface SocketPort {
   /** Tell by `readable` when a stored descriptor has input; one event, then silent until watched again. */
   watch(name: string): void;
   unwatch(name: string): void;
-  /** Take the datagram that was peeked; its descriptors are stored as `names` first. A datagram that is not at the head any more is no error. */
-  consume(datagram: Datagram, names: readonly string[], id: EffectId): void;
+  /**
+   * Take the datagram that was peeked; its descriptors are stored as `names` first, under an id of the port's own if there is none.
+   * A datagram that is not at the head any more is no error.
+   */
+  consume(datagram: Datagram, names: readonly string[], id: EffectId | undefined): void;
   /** Is there such a name in the store? */
   stored(name: string): boolean;
   /** Read and throw away what waits (FlushPending=, or a FIFO or datagram trigger that cannot be served). */

@@ -351,6 +351,8 @@ export type StaticEvent = PlainEvent | PresentEvent;
 export interface StoredFd {
   readonly key: number;
   readonly name: string;
+  /** The datagram that it came with, and that it may still lie in if core dies before init has it. */
+  readonly datagram?: string;
 }
 
 /** What a machine may ask for, by name. Params are plain JSON. */

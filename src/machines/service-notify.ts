@@ -98,6 +98,7 @@ function hearFds(turn: ServiceTurn, event: NotifyEvent): void {
   const fds = Array.from({ length: Math.min(offered, room) }, (_, index) => ({
     key: fdKeys + index,
     name: event.fdname ?? 'stored',
+    ...(event.datagram === undefined ? {} : { datagram: event.datagram }),
   }));
   if (fds.length > 0) {
     turn.set({ storedFds: [...storedFds, ...fds], fdKeys: fdKeys + fds.length });

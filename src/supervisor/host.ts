@@ -44,6 +44,16 @@ const ALONE_TURNS = 2048;
 /** … and not before this many, so that inputs that come a little later are still handled under it. */
 const ALONE_TURNS_LEAST = 16;
 
+/** An input on its way from its source. */
+interface Arrived {
+  /** To be committed; undefined: it has none, or was committed before. */
+  readonly key: string | undefined;
+  readonly keep: boolean;
+  readonly consume: (() => void) | undefined;
+  /** How many entries the queue had been given when its last event was in it. */
+  readonly after: number;
+}
+
 export class ActorHost {
   readonly #options: ActorHostOptions;
   readonly #host: Host;
@@ -57,12 +67,11 @@ export class ActorHost {
   #inTurn = false;
   /** Index of the next effect of the event in hand. */
   #index = 0;
-  /** Inputs that came since the last commit; those of the last commit; consumptions of such that were committed before. */
-  #received = new Map<string, Input>();
-  #committed: (() => void)[] = [];
-  #again: (() => void)[] = [];
-  /** Consumptions of inputs without a key. */
-  #unnamed: (() => void)[] = [];
+  /** Inputs that came since the last commit, in their order, and the keys among them. */
+  #arrived: Arrived[] = [];
+  #received = new Set<string>();
+  /** Those of earlier commits that are still at their source: each is taken once all of its events have been handled. */
+  #committed: Arrived[] = [];
   #ackedThrough = 0;
   /** Turns since a late deadline was first held back; -1: none is. */
   #lateTurns = -1;
@@ -151,27 +160,26 @@ export class ActorHost {
   /** Hand over one input. It is processed in a coming turn, and consumed after that turn's commit. */
   input(input: Input): void {
     this.#host.schedule();
-    const { key, consume } = input;
-    if (key === undefined) {
-      if (consume !== undefined) this.#unnamed.push(consume);
-    } else if (this.#received.has(key))
-      return; // offered again before its turn came
-    else if (this.#ledger.keys.has(key)) {
-      if (consume !== undefined) this.#again.push(consume);
-      return;
-    } else this.#received.set(key, input);
-    const nowMs = this.#host.clock.nowMs();
-    for (const { to, event } of input.events) {
-      this.#queue.push({ post: { to, event: stamped(event, nowMs) }, durable: false });
+    const { key, events, keep, consume } = input;
+    if (key !== undefined && this.#received.has(key)) return; // offered again before its turn came
+    // One that was committed before: its events have been handled, or are in the queue already.
+    const known = key !== undefined && this.#ledger.keys.has(key);
+    if (key !== undefined) this.#received.add(key);
+    if (!known) {
+      const nowMs = this.#host.clock.nowMs();
+      for (const { to, event } of events)
+        this.#queue.push({ post: { to, event: stamped(event, nowMs) }, durable: false });
+      this.#polled = false;
     }
-    this.#polled = false;
+    this.#arrived.push({ key: known ? undefined : key, keep: keep === true, consume, after: this.#queue.pushed });
   }
 
   // — The turn ————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
   /** One turn. The host calls it after each batch of events and when it was asked for. */
   turn(): void {
-    if (this.#inTurn) return;
+    // A commit makes the effects of the one before it forgotten: not before init has all that they have asked of it.
+    if (this.#inTurn || !this.#host.init.settled) return;
     this.#inTurn = true;
     this.#nowMs = this.#host.clock.nowMs();
     this.#fireDue();
@@ -383,13 +391,12 @@ export class ActorHost {
 
   #commit(): void {
     const ledger = this.#ledger;
-    this.#committed = this.#unnamed;
-    for (const [key, { keep, consume }] of this.#received) {
-      ledger.takeKey(key, keep === true);
-      if (consume !== undefined) this.#committed.push(consume);
+    for (const input of this.#arrived) {
+      if (input.key !== undefined) ledger.takeKey(input.key, input.keep);
+      if (input.consume !== undefined) this.#committed.push(input);
     }
-    this.#unnamed = [];
-    this.#received = new Map();
+    this.#arrived = [];
+    this.#received = new Set();
     const queue = this.#queue.settle();
     if (!ledger.dirty && queue.taken === 0 && queue.added.length === 0) return;
     const record = ledger.commit(queue);
@@ -439,10 +446,12 @@ export class ActorHost {
   }
 
   #consume(): void {
-    const again = this.#again;
-    this.#again = [];
-    for (const consume of [...this.#committed, ...again]) this.#take(consume);
-    this.#committed = [];
+    // In the order of their arrival, which is that of their sources. One whose events have not been handled yet stays where it is,
+    // for what comes with it (descriptors) is only wanted, or not, once they have.
+    const waiting = this.#committed.findIndex(({ after }) => after > this.#queue.handled);
+    const handled = waiting < 0 ? this.#committed : this.#committed.slice(0, waiting);
+    this.#committed = waiting < 0 ? [] : this.#committed.slice(waiting);
+    for (const { consume } of handled) if (consume !== undefined) this.#take(consume);
     const { lowWater } = this.#ledger.keys;
     if (lowWater > this.#ackedThrough) {
       this.#host.process.ack(lowWater);
@@ -459,7 +468,9 @@ export class ActorHost {
   }
 
   #compact(): void {
-    if (this.#journal.wantsImage(this.#nowMs) && !this.#suspects.badCompaction) this.#writeImage();
+    // So does an image, which is written when they have been carried out.
+    const { init } = this.#host;
+    if (this.#journal.wantsImage(this.#nowMs) && !this.#suspects.badCompaction && init.settled) this.#writeImage();
   }
 
   #writeImage(): void {

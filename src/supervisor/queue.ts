@@ -16,6 +16,9 @@ export class EventQueue {
   /** Told of an event that is not plain data: it is delivered as long as core lives, and lost if it dies. */
   onUnsaveable: (post: Post) => void = () => {};
   #durableTaken = 0;
+  /** How many entries it was ever given, and how many of them were taken. */
+  pushed = 0;
+  handled = 0;
 
   get length(): number {
     return this.#entries.length - this.#head;
@@ -23,12 +26,14 @@ export class EventQueue {
 
   push(entry: QueueEntry): void {
     this.#entries.push(entry);
+    this.pushed += 1;
   }
 
   take(): QueueEntry | undefined {
     const entry = this.#entries[this.#head];
     if (entry === undefined) return undefined;
     this.#head += 1;
+    this.handled += 1;
     if ('durable' in entry && entry.durable) this.#durableTaken += 1;
     if (this.#head > 1024 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head);

@@ -223,6 +223,28 @@ suite('datagrams', [
     },
   ],
   [
+    'with descriptors can be taken by a core that has no effect for it any more',
+    async (world) => {
+      const path = await notified(world, 'e');
+      for (const text of ['FDSTORE=1', 'FDSTORE=1\nFDNAME=other']) world.say(path, text, 1);
+      await world.until('both', () => datagrams(world.core, 'notify:e').length === 2);
+      const core = await world.kill();
+      await core.sockets.notify(newId(), 'notify:e', path);
+      const told = await world.until('both again', () => {
+        const found = datagrams(core, 'notify:e');
+        return found.length === 2 && found;
+      });
+      for (const [at, name] of ['one', 'two'].entries())
+        await core.sockets.consume(told[at] as Datagram, [name], undefined);
+      await settled(world);
+      const next = await world.until('both are kept', async () => {
+        const now = await world.kill();
+        return ['one', 'two'].every((name) => now.hello.fds.includes(name)) && now;
+      });
+      expect(datagrams(next, 'notify:e')).toEqual([]);
+    },
+  ],
+  [
     'of a process come after it was forked and before its end',
     async (world) => {
       const path = await notified(world, 'd');

@@ -42,6 +42,7 @@ function rig(pipes: 'pipes' | 'none') {
     host,
     world: { unit: () => unit, socketsOf: () => [], serviceOf: () => '' },
     kept: new Map(),
+    storedFds: () => [],
     spawns: new Spawns(),
     chaos: { failing: () => undefined, holding: () => undefined, mute: () => false },
     pidFiles: { look() {}, remove() {} } as never,

@@ -361,8 +361,8 @@ describe('descriptors that are stored', () => {
       {
         datagram: 'd1',
         fds: [
-          { key: 0, name: 'conn' },
-          { key: 1, name: 'conn' },
+          { key: 0, name: 'conn', datagram: 'd1' },
+          { key: 1, name: 'conn', datagram: 'd1' },
         ],
       },
     ]);
@@ -377,10 +377,10 @@ describe('descriptors that are stored', () => {
     service.expire('RestartSec');
     service.send({ type: 'stop', restarting: true });
     service.up();
-    expect(service.asked('main').fds).toEqual([{ key: 0, name: 'stored' }]);
+    expect(service.asked('main').fds).toEqual([{ key: 0, name: 'stored', datagram: 'd1' }]);
     service.send({ type: 'stop' });
     service.exited('main', { killed: 15 });
-    expect(service.all('dropFds')).toEqual([{ fds: [{ key: 0, name: 'stored' }] }]);
+    expect(service.all('dropFds')).toEqual([{ fds: [{ key: 0, name: 'stored', datagram: 'd1' }] }]);
     expect(service.context.storedFds).toEqual([]);
   });
 

@@ -96,6 +96,53 @@ test('inputs without a key are never taken for one another, and consumed after t
   expect(consumed).toBe(3);
 });
 
+test('inputs are taken in the order they came, those that an earlier core has committed among them', () => {
+  const { core, sim } = bench(root);
+  const taken: string[] = [];
+  const offer = (key: string) =>
+    core().input({ key, events: [{ to: 'a', event: { type: key } }], consume: () => void taken.push(key) });
+  offer('first');
+  sim.run(1);
+  sim.killCore();
+  sim.run(10);
+  taken.length = 0;
+  for (const key of ['first', 'second']) offer(key);
+  sim.run(1);
+  expect(taken).toEqual(['first', 'second']);
+});
+
+test('an input is not taken while one of its events waits for its turn, though it is committed', () => {
+  const { core, sim, heard } = bench(root, { turnEvents: 1 });
+  const taken: (readonly string[])[] = [];
+  for (const key of ['x', 'y']) {
+    const events = [1, 2].map((of) => ({ to: 'a', event: { type: `${key}${of}` } }));
+    core().input({ key, events, consume: () => void taken.push([key, ...(heard('a') ?? [])]) });
+  }
+  sim.run(10);
+  expect(taken).toEqual([
+    ['x', 'x1', 'x2'],
+    ['y', 'x1', 'x2', 'y1', 'y2'],
+  ]);
+});
+
+test('while something asked of init has not left core, nothing is committed that would make it forgotten', () => {
+  const one = bench(root, { compactBytes: 0 }, {}, () => one.sim.linkFull(true));
+  const { sim, heard, send } = one;
+  const written = () => [sim.state.image, sim.state.records.length];
+  send('a', { type: 'asks', effects: [{ type: 'act', params: 'x'.repeat(10_000) }] });
+  expect(one.done).toHaveLength(1);
+  // It is in a record; an image would be without it.
+  expect(sim.state.records.at(-1)).toContain('"act"');
+  const before = written();
+  one.core().input({ key: 'next', events: [{ to: 'a', event: { type: 'next' } }] });
+  sim.run(10);
+  expect([heard('a'), ...written()]).toEqual([['asks'], ...before]);
+  sim.linkFull(false);
+  sim.run(10);
+  expect(heard('a')).toEqual(['asks', 'next']);
+  expect(sim.state.records).toEqual([]);
+});
+
 test('init records are acknowledged only after their commit, as a low-water mark', () => {
   const { core, sim } = bench(root, { onEvent: ({ type }) => expect(type).toBe('record') });
   sim.init.signal(40);

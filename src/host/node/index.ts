@@ -115,6 +115,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   };
   const state = lockedState(runDirectory, facts.bootId, options.stateBytes ?? STATE_BYTES, memory);
   const inotify = new Inotify(loop);
+  const ownId = ownIds();
   const sockets = new NodeSockets({
     loop,
     link,
@@ -122,10 +123,10 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     stored: hello.fds,
     logSocket: join(runDirectory, 'logs.sock'),
     warn: (fields, message) => say('warning', fields, message),
+    ownId,
   });
   // Ends of log pipes are many, and are needed only when the log keeper is new.
   sockets.prefetch(hello.fds.filter((name) => !/:[rw]$/.test(name)));
-  const ownId = ownIds();
   const box = blackBoxSlot(sockets, ownId);
   const told = (work: (() => void) | undefined) => () => {
     try {

@@ -43,6 +43,10 @@ export class NodeInit implements InitPort {
     });
   }
 
+  get settled(): boolean {
+    return this.#link.waiting === 0;
+  }
+
   reexecCore(): void {
     this.#told.reexec();
     // Should the next core end before it has written anything, this one's leaving is not what it died of.

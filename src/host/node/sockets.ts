@@ -34,6 +34,8 @@ export interface SocketsOptions {
   /** Where the log keeper listens. */
   readonly logSocket: string;
   readonly warn: (fields: Readonly<Record<string, unknown>>, message: string) => void;
+  /** An id that no actor's effect has. */
+  readonly ownId: () => EffectId;
 }
 
 export class NodeSockets implements SocketPort {
@@ -41,6 +43,7 @@ export class NodeSockets implements SocketPort {
   readonly #link: Link;
   readonly #logSocket: string;
   readonly #warn: SocketsOptions['warn'];
+  readonly #ownId: () => EffectId;
   readonly #stored: Set<string>;
   readonly #local = new Map<string, number>();
   /** What an unanswered store-fd was for, by effect. */
@@ -56,6 +59,7 @@ export class NodeSockets implements SocketPort {
     this.#link = options.link;
     this.#logSocket = options.logSocket;
     this.#warn = options.warn;
+    this.#ownId = options.ownId;
     this.#stored = new Set(options.stored);
     const onJunk = (socket: string, peeked: Peeked) =>
       options.warn({ socket, pid: peeked.pid }, 'notify datagram is too long and is dropped');
@@ -120,8 +124,8 @@ export class NodeSockets implements SocketPort {
     if (fd !== undefined && !this.#notify.has(name)) this.#loop.remove(fd);
   }
 
-  consume(datagram: Datagram, names: readonly string[], id: EffectId): void {
-    this.#notify.consume(datagram, names, id);
+  consume(datagram: Datagram, names: readonly string[], id: EffectId | undefined): void {
+    this.#notify.consume(datagram, names, id ?? this.#ownId());
   }
 
   flush(name: string): void {

@@ -342,6 +342,11 @@ export function createSim(options: SimOptions = {}) {
     safeMode(on: boolean): void {
       init.safeMode = on;
     },
+    /** Init takes nothing from core for now, or does so again. */
+    linkFull(on: boolean): void {
+      init.linkFull = on;
+      if (core !== undefined && !on) core.scheduled = true;
+    },
     /** A signal to one process from outside. */
     signal(target: number, signal: number): boolean {
       return processes.signal(target, signal);

@@ -75,6 +75,8 @@ export class VirtualInit {
   epoch = 0;
   cores = 0;
   safeMode = false;
+  /** What core asks for counts as not having left it. */
+  linkFull = false;
   deaths: BlackBox[] = [];
   /** Every death, oldest first; for tests. */
   readonly allDeaths: BlackBox[] = [];
@@ -98,6 +100,7 @@ export class VirtualInit {
   readonly #watches = new Map<string, Watch>();
   readonly #ring: Orphan[] = [];
   #spawns = 0;
+  #ownIds = 0;
   #nextRecord = 1;
   #nextSerial = 1;
 
@@ -250,6 +253,12 @@ export class VirtualInit {
     const peer = errno === undefined ? this.#sockets.accept(listener, name) : undefined;
     if (peer === undefined) this.#report(id, { failed: { id, errno: errno ?? ERRNO.EAGAIN } });
     else this.#report(id, { accepted: { id, name, peerPid: peer.pid, peerUid: peer.uid, peer: peer.address } });
+  }
+
+  /** An id of the host's own, which no actor's effect has. */
+  ownId(): EffectId {
+    this.#ownIds += 1;
+    return { epoch: 0, seq: this.#ownIds, index: 0 };
   }
 
   /** store-fd and drop-fd, as the socket port sends them: done once, answered by `done`. */

@@ -63,6 +63,9 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
         init.leaving = true;
       },
       reexecInit() {},
+      get settled() {
+        return !init.linkFull;
+      },
       mark(seq, phase, actor) {
         life.box = { seq, phase, actor };
       },
@@ -169,7 +172,7 @@ function socketPort({ kernel, life, sockets, init, files }: Machine, view: Socke
         view.consume(datagram);
         return;
       }
-      init.once(id, kept, () => kept.forEach((name) => void sockets.add(name, 'passed')));
+      init.once(id ?? init.ownId(), kept, () => kept.forEach((name) => void sockets.add(name, 'passed')));
       // Taken once init has answered. A core that dies before leaves the datagram with its descriptors stored already.
       const go = view.consume(datagram, true);
       kernel.after(0, () => {
