@@ -17,6 +17,7 @@ import type { AnyStateMachine } from 'xstate';
 import { type ChaosTools, chaosHooks, chaosKind, recallOf } from './actors/chaos.ts';
 import { CHAOS } from './actors/chaos-logic.ts';
 import { Checks } from './actors/checks.ts';
+import { createCollecting } from './actors/collecting.ts';
 import { eventsKind } from './actors/events.ts';
 import { emptied, inputOf } from './actors/inputs.ts';
 import { createInsight } from './actors/insight.ts';
@@ -206,6 +207,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     port: host.api,
     log: host.log,
     coreUid: host.files.stat('/proc/self')?.uid ?? 0,
+    unwatched: (names) => actors.input({ events: [{ to: 'units', event: { type: 'consider', names } }] }),
   });
   const tell = teller({
     host,
@@ -280,7 +282,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
         },
       }),
     ),
-    units: unitsKind,
+    units: unitsKind(createCollecting({ registry, actors: theActors, isWatched: (unit) => sessions.watches(unit) })),
     jobs: jobsKind(jobsWorld, jobsTools),
     job: jobKind(jobsTools),
     [UPGRADE]: upgradeKind(host, theActors),

@@ -14,6 +14,9 @@ import { stampOf } from './views.ts';
 /** How long a helper may look at a unit's paths: a mount that does not answer by then counts as not there. */
 const CHECK_MS = 10_000;
 
+/** Units whose last outcome is kept, in memory or not; those checked longest ago go first. */
+const LAST_MAX = 20_000;
+
 type Outcome = Pick<UnitState, 'condition' | 'assertion'>;
 
 export class Checks {
@@ -86,6 +89,8 @@ export class Checks {
         .filter((one) => one.assert === assert)
         .map(conditionText)
         .join(', ');
+    this.#last.delete(unit.name);
+    if (this.#last.size >= LAST_MAX) this.#last.delete(this.#last.keys().next().value as string);
     this.#last.set(unit.name, {
       condition: { result: verdict.conditionResult, at, failed: texts(false) },
       assertion: { result: verdict.assertResult, at, failed: texts(true) },

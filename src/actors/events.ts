@@ -68,6 +68,7 @@ export function remember(before: History, atMs: number, told: Told): History {
   }
   if (told.stall !== undefined) add({ kind: 'stall', unit: told.stall.ring[0] ?? '', what: told.stall.why.join('; ') });
   if (told.core !== undefined) add({ kind: 'core', unit, what: told.core });
+  if (told.unloaded !== undefined) now = history.unloaded(now, atMs, told.unloaded);
   if (told.reloaded) {
     now = history.forgetCuts(now);
     add({ kind: 'reload', unit: '', what: 'unit files were read anew' });

@@ -11,6 +11,7 @@ import * as paged from '../jobs/paged.ts';
 import type { ActiveState, Cut, InstalledJob, JobResult, JobType } from '../jobs/types.ts';
 import type { Json } from '../supervisor/actor.ts';
 import type { Edge } from '../units/types.ts';
+import type { Unloaded } from './telling.ts';
 
 /** Records that are kept; the oldest go first. */
 export const HISTORY_MAX = 2048;
@@ -54,8 +55,12 @@ export type Happening =
   | { readonly kind: 'cut'; readonly unit: string; readonly what: string }
   /** A fault that was asked for; `unit` empty: core is hit. */
   | { readonly kind: 'chaos'; readonly unit: string; readonly run: number; readonly what: string; readonly by: string }
-  /** Core, its unit files, a stall. */
-  | { readonly kind: 'core' | 'reload' | 'stall' | 'system'; readonly unit: string; readonly what: string };
+  /** A unit was let go of; core, its unit files, a stall. */
+  | {
+      readonly kind: 'unloaded' | 'core' | 'reload' | 'stall' | 'system';
+      readonly unit: string;
+      readonly what: string;
+    };
 
 /** `n` counts from 1 and is never used twice in an epoch. */
 export type HistoryRecord = { readonly n: number; readonly atMs: number } & Happening;
@@ -89,9 +94,16 @@ export interface LastWords {
     readonly atMs: number;
     readonly overMs: number | null;
   };
+  /** It was let go of, and has had no job since. */
+  readonly unloaded?: { readonly atMs: number; readonly result: string; readonly mode: string };
   /** Orderings of this unit that were cut since its files were read. */
   readonly cuts?: readonly { readonly edge: Edge; readonly ring: readonly string[]; readonly why: string }[];
 }
+
+/** Units whose last words are kept after they were unloaded; those that went longest ago are forgotten first. */
+const GONE_MAX = 1024;
+/** Units unloaded together that have a record each. */
+const UNLOADED_TOLD = 64;
 
 /** Cuts that are remembered of one unit. */
 const CUTS_MAX = 16;
@@ -100,11 +112,13 @@ export interface History {
   readonly next: number;
   readonly pages: readonly (readonly HistoryRecord[])[];
   readonly last: Paged<LastWords>;
+  /** Units that were unloaded and have had no job since, the oldest first. */
+  readonly gone: readonly string[];
   /** Units whose last words have changed since record `from`: so that a step need not look at all of them. */
   readonly changed: { readonly from: number; readonly units: readonly string[] };
 }
 
-export const NO_HISTORY: History = { next: 1, pages: [], last: paged.EMPTY, changed: { from: 1, units: [] } };
+export const NO_HISTORY: History = { next: 1, pages: [], last: paged.EMPTY, gone: [], changed: { from: 1, units: [] } };
 
 /** Before a step: what changes from here on is news of this step. */
 export const atRest = (history: History): History =>
@@ -131,7 +145,47 @@ function withLast(history: History, unit: string, change: (last: LastWords) => L
   return { ...history, last: draft.done(), changed: { from, units: [...units, unit] } };
 }
 
-export function jobBegan(history: History, atMs: number, job: InstalledJob): History {
+/** Units that nobody needed in memory any more. */
+export function unloaded(history: History, atMs: number, units: readonly Unloaded[]): History {
+  let now = history;
+  if (units.length <= UNLOADED_TOLD) {
+    for (const { name, mode, result } of units)
+      now = record(now, atMs, { kind: 'unloaded', unit: name, what: unloadedWords(mode, result) });
+  } else {
+    const names = units.slice(0, 3).map(({ name }) => name);
+    const what = `${units.length} units that nothing needed: ${names.join(', ')} …`;
+    now = record(now, atMs, { kind: 'unloaded', unit: '', what });
+  }
+  for (const { name, mode, result } of units.slice(-GONE_MAX))
+    now = withLast(now, name, (last) => ({ ...last, unloaded: { atMs, result, mode } }));
+  const fresh = new Set(units.map(({ name }) => name));
+  const gone = [...now.gone.filter((name) => !fresh.has(name)), ...fresh];
+  const forgotten = gone.slice(0, Math.max(0, gone.length - GONE_MAX));
+  return forgetWords({ ...now, gone: gone.slice(-GONE_MAX) }, forgotten);
+}
+
+/** Why a unit was let go of (systemd.unit(5), CollectMode=). */
+export const unloadedWords = (mode: string, result: string): string =>
+  `it was ${result === 'success' ? 'down' : `down (${result})`}, had no job, and nothing in memory referred to it (CollectMode=${mode})`;
+
+function forgetWords(history: History, units: readonly string[]): History {
+  const known = units.filter((unit) => paged.get(history.last, unit) !== undefined);
+  if (known.length === 0) return history;
+  const draft = new paged.Draft(history.last);
+  for (const unit of known) draft.delete(unit);
+  const { from, units: changed } = history.changed;
+  return { ...history, last: draft.done(), changed: { from, units: [...changed, ...known] } };
+}
+
+/** It has a job: it is back. */
+function isBack(history: History, unit: string): History {
+  if (!history.gone.includes(unit)) return history;
+  const back = { ...history, gone: history.gone.filter((name) => name !== unit) };
+  return withLast(back, unit, ({ unloaded: _, ...last }) => last);
+}
+
+export function jobBegan(before: History, atMs: number, job: InstalledJob): History {
+  const history = isBack(before, job.unit);
   const [first] = job.reasons;
   const edge = first !== undefined && 'edge' in first ? first.edge : null;
   const because =
@@ -213,11 +267,12 @@ export const lastWords = (history: History, unit: string): LastWords => paged.ge
 
 // --------------------------------------------------------------------------------------------------- in the checkpoint
 
-/** `r`: records, `l`: last words by unit. */
+/** `r`: records, `l`: last words by unit, `g`: units that are gone; absent in what an older core has saved. */
 interface Saved {
   readonly next: number;
   readonly r: readonly HistoryRecord[];
   readonly l: Readonly<Record<string, LastWords>>;
+  readonly g?: readonly string[];
 }
 
 export const saveHistory = (history: History): Json =>
@@ -225,14 +280,21 @@ export const saveHistory = (history: History): Json =>
     next: history.next,
     r: recordsOf(history),
     l: Object.fromEntries(paged.entries(history.last)),
+    g: history.gone,
   }) as unknown as Json;
 
 export function loadHistory(saved: Json): History {
-  const { next, r, l } = saved as unknown as Saved;
+  const { next, r, l, g = [] } = saved as unknown as Saved;
   const kept = r.slice(-HISTORY_MAX);
   const pages: HistoryRecord[][] = [];
   for (let from = 0; from < kept.length; from += PAGE) pages.push(kept.slice(from, from + PAGE));
-  return { next, pages, last: paged.fromEntries(Object.entries(l)), changed: { from: next, units: [] } };
+  return {
+    next,
+    pages,
+    last: paged.fromEntries(Object.entries(l).filter(([, words]) => words !== null)),
+    gone: g,
+    changed: { from: next, units: [] },
+  };
 }
 
 /** What is new in `after`, in the form of {@link saveHistory}. */
@@ -244,13 +306,17 @@ export function historySince(before: History, after: History): Json {
     if ((records[0]?.n ?? 0) < before.next) break;
   }
   const l = changedWords(before, after);
-  return { next: after.next, r: fresh, ...(l === undefined ? {} : { l }) } as unknown as Json;
+  const g = before.gone === after.gone ? {} : { g: after.gone };
+  return { next: after.next, r: fresh, ...(l === undefined ? {} : { l }), ...g } as unknown as Json;
 }
 
-function changedWords(before: History, after: History): Readonly<Record<string, LastWords>> | undefined {
+function changedWords(before: History, after: History): Readonly<Record<string, LastWords | null>> | undefined {
   if (before.last === after.last) return undefined;
-  if (after.changed.from !== before.next) return paged.diff(before.last, after.last)?.set;
-  return Object.fromEntries(after.changed.units.map((unit) => [unit, paged.get(after.last, unit) ?? {}]));
+  if (after.changed.from !== before.next) {
+    const { set = {}, gone = [] } = paged.diff(before.last, after.last) ?? {};
+    return { ...set, ...Object.fromEntries(gone.map((unit) => [unit, null])) };
+  }
+  return Object.fromEntries(after.changed.units.map((unit) => [unit, paged.get(after.last, unit) ?? null]));
 }
 
 export function patchHistory(saved: Json, since: Json): Json {
@@ -262,5 +328,6 @@ export function patchHistory(saved: Json, since: Json): Json {
     // Cut now and then, not each time: loading cuts it in any case.
     r: r.length > 2 * HISTORY_MAX ? r.slice(-HISTORY_MAX) : r,
     l: news.l === undefined ? was.l : { ...was.l, ...news.l },
+    g: news.g ?? was.g ?? [],
   } as unknown as Json;
 }

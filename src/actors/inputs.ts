@@ -254,6 +254,8 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
       return unit === undefined ? undefined : loose([toUnit(unit, { type: 'readable', name: event.name })]);
     }
     case 'group':
+      // Groups are watched until they are removed, which may be later than their unit.
+      if (tools.world.unit(unitOfGroup(event.path)) === undefined) return undefined;
       return loose([toUnit(unitOfGroup(event.path), { type: event.populated ? 'populated' : 'empty' })]);
     case 'path': {
       const posts = pidFilePosts(tools, event.path, units());

@@ -80,7 +80,7 @@ export function bringIn(
   if (fresh.length === 0) return;
   sayFindings(host, fresh);
   call.post('units', { type: 'load', specs: fresh.map(specOf) });
-  call.post('jobs', { type: 'units-loaded' });
+  call.post('jobs', { type: 'units-loaded', names: fresh.map(({ name }) => name) });
   call.post('events', { type: 'loaded' });
 }
 

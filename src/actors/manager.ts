@@ -94,7 +94,7 @@ export function createManager(parts: ManagerParts): Manager {
   const find = (name: string): Unit => {
     if (!isUnitName(name))
       throw new ManagerError({ error: 'BadRequest', unit: name, why: 'not a unit name', todo: 'see systemd.unit(5)' });
-    return registry.unit(name) ?? registry.loader.load(name);
+    return registry.find(name);
   };
 
   const presetRules = () => readPresets(host.files, presetDirectories(host.facts.runDirectory)).rules;
@@ -197,7 +197,11 @@ export function createManager(parts: ManagerParts): Manager {
         },
       };
     },
-    units: () => registry.units().map(summaryOf),
+    units() {
+      const lookedAt = registry.lookedAt();
+      const all = registry.units();
+      return (lookedAt.size === 0 ? all : all.filter(({ name }) => !lookedAt.has(name))).map(summaryOf);
+    },
     unit(name): UnitView {
       const unit = find(name);
       return {
@@ -218,9 +222,7 @@ export function createManager(parts: ManagerParts): Manager {
     },
     // A unit that is not in memory is spoken of without being kept there; who else names it is not known then.
     edges: (name) =>
-      registry.unit(name) === undefined && isUnitName(name)
-        ? registry.loader.load(name).edges
-        : registry.graph.allEdges(name),
+      registry.unit(name) === undefined && isUnitName(name) ? registry.find(name).edges : registry.graph.allEdges(name),
     texts(name) {
       const unit = find(name);
       const paths = [unit.fragmentPath, ...unit.dropInPaths].filter((path) => path !== '');

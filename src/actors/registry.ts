@@ -25,6 +25,9 @@ import type { UnitWorld } from './world.ts';
 /** Types that appear by themselves: nobody can start them. */
 const UNSTARTABLE: ReadonlySet<UnitType> = new Set(['device']);
 
+/** Units of one request whose files are looked at anew, whatever the last scan of the unit path has found: each costs some dozen stat(2). */
+const LOOKED_AGAIN_MAX = 64;
+
 export interface RegistryOptions {
   readonly files: FilePort;
   readonly facts: MachineFacts;
@@ -47,7 +50,14 @@ export interface Registry extends UnitWorld {
   reload(names: readonly string[]): { readonly units: readonly Unit[]; readonly changed: readonly Unit[] };
   /** What {@link reload} would answer with, by name; nothing is kept. */
   preview(names: readonly string[]): readonly Unit[];
+  /** All units in memory. */
   units(): readonly Unit[];
+  /** In memory for a question only. */
+  lookedAt(): ReadonlySet<string>;
+  /** A unit in memory; else read for this one question, as its files are now. */
+  find(name: string): Unit;
+  /** Let units go to which no unit that stays refers. */
+  forget(names: readonly string[]): void;
 }
 
 /** The kind of a unit's actor, and its machine's settings. */
@@ -120,14 +130,19 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     edges: (name, kind) => graph.edges(name, kind),
     others: (name, kind) => graph.others(name, kind),
+    referrers: (name) => graph.referrers(name),
   };
 
   /** In memory, and nobody has been told. */
   const lookedAt = new Set<string>();
 
   const loadAll = (names: readonly string[]): readonly Unit[] => {
+    const missing = names.filter((name) => graph.get(name) === undefined);
+    if (missing.length === 0) return [];
     const before = new Set(graph.units());
-    for (const name of names) graph.load(name);
+    // Whoever starts a unit that was not in memory means its files as they are; of many at once, as they were read last.
+    if (missing.length <= LOOKED_AGAIN_MAX) loader.forget(missing);
+    for (const name of missing) graph.load(name);
     return graph.units().filter((unit) => !before.has(unit));
   };
 
@@ -171,6 +186,21 @@ export function createRegistry(options: RegistryOptions): Registry {
       return fresh.units();
     },
     units: () => graph.units(),
+    lookedAt: () => lookedAt,
+    find(name) {
+      const unit = graph.get(name);
+      if (unit !== undefined) return unit;
+      loader.forget([name]);
+      return loader.load(name);
+    },
+    forget(names) {
+      loader.forget(names);
+      graph.forget(names);
+      for (const name of names) {
+        known.delete(name);
+        lookedAt.delete(name);
+      }
+    },
     unit: (name) => graph.get(name),
     socketsOf(service) {
       const named = graph.get(service)?.service?.Sockets ?? [];

@@ -1,15 +1,35 @@
 /**
- * The actor `units`, which has every unit's actor made. A list: there is no state to draw.
+ * The actor `units`, which has every unit's actor made, and ended. A list: there is no state to draw.
+ *
+ * | event      | fields | meaning                                                                                              |
+ * |------------|--------|------------------------------------------------------------------------------------------------------|
+ * | `load`     | specs  | make actors for units that have none, tell the others their new settings                              |
+ * | `consider` | names  | these may not be needed in memory any more: they are looked at once nothing else is under way         |
+ * | `unload`   | looked, units | what came of it, and of which; these {@link Unloading} have no actor any more                   |
+ * | `wait`     |        | … or that something was under way: try again                                                          |
+ * | `release`  | name   | an actor that was quarantined gets events again, those first that were held for it                    |
+ *
+ * Actors are made before anything that was posted after `load` is delivered. What is considered is part of the state, so it is
+ * not forgotten with core.
  */
-import type { ActorKind, ChildSpec, Effect, Json, Logic } from '../supervisor/actor.ts';
+import type { Past, Window } from '../machines/ends.ts';
+import type { ActorKind, ChildSpec, Effect, EffectCall, Json, Logic, Step } from '../supervisor/actor.ts';
 
 /** The supervisor of all unit actors. */
 export const UNITS = 'unit-actors';
 
-/** Names of the units that have an actor, sorted. */
 export interface Loaded {
+  /** Names of the units that have an actor, sorted. */
   readonly names: readonly string[];
+  /** Units that may not be needed any more, sorted; not empty: the effect `collect` is on its way. */
+  readonly considered?: readonly string[];
+  /** No unit that was unloaded had a spawn or a life of a higher number. */
+  readonly floor?: number;
+  /** Start limits of units that are not in memory, until their time is over. */
+  readonly limits?: Readonly<Record<string, StartLimit>>;
 }
+
+type StartLimit = Window & { readonly untilMs: number };
 
 /** A unit as the `units` actor is told of it. */
 export interface UnitSpec {
@@ -19,47 +39,141 @@ export interface UnitSpec {
   readonly settings: Json;
 }
 
+/** A unit that goes, and what is kept of it. */
+export interface Unloading {
+  readonly name: string;
+  readonly floor: number;
+  readonly limit?: StartLimit;
+}
+
+/** Start limits that are kept; those that end soonest go first. */
+const LIMITS_MAX = 4096;
+
 /** A failing unit actor is started anew from its settings, at most this often; then it is quarantined and its processes run on. */
-const childSpec = ({ name, kind, settings }: UnitSpec): ChildSpec => ({
+const childSpec = ({ name, kind, settings }: UnitSpec, past: Past | undefined): ChildSpec => ({
   id: `unit:${name}`,
   kind,
-  input: { settings },
+  input: { settings, ...(past === undefined ? {} : { past: past as unknown as Json }) },
   restart: 'permanent',
   shutdown: 'brutal',
 });
 
-/**
- * Events: `load` {specs}: make actors for those that have none, tell the others their new settings; `unload` {names}.
- * `release` {name}: an actor that was quarantined gets events again, those first that were held for it.
- * Actors are made before anything that was posted after `load` is delivered.
- */
+function loadUnits(state: Loaded, specs: readonly UnitSpec[], nowMs: number): Step<Loaded> {
+  const known = new Set(state.names);
+  const { floor = 0, limits = {} } = state;
+  const effects: Effect[] = specs.map((spec) => {
+    if (known.has(spec.name))
+      return {
+        type: 'post',
+        params: { to: `unit:${spec.name}`, event: { type: 'settings', settings: spec.settings } },
+      };
+    const { untilMs = 0, ...startLimit } = limits[spec.name] ?? { beganMs: 0, starts: 0 };
+    const past: Past | undefined =
+      untilMs >= nowMs && untilMs > 0 ? { floor, startLimit } : floor > 0 ? { floor } : undefined;
+    return { type: 'startChild', params: { spec: childSpec(spec, past) as unknown as Json, supervisor: UNITS } };
+  });
+  const names = [...new Set([...state.names, ...specs.map(({ name }) => name)])].sort();
+  return { snapshot: names.length === state.names.length ? state : { ...state, names }, effects };
+}
+
+const collect: Effect = { type: 'collect', params: undefined };
+
+function consider(state: Loaded, names: readonly string[]): Step<Loaded> {
+  const before = state.considered ?? [];
+  const considered = [...new Set([...before, ...names])].sort();
+  const snapshot = considered.length === before.length ? state : { ...state, considered };
+  return { snapshot, effects: before.length === 0 && considered.length > 0 ? [collect] : [] };
+}
+
+function unload(state: Loaded, looked: readonly string[], units: readonly Unloading[], nowMs: number): Step<Loaded> {
+  const gone = new Set(units.map(({ name }) => name));
+  const left = lacking(state.considered ?? [], looked);
+  const effects: Effect[] = [
+    ...[...gone].map((name): Effect => ({ type: 'stopChild', params: { id: `unit:${name}` } })),
+    ...(gone.size > 0 ? [{ type: 'forget', params: { names: [...gone] } }] : []),
+    ...(left.length > 0 ? [collect] : []),
+  ];
+  const floor = units.reduce((highest, unit) => Math.max(highest, unit.floor), state.floor ?? 0);
+  const ended = units.flatMap(({ name, limit }) => (limit === undefined ? [] : [[name, limit] as const]));
+  const limits = [...Object.entries(state.limits ?? {}).filter(([name]) => !gone.has(name)), ...ended]
+    .filter(([, { untilMs }]) => untilMs >= nowMs)
+    .sort(([a, { untilMs: x }], [b, { untilMs: y }]) => y - x || (a < b ? -1 : 1))
+    .slice(0, LIMITS_MAX);
+  const { considered: _, limits: __, ...rest } = state;
+  const names = gone.size === 0 ? state.names : state.names.filter((name) => !gone.has(name));
+  return {
+    snapshot: {
+      ...rest,
+      names,
+      ...(left.length > 0 ? { considered: left } : {}),
+      ...(floor > 0 ? { floor } : {}),
+      ...(limits.length > 0 ? { limits: Object.fromEntries(limits) } : {}),
+    },
+    effects,
+  };
+}
+
+/** What has changed: names by what was added and taken away, the rest as it is. */
+interface Change {
+  readonly add?: readonly string[];
+  readonly gone?: readonly string[];
+  readonly rest: Omit<Loaded, 'names'>;
+}
+
+const lacking = (names: readonly string[], others: readonly string[]): readonly string[] => {
+  const known = new Set(others);
+  return names.filter((name) => !known.has(name));
+};
+
 export const unitsLogic: Logic<Loaded> = {
   name: 'units',
   version: 1,
   initial: () => ({ snapshot: { names: [] }, effects: [] }),
   step(snapshot, event) {
-    if (event.type === 'load') {
-      const specs = event['specs'] as readonly UnitSpec[];
-      const known = new Set(snapshot.names);
-      const effects: Effect[] = specs.map((spec) =>
-        known.has(spec.name)
-          ? { type: 'post', params: { to: `unit:${spec.name}`, event: { type: 'settings', settings: spec.settings } } }
-          : { type: 'startChild', params: { spec: childSpec(spec) as unknown as Json, supervisor: UNITS } },
-      );
-      const names = [...new Set([...snapshot.names, ...specs.map(({ name }) => name)])].sort();
-      return { snapshot: names.length === snapshot.names.length ? snapshot : { names }, effects };
+    const nowMs = event.atMs ?? 0;
+    switch (event.type) {
+      case 'load':
+        return loadUnits(snapshot, event['specs'] as readonly UnitSpec[], nowMs);
+      case 'consider':
+        return consider(snapshot, event['names'] as readonly string[]);
+      case 'wait':
+        return { snapshot, effects: (snapshot.considered ?? []).length > 0 ? [collect] : [] };
+      case 'unload':
+        return unload(snapshot, event['looked'] as readonly string[], event['units'] as readonly Unloading[], nowMs);
+      case 'release':
+        return { snapshot, effects: [{ type: 'releaseChild', params: { id: `unit:${String(event['name'])}` } }] };
+      default:
+        return { snapshot, effects: [] };
     }
-    if (event.type === 'unload') {
-      const gone = new Set(event['names'] as readonly string[]);
-      const effects: Effect[] = [...gone].map((name) => ({ type: 'stopChild', params: { id: `unit:${name}` } }));
-      return { snapshot: { names: snapshot.names.filter((name) => !gone.has(name)) }, effects };
-    }
-    if (event.type === 'release')
-      return { snapshot, effects: [{ type: 'releaseChild', params: { id: `unit:${String(event['name'])}` } }] };
-    return { snapshot, effects: [] };
   },
   save: (snapshot) => snapshot as unknown as Json,
   load: (saved) => saved as unknown as Loaded,
+  diff(before, { names, ...rest }) {
+    const change: Change =
+      before.names === names
+        ? { rest }
+        : { add: lacking(names, before.names), gone: lacking(before.names, names), rest };
+    return change as unknown as Json;
+  },
+  patch(saved, change) {
+    const { names } = saved as unknown as Loaded;
+    const { add = [], gone = [], rest } = change as unknown as Change;
+    const next = add.length + gone.length === 0 ? names : [...lacking(names, gone), ...add].sort();
+    return { names: next, ...rest } as unknown as Json;
+  },
 };
 
-export const unitsKind: ActorKind = { logic: unitsLogic, effects: {} };
+/** What its effects do; see collecting.ts. */
+export interface UnitsEffects {
+  collect(call: EffectCall): void;
+  forget(names: readonly string[]): void;
+}
+
+export const unitsKind = (effects: UnitsEffects): ActorKind => ({
+  logic: unitsLogic,
+  blindEffects: true,
+  effects: {
+    collect: { kind: 'idempotent', run: (call) => effects.collect(call) },
+    forget: { kind: 'idempotent', run: (_call, { names }: { names: readonly string[] }) => effects.forget(names) },
+  },
+});

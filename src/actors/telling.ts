@@ -3,6 +3,7 @@ import type { FinishedJob, Manager, ManagerEvent } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import type { Stall } from '../jobs/explain.ts';
 import type { ActiveState, Cut, InstalledJob } from '../jobs/types.ts';
+import type { LoadState } from '../units/types.ts';
 import type { JobsView } from './manager.ts';
 import { stampOf } from './views.ts';
 
@@ -10,10 +11,21 @@ import { stampOf } from './views.ts';
 const MAINTENANCE: ReadonlySet<string> = new Set(['rescue.target', 'emergency.target']);
 
 /** May the system's state be another one after this? Finding out looks at every unit. */
-const concernsSystem = ({ unit, was, active, reloaded, system }: Told): boolean =>
+const concernsSystem = ({ unit, was, active, reloaded, unloaded, system }: Told): boolean =>
   reloaded === true ||
+  unloaded !== undefined ||
   system === true ||
   (unit !== undefined && (was === 'failed' || active === 'failed' || MAINTENANCE.has(unit)));
+
+/** A unit that was let go of, as it was. */
+export interface Unloaded {
+  readonly name: string;
+  readonly load: LoadState;
+  readonly description: string;
+  /** CollectMode= of it. */
+  readonly mode: string;
+  readonly result: string;
+}
 
 /** One of: a unit changed, a job is new, a job is gone, units were read again …; with what only the history wants to know. */
 export interface Told {
@@ -46,6 +58,8 @@ export interface Told {
   readonly jobNew?: InstalledJob;
   readonly jobRemoved?: FinishedJob;
   readonly reloaded?: boolean;
+  /** Units that nobody needed in memory any more. */
+  readonly unloaded?: readonly Unloaded[];
   readonly system?: boolean;
 }
 
@@ -82,6 +96,18 @@ export function teller({ host, manager, jobs, committed, publish }: TellerParts)
       if (job !== undefined) publish({ event: 'job-new', at, job });
     }
     if (told.jobRemoved !== undefined) publish({ event: 'job-removed', at, job: told.jobRemoved });
+    for (const { name, load, description, result } of told.unloaded ?? []) {
+      const unit = {
+        name,
+        load,
+        description,
+        active: 'inactive',
+        sub: 'dead',
+        job: undefined,
+        following: undefined,
+      } as const;
+      publish({ event: 'unit', at, unit, was: 'inactive', result, gone: true });
+    }
     if (told.reloaded) publish({ event: 'reloaded', at });
     if (lastState !== '' && !concernsSystem(told)) return;
     // All that one turn tells is told after its commit, so the state is the same for all of it.

@@ -49,6 +49,9 @@ function changesOf(unit: string, before: UnitSnapshot, after: UnitSnapshot): rea
   ];
 }
 
+const holdsProcesses = (snapshot: unknown): boolean =>
+  (snapshot as { readonly context: { readonly populated?: boolean } }).context.populated === true;
+
 /** Everything that is told when a unit's view changes: jobs, subscribers, and the sockets of a service. */
 function observe(tools: UnitTools) {
   return (actor: string, before: unknown, after: unknown, event: ActorEvent | undefined): readonly Post[] => {
@@ -58,8 +61,14 @@ function observe(tools: UnitTools) {
     const process = processWords(event, before as UnitSnapshot);
     const signal = signalWords(before as UnitSnapshot, after as UnitSnapshot);
     if (was.active === is.active && was.sub === is.sub && was.result === is.result && was.downs === is.downs) {
-      if (process === undefined && signal === undefined) return [];
-      return [{ to: 'events', event: { type: 'tell', what: { unit, process, signal } } }];
+      // The last of its processes is gone, and it was down before that.
+      const spare = isDown(is.active) && holdsProcesses(before) && !holdsProcesses(after);
+      return [
+        ...(spare ? [{ to: 'units', event: { type: 'consider', names: [unit] } }] : []),
+        ...(process === undefined && signal === undefined
+          ? []
+          : [{ to: 'events', event: { type: 'tell', what: { unit, process, signal } } }]),
+      ];
     }
     const posts: Post[] = [];
     const cause = causeWords(event, before as UnitSnapshot);

@@ -130,7 +130,10 @@ export function unitState(
     result: seen?.result ?? 'success',
     job,
     following: undefined,
-    invocationId: (context?.invocation ?? 0) > 0 ? invocationId(host.facts.bootId, unit.name, context!.invocation) : '',
+    invocationId:
+      (context?.invocation ?? 0) > 0 && seen?.since.inactiveExitMs !== null
+        ? invocationId(host.facts.bootId, unit.name, context!.invocation)
+        : '',
     stateChange: stampOrNone(host, seen?.since.stateChangeMs),
     activeEnter: stampOrNone(host, seen?.since.activeEnterMs),
     activeExit: stampOrNone(host, seen?.since.activeExitMs),

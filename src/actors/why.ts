@@ -13,7 +13,7 @@ import type { UnitSnapshot } from '../machines/view.ts';
 import type { Edge, Unit } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
-import { AFTERMATH_MS, type LastWords, type Order } from './history.ts';
+import { AFTERMATH_MS, type LastWords, type Order, unloadedWords } from './history.ts';
 import { stampOf } from './views.ts';
 import { afterFailure, nextOfService } from './why-next.ts';
 import { askerWords, cause, endedOf, type More, NOT_LOADED, pidsOf, RESULTS } from './why-words.ts';
@@ -289,8 +289,29 @@ export class Why {
         found.push(cause('result', `it ended by itself${how}`, { unit: unit.name, since: state.inactiveEnter }));
       }
     }
-    if (up === undefined && found.length === 0) found.push(...this.#whyNeverStarted(view));
+    if (last.unloaded !== undefined) found.push(...this.#whyUnloaded(unit.name, last, last.unloaded));
+    else if (up === undefined && found.length === 0) found.push(...this.#whyNeverStarted(view));
     return found;
+  }
+
+  /** Its state went with it; what is known of its last life is who began and who ended it. */
+  #whyUnloaded(unit: string, { up, down }: LastWords, gone: NonNullable<LastWords['unloaded']>): Cause[] {
+    const stopped = down !== undefined && (up === undefined || down.atMs >= up.atMs);
+    const order = stopped ? down : up;
+    const verb = stopped ? 'it was stopped by' : 'it came to its end after it had been started by';
+    const since = order === undefined ? undefined : this.#stamp(order.atMs);
+    const told =
+      order === undefined
+        ? []
+        : [
+            cause('job', `${verb} job ${order.job}`, {
+              job: order.job,
+              since,
+              below: [this.#order(order, unit, new Set())],
+            }),
+          ];
+    const what = `it is not in memory: ${unloadedWords(gone.mode, gone.result)}`;
+    return [...told, cause('unit', what, { unit, since: this.#stamp(gone.atMs) })];
   }
 
   #whyNotLoaded({ unit }: UnitView): Cause[] {

@@ -34,6 +34,8 @@ export interface Sessions {
   answered(session: number, ticket: number, answer: ChangeAnswer): void;
   /** Tell subscribers. */
   publish(event: ManagerEvent): void;
+  /** Does somebody subscribe to news of this very unit? */
+  watches(unit: string): boolean;
   /** How many there are. */
   readonly open: number;
 }
@@ -44,14 +46,18 @@ export interface SessionsOptions {
   readonly log: LogPort;
   /** The uid that core runs as. */
   readonly coreUid: number;
+  /** Somebody is gone who had subscribed to news of these units. */
+  unwatched?(names: readonly string[]): void;
 }
 
-export function createSessions({ manager, port, log, coreUid }: SessionsOptions): Sessions {
+export function createSessions({ manager, port, log, coreUid, unwatched }: SessionsOptions): Sessions {
   const context: SessionContext = { manager, coreUid };
   const sessions = new Map<number, Session>();
 
   const drop = (id: number): void => {
+    const names = sessions.get(id)?.subscription?.names;
     if (sessions.delete(id)) manager.forget(id);
+    if (names !== undefined && names.size > 0) unwatched?.([...names]);
   };
 
   const carryOut = (id: number, session: Session, outputs: readonly Output[]): void => {
@@ -116,6 +122,10 @@ export function createSessions({ manager, port, log, coreUid }: SessionsOptions)
     },
     publish(event) {
       for (const [id, session] of [...sessions]) carryOut(id, session, happened(session, event));
+    },
+    watches(unit) {
+      for (const { subscription } of sessions.values()) if (subscription?.names.has(unit)) return true;
+      return false;
     },
     get open() {
       return sessions.size;

@@ -7,11 +7,16 @@ export interface Subscription {
   readonly kinds: ReadonlySet<string>;
   /** For events that concern a unit. */
   readonly unit: (name: string) => boolean;
+  /** Units that it names; patterns left out. */
+  readonly names: ReadonlySet<string>;
 }
 
 export const subscription = (kinds: readonly string[], units: readonly string[]): Subscription => ({
   kinds: new Set(kinds),
   unit: globber(units),
+  names: new Set(
+    units.filter((name) => !/[*?[]/.test(name.replace(/\\./g, ''))).map((name) => name.replace(/\\(.)/g, '$1')),
+  ),
 });
 
 function unitOf(event: ManagerEvent): string | undefined {

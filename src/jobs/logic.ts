@@ -13,7 +13,8 @@
  * | `job-finished`    | id, result, why             | the end of a job's actor                                          |
  * | `cancel`          | ids, by, client?            | api                                                               |
  * | `propagate-reload` | unit                       | a service that reloads by itself                                  |
- * | `units-loaded`    |                             | after every load or reload of unit files                          |
+ * | `units-loaded`    | names?                      | after units were loaded, or (without names) all read anew         |
+ * | `units-unloaded`  | names                       | after units were let go of that nobody needs                      |
  * | `keep-plan`       | request, id, client         | api: the plan of this id may be applied by its id                 |
  * | `apply`           | wish, client                | api: carry out a plan, if it is still what would be done          |
  * | `confirm`         | id, by, client              | api: the plan is not to be undone                                 |
@@ -28,15 +29,16 @@
  * Effects, besides the host's own: {@link JobsEffect}.
  */
 
-import type { Confirmation, KeptPlan } from './apply.ts';
-import { type Durations, note, timedAs } from './estimate.ts';
+import { CONFIRM, type Confirmation, type KeptPlan } from './apply.ts';
+import { isCandidate, isSpare } from './collect.ts';
+import { type Durations, MAX_TIMED_UNITS, note, timedAs } from './estimate.ts';
 import { type Stall, stall } from './explain.ts';
 import type { IdentityWorld } from './identity.ts';
 import { Keeper, type KeeperEvent } from './keeper.ts';
 import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
 import { isRefusal, partsOf, plan } from './plan.ts';
-import { forgettable, level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
+import { level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
 import { diff, type JobsState, load, patch, save } from './saved.ts';
 import { asked, type Fate, fateOf, supervisorsOf } from './supervise.ts';
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
@@ -83,6 +85,8 @@ export interface JobsOptions {
   readonly self: string;
   /** Supervisor of the jobs' actors. */
   readonly supervisor: string;
+  /** The actor that has units unloaded. */
+  readonly units: string;
 }
 
 /** What a client is told of its request. */
@@ -179,7 +183,7 @@ const INITIAL: JobsState = {
 
 /** Fits the host's Logic. */
 export function createJobsLogic(world: JobsWorld, options: Partial<JobsOptions> = {}) {
-  const settings: JobsOptions = { self: 'jobs', supervisor: 'job-actors', ...options };
+  const settings: JobsOptions = { self: 'jobs', supervisor: 'job-actors', units: 'units', ...options };
   return {
     name: 'jobs',
     version: 1,
@@ -224,6 +228,8 @@ class Turn {
   readonly #effects: AnyEffect[] = [];
   /** Units whose levels are to be looked at when all else is done. */
   readonly #touched = new Set<string>();
+  /** Units that may not be needed in memory any more. */
+  readonly #spare = new Set<string>();
 
   constructor(world: JobsWorld, options: JobsOptions, state: JobsState, event: Event) {
     this.#options = options;
@@ -252,6 +258,7 @@ class Turn {
     const stalled = stands ? stall(table, this.#graph, this.#states) : undefined;
     if (stalled !== undefined) this.#effect({ type: 'stalled', params: stalled });
     for (const unit of [...this.#touched].sort()) this.#applyLevel(unit);
+    this.#consider();
     const snapshot: JobsState = {
       supervised: this.#supervised.done(),
       table,
@@ -290,15 +297,20 @@ class Turn {
         this.#propagateReload(event['unit'] as string);
         break;
       case 'units-loaded':
-        this.#unitsLoaded();
+        this.#unitsLoaded(event['names'] as readonly string[] | undefined);
+        break;
+      case 'units-unloaded':
+        this.#unitsUnloaded(event['names'] as readonly string[]);
         break;
       case 'keep-plan':
       case 'apply':
       case 'bring-back':
       case 'confirm':
+        this.#considerPromised(event['id'] as string | undefined);
         this.#keeper().take(event as unknown as KeeperEvent);
         break;
       case 'deadline':
+        this.#considerPromised((event['name'] as string).slice(CONFIRM.length));
         if (!this.#keeper().expired(event['name'] as string))
           this.#touched.add((event['name'] as string).slice(RULES_OF.length));
         break;
@@ -310,6 +322,7 @@ class Turn {
 
   #request(request: JobRequest, client: unknown): void {
     const planned = this.#isOwnRestart(request, client) ? this.#restartItself(request) : this.#planAndInstall(request);
+    for (const unit of partsOf(request).flatMap(({ units }) => units)) this.#spare.add(unit);
     if (planned === undefined) return;
     if ('refused' in planned) this.#tryAgain(request, planned.refused);
     if (client === undefined) return;
@@ -394,6 +407,7 @@ class Turn {
 
   #passage(passage: Passage): void {
     const job = this.#work.jobOf(passage.unit);
+    if (isDown(passage.after)) this.#spare.add(passage.unit);
     if (this.#seen.get(passage.unit) !== passage.after) this.#seen.set(passage.unit, passage.after);
     if (job !== undefined) this.#post(actorOf(job.id), { type: 'unit', change: passage });
     const wanted = this.#work.unitChanged(passage) === 'expected';
@@ -466,12 +480,48 @@ class Turn {
     }
   }
 
-  #unitsLoaded(): void {
+  /** @param fresh units that came into memory while nothing else has changed; absent: any may be another one, or gone */
+  #unitsLoaded(fresh: readonly string[] | undefined): void {
     for (const cut of this.#work.relink()) this.#effect({ type: 'orderingCut', params: { cut } });
+    if (fresh !== undefined) {
+      for (const unit of fresh) this.#touched.add(unit);
+      return;
+    }
     for (const [unit] of this.#seen.entries()) if (this.#graph.facts(unit) === undefined) this.#seen.delete(unit);
-    for (const [unit] of this.#durations.entries())
-      if (this.#graph.facts(unit) === undefined) this.#durations.delete(unit);
-    for (const unit of this.#graph.units()) this.#touched.add(unit);
+    // A unit that is not in memory may come back; but not for ever, and not at the cost of others.
+    if (this.#state.durations.size > MAX_TIMED_UNITS / 2) {
+      for (const [unit] of this.#durations.entries())
+        if (this.#graph.facts(unit) === undefined) this.#durations.delete(unit);
+    }
+    for (const unit of this.#graph.units()) {
+      this.#touched.add(unit);
+      this.#spare.add(unit);
+    }
+  }
+
+  /** They are as if they had never been there; how long they take is as true when they come back. */
+  #unitsUnloaded(names: readonly string[]): void {
+    const nowMs = this.#event.atMs ?? 0;
+    for (const unit of names) {
+      this.#seen.delete(unit);
+      if (this.#supervised.get(unit) !== undefined) this.#supervised.delete(unit);
+      const limit = this.#limits.get(unit);
+      if (limit !== undefined && nowMs - limit.fromMs >= RULES_INTERVAL_MS) this.#limits.delete(unit);
+    }
+  }
+
+  /** Units that were kept because a plan might be undone. */
+  #considerPromised(id: string | undefined): void {
+    const undo = id === undefined ? undefined : this.#confirmations.get(id)?.undo;
+    for (const { units } of undo === undefined ? [] : partsOf(undo)) for (const unit of units) this.#spare.add(unit);
+  }
+
+  /** Have those looked at that may go: the decision falls when nothing is under way any more that could speak of them. */
+  #consider(): void {
+    const mayGo = (unit: string) =>
+      this.#work.jobOf(unit) === undefined && isSpare(this.#graph, unit, this.#states.active(unit));
+    const names = [...this.#spare].filter((unit) => isCandidate(this.#graph, unit, mayGo));
+    if (names.length > 0) this.#post(this.#options.units, { type: 'consider', names });
   }
 
   /** What the table did, as effects and as posts to the jobs' actors. */
@@ -514,6 +564,7 @@ class Turn {
     const own = byUnit || (this.#event.type === 'job-finished' && this.#event['id'] === job.id);
     if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
     this.#effect({ type: 'jobRemoved', params: { job, result, why } });
+    this.#spare.add(job.unit);
     this.#requestByRule(triggeredByJob(this.#graph, job.unit, result));
     for (const unit of touched(this.#graph, job.unit)) this.#touched.add(unit);
     const settings = this.#graph.facts(job.unit)?.unit;
@@ -545,7 +596,6 @@ class Turn {
   }
 
   #applyLevel(unit: string): void {
-    if (forgettable(this.#reactWorld(), unit)) this.#post(`unit:${unit}`, { type: 'reset-failed' });
     const wanted = level(this.#reactWorld(), unit);
     if (wanted === undefined) return;
     const waitMs = this.#admit(unit);

@@ -93,15 +93,6 @@ function along(
 const NEEDS: readonly DependencyKind[] = ['Requires', 'Requisite', 'Wants', 'BindsTo', 'Upholds'];
 const NEEDED_BY: readonly DependencyKind[] = ['RequiredBy', 'RequisiteOf', 'WantedBy', 'BoundBy', 'UpheldBy'];
 
-/** Kinds by which others hold on to a unit. */
-const REFERRED_BY: readonly DependencyKind[] = [
-  ...NEEDED_BY,
-  'ConsistsOf',
-  'TriggeredBy',
-  'OnFailureOf',
-  'OnSuccessOf',
-];
-
 /** Units whose levels may have changed with the state or job of `unit`. */
 export function touched(graph: JobGraph, unit: string): ReadonlySet<string> {
   return new Set([unit, ...targets(graph, unit, [...NEEDS, 'BoundBy']).map(([to]) => to)]);
@@ -118,16 +109,6 @@ export function level(world: ReactWorld, unit: string): JobRequest | undefined {
     .edges(unit, 'UpheldBy')
     .find(({ to }) => to !== unit && !world.hasJob(to) && isUp(states.active(to)));
   return upholder === undefined ? undefined : request('start', unit, 'fail', `upheld by ${upholder.to} (Upholds=)`);
-}
-
-/**
- * A failed unit whose failure is not kept (CollectMode=inactive-or-failed): it has no job, and nobody who is up, coming, or has a
- * job refers to it. Its failure is forgotten, as systemd forgets the whole unit.
- */
-export function forgettable({ graph, states, hasJob }: ReactWorld, unit: string): boolean {
-  if (graph.facts(unit)?.unit.CollectMode !== 'inactive-or-failed') return false;
-  if (hasJob(unit) || states.active(unit) !== 'failed') return false;
-  return !targets(graph, unit, REFERRED_BY).some(([to]) => hasJob(to) || !isDown(states.active(to)));
 }
 
 function bound({ graph, states, hasJob }: ReactWorld, unit: string): JobRequest | undefined {

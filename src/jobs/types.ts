@@ -103,6 +103,8 @@ export interface JobGraph {
   edges(unit: string, kind: DependencyKind): readonly Edge[];
   /** The other ends of {@link edges}, each once, in their order. No reasons are gathered for it, so it is what walks over many units use. */
   others(unit: string, kind: DependencyKind): readonly string[];
+  /** Main names of the other units whose own settings or links name this one, in no order; absent: no unit is ever unloaded. */
+  referrers?(unit: string): Iterable<string>;
 }
 
 /** What the units are doing now. */

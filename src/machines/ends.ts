@@ -37,6 +37,23 @@ export interface Window {
   readonly starts: number;
 }
 
+/**
+ * What a unit takes up again when it comes back into memory: numbers go on from where they were, so that no spawn and no
+ * invocation is ever named twice, and the start limit counts on.
+ */
+export interface Past {
+  /** Of spawns and of lives; not lower than the unit's own last ones. */
+  readonly floor: number;
+  readonly startLimit?: Window;
+}
+
+/** The first context of a unit that has such numbers. */
+export const taken = ({ floor, startLimit }: Past) => ({
+  runs: floor,
+  invocation: floor,
+  startLimit: startLimit ?? null,
+});
+
 /** One more event at `atMs`: the window after it, or undefined if it is one too many. An interval or burst of 0 is no limit. */
 export function admit(
   window: Window | null,

@@ -8,7 +8,7 @@
  * shown as they are, and a start says `unsupported`: it is never pretended.
  */
 import { setup } from 'xstate';
-import { act, type EndSettings } from './ends.ts';
+import { act, type EndSettings, type Past } from './ends.ts';
 import type { ActiveState, PlainEvent, SettingsEvent, StaticEvent } from './protocol.ts';
 import { step, type Turn, withEffects } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
@@ -16,6 +16,7 @@ import { newUnit, type UnitContext } from './view.ts';
 /** Input: what is to follow the end of the unit (SuccessAction=); absent or null: nothing. */
 export interface PlainInput {
   readonly settings?: EndSettings | null;
+  readonly past?: Past;
 }
 
 interface PlainContext extends UnitContext {
@@ -95,7 +96,7 @@ export const sliceMachine = setup({
   actions: withEffects({ enter, beginSlice, endSlice, takeEnds }),
 }).createMachine({
   id: 'slice',
-  context: ({ input }) => ({ ...newUnit, settings: input.settings ?? null, invocation: 0 }),
+  context: ({ input }) => ({ ...newUnit, settings: input.settings ?? null, invocation: input.past?.floor ?? 0 }),
   initial: 'dead',
   on: { settings: { actions: 'takeEnds' } },
   states: {

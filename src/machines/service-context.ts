@@ -2,7 +2,7 @@
  * What a service machine knows: its settings, its processes, how it went so far. Plain JSON (it is what a checkpoint holds).
  */
 import type { Command, ServiceSection, Unit } from '../units/types.ts';
-import { type EndSettings, endSettings, pick } from './ends.ts';
+import { type EndSettings, endSettings, type Past, pick, taken } from './ends.ts';
 import type { Ended, ExecList, ProcessRef, Result, StoredFd } from './protocol.ts';
 import type { Deadline } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
@@ -149,15 +149,13 @@ export interface ServiceContext extends UnitContext {
   readonly fdKeys: number;
 }
 
-export function newService(settings: ServiceSettings): ServiceContext {
+export function newService(settings: ServiceSettings, past: Past = { floor: 0 }): ServiceContext {
   return {
     settings,
     main: null,
     mainKnown: false,
     control: null,
     populated: false,
-    runs: 0,
-    invocation: 0,
     ...newUnit,
     reloadResult: 'success',
     mainEnded: null,
@@ -167,7 +165,7 @@ export function newService(settings: ServiceSettings): ServiceContext {
     restarting: false,
     nRestarts: 0,
     flushRestarts: false,
-    startLimit: null,
+    ...taken(past),
     startLimitHit: false,
     notifyState: 'unknown',
     statusText: '',

@@ -20,7 +20,7 @@
  * a PID file that nobody is left to write fails the start at once (`protocol`), not when its time is over.
  */
 import { setup } from 'xstate';
-import { endedWell, startsTooOften } from './ends.ts';
+import { endedWell, type Past, startsTooOften } from './ends.ts';
 import type { ActiveState, ExitedEvent, MainGoneEvent, ServiceEvent, SettingsEvent } from './protocol.ts';
 import { newService, type ServiceContext, type ServiceSettings } from './service-context.ts';
 import { dropWatchdog, expectKeepAlive, hear, type Listens } from './service-notify.ts';
@@ -125,7 +125,7 @@ export const serviceMachine = setup({
   types: {} as {
     context: ServiceContext;
     events: ServiceEvent | SettingsEvent<ServiceSettings>;
-    input: { readonly settings: ServiceSettings };
+    input: { readonly settings: ServiceSettings; readonly past?: Past };
     tags: ActiveState;
   },
   actions: withEffects({ ...steps.actions, dropWatchdog, expectKeepAlive, hear }),
@@ -201,7 +201,7 @@ export const serviceMachine = setup({
   },
 }).createMachine({
   id: 'service',
-  context: ({ input }) => newService(input.settings),
+  context: ({ input }) => newService(input.settings, input.past),
   initial: 'dead',
   on: {
     settings: { actions: 'takeSettings' },

@@ -1,6 +1,6 @@
 /** What a socket machine knows. Plain JSON. */
 import type { Command, SocketSection, Unit } from '../units/types.ts';
-import { type EndSettings, endSettings, type Limited, pick, type Window } from './ends.ts';
+import { type EndSettings, endSettings, type Limited, type Past, pick, taken, type Window } from './ends.ts';
 import type { ActiveState, ExecList } from './protocol.ts';
 import type { Killing } from './service-context.ts';
 import type { Deadline } from './turn.ts';
@@ -73,15 +73,13 @@ export interface SocketContext extends Limited {
   readonly nTriggered: number;
 }
 
-export const newSocket = (settings: SocketSettings): SocketContext => ({
+export const newSocket = (settings: SocketSettings, past: Past = { floor: 0 }): SocketContext => ({
   ...newUnit,
   settings,
-  startLimit: null,
+  ...taken(past),
   startLimitHit: false,
   control: null,
   populated: false,
-  runs: 0,
-  invocation: 0,
   deadline: null,
   killing: null,
   service: { active: 'inactive', sub: 'dead', pending: false, loaded: true, startLimitHit: false },

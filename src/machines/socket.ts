@@ -11,7 +11,7 @@
  * States are systemd's (systemd.socket(5), its SubStates); `start-chown` is where the listeners are made.
  */
 import { setup } from 'xstate';
-import { admit, endedWell, startsTooOften } from './ends.ts';
+import { admit, endedWell, type Past, startsTooOften } from './ends.ts';
 import type { ActiveState, ServiceStateEvent } from './protocol.ts';
 import { newSocket, type SocketContext, type SocketSettings } from './socket-context.ts';
 import { type AnySocketEvent, actions, triggerLimitOf } from './socket-steps.ts';
@@ -59,7 +59,7 @@ export const socketMachine = setup({
   types: {} as {
     context: SocketContext;
     events: AnySocketEvent;
-    input: { readonly settings: SocketSettings };
+    input: { readonly settings: SocketSettings; readonly past?: Past };
     tags: ActiveState;
   },
   actions: withEffects(actions),
@@ -91,7 +91,7 @@ export const socketMachine = setup({
   },
 }).createMachine({
   id: 'socket',
-  context: ({ input }) => newSocket(input.settings),
+  context: ({ input }) => newSocket(input.settings, input.past),
   initial: 'dead',
   on: {
     settings: { actions: 'takeSettings' },

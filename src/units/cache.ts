@@ -198,6 +198,11 @@ export class UnitCache {
     return stat;
   }
 
+  /** The file is to be looked at, and read, once more. */
+  lookAgain(path: string): void {
+    this.#looked.delete(path);
+  }
+
   /** What the unit of a name that was found is made of now. */
   inputs(catalog: Catalog, found: Found, isEnabled: string): Inputs {
     const { entry, names } = found;

@@ -91,6 +91,8 @@ export interface Catalog {
   hasEnabledInstance(template: string, config: ConfigDirectories): boolean;
   /** The search path without directories that are others under a second name. */
   readonly directories: readonly string[];
+  /** Look at one name anew: its file, and its directories of drop-ins and links. All else stays as the scan found it. */
+  again(name: string): void;
 }
 
 /** Scan the unit path. */
@@ -122,10 +124,21 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     return names;
   };
 
+  /** Directories of the path that are another one under a second name. */
+  const doubles = new Set<string>();
+
   /** A directory by what it is, so that /lib and /usr/lib count once where one is a link to the other. */
   const identity = (path: string): string | undefined => {
     const stat = files.stat(path);
     return stat === undefined || stat.ino === 0 ? undefined : `${stat.dev}:${stat.ino}`;
+  };
+
+  const addDirectory = (name: string, suffix: DirectorySuffix, place: string): void => {
+    owners.add(name.slice(0, -suffix.length));
+    const directory = { path: `${place}/${name}`, rank: search.indexOf(place) };
+    const known = directories.get(name);
+    if (known === undefined) directories.set(name, [directory]);
+    else known.push(directory);
   };
 
   for (const place of search) {
@@ -133,18 +146,17 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     if (names.length === 0) continue;
     const id = identity(place);
     if (id !== undefined) {
-      if (seen.has(id)) continue;
+      if (seen.has(id)) {
+        doubles.add(place);
+        continue;
+      }
       seen.add(id);
     }
-    const rank = places.length;
     places.push(place);
     for (const name of names) {
       const suffix = DIRECTORY_SUFFIXES.find((end) => name.endsWith(end));
       if (suffix !== undefined) {
-        owners.add(name.slice(0, -suffix.length));
-        const known = directories.get(name);
-        if (known === undefined) directories.set(name, [{ path: `${place}/${name}`, rank }]);
-        else known.push({ path: `${place}/${name}`, rank });
+        addDirectory(name, suffix, place);
         continue;
       }
       if (entries.has(name) || !isUnitName(name)) continue;
@@ -157,6 +169,31 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       const entry = examine(place, name);
       if (entry !== undefined) entries.set(name, entry);
     }
+  }
+
+  function again(name: string): void {
+    if (!isUnitName(name)) return;
+    const was = entries.get(name);
+    entries.delete(name);
+    for (const suffix of DIRECTORY_SUFFIXES) directories.delete(name + suffix);
+    for (const place of search) {
+      if (doubles.has(place)) continue;
+      const entry = entries.has(name) ? undefined : examine(place, name);
+      if (entry !== undefined) entries.set(name, entry);
+      for (const suffix of DIRECTORY_SUFFIXES) {
+        const path = `${place}/${name}${suffix}`;
+        for (const link of listings.get(path) ?? []) linkTargets.delete(`${path}/${link}`);
+        listings.delete(path);
+        if (files.stat(path)?.kind === 'directory') addDirectory(name + suffix, suffix, place);
+      }
+    }
+    const is = entries.get(name);
+    if (was?.kind === 'alias') {
+      const others = aliases.get(was.target)?.filter((other) => other !== name) ?? [];
+      if (others.length > 0) aliases.set(was.target, others);
+      else aliases.delete(was.target);
+    }
+    if (is?.kind === 'alias') aliases.set(is.target, [...(aliases.get(is.target) ?? []), name]);
   }
 
   function examine(place: string, name: string): CatalogEntry | undefined {
@@ -448,6 +485,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
     dropIns,
     links,
     directories: places,
+    again,
   };
 }
 

@@ -70,6 +70,12 @@ export interface Graph {
   put(unit: Unit): void;
   /** Take a unit out, with its own edges; what others say about it stays. */
   remove(name: string): void;
+  /** Main names of the other units whose own edges lead to this one, in no order, some perhaps twice: they keep it in memory. */
+  referrers(name: string): Iterable<string>;
+  /** Main names of the other units that this one's own edges lead to, as {@link referrers}. */
+  references(name: string): Iterable<string>;
+  /** Take units out to which no edge of a unit that stays leads; there is nothing to be put back for them. */
+  forget(names: Iterable<string>): void;
 }
 
 /** Units in one graph; beyond it a load gives an error unit, so that no file can grow it without end. */
@@ -139,11 +145,12 @@ class Ends {
     return nodes;
   }
 
-  delete(other: Node): void {
+  /** Without the edges to these. */
+  delete(others: ReadonlySet<Node>): void {
     const { found } = this;
     let kept = 0;
     for (let at = 0; at < found.length; at += 3) {
-      if (found[at] === other) continue;
+      if (others.has(found[at] as Node)) continue;
       for (let offset = 0; offset < 3; offset += 1) found[kept + offset] = found[at + offset] as Node | Unit | number;
       kept += 3;
     }
@@ -218,6 +225,8 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   const nodes = new Map<string, Node>();
   const units = new Map<string, Unit>();
   let all: readonly Unit[] | undefined;
+  /** Names by which a node was found besides those that its unit tells of. */
+  const strays = new Map<Node, string[]>();
 
   const canonical = (name: string): string => nodes.get(name)?.name ?? name;
   const get = (name: string): Unit | undefined => nodes.get(name)?.unit;
@@ -229,6 +238,14 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       nodes.set(name, node);
     }
     return node;
+  };
+
+  const byAlso = (name: string, node: Node): void => {
+    nodes.set(name, node);
+    if (name === node.name || node.unit?.names.includes(name) === true) return;
+    const known = strays.get(node);
+    if (known === undefined) strays.set(node, [name]);
+    else known.push(name);
   };
 
   const store = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
@@ -266,11 +283,11 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     // A name that leads to a unit that is here already.
     const main = nodes.get(unit.name);
     if (main?.unit !== undefined) {
-      nodes.set(name, main);
+      byAlso(name, main);
       return main.unit;
     }
     grow([unit]);
-    nodes.set(name, nodeOf(unit.name));
+    byAlso(name, nodeOf(unit.name));
     return unit;
   };
 
@@ -293,7 +310,7 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
               : loader.load(to);
           other = nodeOf(loaded.name);
           if (other.unit === undefined) waiting.push(loaded);
-          nodes.set(to, other);
+          byAlso(to, other);
         }
         connect(node, KIND_NUMBER[kinds[place] as DependencyKind], other as Node, unit, place);
       }
@@ -324,20 +341,38 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     return node?.ends[KIND_NUMBER[kind]]?.edges(node.name, kind) ?? NO_EDGES;
   };
 
-  /** Take every edge at a name out, of others too. */
-  const detach = (node: Node): void => {
-    for (const [kind, ends] of node.ends.entries())
-      for (const other of new Set(ends?.others())) other.ends[INVERSE_NUMBERS[kind] as number]?.delete(node);
-    node.ends.fill(undefined);
+  /** Take every edge at these nodes out, of others too: each list of these is gone through once. */
+  const detach = (gone: ReadonlySet<Node>): void => {
+    const lists = new Set<Ends>();
+    for (const node of gone) {
+      for (const [kind, ends] of node.ends.entries())
+        for (const other of ends?.others() ?? []) {
+          const list = gone.has(other) ? undefined : other.ends[INVERSE_NUMBERS[kind] as number];
+          if (list !== undefined) lists.add(list);
+        }
+    }
+    for (const list of lists) list.delete(gone);
+    for (const node of gone) node.ends.fill(undefined);
   };
 
   const drop = (node: Node): void => {
-    detach(node);
+    detach(new Set([node]));
     node.unit = undefined;
     units.delete(node.name);
     for (const [name, known] of nodes) if (known === node) nodes.delete(name);
+    strays.delete(node);
     all = undefined;
   };
+
+  /** The other units whose own edges are among those at this node: of others to it, or of its own to others. */
+  function* linked(name: string, own: boolean): Generator<string> {
+    const node = nodes.get(name);
+    for (const ends of node?.ends ?? []) {
+      const found = ends?.found ?? [];
+      for (let at = 0; at < found.length; at += 3)
+        if ((found[at + 1] === node?.unit) === own) yield (found[at] as Node).name;
+    }
+  }
 
   /** What other units say about one, by any of its names. */
   const restore = ({ name, names }: Unit): void => {
@@ -378,6 +413,29 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       const { unit } = node;
       drop(node);
       restore(unit);
+    },
+    referrers: (name) => linked(name, false),
+    references: (name) => linked(name, true),
+    forget(names) {
+      const gone = new Set<Node>();
+      for (const name of names) {
+        const node = nodes.get(name);
+        if (node?.unit !== undefined) gone.add(node);
+      }
+      if (gone.size === 0) return;
+      detach(gone);
+      const left = new Set<Unit>();
+      for (const node of gone) {
+        const unit = node.unit as Unit;
+        left.add(unit);
+        units.delete(node.name);
+        for (const known of [node.name, ...unit.names, ...(strays.get(node) ?? [])])
+          if (nodes.get(known) === node) nodes.delete(known);
+        strays.delete(node);
+        node.unit = undefined;
+      }
+      // In order still: sorting all of them for each that goes would cost more than its whole life.
+      all = all?.filter((unit) => !left.has(unit));
     },
   };
 }

@@ -62,6 +62,8 @@ export interface UnitLoader {
   catalog(): Catalog;
   /** A unit from text instead of files: transient units, `verify` of a file elsewhere. Drop-ins of the path count. */
   loadText(name: string, text: string, file: string): Unit;
+  /** Forget units by these names: the next load of each looks at its files anew, those of its template too. */
+  forget(names: Iterable<string>): void;
   /** Forget everything read; the next load scans again (daemon-reload), and keeps what has not changed. */
   refresh(): void;
   /** The clock was set: what was kept cannot be compared with files any more. Units that are loaded stay. */
@@ -104,6 +106,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   let zones: Zones | undefined;
   const cache = options.clock === undefined ? undefined : new UnitCache(files, options.clock);
   let restored = false;
+  /** Names whose files are to be looked at anew. */
+  const stale = new Set<string>();
   /** The rules of {@link impliedEdges} are few, but for those that name the unit's slice. */
   const ruleOrigins = new Map<string, Origin>();
   let lastSliceRule = { rule: '' };
@@ -162,6 +166,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
         about('error', '', name, why, 'use a name such as foo.service or foo@bar.service'),
       ]);
     }
+    if (stale.size > 0) lookAgain(name, parsed);
     const found = theCatalog().find(name);
     const main = units.get(found.name);
     const unit = main ?? remembered(found);
@@ -169,6 +174,20 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     units.set(name, unit);
     return unit;
   };
+
+  /** Nobody has said that these files have changed; who loads them for the first time sees them as they are. */
+  function lookAgain(name: string, { kind, prefix, type }: UnitName): void {
+    for (const each of kind === 'instance' ? [name, `${prefix}@.${type}`] : [name]) {
+      if (!stale.delete(each)) continue;
+      const catalog = theCatalog();
+      const former = [catalog.entries.get(each)?.path ?? '', ...catalog.dropIns([each])];
+      catalog.again(each);
+      for (const path of [...former, catalog.entries.get(each)?.path ?? '', ...catalog.dropIns([each])]) {
+        texts.delete(path);
+        cache?.lookAgain(path);
+      }
+    }
+  }
 
   /** From before, or made now. */
   function remembered(found: Found): Unit {
@@ -395,7 +414,25 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     keep() {
       if (options.cacheFile !== undefined) cache?.save(options.cacheFile, newDraft);
     },
+    forget(names) {
+      const scanned = catalog !== undefined; // otherwise the scan that comes sees everything as it is
+      for (const name of names) {
+        if (!scanned) {
+          units.delete(name);
+          continue;
+        }
+        for (const each of units.get(name)?.names ?? []) {
+          units.delete(each);
+          stale.add(each);
+        }
+        units.delete(name);
+        stale.add(name);
+        const parsed = parseName(name);
+        if (parsed?.kind === 'instance') stale.add(`${parsed.prefix}@.${parsed.type}`);
+      }
+    },
     refresh() {
+      stale.clear();
       catalog = undefined;
       capacity = undefined;
       zones = undefined;

@@ -631,32 +631,3 @@ describe('jobs of one unit that contradict each other', () => {
     expect(active(fake)).toEqual(['a.service']);
   });
 });
-
-describe('CollectMode=inactive-or-failed', () => {
-  const units = (mode: 'inactive' | 'inactive-or-failed') => ({
-    'a.service': { CollectMode: mode, OnFailure: 'alarm.service' },
-    'keeper.service': { Wants: 'a.service' },
-  });
-
-  test('a failure that nobody holds on to is forgotten, after it has had its effects', () => {
-    const fake = new Fake(graphOf(units('inactive-or-failed')), { 'a.service': 'fails' });
-    fake.ask(request('start', 'a.service'));
-    expect(fake.result('start', 'a.service')).toBe('failed');
-    expect(fake.states['a.service']).toBe('inactive');
-    expect(active(fake)).toEqual(['alarm.service']);
-  });
-
-  test('it is kept while a unit that is up refers to it', () => {
-    const fake = new Fake(graphOf(units('inactive-or-failed')), { 'a.service': 'fails' });
-    fake.ask(request('start', 'keeper.service'));
-    expect(fake.states['a.service']).toBe('failed');
-    fake.ask(request('stop', 'keeper.service'));
-    expect(fake.states['a.service']).toBe('inactive');
-  });
-
-  test('by default a failure is kept', () => {
-    const fake = new Fake(graphOf(units('inactive')), { 'a.service': 'fails' });
-    fake.ask(request('start', 'a.service'));
-    expect(fake.states['a.service']).toBe('failed');
-  });
-});
