@@ -207,7 +207,13 @@ export function createCore(host: Host, options: CoreOptions): Core {
     port: host.api,
     log: host.log,
     coreUid: host.files.stat('/proc/self')?.uid ?? 0,
-    unwatched: (names) => actors.input({ events: [{ to: 'units', event: { type: 'consider', names } }] }),
+    unwatched(asked) {
+      const names = asked.filter((name) => {
+        const snapshot = snapshotOf(registry.graph.canonical(name));
+        return snapshot !== undefined && ['inactive', 'failed'].includes(activeState(snapshot));
+      });
+      if (names.length > 0) actors.input({ events: [{ to: 'units', event: { type: 'consider', names } }] });
+    },
   });
   const tell = teller({
     host,
@@ -282,7 +288,13 @@ export function createCore(host: Host, options: CoreOptions): Core {
         },
       }),
     ),
-    units: unitsKind(createCollecting({ registry, actors: theActors, isWatched: (unit) => sessions.watches(unit) })),
+    units: unitsKind(
+      createCollecting({
+        registry,
+        actors: theActors,
+        isWatched: (unit) => (registry.unit(unit)?.names ?? [unit]).some((name) => sessions.watches(name)),
+      }),
+    ),
     jobs: jobsKind(jobsWorld, jobsTools),
     job: jobKind(jobsTools),
     [UPGRADE]: upgradeKind(host, theActors),

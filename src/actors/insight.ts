@@ -82,7 +82,11 @@ export function createInsight(parts: InsightParts): Insight {
     job: (id) => jobs.get(id),
     jobOf: (unit) => jobs.of(unit)?.id,
     last: (unit) => lastWords(state(), unit),
-    edges: (unit, kind) => registry.graph.edges(unit, kind),
+    // Of a unit that is not in memory its own edges are known, from its files as they are.
+    edges: (unit, kind) =>
+      registry.unit(unit) === undefined
+        ? registry.find(unit).edges.filter((edge) => edge.kind === kind)
+        : registry.graph.edges(unit, kind),
     known: (unit) => registry.unit(unit) !== undefined,
     active: (unit) => snapshotOf(unit)?.context.active ?? 'inactive',
     deadlines: (job) => parts.actors().deadlines(`job:${job}`),
@@ -188,6 +192,8 @@ function whatOf(record: HistoryRecord): string {
     }
     case 'chaos':
       return `chaos ${record.run}: ${record.what}`;
+    case 'unloaded':
+      return `unloaded: ${record.what}`;
     default:
       return record.what;
   }

@@ -298,7 +298,7 @@ export class Why {
   #whyUnloaded(unit: string, { up, down }: LastWords, gone: NonNullable<LastWords['unloaded']>): Cause[] {
     const stopped = down !== undefined && (up === undefined || down.atMs >= up.atMs);
     const order = stopped ? down : up;
-    const verb = stopped ? 'it was stopped by' : 'it came to its end after it had been started by';
+    const verb = stopped ? 'it was stopped by' : 'it was last asked to start by';
     const since = order === undefined ? undefined : this.#stamp(order.atMs);
     const told =
       order === undefined

@@ -34,7 +34,7 @@ export interface Sessions {
   answered(session: number, ticket: number, answer: ChangeAnswer): void;
   /** Tell subscribers. */
   publish(event: ManagerEvent): void;
-  /** Does somebody subscribe to news of this very unit? */
+  /** Is there a client that subscribes to news of this very unit? */
   watches(unit: string): boolean;
   /** How many there are. */
   readonly open: number;
@@ -46,7 +46,7 @@ export interface SessionsOptions {
   readonly log: LogPort;
   /** The uid that core runs as. */
   readonly coreUid: number;
-  /** Somebody is gone who had subscribed to news of these units. */
+  /** A client is gone for which these units were to be kept; see {@link Sessions.watches}. */
   unwatched?(names: readonly string[]): void;
 }
 
@@ -55,9 +55,9 @@ export function createSessions({ manager, port, log, coreUid, unwatched }: Sessi
   const sessions = new Map<number, Session>();
 
   const drop = (id: number): void => {
-    const names = sessions.get(id)?.subscription?.names;
+    const names = [...(sessions.get(id)?.subscription?.names ?? [])];
     if (sessions.delete(id)) manager.forget(id);
-    if (names !== undefined && names.size > 0) unwatched?.([...names]);
+    if (names.length > 0) unwatched?.(names);
   };
 
   const carryOut = (id: number, session: Session, outputs: readonly Output[]): void => {

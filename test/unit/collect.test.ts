@@ -138,7 +138,7 @@ test('a oneshot that nobody refers to is unloaded when it is over, and every tra
     'nothing in memory referred to it (CollectMode=inactive)',
   );
   const why = read('Insight.Why', { name: 'once.service' });
-  expect(why).toContain('it came to its end after it had been started by job');
+  expect(why).toContain('it was last asked to start by job');
   expect(why).toContain('it is not in memory: it was down, had no job');
 });
 

@@ -309,7 +309,6 @@ export const unitDirectives: readonly Directive[] = [
   ),
   unit.set('RebootArgument', 'RebootArgument', rebootArgument, { form: 'STRING' }),
   unit.set('CollectMode', 'CollectMode', oneOf('a collect mode', ['inactive', 'inactive-or-failed']), {
-    status: 'unsupported',
     form: 'inactive|inactive-or-failed',
   }),
   ...CONDITIONS.flatMap((kind) => [conditionRow(kind, false), conditionRow(kind, true)]),
