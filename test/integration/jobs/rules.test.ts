@@ -70,7 +70,7 @@ const units: Record<string, string> = {
   'pulls.service': daemon('Requires=refuses.service'),
   // Start limits.
   'thrice.service': oneshot('/bin/true', 'StartLimitBurst=3', 'StartLimitIntervalSec=1h'),
-  'briefly.service': oneshot('/bin/true', 'StartLimitBurst=2', 'StartLimitIntervalSec=1s'),
+  'briefly.service': oneshot('/bin/true', 'StartLimitBurst=2', 'StartLimitIntervalSec=3s'),
   'freely.service': oneshot('/bin/true', 'StartLimitBurst=0', 'StartLimitIntervalSec=1h'),
   // Time-outs of jobs, and of the phases of a service.
   'job-waits.service': oneshot(until('job-go'), 'JobTimeoutSec=300ms', 'OnFailure=job-alarm.service'),
