@@ -19,10 +19,11 @@ import { CHAOS } from './actors/chaos-logic.ts';
 import { Checks } from './actors/checks.ts';
 import { createCollecting } from './actors/collecting.ts';
 import { eventsKind } from './actors/events.ts';
-import { emptied, inputOf } from './actors/inputs.ts';
+import { emptied, inputOf, notSpawned } from './actors/inputs.ts';
 import { createInsight } from './actors/insight.ts';
 import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
+import { LostSpawns } from './actors/lost-spawns.ts';
 import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { migrations } from './actors/migrations.ts';
@@ -35,7 +36,7 @@ import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { UNITS, unitsKind } from './actors/small.ts';
 import { createSnapshots } from './actors/snapshots.ts';
-import { Spawns } from './actors/spawns.ts';
+import { type Asked, Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
 import { logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
@@ -310,6 +311,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host.sockets.offerLogs(theirs.map((unit) => [logPipe(unit.name), () => logMessage(tools, unit)]));
   }
 
+  /** Of a core that came back: what nobody will answer. */
+  let lostSpawns: LostSpawns | undefined;
+
   /** What a unit's machine was told last of its processes. */
   const populated = (unit: string) => (snapshotOf(unit)?.context as { populated?: boolean } | undefined)?.populated;
 
@@ -324,6 +328,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     }
     const input = inputOf(tools, event, () => registry.units());
     if (input !== undefined) actors.input(input);
+    if (event.type === 'record') lostSpawns?.heard(event.record);
   }
 
   actors = new ActorHost({
@@ -353,7 +358,12 @@ export function createCore(host: Host, options: CoreOptions): Core {
         registry.load(loaded);
         unitsRead(host.clock.realMs());
       }
+      if (actors.recovered.mode === 'restored') {
+        const failed = (asked: Asked) => notSpawned(asked, 0, 'init knows nothing of it, and core has died meanwhile');
+        lostSpawns = new LostSpawns(host, actors, registry.units(), failed);
+      }
       const { mode, why } = actors.start();
+      lostSpawns?.started(tools.spawns);
       const [death] = host.hello.deaths;
       if (host.hello.cores > 0 && death !== undefined) {
         const how = death.hung ? 'hung' : JSON.stringify(death.ended);

@@ -13,6 +13,7 @@ import { parseTag, storedFd, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
 import { isNear } from './pid-files.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
+import type { Asked } from './spawns.ts';
 import { groupOf, invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
 
 /** A hint without an identity of its own: it has no key, since a counter would begin again with the next core. */
@@ -110,6 +111,12 @@ function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
     default:
       return [toUnit(whose.unit, { ...fields, ...run })];
   }
+}
+
+/** For the unit: init has not even tried to start its process. */
+export function notSpawned({ unit, ...run }: Asked, errno: number, why: string): Post {
+  const nothing = { serial: null, step: 0, errno, detail: why, exitCode: 1, stepName: 'SPAWN' };
+  return toUnit(unit, { type: 'spawn-failed', ...run, ...nothing, why: failure('start a process', errno, why) });
 }
 
 /** The identity of a datagram (DESIGN section 6). */
@@ -228,13 +235,7 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
       host.log.log('error', { id, errno }, `init refused: ${why}`);
       const asked = id === null ? undefined : tools.spawns.answered(id);
       if (asked === undefined) return undefined;
-      const { unit, ...run } = asked;
-      const nothing = { serial: null, step: 0, errno, detail: why, exitCode: 1, stepName: 'SPAWN' };
-      return {
-        events: [
-          toUnit(unit, { type: 'spawn-failed', ...run, ...nothing, why: failure('start a process', errno, why) }),
-        ],
-      };
+      return { events: [notSpawned(asked, errno, why)] };
     }
     case 'datagram': {
       const { datagram } = event;

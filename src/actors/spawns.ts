@@ -28,6 +28,13 @@ export class Spawns {
     return what;
   }
 
+  /** Has this been asked for by this core, and not been answered? */
+  waits({ unit, role, run }: Asked): boolean {
+    for (const asked of this.#asked.values())
+      if (asked.unit === unit && asked.role === role && asked.run === run) return true;
+    return false;
+  }
+
   /** `why` undefined: the unit has its control group, log pipe and notify socket. */
   prepared(unit: string, why: HostError | undefined): void {
     if (why === undefined) this.#unready.delete(unit);

@@ -98,6 +98,8 @@ export interface Hello {
   readonly canSetUid: boolean;
   readonly children: readonly HelloChild[];
   readonly fds: readonly string[];
+  /** How many unacknowledged records follow at once. */
+  readonly records: number;
 }
 
 /** A datagram on a notify socket, peeked, not yet taken. `atNs`: the kernel's CLOCK_REALTIME stamp as a decimal string. */

@@ -28,7 +28,7 @@ export function createCheckHost(directory: string, runDirectory: string, say: Ho
   const loop = new Loop();
   const hello: Host['hello'] = {
     ...{ role: 'container', pid: 1, epoch: 0, cgroupRoot: '', cores: 0, safeMode: false, stopping: null },
-    ...{ deaths: [], canSetUid: false, children: [], fds: [] },
+    ...{ deaths: [], canSetUid: false, children: [], fds: [], records: 0 },
   };
   const facts = machineFacts(hello, runDirectory);
   const { bootId } = facts;

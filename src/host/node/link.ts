@@ -21,7 +21,7 @@ const FETCH_BYTES_MAX = 32 * 1024;
 export type ToInit = string | { readonly [verb: string]: unknown };
 
 interface FromInit {
-  hello?: Omit<Hello, 'children' | 'fds'>;
+  hello?: Omit<Hello, 'children' | 'fds' | 'records'>;
   'hello-child'?: HelloChild;
   'hello-fds'?: { names: string[] };
   'hello-end'?: { orphansDropped: number; records: number };
@@ -83,7 +83,7 @@ export class Link {
           if (head === undefined) throw new HostError('EPROTO', 'the link: the hello has no beginning');
           this.#stash = batch.slice(at + 1);
           this.#loop.add(this.#fd, EPOLL.in, (events) => this.#ready(events));
-          return { ...head, children, fds };
+          return { ...head, children, fds, records: said['hello-end'].records };
         } else throw new HostError('EPROTO', `the link: ${frame.json.slice(0, 80)} within the hello`);
       }
       const leftMs = endMs - addon.clockMs('monotonic');

@@ -131,6 +131,7 @@ export class VirtualInit {
       deaths: [...deaths],
       children,
       fds: this.#sockets.names(),
+      records: this.#records.length,
     };
   }
 

@@ -2,7 +2,7 @@
  * A mixed life for a core that is made to die in it: what runs, what is done to it, and what is to be the same with and without
  * the death. One system serves many lives: each begins and ends with everything stopped.
  */
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -129,7 +129,8 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
   const count = (line: string) => trace().filter((one) => one === line).length;
   writeFileSync(file('trace'), '');
   rmSync(file('crash-at.deaths'), { force: true });
-  const said = coreLog(system).length;
+  // Core only ever appends; a log that is full would be another one half way.
+  truncateSync(file('sysmaster/core.log'));
 
   const open: Client[] = [];
   /** A client of its own for each, since each waits. */
@@ -187,25 +188,23 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
     const down = await look();
     rmSync(file('crash-at'), { force: true });
     await until('only core and the log keeper are left', () => processes(system.pid) <= 2);
-    const errors = coreLog(system)
-      .slice(said)
+    const lines = coreLog(system)
       .split('\n')
       .filter((line) => line.includes('"level":"error"'))
       .map((line) => {
         const { unit: of = '', actor = of, msg, why = '' } = JSON.parse(line) as Record<string, string>;
         return `${actor}: ${msg} ${why}`.trim();
       });
+    // The one before may have said it as well, and died before its record of that was written.
+    const errors = [...new Set(lines)];
     const answers = { started, bad, answer, findings: reloaded.findings, talked, signalled, killed, stopped };
     const told = { trace: trace().sort(), up, down, answers, left: processes(system.pid) - 2, errors };
     return { told, deaths: read('crash-at.deaths') };
   } catch (error) {
     const deaths = read('crash-at.deaths').join('; ');
-    throw new Error(
-      `core died ${deaths || 'nowhere'}: ${String(error)}\n${trace().join('\n')}\n${coreLog(system).slice(said)}`,
-      {
-        cause: error,
-      },
-    );
+    throw new Error(`core died ${deaths || 'nowhere'}: ${String(error)}\n${trace().join('\n')}\n${coreLog(system)}`, {
+      cause: error,
+    });
   } finally {
     for (const one of open) one.close();
   }

@@ -85,7 +85,7 @@ describe('the hello', () => {
     ]) {
       addon.sendAsInit(other, JSON.stringify(frame), []);
     }
-    expect(new Link(fd, new Loop(), nobody).hello(1000)).toEqual({ ...HELLO, children: [child], fds: [] });
+    expect(new Link(fd, new Loop(), nobody).hello(1000)).toEqual({ ...HELLO, children: [child], fds: [], records: 0 });
     addon.close(fd);
     addon.close(other);
   });
