@@ -19,6 +19,7 @@ import { CHAOS } from './actors/chaos-logic.ts';
 import { Checks } from './actors/checks.ts';
 import { createCollecting } from './actors/collecting.ts';
 import { eventsKind } from './actors/events.ts';
+import { FailedUnits } from './actors/failed.ts';
 import { emptied, inputOf, notSpawned } from './actors/inputs.ts';
 import { createInsight } from './actors/insight.ts';
 import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
@@ -178,6 +179,10 @@ export function createCore(host: Host, options: CoreOptions): Core {
     seq: () => actors.seq,
   });
   const jobs = jobsView(jobsWorld, { host, actors: theActors });
+  const failed = new FailedUnits(
+    () => registry.units().map(({ name }) => name),
+    (unit) => jobsWorld.states.active(unit) === 'failed',
+  );
   const machines: Record<string, AnyStateMachine> = {
     ...unitMachines,
     ...Object.fromEntries(plugins.map(({ name, machine }) => [pluginKind(name), machine])),
@@ -191,6 +196,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     jobs,
     checks,
     snapshots: () => snapshots,
+    failed,
     machines: { ...machines, job: jobMachine, manager: managerMachine },
     version: options.version,
     logDirectory: logDirectory(host),
@@ -220,6 +226,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     manager,
     jobs,
+    failed,
     committed: () => actors.seq,
     publish: (event) => sessions.publish(event),
   });

@@ -32,6 +32,7 @@ import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import { chaosRuns } from './chaos.ts';
 import type { Checks } from './checks.ts';
+import type { FailedUnits } from './failed.ts';
 import type { Registry } from './registry.ts';
 import { callerWords, requestTold } from './requests.ts';
 import type { Snapshots } from './snapshots.ts';
@@ -59,6 +60,7 @@ export interface ManagerParts {
   readonly insight: Manager['insight'];
   /** Made from what this manager tells of units and unit files, hence later than it. */
   readonly snapshots: () => Snapshots;
+  readonly failed: FailedUnits;
   /** The charts of the kinds that have one. */
   readonly machines: Readonly<Record<string, { readonly root: unknown }>>;
   readonly version: string;
@@ -125,7 +127,7 @@ export function createManager(parts: ManagerParts): Manager {
     if (state === undefined || state.value === 'listing' || state.value === 'generating') return 'initializing';
     if (state.value === 'stopping' || state.value === 'ending') return 'stopping';
     if (state.context.finishedMs === null) return 'starting';
-    if (registry.units().some(({ name }) => activeOf(name) === 'failed')) return 'degraded';
+    if (parts.failed.any()) return 'degraded';
     return ['rescue.target', 'emergency.target'].some((name) => activeOf(name) === 'active')
       ? 'maintenance'
       : 'running';

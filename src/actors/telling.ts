@@ -4,13 +4,14 @@ import type { Host } from '../host/ports.ts';
 import type { Stall } from '../jobs/explain.ts';
 import type { ActiveState, Cut, InstalledJob } from '../jobs/types.ts';
 import type { LoadState } from '../units/types.ts';
+import type { FailedUnits } from './failed.ts';
 import type { JobsView } from './manager.ts';
 import { stampOf } from './views.ts';
 
 /** Units that say by themselves that this is maintenance (systemctl(1), is-system-running). */
 const MAINTENANCE: ReadonlySet<string> = new Set(['rescue.target', 'emergency.target']);
 
-/** May the system's state be another one after this? Finding out looks at every unit. */
+/** May the system's state be another one after this? */
 const concernsSystem = ({ unit, was, active, reloaded, unloaded, system }: Told): boolean =>
   reloaded === true ||
   unloaded !== undefined ||
@@ -67,16 +68,19 @@ export interface TellerParts {
   readonly host: Host;
   readonly manager: Manager;
   readonly jobs: JobsView;
+  readonly failed: FailedUnits;
   /** Number of the last event that is committed. */
   committed(): number;
   publish(event: ManagerEvent): void;
 }
 
-export function teller({ host, manager, jobs, committed, publish }: TellerParts): (told: Told) => void {
+export function teller({ host, manager, jobs, failed, committed, publish }: TellerParts): (told: Told) => void {
   let lastState = '';
   let lastCommit = -1;
   return (told) => {
     const at = stampOf(host, host.clock.nowMs());
+    if (told.reloaded === true) failed.forget();
+    if (told.unit !== undefined) failed.changed(told.unit, told.active === 'failed');
     if (told.unit !== undefined) {
       const unit = manager.summary(told.unit);
       // The summary is of now; the change that is told may be older when several stand in one turn.

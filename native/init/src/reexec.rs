@@ -31,12 +31,19 @@ const FAULTS_MAX: u32 = 3;
 /// After so long without a fault the earlier ones are forgotten.
 const FORGET_US: u64 = 600_000_000;
 
-/// All of init, with the numbers of its descriptors.
+/// How much of init's time may go into the state that a fault falls back on: one part in so many.
+const SAVE_SHARE: u64 = 5;
+/// Less than this is no matter.
+const SAVE_CHEAP_US: u64 = 1_000;
+/// Core is never kept waiting for longer than this.
+const SAVE_APART_MAX_US: u64 = 50_000;
+
+/// All of init, with the numbers of its descriptors. It is read whole, and written from what is there (`S`: the state, `N`: a name).
 #[derive(Serialize, Deserialize)]
-struct Saved {
-    state: State,
+struct Saved<S = State, N = String> {
+    state: S,
     link: Option<(RawFd, Progress)>,
-    store: Vec<(String, RawFd)>,
+    store: Vec<(N, RawFd)>,
     statuses: Vec<(u64, RawFd)>,
     pidfds: Vec<((i32, u64), RawFd)>,
     helper: RawFd,
@@ -69,6 +76,18 @@ pub struct Net {
     next: usize,
     faults: u32,
     armed_us: u64,
+    /// Before this the state is not written again.
+    due_us: u64,
+}
+
+/// How long to wait after a write that took so long: nothing for a small state, and for one of ten thousand units, which is
+/// megabytes, so long that writing it takes a fixed share of the time.
+const fn apart_us(cost_us: u64) -> u64 {
+    if cost_us < SAVE_CHEAP_US {
+        return 0;
+    }
+    let apart_us = cost_us.saturating_mul(SAVE_SHARE - 1);
+    if apart_us < SAVE_APART_MAX_US { apart_us } else { SAVE_APART_MAX_US }
 }
 
 impl Net {
@@ -78,7 +97,7 @@ impl Net {
     /// Those of memfd_create(2) and sigaction(2).
     pub fn spread(faults: u32) -> io::Result<Self> {
         let memfd = || memfd_create("state", MemfdFlags::CLOEXEC).map(File::from);
-        let net = Self { slots: [memfd()?, memfd()?], next: 0, faults, armed_us: now_us() };
+        let net = Self { slots: [memfd()?, memfd()?], next: 0, faults, armed_us: now_us(), due_us: 0 };
         net.arm()?;
         Ok(net)
     }
@@ -96,6 +115,11 @@ impl Net {
 }
 
 impl Init {
+    /// When [`Self::refresh_net`] may be called again.
+    pub(crate) fn net_due_us(&self) -> u64 {
+        self.net.as_ref().map_or(0, |net| net.due_us)
+    }
+
     /// Bring the state a fault falls back on up to date.
     pub(crate) fn refresh_net(&mut self) {
         let Some(mut net) = self.net.take() else { return };
@@ -107,6 +131,7 @@ impl Init {
             }
         }
         let slot = net.next;
+        let began_us = now_us();
         if let (Some(file), Ok(bytes)) = (net.slots.get(slot), self.save())
             && file.write_all_at(&bytes, 0).is_ok()
             && file.set_len(u64::try_from(bytes.len()).unwrap_or(0)).is_ok()
@@ -115,6 +140,8 @@ impl Init {
             fatal::saved(slot, highest.max(file.as_raw_fd()));
             net.next = (slot + 1) % fatal::SLOTS;
         }
+        let over_us = now_us();
+        net.due_us = over_us.saturating_add(apart_us(over_us.saturating_sub(began_us)));
         self.net = Some(net);
     }
 
@@ -127,9 +154,9 @@ impl Init {
 
     fn save(&self) -> io::Result<Vec<u8>> {
         let saved = Saved {
-            state: self.state.clone(),
+            state: &self.state,
             link: self.link.as_ref().map(|link| (link.as_fd().as_raw_fd(), link.progress.clone())),
-            store: self.store.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())).collect(),
+            store: self.store.iter().map(|(name, fd)| (name.as_str(), fd.as_raw_fd())).collect(),
             statuses: self.statuses.iter().map(|(serial, fd)| (*serial, fd.as_raw_fd())).collect(),
             pidfds: self.pidfds.iter().map(|(key, fd)| (*key, fd.as_raw_fd())).collect(),
             helper: self.helper.image().as_raw_fd(),
@@ -276,4 +303,27 @@ fn environment() -> Vec<CString> {
 /// Words that came from a command line or a path hold no NUL; one that does becomes empty and then fails to execute.
 fn c_string(word: &str) -> CString {
     CString::new(word).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_state_is_written_whenever_it_has_changed() {
+        assert_eq!(apart_us(0), 0);
+        assert_eq!(apart_us(SAVE_CHEAP_US - 1), 0);
+    }
+
+    #[test]
+    fn writing_a_large_state_takes_a_fixed_share_of_the_time() {
+        for cost_us in [SAVE_CHEAP_US, 3_000, 10_000] {
+            assert_eq!(cost_us + apart_us(cost_us), SAVE_SHARE * cost_us);
+        }
+    }
+
+    #[test]
+    fn core_is_not_kept_waiting_however_long_it_takes() {
+        assert_eq!(apart_us(u64::MAX), SAVE_APART_MAX_US);
+    }
 }

@@ -75,6 +75,8 @@ pub struct Init {
     panics: u32,
     busy: u32,
     dirty: bool,
+    /// Core is told nothing until the state may be written again.
+    held: bool,
     let_go_at_us: Option<u64>,
 }
 
@@ -117,6 +119,7 @@ impl Init {
             panics: 0,
             busy: 0,
             dirty: true,
+            held: false,
             let_go_at_us: Some(now_us().saturating_add(LET_GO_US)),
         })
     }
@@ -169,7 +172,11 @@ impl Init {
             self.busy = 0;
             self.handle(Event::Tick, Vec::new());
         }
-        // What core is told must not be forgotten by a fault right after.
+        // What core is told must not be forgotten by a fault right after: so with a large state it is told a little later.
+        self.held = self.dirty && self.net_due_us() > now_us();
+        if self.held {
+            return more;
+        }
         if self.dirty {
             self.dirty = false;
             self.refresh_net();
@@ -187,7 +194,8 @@ impl Init {
         let mut events = Vec::<epoll::Event>::with_capacity(128);
         let mut letting_go = false;
         loop {
-            let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).min();
+            let held_until_us = self.held.then(|| self.net_due_us());
+            let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).chain(held_until_us).min();
             let timeout = if at_once { Some(0) } else { until_us.map(|at_us| at_us.saturating_sub(now_us())) };
             let timeout = timeout.map(|us| Timespec {
                 tv_sec: i64::try_from(us / 1_000_000).unwrap_or(i64::MAX),
@@ -223,7 +231,7 @@ impl Init {
         if link.progress.reply.is_none() {
             flags |= epoll::EventFlags::IN;
         }
-        if link.has_more(&self.state) {
+        if !self.held && link.has_more(&self.state) {
             flags |= epoll::EventFlags::OUT;
         }
         if link.progress.closed {
