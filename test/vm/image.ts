@@ -167,7 +167,7 @@ export function initramfs(to: string, options: ImageOptions = {}): void {
       verbatimSymlinks: true,
     });
     symlinkSync('usr/lib/sysmaster/init', join(root, 'init'));
-    const core = '/usr/lib/sysmaster/node --max-semi-space-size=1 --expose-gc /usr/lib/sysmaster/core.cjs';
+    const core = '/usr/lib/sysmaster/node --max-semi-space-size=16 --expose-gc /usr/lib/sysmaster/core.cjs';
     const texts: Record<string, string> = {
       '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
       '/etc/group': 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n',

@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
       copy: Object.fromEntries(
         ['core.cjs', 'core-bundle.cjs', 'addon.node'].map((name) => [join(lib, name), `/run/lib/${name}`]),
       ),
-      initConf: [`Core=${lib}/node --max-semi-space-size=1 --expose-gc /run/lib/core.cjs`],
+      initConf: [`Core=${lib}/node --max-semi-space-size=16 --expose-gc /run/lib/core.cjs`],
       coreEnvironment: { SYSMASTER_LIB: lib },
     });
   });
