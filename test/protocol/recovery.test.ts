@@ -49,6 +49,20 @@ suite('the hello', [
     'alone',
   ],
   [
+    'blames a core that died before it did anything for nothing that the one before it did',
+    async (world) => {
+      await world.core.init.mark(5, 2, 'an actor');
+      await world.kill();
+      await world.kill();
+      const { deaths } = world.core.hello;
+      expect(deaths.map(({ seq, phase, actor }) => [seq, phase, actor])).toEqual([
+        [0, 0, ''],
+        [5, 2, 'an actor'],
+      ]);
+    },
+    'alone',
+  ],
+  [
     'has the highest epoch that was ever seen, refused effects included',
     async (world) => {
       await world.core.process.kill({ epoch: 7, seq: 1, index: 0 }, { process: { child: 9_999 } }, 15);

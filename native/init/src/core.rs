@@ -55,11 +55,16 @@ impl Init {
         self.follow_child(serial, started)
     }
 
-    /// The black box of the core that has just ended, if it had stored one.
-    pub(crate) fn read_black_box(&self) -> Option<Vec<u8>> {
+    /// The black box of the core that has just ended, if it had stored one. It is emptied: the next core may die before it writes
+    /// anything, and is not to be taken for what the one before it did.
+    pub(crate) fn take_black_box(&self) -> Option<Vec<u8>> {
         let mut bytes = vec![0; BLACK_BOX_BYTES];
-        let count = rustix::io::pread(self.store.get(BLACK_BOX)?, &mut bytes, 0).ok()?;
+        let slot = self.store.get(BLACK_BOX)?;
+        let count = rustix::io::pread(slot, &mut bytes, 0).ok()?;
         bytes.truncate(count);
+        if let Err(error) = rustix::io::pwrite(slot, &[0; BLACK_BOX_BYTES], 0) {
+            say(3, &format!("black box: cannot be emptied: {error}"));
+        }
         Some(bytes)
     }
 

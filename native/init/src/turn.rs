@@ -319,7 +319,7 @@ impl Init {
             }
         }
         self.link = None;
-        let black_box = self.read_black_box();
+        let black_box = self.take_black_box();
         self.take_exit(zombie, Some(black_box));
     }
 
