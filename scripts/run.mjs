@@ -98,6 +98,14 @@ const tasks = {
     }),
   // Core crashed at every call of whole lives, on every processor; see test/simulation/main.ts for the parameters.
   'test:crash': () => become(node, ['test/simulation/main.ts', ...args]),
+  // Core and init die for real, among many services and under load. Arguments: how often, and among how many.
+  'test:deaths': () => {
+    const [deaths = '300', services = '200'] = args;
+    run('vitest', ['run', '--reporter=verbose', 'test/integration/faults/core-death.test.ts'], {
+      SYSMASTER_DEATHS: deaths,
+      SYSMASTER_SERVICES: services,
+    });
+  },
   fuzz() {
     // FUZZ_INPUTS and FUZZ_SEED are passed on: how many inputs for the unit-file language, and which.
     run(node, ['--expose-gc', 'test/fuzz/main.ts']);

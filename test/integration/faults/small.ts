@@ -2,7 +2,7 @@
  * A small system for the tests of faults: the few targets that everything hangs on, and whatever units a test adds.
  */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, lib, type Ran, type System, type SystemOptions, startSystem } from '../support/system.ts';
 
@@ -88,8 +88,14 @@ export async function bootSmall({ units, wants = [], ...options }: SmallOptions)
 export const property = (system: System, unit: string, name: string): string =>
   system.sctl('show', '-p', name, '--value', unit).stdout.trim();
 
-/** What core has written to its log, a line a record. */
-export const coreLog = (system: System): string => readFileSync(`${system.run}/sysmaster/core.log`, 'utf8');
+/** What core has written to its log, a line a record; of a long one the beginning is gone. */
+export function coreLog(system: System): string {
+  const file = `${system.run}/sysmaster/core.log`;
+  return [`${file}.1`, file]
+    .filter((path) => existsSync(path))
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('');
+}
 
 /** As `system.sctl`, without keeping the test from going on. */
 export function laterSctl(system: System, ...words: string[]): Promise<Ran> {

@@ -48,15 +48,16 @@ if ($mode eq 'sleep') {
     select(undef, undef, undef, 0.25);
     $socket->send('WATCHDOG=1') or die "WATCHDOG: $!";
   }
-} elsif ($mode eq 'answer') {
+} elsif ($mode eq 'answer' || $mode eq 'shift') {
   die "LISTEN_FDS=$ENV{LISTEN_FDS}" unless $ENV{LISTEN_FDS} eq '1';
   my $listener = IO::Socket::UNIX->new_from_fd(3, 'r+') or die "descriptor 3: $!";
-  while (my $client = $listener->accept) {
+  my $left = $mode eq 'shift' ? 3 : -1;
+  while ($left-- && (my $client = $listener->accept)) {
     syswrite($client, "$$\n");
     close($client);
   }
 } elsif ($mode eq 'crash') {
-  select(undef, undef, undef, 1);
+  select(undef, undef, undef, 0.5 + rand(2));
   exit 1;
 } elsif ($mode ne 'once') {
   die "$mode: not a mode";
