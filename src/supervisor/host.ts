@@ -43,6 +43,8 @@ const LATE_TURNS = 64;
 const ALONE_TURNS = 2048;
 /** … and not before this many, so that inputs that come a little later are still handled under it. */
 const ALONE_TURNS_LEAST = 16;
+/** How often all that waits is handled one by one: what was there, and what came of it. */
+const ALONE_PASSES = 2;
 
 /** An input on its way from its source. */
 interface Arrived {
@@ -77,6 +79,9 @@ export class ActorHost {
   #lateTurns = -1;
   #polled = false;
   #aloneTurns = 0;
+  /** How often the whole queue has been gone through one by one, and how much of it is left this time. */
+  #alonePasses = 0;
+  #aloneLeft = 0;
   #wakeMs: number | undefined;
   #lastBeatMs = Number.NEGATIVE_INFINITY;
   /** Deadlines before this time fell due while core was away. */
@@ -124,7 +129,13 @@ export class ActorHost {
     const { init, hello } = this.#host;
     this.#nowMs = this.#host.clock.nowMs();
     if (mode === 'restored') this.#awayUntilMs = this.#nowMs;
-    this.#tell({ level: 'info', what: `state-${mode}`, actor: undefined, why, seq: this.#ledger.seq });
+    this.#tell({
+      level: mode === 'fresh' && hello.cores > 0 ? 'warning' : 'info',
+      what: `state-${mode}`,
+      actor: undefined,
+      why,
+      seq: this.#ledger.seq,
+    });
     // Nothing may be done under a new epoch while an image of an old one could still be believed.
     if (mode === 'fresh') this.#writeImage();
     for (const post of this.#ledger.queued) this.#queue.push({ post, durable: true });
@@ -205,11 +216,26 @@ export class ActorHost {
     const { aloneUntil } = this.#suspects;
     if (aloneUntil === 0) return this.#options.turnEvents ?? TURN_EVENTS;
     this.#aloneTurns += 1;
-    const idle = this.#queue.length === 0 && this.#lateTurns < 0;
-    if ((idle && this.#aloneTurns > ALONE_TURNS_LEAST) || this.#aloneTurns > ALONE_TURNS)
+    if (this.#aloneTurns > ALONE_TURNS || this.#isPast(aloneUntil))
       this.#suspects = { ...this.#suspects, aloneUntil: 0 };
     // The first such turn only commits the inputs, so that the order of events stays what it is if the next one kills core.
     return this.#aloneTurns === 1 ? 0 : 1;
+  }
+
+  /**
+   * Whether the suspected event has had its turn. Its number says so only roughly, since inputs can come in another order: all
+   * that waits once the inputs of the dead core are there is handled alone, and all that comes of that. What comes in later is
+   * above suspicion: a system that is never idle would stay slow for long, and slower than its services speak.
+   */
+  #isPast(aloneUntil: number): boolean {
+    if (this.#aloneTurns <= ALONE_TURNS_LEAST || this.#lateTurns >= 0) return false;
+    const waiting = this.#queue.length;
+    if (waiting === 0) return true;
+    this.#aloneLeft -= 1;
+    if (this.#aloneLeft > 0) return false;
+    this.#alonePasses += 1;
+    this.#aloneLeft = waiting;
+    return this.#alonePasses > ALONE_PASSES && this.#ledger.seq > aloneUntil;
   }
 
   /** Queue the deadlines that are due, behind the inputs. Late ones wait until a poll has brought no more inputs. */

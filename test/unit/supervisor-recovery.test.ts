@@ -294,6 +294,54 @@ test('a deadly event is found even if inputs come in another order after each de
   expect(heard('a')?.toSorted()).toEqual(['signal 40', 'signal 41', 'signal 42', 'signal 44']);
 });
 
+test('suspicion ends although inputs never do', () => {
+  /** Events that each bring about the next two, as a busy system does. */
+  const EVENTS = 1500;
+  let made = 0;
+  let struck = false;
+  let turns = 0;
+  const { sim, core, heard, host } = bench(
+    root,
+    {
+      onEvent: (event) =>
+        event.type === 'record' &&
+        core().input({ key: `record:${event.record.number}`, events: [{ to: 'a', event: { type: 'busy' } }] }),
+    },
+    {},
+    () => {},
+    {
+      logic: {
+        ...puppetLogic,
+        step(snapshot, event) {
+          if (event.type !== 'busy') return puppetLogic.step(snapshot, event);
+          if (!struck) {
+            struck = true;
+            sim.crash({ killed: 9 });
+          }
+          if (made === 0) {
+            const { init } = host();
+            const beat = init.beat.bind(init);
+            init.beat = () => {
+              turns += 1;
+              beat();
+            };
+          }
+          for (let more = 0; more < 2 && made < EVENTS; more += 1) {
+            made += 1;
+            core().input({ key: `busy:${made}`, events: [{ to: 'a', event: { type: 'busy' } }] });
+          }
+          return puppetLogic.step(snapshot, event);
+        },
+      },
+    },
+  );
+  sim.init.signal(40);
+  sim.run(1_000);
+  expect(sim.deaths).toBe(1);
+  expect(heard('a')).toHaveLength(EVENTS + 1);
+  expect(turns).toBeLessThan(EVENTS / 2);
+});
+
 test('an effect that kills core is set aside after the second time, the others of its commit are carried out', () => {
   const { sim, send, core, done, whats } = bench(root, {}, {}, (_, params) => {
     if (params === 'poison') sim.crash({ dumped: 6 });
