@@ -18,8 +18,8 @@ const PATIENCE_AFTER_LOSS_MS = 30_000;
 /** And one that was told to end the system. */
 const PATIENCE_AFTER_FAREWELL_MS = 2000;
 const RETRY_EVERY_MS = 100;
-/** Connections that may be lost over one call. */
-const MAX_LOSSES = 10;
+/** Connections that may be lost over one call: more than init lets core die before it takes other measures. */
+const MAX_LOSSES = 100;
 
 export const DEFAULT_SOCKET = '/run/sysmaster/api.sock';
 

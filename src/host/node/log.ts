@@ -57,6 +57,8 @@ export class NodeLog implements LogPort {
     if (this.#write !== undefined) this.#write(level, fields, message, timeMs);
     else if (this.#early.length < EARLY_MAX) this.#early.push([level, fields, message, timeMs]);
     else this.#dropped += 1;
+    // A core that is busy for long, or dies soon, must not take along what a person has to know.
+    if (LEVELS[level] >= LEVELS.warning) this.flush();
   }
 
   /** Opened for each line, never waited for, and never made our terminal; what cannot be written at once is dropped. */
@@ -95,7 +97,7 @@ export class NodeLog implements LogPort {
     }
   }
 
-  /** Write what still waits, in the same form but without pino: for leaving before it is loaded. */
+  /** Write what still waits, in the same form but without pino: what must not be lost before it is loaded. */
   flush(): void {
     if (this.#write !== undefined) return;
     this.#begin(this.#plain);
