@@ -16,6 +16,8 @@ import { bootSmall, coreLog, laterSctl } from './small.ts';
 
 /** Calls of the last moments that a failure shows. */
 const SAID_MAX = 60;
+/** How long a client waits before it asks the same again, or connects again. */
+const ASK_AGAIN_MS = 20;
 /** How long a client may wait for its answer when the load has ended. */
 const LAST_ANSWER_SEC = 60;
 
@@ -155,6 +157,8 @@ export interface Load {
   tell(): string;
   /** How many calls and connections were answered. */
   answered(): number;
+  /** How many calls. */
+  answeredByCore(): number;
 }
 
 export async function startLoad(system: System, who: Crowd): Promise<Load> {
@@ -174,8 +178,10 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
   const said: string[] = [];
   let over = false;
   let answered = 0;
+  let byCore = 0;
   const keep = (words: readonly string[], ran: Ran): Ran => {
     answered += 1;
+    byCore += 1;
     said.push(
       `${new Date().toISOString()} ${words.join(' ')} -> ${ran.status} ${ran.stdout.trim()} ${ran.stderr.trim()}`,
     );
@@ -236,17 +242,18 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
     ...[...connections].map(([name, pids]) => async () => {
       pids.push(await connection(name));
       answered += 1;
-      await delay(20);
+      await delay(ASK_AGAIN_MS);
     }),
     ...who.victims.map((name) => async () => {
       const pid = await mainPid(name);
-      if (pid === undefined) return;
+      if (pid === undefined) return void (await delay(ASK_AGAIN_MS));
       expect(system.inside('kill', '-KILL', pid)).toMatchObject({ status: 0 });
       kills.set(name, kills.get(name)! + 1);
-      // Each answer takes a while of its own.
       const end = process.hrtime.bigint() + BigInt(LAST_ANSWER_SEC) * 1_000_000_000n;
-      while ([undefined, pid].includes(await mainPid(name)))
+      while ([undefined, pid].includes(await mainPid(name))) {
         if (process.hrtime.bigint() > end) throw new Error(`${name}: nobody has come after process ${pid}`);
+        await delay(ASK_AGAIN_MS);
+      }
     }),
   ];
   const running = clients.map(async (once) => {
@@ -324,5 +331,6 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
       return `${said.join('\n')}\nWhat there was is kept in ${kept}`;
     },
     answered: () => answered,
+    answeredByCore: () => byCore,
   };
 }
