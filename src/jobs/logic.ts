@@ -335,9 +335,13 @@ class Turn {
     return asker !== undefined && verb === 'restart' && units.length === 1 && units[0] === asker;
   }
 
-  /** Its supervisors count it, and may want others to go with it; undefined: one gave up, and stops it. */
+  /**
+   * Its supervisors count it, and may want others to go with it; undefined: one gave up, and stops it, or somebody has asked for
+   * that already: a restart of its own never takes the place of a stop (should that be canceled, the unit asks again).
+   */
   #restartItself(request: JobRequest): RequestAnswer | undefined {
     const [unit = ''] = request.units;
+    if (this.#work.jobOf(unit)?.type === 'stop') return undefined;
     const fates = this.#fates(unit, request.by);
     const over = fates.find(({ verdict }) => verdict === 'escalate');
     if (over !== undefined) {

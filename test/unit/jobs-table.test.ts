@@ -133,6 +133,26 @@ describe('the engine as an actor', () => {
     });
   });
 
+  test.each([
+    ['its own restart never takes the place of a stop that waits', { unit: 'a.service' }, 'stop'],
+    ['the restart that a client asks for does', undefined, 'restart'],
+  ])('%s', (_, client, expected) => {
+    const graph = graphOf({ 'a.service': { Before: 'b.service' }, 'b.service': {} });
+    const logic = createJobsLogic({
+      graph: () => graph,
+      states: statesOf({ 'a.service': 'active', 'b.service': 'active' }),
+    });
+    let state = logic.initial().snapshot;
+    const ask = (verb: 'stop' | 'restart', units: string, asker?: object) => {
+      state = logic.step(state, { type: 'request', request: request(verb, units), client: asker }).snapshot;
+    };
+    // a is stopped after b, so that its job waits.
+    ask('stop', 'a.service b.service');
+    ask('restart', 'a.service', client);
+    const jobs = Object.values(JSON.parse(JSON.stringify(logic.save(state))).jobs) as { unit: string; type: string }[];
+    expect(jobs.find(({ unit }) => unit === 'a.service')).toMatchObject({ type: expected });
+  });
+
   test('passes the reload of a service on to those that run and can', () => {
     const graph = graphOf({
       'a.service': { PropagatesReloadTo: 'b.service c.service d.service' },
