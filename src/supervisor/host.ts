@@ -41,8 +41,10 @@ const LATE_MS = 20;
 const LATE_TURNS = 64;
 /** Suspicion ends after this many turns in any case. */
 const ALONE_TURNS = 2048;
-/** … and not before this many, so that inputs that come a little later are still handled under it. */
-const ALONE_TURNS_LEAST = 16;
+/** … and not before the host has come round so often, so that inputs that come a little later are still handled under it. */
+const ALONE_ROUNDS_LEAST = 16;
+/** Turns of one round under suspicion. */
+const ALONE_A_ROUND = 64;
 /** How often all that waits is handled one by one: what was there, and what came of it. */
 const ALONE_PASSES = 2;
 
@@ -79,6 +81,7 @@ export class ActorHost {
   #lateTurns = -1;
   #polled = false;
   #aloneTurns = 0;
+  #aloneRounds = 0;
   /** How often the whole queue has been gone through one by one, and how much of it is left this time. */
   #alonePasses = 0;
   #aloneLeft = 0;
@@ -194,22 +197,31 @@ export class ActorHost {
     this.#inTurn = true;
     this.#nowMs = this.#host.clock.nowMs();
     this.#fireDue();
-    for (let left = this.#turnLimit(); left > 0; left -= 1) {
-      const entry = this.#queue.take();
-      if (entry === undefined) break;
-      if ('post' in entry) this.#deliver(entry.post);
-      else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
+    this.#aloneRounds += 1;
+    // Under suspicion an event has a turn of its own, and the host's round several of them: what else a round does costs more.
+    for (let left = ALONE_A_ROUND; left > 0; left -= 1) {
+      this.#takeEvents();
+      this.#commit();
+      this.#carryOut();
+      this.#consume();
+      this.#compact();
+      if (this.#suspects.aloneUntil === 0 || this.#queue.length === 0) break;
     }
-    this.#commit();
-    this.#carryOut();
-    this.#consume();
-    this.#compact();
     this.#host.init.mark(this.#ledger.seq, PHASE.idle, '');
     this.#host.init.beat();
     this.#lastBeatMs = this.#nowMs;
     this.#options.recorder?.settle(this.#nowMs);
     this.#inTurn = false;
     this.#rest();
+  }
+
+  #takeEvents(): void {
+    for (let left = this.#turnLimit(); left > 0; left -= 1) {
+      const entry = this.#queue.take();
+      if (entry === undefined) break;
+      if ('post' in entry) this.#deliver(entry.post);
+      else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
+    }
   }
 
   #turnLimit(): number {
@@ -228,7 +240,7 @@ export class ActorHost {
    * above suspicion: a system that is never idle would stay slow for long, and slower than its services speak.
    */
   #isPast(aloneUntil: number): boolean {
-    if (this.#aloneTurns <= ALONE_TURNS_LEAST || this.#lateTurns >= 0) return false;
+    if (this.#aloneRounds <= ALONE_ROUNDS_LEAST || this.#lateTurns >= 0) return false;
     const waiting = this.#queue.length;
     if (waiting === 0) return true;
     this.#aloneLeft -= 1;

@@ -108,7 +108,7 @@ export function laterSctl(system: System, ...words: string[]): Promise<Ran> {
     execFile(
       join(lib, 'node'),
       [join(lib, 'sctl.mjs'), ...words],
-      { env, timeout: 60_000 },
+      { env, timeout: 300_000 },
       (error, stdout, stderr) => {
         const status = error === null ? 0 : typeof error.code === 'number' ? error.code : 128;
         resolve({ status, stdout, stderr: `${stderr}${status === 128 ? error?.message : ''}` });
