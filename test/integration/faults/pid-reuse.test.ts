@@ -15,7 +15,7 @@ import { bootSmall } from './small.ts';
 
 const missing = systemsMissing();
 /** How often a number of a service is to be a stranger's at once, and the other way round. */
-const REUSES = Number(process.env['SYSMASTER_REUSES'] ?? 200);
+const REUSES = Number(process.env['SYSMASTER_REUSES'] ?? 30);
 const EACH_MS = 500;
 const SIGNALS = ['USR1', 'TERM', 'KILL', 'HUP'];
 
