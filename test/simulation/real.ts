@@ -4,7 +4,7 @@
 import type { Host } from '../../src/host/ports.ts';
 import type { Sim, SimState } from '../../src/host/sim/index.ts';
 import type { ServiceContext } from '../../src/machines/service-context.ts';
-import type { ActorHost } from '../../src/supervisor/index.ts';
+import type { ActorHost, Input } from '../../src/supervisor/index.ts';
 import type { Scenario } from './crash.ts';
 import type { Life, Outside } from './lives/life.ts';
 import { type Answered, bootCore, Clients, jobsNow, type Shown, shownUnits, simOptions } from './machine.ts';
@@ -59,6 +59,8 @@ export interface RealEnd {
 
 export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Scenario<ActorHost, RealEnd> {
   const clients = new WeakMap<Sim, Clients>();
+  /** Poison that is on offer, and core to take it: an input is offered until it is committed. */
+  const poison = new WeakMap<Sim, { core: ActorHost | undefined; readonly inputs: Input[] }>();
   const { turnEvents, compactBytes, restartMs, state } = variant;
   const actors = {
     ...(turnEvents === undefined ? {} : { turnEvents }),
@@ -74,11 +76,25 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
     core(host: Host, sim) {
       const core = bootCore(host, actors);
       clients.get(sim)?.reconnect();
+      const offered = poison.get(sim);
+      if (offered !== undefined) {
+        offered.core = core;
+        sim.at(0, () => offered.inputs.forEach((input) => void core.input(input)));
+      }
       return core;
     },
     script(sim) {
       clients.set(sim, new Clients(sim, life.wishes));
-      for (const one of life.outside ?? []) sim.at(one.atMs, () => happen(sim, one));
+      const offered = { core: undefined as ActorHost | undefined, inputs: [] as Input[] };
+      poison.set(sim, offered);
+      for (const one of life.outside ?? []) {
+        sim.at(one.atMs, () => {
+          if (!('poison' in one)) return happen(sim, one);
+          const more = Array.from({ length: one.times }, (_, n) => poisonOf(one.poison, n));
+          offered.inputs.push(...more);
+          for (const input of more) if (sim.coreAlive) offered.core?.input(input);
+        });
+      }
     },
     forMs: life.forMs,
     ...(life.leaves === undefined ? {} : { leaves: life.leaves }),
@@ -87,7 +103,12 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
   };
 }
 
-function happen(sim: Sim, outside: Outside): void {
+const poisonOf = (name: string, n: number): Input => ({
+  key: `poison ${name} ${n}`,
+  events: [{ to: `unit:${name}`, event: { type: 'exited', process: null } }],
+});
+
+function happen(sim: Sim, outside: Exclude<Outside, { readonly poison: string }>): void {
   if ('connect' in outside) sim.connect(outside.connect);
   else if ('write' in outside) sim.files.writeText(outside.write, outside.text, 0o644);
   else if ('remove' in outside) sim.files.remove(outside.remove);
@@ -141,11 +162,11 @@ function endOf(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd
       return count === 0 ? [] : [`${name} ${count}`];
     }),
     history: historyOf(core),
-    files: sim.files.contents(),
+    files: withoutTimes(sim.files.contents()),
     groups: sim.processes.groups(),
     plans: plansOf(core),
     environment: manager?.context.environment,
-    ending: [manager?.value, manager?.context.ending, sim.init.end],
+    ending: [manager?.value, manager?.context.ending, { ...sim.init.end, deadlineMs: undefined }],
     tree: treeOf(core),
     complaints: [
       ...new Set(
@@ -156,6 +177,12 @@ function endOf(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd
     ].toSorted(),
   };
 }
+
+/** Times in files are those of the run. */
+const withoutTimes = (files: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(files).map(([path, text]) => [path, text.replaceAll(/"(\w+[UM]s)": ?\d+/g, '"$1":0')]),
+  );
 
 /** What core says because it was away. */
 const OF_CRASHES: ReadonlySet<string> = new Set(['checkpoint-note', 'checkpoint-refused']);

@@ -1,5 +1,17 @@
 /** Every life that there is, by name; each name is that of one. */
+import { jobLives } from './jobs.ts';
 import type { Life } from './life.ts';
+import { managerLives } from './manager.ts';
+import { planLives } from './plans.ts';
+import { serviceLives } from './services.ts';
+import { socketLives } from './sockets.ts';
 import { unitLives } from './units.ts';
 
-export const lives: readonly Life[] = [...unitLives];
+export const lives: readonly Life[] = [
+  ...unitLives,
+  ...serviceLives,
+  ...socketLives,
+  ...jobLives,
+  ...planLives,
+  ...managerLives,
+];

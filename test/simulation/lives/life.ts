@@ -5,6 +5,8 @@
 import type { Programs, Sim } from '../../../src/host/sim/index.ts';
 import type { Call, MachineOptions, Wish } from '../machine.ts';
 
+export { UNITS } from '../machine.ts';
+
 export interface Life extends Pick<MachineOptions, 'files' | 'helper' | 'hello' | 'facts' | 'noRoom' | 'restartMs'> {
   readonly name: string;
   readonly units: Readonly<Record<string, string>>;
@@ -20,7 +22,7 @@ export interface Life extends Pick<MachineOptions, 'files' | 'helper' | 'hello' 
   readonly also?: (sim: Sim, answers: readonly unknown[]) => readonly string[];
   /** Core leaves so often of its own will. */
   readonly leaves?: number;
-  /** Jobs that are left at the end. */
+  /** Jobs that are left at the end; -1: the system has ended, whatever it had. */
   readonly jobsLeft?: number;
 }
 
@@ -30,7 +32,9 @@ export type Outside =
   | { readonly atMs: number; readonly write: string; readonly text: string }
   | { readonly atMs: number; readonly remove: string }
   /** A signal to init, which passes it on. */
-  | { readonly atMs: number; readonly init: number };
+  | { readonly atMs: number; readonly init: number }
+  /** So many events of a shape that no machine knows, for one unit: whatever looks into them throws. */
+  | { readonly atMs: number; readonly poison: string; readonly times: number };
 
 export const unit = (lines: string) => `[Unit]\nDefaultDependencies=no\n${lines}`;
 export const service = (lines: string, unitLines = '') => unit(`${unitLines}\n[Service]\n${lines}\n`);
