@@ -1,6 +1,6 @@
 /** Faults that crashing core everywhere has brought to light: one case each, small enough to read. */
 import { expect, test } from 'vitest';
-import { crashEverywhere } from './crash.ts';
+import { crashEverywhere, playCalm } from './crash.ts';
 import { type Life, programs, service } from './lives/life.ts';
 import { scenarioOf, type Variant } from './real.ts';
 
@@ -22,4 +22,18 @@ test('a unit whose actor was about to be made when core died is known to the job
     { atMs: 20, verb: 'start', units: ['a.service'] },
   ]);
   expect(crashEverywhere(scenarioOf(one, single)).lawful).toBe(0);
+});
+
+test('descriptors are stored under the names that their event finds, also where core handles events one by one', () => {
+  const hoards = { '/bin/hoards': { run: [{ after: 10, notify: 'READY=1\nFDSTORE=1', notifyFds: 2 }] } };
+  const one = life(
+    { 'a.service': service('Type=notify\nExecStart=/bin/hoards\nFileDescriptorStoreMax=4') },
+    [{ atMs: 20, verb: 'start', units: ['a.service'] }],
+    { programs: hoards },
+  );
+  for (const variant of [{ name: 'plain' }, single]) {
+    const calm = playCalm(scenarioOf(one, variant));
+    expect(calm.end.store.filter((name) => name.startsWith('fdstore:'))).toHaveLength(2);
+    expect(crashEverywhere(scenarioOf(one, variant)).lawful).toBe(0);
+  }
 });

@@ -135,6 +135,14 @@ function evenSo(sim: Sim, calm: RealEnd): readonly string[] {
 }
 
 function endOf(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd {
+  const end = wholeEnd(life, sim, core, clients);
+  // Init has ended the system: no core comes back to tell of it, and what the last one did not write nobody misses.
+  if (sim.init.end?.now !== true) return end;
+  const { started, running, answers, files, complaints, ending } = end;
+  return { started, running, answers, files, complaints, ending: (ending as unknown[])[2] } as unknown as RealEnd;
+}
+
+function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd {
   const manager = core.read<{ value: unknown; context: { environment: unknown; ending: unknown } }>('manager');
   return {
     units: shownUnits(core),
@@ -172,7 +180,10 @@ function endOf(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd
       ...new Set(
         sim.log
           .filter(({ level, message }) => (level === 'error' || level === 'warning') && !OF_CRASHES.has(message))
-          .map(({ message, fields }) => `${message} ${JSON.stringify({ ...fields, seq: undefined, id: undefined })}`),
+          .map(
+            ({ message, fields }) =>
+              `${message} ${JSON.stringify({ ...fields, seq: undefined, id: undefined, detail: undefined })}`,
+          ),
       ),
     ].toSorted(),
   };

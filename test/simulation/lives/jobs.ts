@@ -112,7 +112,7 @@ export const jobLives: readonly Life[] = [
     wishes: [{ atMs: 20, verb: 'start', units: ['b.service', 'c.service'] }],
     forMs: 6_000,
     end: {},
-    jobsLeft: 2,
+    ends: true,
   },
   {
     name: 'orderings in a ring, cut, and a restart through it',

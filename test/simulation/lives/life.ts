@@ -22,8 +22,8 @@ export interface Life extends Pick<MachineOptions, 'files' | 'helper' | 'hello' 
   readonly also?: (sim: Sim, answers: readonly unknown[]) => readonly string[];
   /** Core leaves so often of its own will. */
   readonly leaves?: number;
-  /** Jobs that are left at the end; -1: the system has ended, whatever it had. */
-  readonly jobsLeft?: number;
+  /** The system comes to its end. */
+  readonly ends?: true;
 }
 
 export type Outside =

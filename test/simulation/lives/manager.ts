@@ -213,11 +213,11 @@ export const managerLives: readonly Life[] = [
     wishes: [
       { atMs: 20, verb: 'start', units: ['a.service', 'b.service'] },
       { atMs: 200, method: 'Manager.Shutdown', parameters: { verb: 'poweroff' } },
-      { atMs: 260, verb: 'start', units: ['b.service'] },
+      { atMs: 350, verb: 'start', units: ['b.service'] },
     ],
     forMs: 6_000,
     end: {},
-    jobsLeft: -1,
+    ends: true,
   },
   {
     name: 'the end comes by a unit, and by a signal to init',
@@ -231,6 +231,6 @@ export const managerLives: readonly Life[] = [
     outside: [{ atMs: 400, init: 15 }],
     forMs: 6_000,
     end: {},
-    jobsLeft: -1,
+    ends: true,
   },
 ];
