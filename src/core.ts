@@ -26,11 +26,12 @@ import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
 import { LOG_KEEPER, logDirectory, writeLogKeeper } from './actors/log-keeper.ts';
 import { LostSpawns } from './actors/lost-spawns.ts';
 import { createManager } from './actors/manager.ts';
-import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
+import { dropSnapshot, type ManagerTools, managerKind, undo } from './actors/manager-effects.ts';
 import { migrations } from './actors/migrations.ts';
 import { logPipe } from './actors/names.ts';
 import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
+import { promises } from './actors/promises.ts';
 import { createRecordings } from './actors/recording.ts';
 import { adoptions, comingUp, inMemory, relist } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
@@ -47,6 +48,7 @@ import type { ChaosSettings } from './api/chaos.ts';
 import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
 import { type Host, HostError, type HostEvent } from './host/ports.ts';
+import type { Confirmation } from './jobs/apply.ts';
 import type { JobsWorld } from './jobs/logic.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
@@ -60,6 +62,7 @@ import {
   type ActorHostOptions,
   type ActorKinds,
   type ChildSpec,
+  type EffectCall,
   type SupervisorSpec,
 } from './supervisor/index.ts';
 import { systemPaths } from './units/index.ts';
@@ -206,7 +209,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const snapshots = createSnapshots({
     host,
     registry,
-    summaries: () => manager.units(),
+    // Those too that are only looked at: a snapshot tells what there is.
+    summaries: () => registry.units().flatMap(({ name }) => manager.summary(name) ?? []),
     unitFiles: () => manager.unitFiles(),
   });
   const sessions = createSessions({
@@ -263,6 +267,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
     for (const { to, event } of socketPosts(tools, service, seen, jobs.of(service) !== undefined)) call.post(to, event);
   };
   const jobsTools = {
+    undo: (call: Pick<EffectCall, 'post'>, confirmation: Confirmation) => undo(managerTools, call, confirmation),
+    dropSnapshot: (name: string) => dropSnapshot(managerTools, name),
     tellSockets,
     host,
     world: registry,
@@ -350,7 +356,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       const recall = view.mode === 'fresh' ? recallOf(host) : undefined;
       return [
         comingUp(view),
-        ...adoptions(view, registry),
+        ...adoptions(view, registry, () => promises(host)),
         ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
       ];
     },

@@ -6,8 +6,6 @@
  * loads it anew.
  */
 import { garbage, isSpare } from '../jobs/collect.ts';
-import * as paged from '../jobs/paged.ts';
-import { partsOf } from '../jobs/plan.ts';
 import type { JobsState } from '../jobs/saved.ts';
 import { jobOf } from '../jobs/table.ts';
 import { startLimitOf } from '../machines/ends.ts';
@@ -31,20 +29,14 @@ type Holding = Partial<Pick<ServiceContext, 'main' | 'control' | 'populated' | '
 const holds = ({ main, control, populated, storedFds }: Holding): boolean =>
   (main ?? control ?? null) !== null || populated === true || (storedFds?.length ?? 0) > 0;
 
-/** Units that a plan names which may have to be undone. */
-const toBeUndone = ({ confirmations }: JobsState): readonly string[] =>
-  paged
-    .entries(confirmations)
-    .flatMap(([, { undo }]) => (undo === undefined ? [] : partsOf(undo).flatMap(({ units }) => units)));
-
 export function createCollecting({ registry, actors, isWatched }: CollectingParts): UnitsEffects {
   const snapshotOf = (unit: string) => actors().read<UnitSnapshot>(`unit:${unit}`);
 
-  const mayGo = (unit: string, jobs: JobsState | undefined, promised: ReadonlySet<string>): boolean => {
+  const mayGo = (unit: string, jobs: JobsState | undefined): boolean => {
     const actor = `unit:${unit}`;
     const snapshot = snapshotOf(unit);
     const active = snapshot === undefined ? 'inactive' : activeState(snapshot);
-    if (!isSpare(registry.jobGraph, unit, active) || promised.has(unit) || isWatched(unit)) return false;
+    if (!isSpare(registry.jobGraph, unit, active) || isWatched(unit)) return false;
     if (jobs !== undefined && jobOf(jobs.table, unit) !== undefined) return false;
     if (snapshot === undefined) return true;
     if (actors().phase(actor) !== 'running' || holds(snapshot.context as Holding)) return false;
@@ -67,12 +59,11 @@ export function createCollecting({ registry, actors, isWatched }: CollectingPart
       if (actors().queued > 0) return call.post('units', { type: 'wait' });
       const looked = actors().read<Loaded>('units')?.considered ?? [];
       const jobs = actors().read<JobsState>('jobs');
-      const promised = new Set(jobs === undefined ? [] : toBeUndone(jobs));
       const { graph } = registry;
       const candidates = [...looked.map((name) => graph.canonical(name)), ...registry.lookedAt()];
       const names = garbage(
         {
-          mayGo: (unit) => mayGo(unit, jobs, promised),
+          mayGo: (unit) => mayGo(unit, jobs),
           referrers: (unit) => graph.referrers(unit),
           references: (unit) => graph.references(unit),
         },

@@ -3,6 +3,7 @@
  */
 import type { ChangeAnswer, JobView, Wait } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
+import type { Confirmation } from '../jobs/apply.ts';
 import { documentOf } from '../jobs/document.ts';
 import { waits } from '../jobs/explain.ts';
 import { planBack } from '../jobs/inverse.ts';
@@ -26,6 +27,7 @@ import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machin
 import type { Unit } from '../units/types.ts';
 import type { Checks } from './checks.ts';
 import type { JobsView } from './manager.ts';
+import { keepPromises } from './promises.ts';
 import { stampOf } from './views.ts';
 import type { UnitWorld } from './world.ts';
 
@@ -48,6 +50,9 @@ export interface JobsTools {
   readonly actors: () => ActorHost;
   /** The last job is over: time for what can wait. */
   settled(): void;
+  /** Nobody has confirmed it: have what leads back ready, and post `undo`. */
+  undo(call: Pick<EffectCall, 'post'>, confirmation: Confirmation): void;
+  dropSnapshot(name: string): void;
 }
 
 const idempotent = <P>(run: (call: Parameters<EffectDef['run']>[0], params: P) => void): EffectDef => ({
@@ -97,6 +102,9 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         });
         tools.tellSockets(job.unit, call);
       }),
+      undo: idempotent((call, { confirmation }: Params<'undo'>) => tools.undo(call, confirmation)),
+      promise: idempotent((_call, { confirmations }: Params<'promise'>) => keepPromises(host, confirmations)),
+      dropSnapshot: idempotent((_call, { name }: Params<'dropSnapshot'>) => tools.dropSnapshot(name)),
       orderingCut: idempotent((call, { cut }: Params<'orderingCut'>) => {
         host.log.log('warning', { edge: cut.edge, ring: cut.ring }, `ordering cut: ${cut.why}`);
         call.post('events', { type: 'tell', what: { cut } });
@@ -232,6 +240,11 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
       const now = state();
       const waiting = now === undefined ? [] : paged.entries(now.confirmations).map(([, one]) => one);
       return waiting.sort((a, b) => a.untilMs - b.untilMs || (a.id < b.id ? -1 : 1));
+    },
+    plans() {
+      const now = state();
+      const kept = now === undefined ? [] : paged.entries(now.plans).map(([, one]) => one);
+      return kept.sort((a, b) => b.madeMs - a.madeMs || (a.id < b.id ? -1 : 1));
     },
   };
 }

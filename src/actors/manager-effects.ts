@@ -4,7 +4,9 @@
 import { type ApiError, type Change, type ChangeAnswer, ManagerError } from '../api/manager.ts';
 import type { Ended, Host } from '../host/ports.ts';
 import { HostError } from '../host/ports.ts';
+import type { Confirmation, Wish } from '../jobs/apply.ts';
 import { type JobsState, jobsOf } from '../jobs/logic.ts';
+import * as paged from '../jobs/paged.ts';
 import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest } from '../jobs/types.ts';
 import type { Ending, Generator, ManagerContext, Waiting } from '../machines/manager.ts';
@@ -19,7 +21,7 @@ import { endWords } from './causes.ts';
 import { beginChaos, type ChaosTools, plainNames } from './chaos.ts';
 import { CHAOS } from './chaos-logic.ts';
 import { beginGenerators, wantedTarget } from './generating.ts';
-import { part, tagOf } from './names.ts';
+import { part, shortHash, tagOf } from './names.ts';
 import { type Registry, specOf } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
@@ -128,7 +130,7 @@ function previewReload({ registry, ...tools }: ManagerTools): Reloaded {
  * Read all unit files again; actors of units that are still there are told their new settings. A unit that is running and cannot
  * be loaded any more keeps the settings it runs with, so that it can be stopped as it was started; its load state tells.
  */
-function loadAgain(tools: ManagerTools, call: EffectCall): Reloaded {
+function loadAgain(tools: ManagerTools, call: Pick<EffectCall, 'post'>): Reloaded {
   const { registry, host } = tools;
   tools.beforeLoading();
   const before = registry.units();
@@ -168,13 +170,65 @@ function killTarget(tools: ManagerTools, unit: string, whom: 'main' | 'control' 
 
 const unitsOf = (request: JobRequest) => partsOf(request).flatMap(({ units }) => units);
 
-/** Unit files first, since what is masked cannot be started; then the units. */
-function restore(
+/** The way back from a restored snapshot; the same one when the effect is issued again, since it is named after what asked for it. */
+const backOf = (name: string, key: string): string => `undo-${name.slice(0, 40)}-${shortHash(key)}`;
+
+/** Things as they are are kept first, where they may have to be brought back. */
+function restoreAsked(
   tools: ManagerTools,
   call: EffectCall,
   key: string,
   by: string,
-  { name, tellAll }: Extract<Change, { what: 'restore' }>,
+  { name, tellAll, confirmMs }: Extract<Change, { what: 'restore' }>,
+): void {
+  const snapshot = confirmMs === undefined ? undefined : backOf(name, key);
+  if (snapshot !== undefined) {
+    tools.snapshots.read(name); // one that cannot be restored leaves none behind
+    if (!tools.snapshots.names().includes(snapshot)) tools.snapshots.save(snapshot, by);
+  }
+  restore(tools, call, name, by, {
+    wish: {
+      id: snapshot === undefined ? `snapshot ${name}` : name,
+      by,
+      tellAll,
+      ...(snapshot === undefined ? {} : { snapshot, confirmMs }),
+    },
+    client: { errand: key, index: 0 },
+  });
+}
+
+/** Nobody has confirmed: what leads back is brought into memory, or is a snapshot; then it is the job engine's turn. */
+export function undo(
+  tools: ManagerTools,
+  call: Pick<EffectCall, 'post'>,
+  { id, undo: request, snapshot }: Confirmation,
+): void {
+  const units = request === undefined ? [] : unitsOf(request);
+  bringIn(tools, call, units);
+  if (snapshot !== undefined) {
+    const by = `the undoing of snapshot ${id}, which nobody confirmed`;
+    try {
+      restore(tools, call, snapshot, by, { wish: { id, by } });
+    } catch (error) {
+      if (!(error instanceof ManagerError || error instanceof HostError)) throw error;
+      tools.host.log.log('error', { snapshot }, `snapshot ${id} cannot be undone: ${error.message}`);
+    }
+  }
+  call.post('jobs', { type: 'undo', id, considered: units });
+}
+
+/** It was confirmed, or has served. */
+export function dropSnapshot({ snapshots }: ManagerTools, name: string): void {
+  if (snapshots.names().includes(name)) snapshots.remove(name);
+}
+
+/** Unit files first, since what is masked cannot be started; then the units. */
+function restore(
+  tools: ManagerTools,
+  call: Pick<EffectCall, 'post'>,
+  name: string,
+  by: string,
+  asked: { readonly wish: Wish; readonly client?: unknown },
 ): void {
   const { files, request, notes } = tools.snapshots.restoring(name, by);
   for (const { verb, unit, runtime } of files) {
@@ -184,12 +238,13 @@ function restore(
   }
   if (files.length > 0) loadAgain(tools, call);
   for (const note of notes) tools.host.log.log('notice', { snapshot: name }, note);
-  bringIn(tools, call, request === undefined ? [] : unitsOf(request));
+  const units = request === undefined ? [] : unitsOf(request);
+  bringIn(tools, call, units);
   call.post('jobs', {
     type: 'bring-back',
     request: request ?? { verb: 'stop', units: [], mode: 'replace', by },
-    wish: { id: `snapshot ${name}`, by, tellAll },
-    client: { errand: key, index: 0 },
+    considered: units,
+    ...asked,
   });
 }
 
@@ -211,13 +266,23 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
     case 'keep-plan': {
       const request = { ...change.request, by };
       bringIn(tools, call, unitsOf(request));
-      call.post('jobs', { type: 'keep-plan', request, id: change.id, client: { errand: key } });
+      call.post('jobs', {
+        type: 'keep-plan',
+        request,
+        id: change.id,
+        client: { errand: key },
+        considered: unitsOf(request),
+      });
       return;
     }
-    case 'apply':
-      bringIn(tools, call, change.wish.plan === undefined ? [] : unitsOf(change.wish.plan.request));
-      call.post('jobs', { type: 'apply', wish: { ...change.wish, by }, client: { errand: key, index: 0 } });
+    case 'apply': {
+      const plans = tools.actors().read<JobsState>('jobs')?.plans ?? paged.EMPTY;
+      const plan = change.wish.plan ?? paged.get(plans, change.wish.id);
+      const considered = plan === undefined ? [] : unitsOf(plan.request);
+      bringIn(tools, call, considered);
+      call.post('jobs', { type: 'apply', wish: { ...change.wish, by }, client: { errand: key, index: 0 }, considered });
       return;
+    }
     case 'confirm':
       call.post('jobs', { type: 'confirm', id: change.id, by, client: { errand: key } });
       return;
@@ -226,7 +291,7 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       else tools.snapshots.remove(change.name);
       return done({ result: { what: 'snapshot', name: change.name } });
     case 'restore':
-      return restore(tools, call, key, by, change);
+      return restoreAsked(tools, call, key, by, change);
     case 'cancel': {
       const ids =
         change.jobs === 'all'

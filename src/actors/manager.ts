@@ -21,7 +21,7 @@ import {
   type UnitView,
 } from '../api/manager.ts';
 import type { BlackBox, Host } from '../host/ports.ts';
-import type { Confirmation } from '../jobs/apply.ts';
+import type { Confirmation, KeptPlan } from '../jobs/apply.ts';
 import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { ManagerContext } from '../machines/manager.ts';
@@ -49,6 +49,7 @@ export interface JobsView {
   /** Starts and stops of many units, of which some may not be possible any more. */
   back(request: JobRequest): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
   confirmations(): readonly Confirmation[];
+  plans(): readonly KeptPlan[];
 }
 
 export interface ManagerParts {
@@ -268,6 +269,7 @@ export function createManager(parts: ManagerParts): Manager {
     },
     identity: () => ({ machineId: host.facts.machineId, bootId: host.facts.bootId }),
     confirmations: () => jobs.confirmations(),
+    plans: () => jobs.plans(),
     snapshots: () => parts.snapshots().names(),
     snapshot: (name) => (name === 'now' ? parts.snapshots().now('now', '') : parts.snapshots().read(name)),
     restoring(name, by) {

@@ -80,6 +80,13 @@ export function invocationId(bootId: string, unit: string, invocation: number): 
   return id;
 }
 
+/** Eight hexadecimal digits that stand for a text; for names that only have to differ (FNV-1a). */
+export function shortHash(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hex(hash ^ (hash >>> 15), 8);
+}
+
 /** Effects of one event number their parts from here, so that the n-th call on init made by one effect has an id of its own. */
 const PARTS = 0x10000;
 

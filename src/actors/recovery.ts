@@ -3,6 +3,7 @@
  */
 
 import type { BlackBox, Host } from '../host/ports.ts';
+import type { Confirmation } from '../jobs/apply.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { ActorHost, Post, RecoveryView } from '../supervisor/index.ts';
@@ -18,21 +19,29 @@ import { groupOf, speaks } from './unit-effects.ts';
  * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
  * No others do: their question is in the queue of the checkpoint, or comes from an effect that is issued again.
  * Fresh (safe mode, or no checkpoint): units of live children are loaded and told what lives of them, so that services that
- * run show as running, and nothing is started twice.
+ * run show as running, and nothing is started twice; and what waits to be confirmed goes on waiting.
+ *
+ * @param promised what was to be confirmed before the state was lost
  */
-export function adoptions(view: RecoveryView, registry: Registry): readonly Post[] {
+export function adoptions(
+  view: RecoveryView,
+  registry: Registry,
+  promised: () => readonly Confirmation[] = () => [],
+): readonly Post[] {
   if (view.mode === 'restored') {
     return view
       .list('job:')
       .filter((job) => (view.read(job) as { context: JobContext } | undefined)?.context.checking === true)
       .map((to) => ({ to, event: { type: 'ask-again', ask: { verb: 'start', restarting: false } } }));
   }
+  const confirmations = promised();
+  const kept: Post[] = confirmations.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations } }];
   const mains = view.hello.children.flatMap((child) => {
     const tag = parseTag(child.tag);
     return tag === undefined || tag.role !== 'main' ? [] : [{ child, tag }];
   });
   const names = [...new Set(mains.map(({ tag }) => tag.unit))].sort();
-  if (names.length === 0) return [];
+  if (names.length === 0) return kept;
   const loaded = registry.load(names);
   return [
     { to: 'units', event: { type: 'load', specs: loaded.map(specOf) } },
@@ -44,6 +53,7 @@ export function adoptions(view: RecoveryView, registry: Registry): readonly Post
         populated: true,
       },
     })),
+    ...kept,
   ];
 }
 

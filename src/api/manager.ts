@@ -15,7 +15,7 @@
  * All times are microseconds; `Us` ends a CLOCK_MONOTONIC time or a span, {@link Stamp} holds both clocks.
  * Everything here is plain JSON; `undefined` leaves the member out on the wire.
  */
-import type { Confirmation, Wish } from '../jobs/apply.ts';
+import type { Confirmation, KeptPlan, Wish } from '../jobs/apply.ts';
 import type { FileChange, Snapshot } from '../jobs/snapshot.ts';
 import type { ActiveState, JobMode, JobRequest, JobResult, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import type { UnitChange } from '../units/changes.ts';
@@ -315,6 +315,8 @@ export type Change =
       readonly name: string;
       readonly until: 'enqueued' | 'done';
       readonly tellAll: boolean;
+      /** Undone unless confirmed within so long; its id is the snapshot's name. */
+      readonly confirmMs?: number;
     }
   | { readonly what: 'cancel'; readonly jobs: readonly number[] | 'all' }
   | { readonly what: 'kill'; readonly unit: string; readonly whom: KillWhom; readonly signal: number }
@@ -501,6 +503,8 @@ export interface Manager {
   identity(): { readonly machineId: string; readonly bootId: string };
   /** Plans that were applied and wait to be confirmed, the nearest deadline first. */
   confirmations(): readonly Confirmation[];
+  /** Plans that may be applied by their id, the newest first. */
+  plans(): readonly KeptPlan[];
   /** Names of the saved snapshots, sorted. */
   snapshots(): readonly string[];
   /** A saved one, or `now`: as things are. Throws ManagerError ('BadRequest', 'NoSuchSnapshot', 'BadSnapshot'). */

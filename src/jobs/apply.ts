@@ -7,7 +7,9 @@
  *     keep      the plan of this id may be applied by its id alone
  *     apply     the jobs are installed; with a time to confirm in, the way back is kept beside a deadline
  *     confirm   the way back is forgotten
- *     deadline  nobody has confirmed: the way back is gone (inverse.ts)
+ *     deadline  nobody has confirmed: the units that the way back names are brought into memory (effect `undo`)
+ *     undo      the way back is gone (inverse.ts)
+ *     promised  what waits to be confirmed, kept beside the state for the case that the state is lost
  *
  * All of it is part of the job engine's state, so a core that dies in between knows it when it comes back. Pure, like all of src/jobs.
  */
@@ -38,6 +40,8 @@ export type Wish = {
   readonly by: string;
   /** Undone unless confirmed within so long. */
   readonly confirmMs?: number;
+  /** The snapshot that leads back, where a request for jobs alone does not. */
+  readonly snapshot?: string;
   readonly tellAll?: boolean;
 };
 
@@ -50,8 +54,12 @@ export interface Confirmation {
   /** CLOCK_MONOTONIC in ms. */
   readonly appliedMs: number;
   readonly untilMs: number;
-  /** Absent: there is nothing to undo. */
+  /** Absent: there is nothing to undo, or a snapshot leads back. */
   readonly undo?: JobRequest;
+  /** The snapshot that leads back; it is there for as long as this waits. */
+  readonly snapshot?: string;
+  /** Its time is over, and it is being undone: too late to confirm it. */
+  readonly over?: true;
 }
 
 /** Plans kept, the oldest of which goes when there are more; units of one whose state is kept; plans that may wait to be confirmed. */
@@ -132,16 +140,25 @@ function otherPlan(request: JobRequest, id: string, now: Identity, before?: Omit
 }
 
 /** What is noted when a plan is applied that is to be confirmed; seen from the world before it. */
-export function confirmationOf(world: IdentityWorld, planned: Plan, wish: Wish, nowMs: number): Confirmation {
+export function confirmationOf(
+  world: IdentityWorld,
+  planned: Plan | undefined,
+  wish: Wish,
+  nowMs: number,
+): Confirmation {
   const title = `the undoing of plan ${wish.id}`;
-  const undo = inverse(world, planned, `${title}, which nobody confirmed`, title);
+  const undo =
+    planned === undefined || wish.snapshot !== undefined
+      ? undefined
+      : inverse(world, planned, `${title}, which nobody confirmed`, title);
   return {
     id: wish.id,
-    what: askedWords(planned.request),
+    what: planned === undefined || wish.snapshot !== undefined ? `snapshot ${wish.id}` : askedWords(planned.request),
     by: wish.by,
     appliedMs: nowMs,
     untilMs: nowMs + (wish.confirmMs as number),
     ...(undo === undefined ? {} : { undo }),
+    ...(wish.snapshot === undefined ? {} : { snapshot: wish.snapshot }),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   confirmationOf,
   type KeptPlan,
   keep,
+  MAX_CONFIRMATIONS,
   noRoom,
   recheck,
   type Wish,
@@ -25,7 +26,9 @@ export type KeeperEvent =
   | { readonly type: 'keep-plan'; readonly request: JobRequest; readonly id: string; readonly client: unknown }
   | { readonly type: 'apply'; readonly wish: Wish; readonly client: unknown }
   | { readonly type: 'bring-back'; readonly request: JobRequest; readonly wish: Wish; readonly client: unknown }
-  | { readonly type: 'confirm'; readonly id: string; readonly by: string; readonly client: unknown };
+  | { readonly type: 'confirm'; readonly id: string; readonly by: string; readonly client: unknown }
+  | { readonly type: 'undo'; readonly id: string }
+  | { readonly type: 'promised'; readonly confirmations: readonly Confirmation[] };
 
 /** What one event lets it use. */
 export interface KeeperParts {
@@ -63,23 +66,65 @@ export class Keeper {
         return this.#bringBack(event.request, event.wish, event.client);
       case 'confirm':
         return this.#confirm(event.id, event.by, event.client);
+      case 'undo':
+        return this.#undo(event.id);
+      case 'promised':
+        return this.#promised(event.confirmations);
     }
   }
 
   /** A deadline is over: nobody has confirmed. False: it is none of these deadlines. */
   expired(name: string): boolean {
     if (!name.startsWith(CONFIRM)) return false;
-    const { world, confirmations, install } = this.#parts;
+    const { confirmations, effect } = this.#parts;
     const id = name.slice(CONFIRM.length);
     const waiting = confirmations.get(id);
     if (waiting === undefined) return true;
-    confirmations.delete(id);
+    const confirmation: Confirmation = { ...waiting, over: true };
+    confirmations.set(id, confirmation);
+    effect({ type: 'undo', params: { confirmation } });
+    return true;
+  }
+
+  /** The units it names are in memory, and a snapshot has been brought back. */
+  #undo(id: string): void {
+    const { world, confirmations, install } = this.#parts;
+    const waiting = confirmations.get(id);
+    if (waiting === undefined) return;
+    this.#over(waiting);
     const back = waiting.undo === undefined ? undefined : planBack(world, waiting.undo);
-    const notes = [...(back?.notes ?? []), ...(back?.planned === undefined ? ['there is nothing to undo'] : [])];
+    const nothing = waiting.snapshot === undefined && back?.planned === undefined ? ['there is nothing to undo'] : [];
+    const notes = [...(back?.notes ?? []), ...nothing];
     for (const note of [`plan ${id} (${waiting.what}) is undone: nobody confirmed it in time`, ...notes])
       this.#log('warning', note);
     if (back?.planned !== undefined && back.request !== undefined) install(back.planned, back.request);
-    return true;
+  }
+
+  /** What a core before this one has promised, whose state is lost. */
+  #promised(kept: readonly Confirmation[]): void {
+    const { confirmations, nowMs, effect } = this.#parts;
+    for (const one of kept.slice(0, MAX_CONFIRMATIONS)) {
+      if (confirmations.get(one.id) !== undefined) continue;
+      confirmations.set(one.id, one);
+      const ms = Math.max(0, one.untilMs - nowMs);
+      effect({ type: 'armDeadline', params: { name: `${CONFIRM}${one.id}`, ms } });
+      this.#log('warning', `plan ${one.id} (${one.what}) still waits to be confirmed, though core has lost its state`);
+    }
+  }
+
+  #over({ id, snapshot }: Confirmation): void {
+    const { confirmations, effect } = this.#parts;
+    confirmations.delete(id);
+    this.#tellPromises();
+    if (snapshot !== undefined) effect({ type: 'dropSnapshot', params: { name: snapshot } });
+  }
+
+  /** They are to outlive a core that comes up without its state. */
+  #tellPromises(): void {
+    const { confirmations, effect } = this.#parts;
+    const waiting = confirmations.entries().map(([, one]) => one);
+    waiting.sort((a, b) => (a.id < b.id ? -1 : 1));
+    effect({ type: 'promise', params: { confirmations: waiting } });
   }
 
   #keepPlan(request: JobRequest, id: string, client: unknown): void {
@@ -99,34 +144,53 @@ export class Keeper {
   #bringBack(request: JobRequest, wish: Wish, client: unknown): void {
     const { planned, request: wanted, notes } = planBack(this.#parts.world, request);
     if (planned === undefined || wanted === undefined) {
+      const full = this.#noRoom(wish);
+      if (full !== undefined) return this.#answer(client, { refused: full });
+      this.#toConfirm(undefined, wish);
       const answer = { accepted: {}, jobs: 0, notes, cuts: [] };
-      this.#parts.effect({ type: 'answer', params: { client, answer } });
-      return;
+      return this.#answer(client, answer);
     }
     const told = isRefusal(planned) ? planned : { ...planned, notes: [...notes, ...planned.notes] };
     this.#carryOut(told, { ...wanted, ...(wish.tellAll === true ? { tellAll: true } : {}) }, wish, client);
   }
 
   #carryOut(planned: Plan | Refusal, request: JobRequest, wish: Wish, client: unknown): void {
-    const { world, confirmations, nowMs, effect, install } = this.#parts;
-    const full = wish.confirmMs === undefined ? undefined : noRoom(confirmations, wish.id);
-    if (wish.confirmMs !== undefined && full === undefined && !isRefusal(planned)) {
-      confirmations.set(wish.id, confirmationOf(world, planned, wish, nowMs));
-      effect({ type: 'armDeadline', params: { name: `${CONFIRM}${wish.id}`, ms: wish.confirmMs } });
-    }
-    effect({ type: 'answer', params: { client, answer: install(full ?? planned, request) } });
+    const full = this.#noRoom(wish);
+    if (full === undefined && !isRefusal(planned)) this.#toConfirm(planned, wish);
+    this.#answer(client, this.#parts.install(full ?? planned, request));
+  }
+
+  #noRoom(wish: Wish): Refusal | undefined {
+    return wish.confirmMs === undefined ? undefined : noRoom(this.#parts.confirmations, wish.id);
+  }
+
+  /** To be told before the jobs are in the table: the way back is seen from the world before them. */
+  #toConfirm(planned: Plan | undefined, wish: Wish): void {
+    if (wish.confirmMs === undefined) return;
+    const { world, confirmations, nowMs, effect } = this.#parts;
+    confirmations.set(wish.id, confirmationOf(world, planned, wish, nowMs));
+    effect({ type: 'armDeadline', params: { name: `${CONFIRM}${wish.id}`, ms: wish.confirmMs } });
+    this.#tellPromises();
+  }
+
+  /** @param client undefined: nobody has asked */
+  #answer(client: unknown, answer: RequestAnswer): void {
+    if (client !== undefined) this.#parts.effect({ type: 'answer', params: { client, answer } });
   }
 
   #confirm(id: string, by: string, client: unknown): void {
     const { confirmations, effect } = this.#parts;
     const waiting = confirmations.get(id);
-    if (waiting === undefined) {
-      const why = `plan ${id} does not wait to be confirmed`;
+    if (waiting === undefined || waiting.over === true) {
+      const why =
+        waiting === undefined
+          ? `plan ${id} does not wait to be confirmed`
+          : `plan ${id} is being undone: its time to be confirmed is over`;
       const refused = refusal('NoSuchPlan', '', why, 'see what does: sctl confirm --list');
       effect({ type: 'answerPlan', params: { client, what: 'confirm', answer: { refused } } });
       return;
     }
-    confirmations.delete(id);
+    this.#over(waiting);
     effect({ type: 'disarmDeadline', params: { name: `${CONFIRM}${id}` } });
     this.#log('info', `plan ${id} (${waiting.what}) confirmed by ${by}`);
     effect({ type: 'answerPlan', params: { client, what: 'confirm', answer: { id } } });

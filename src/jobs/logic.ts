@@ -15,10 +15,12 @@
  * | `propagate-reload` | unit                       | a service that reloads by itself                                  |
  * | `units-loaded`    | names?                      | after units were loaded, or (without names) all read anew         |
  * | `units-unloaded`  | names                       | after units were let go of that nobody needs                      |
- * | `keep-plan`       | request, id, client         | api: the plan of this id may be applied by its id                 |
- * | `apply`           | wish, client                | api: carry out a plan, if it is still what would be done          |
+ * | `keep-plan`       | request, id, client, considered | api: the plan of this id may be applied by its id             |
+ * | `apply`           | wish, client, considered    | api: carry out a plan, if it is still what would be done          |
  * | `confirm`         | id, by, client              | api: the plan is not to be undone                                 |
- * | `bring-back`      | request, confirmMs?, client | a snapshot that is restored                                       |
+ * | `undo`            | id, considered              | nobody has confirmed, and all is ready for the way back           |
+ * | `promised`        | confirmations               | what a core before this one has promised, whose state is lost     |
+ * | `bring-back`      | request, wish, client?, considered | a snapshot that is restored                                |
  *
  * **What it believes of the units** is what it has been told by `unit-changed` (`seen`), not what they are at this moment: a
  * unit may be further than the news of it, and a job must not take the answer to an older question for its own. Units never
@@ -29,7 +31,7 @@
  * Effects, besides the host's own: {@link JobsEffect}.
  */
 
-import { CONFIRM, type Confirmation, type KeptPlan } from './apply.ts';
+import type { Confirmation, KeptPlan } from './apply.ts';
 import { isCandidate, isSpare } from './collect.ts';
 import { type Durations, MAX_TIMED_UNITS, note, timedAs } from './estimate.ts';
 import { type Stall, stall } from './explain.ts';
@@ -124,6 +126,11 @@ export type JobsEffect =
       readonly type: 'jobRemoved';
       readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string };
     }
+  /** Nobody has confirmed: `undo` is to follow when what it names is in memory, and its snapshot is brought back. */
+  | { readonly type: 'undo'; readonly params: { readonly confirmation: Confirmation } }
+  /** All that waits to be confirmed, to be kept where it outlives this actor's state. */
+  | { readonly type: 'promise'; readonly params: { readonly confirmations: readonly Confirmation[] } }
+  | { readonly type: 'dropSnapshot'; readonly params: { readonly name: string } }
   /** An ordering edge is not honoured. */
   | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
   /** Jobs wait, and nothing can move them any more. Told once, when it comes about. */
@@ -306,11 +313,13 @@ class Turn {
       case 'apply':
       case 'bring-back':
       case 'confirm':
-        this.#considerPromised(event['id'] as string | undefined);
+      case 'undo':
+      case 'promised':
         this.#keeper().take(event as unknown as KeeperEvent);
+        // Of what they have brought into memory, all may be as it was.
+        for (const unit of (event['considered'] as readonly string[] | undefined) ?? []) this.#spare.add(unit);
         break;
       case 'deadline':
-        this.#considerPromised((event['name'] as string).slice(CONFIRM.length));
         if (!this.#keeper().expired(event['name'] as string))
           this.#touched.add((event['name'] as string).slice(RULES_OF.length));
         break;
@@ -512,12 +521,6 @@ class Turn {
       const limit = this.#limits.get(unit);
       if (limit !== undefined && nowMs - limit.fromMs >= RULES_INTERVAL_MS) this.#limits.delete(unit);
     }
-  }
-
-  /** Units that were kept because a plan might be undone. */
-  #considerPromised(id: string | undefined): void {
-    const undo = id === undefined ? undefined : this.#confirmations.get(id)?.undo;
-    for (const { units } of undo === undefined ? [] : partsOf(undo)) for (const unit of units) this.#spare.add(unit);
   }
 
   /** Have those looked at that may go: the decision falls when nothing is under way any more that could speak of them. */

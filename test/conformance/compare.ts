@@ -3,7 +3,6 @@
  * complained of. Each comparison answers with sentences about what differs, so that a test can take the known ones away.
  */
 import * as fs from 'node:fs';
-import type { UnitState } from '../../src/api/manager.ts';
 import { unitProperties } from '../../src/api/properties/unit.ts';
 import { showValue } from '../../src/cli/commands/show.ts';
 import { machineFacts } from '../../src/host/node/facts.ts';
@@ -17,6 +16,7 @@ import {
   plainPaths,
   type Unit,
 } from '../../src/units/index.ts';
+import { fakeState } from '../unit/support/fake-units.ts';
 import { diskFiles } from '../unit/units-support.ts';
 import { PROBE, probeText, type Shown } from './live-systemd.ts';
 
@@ -135,30 +135,7 @@ const KINDS: ReadonlySet<string> = new Set(DEPENDENCY_KINDS);
 const SETS =
   /^(Names|RuntimeDirectory|StateDirectory|CacheDirectory|LogsDirectory|ConfigurationDirectory|UnsetEnvironment|PassEnvironment|AmbientCapabilities)$/;
 
-const resting: UnitState = {
-  active: 'inactive',
-  sub: 'dead',
-  result: 'success',
-  job: undefined,
-  following: undefined,
-  invocationId: '',
-  stateChange: undefined,
-  activeEnter: undefined,
-  activeExit: undefined,
-  inactiveEnter: undefined,
-  inactiveExit: undefined,
-  condition: undefined,
-  assertion: undefined,
-  needDaemonReload: false,
-  controlGroup: '',
-  tasks: undefined,
-  tasksMax: undefined,
-  memoryBytes: undefined,
-  memoryPeakBytes: undefined,
-  cpuNs: undefined,
-  service: undefined,
-  socket: undefined,
-};
+const resting = fakeState('inactive', 'dead');
 
 /** Properties that both show and that differ: `Nice of a.service: 0, not 1`; and how many were compared. */
 export function propertyDifferences(

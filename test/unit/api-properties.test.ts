@@ -1,35 +1,12 @@
 /** What `show` tells of a unit's settings, held against the table of directives: what is honoured can be seen. */
 import { describe, expect, test } from 'vitest';
-import type { UnitState } from '../../src/api/manager.ts';
 import { unitProperties } from '../../src/api/properties/unit.ts';
 import { propertiesOf } from '../../src/units/directives/properties.ts';
 import { createGraph, createUnitLoader, DIRECTIVES, type Directive, plainPaths } from '../../src/units/index.ts';
+import { fakeState } from './support/fake-units.ts';
 import { memoryFiles, testFacts } from './units-support.ts';
 
-const resting: UnitState = {
-  active: 'inactive',
-  sub: 'dead',
-  result: 'success',
-  job: undefined,
-  following: undefined,
-  invocationId: '',
-  stateChange: undefined,
-  activeEnter: undefined,
-  activeExit: undefined,
-  inactiveEnter: undefined,
-  inactiveExit: undefined,
-  condition: undefined,
-  assertion: undefined,
-  needDaemonReload: false,
-  controlGroup: '',
-  tasks: undefined,
-  tasksMax: undefined,
-  memoryBytes: undefined,
-  memoryPeakBytes: undefined,
-  cpuNs: undefined,
-  service: undefined,
-  socket: undefined,
-};
+const resting = fakeState('inactive', 'dead');
 
 /** A unit of each section, with as little in it as it needs. */
 const PLAIN: Readonly<Record<string, readonly [name: string, text: string]>> = {
@@ -56,6 +33,7 @@ function shown(section: string, setting = ''): Record<string, string> {
 
 /** A value other than the default: by key where a form has several meanings, else by form. */
 const BY_KEY: Readonly<Record<string, string>> = {
+  CollectMode: 'inactive-or-failed',
   OnSuccessJobMode: 'isolate',
   OnFailureJobMode: 'isolate',
   JobTimeoutAction: 'reboot',

@@ -390,6 +390,63 @@ describe('the engine', () => {
     expect(refusal(send({ type: 'confirm', id: it, by: 'a test' })).error).toBe('NoSuchPlan');
   });
 
+  test('keeps what it was promised by a core whose state is lost, and tells of what is promised', () => {
+    const { fake, send, id, state } = engine({ 'b.service': 'active' });
+    const it = id(asked);
+    send({ type: 'keep-plan', request: asked, id: it });
+    send({ type: 'apply', wish: wish(it, { confirmMs: 1000 }) });
+    const told = fake.effects.findLast(({ type }) => type === 'promise');
+    const { confirmations = [] } = (told?.params ?? {}) as { confirmations?: readonly object[] };
+    expect(confirmations).toMatchObject([{ id: it, untilMs: 1000 }]);
+    const later = engine({ 'a.service': 'active' });
+    later.fake.nowMs = 400;
+    later.send({ type: 'promised', confirmations });
+    later.send({ type: 'promised', confirmations });
+    later.fake.advanceTo(999);
+    expect([later.state('a.service'), later.state('b.service')]).toEqual(['active', 'inactive']);
+    later.fake.advanceTo(1000);
+    expect([later.state('a.service'), later.state('b.service')]).toEqual(['inactive', 'active']);
+    expect(later.fake.effects.findLast(({ type }) => type === 'promise')?.params).toEqual({ confirmations: [] });
+    expect(state('a.service')).toBe('active');
+  });
+
+  test('has what was due meanwhile undone at once', () => {
+    const { fake, send, state } = engine({ 'a.service': 'active' });
+    const undo = request('stop', 'a.service');
+    fake.nowMs = 5000;
+    send({
+      type: 'promised',
+      confirmations: [{ id: 'x', what: 'start a', by: '', appliedMs: 0, untilMs: 1000, undo }],
+    });
+    fake.advanceTo(5000);
+    expect(state('a.service')).toBe('inactive');
+  });
+
+  test('a snapshot that is restored waits by its name, even where no job is needed, and leads back by another one', () => {
+    const { fake, send } = engine();
+    const nothing: JobRequest = { verb: 'stop', units: [], mode: 'replace', by: 'a test' };
+    send({ type: 'bring-back', request: nothing, wish: wish('lunch', { confirmMs: 1000, snapshot: 'undo-lunch' }) });
+    expect(paged.get(fake.state.confirmations, 'lunch')).toMatchObject({
+      what: 'snapshot lunch',
+      snapshot: 'undo-lunch',
+    });
+    fake.advanceTo(1000);
+    expect(fake.effects.find(({ type }) => type === 'undo')?.params).toMatchObject({
+      confirmation: { id: 'lunch', snapshot: 'undo-lunch' },
+    });
+    expect(fake.effects.find(({ type }) => type === 'dropSnapshot')?.params).toEqual({ name: 'undo-lunch' });
+    expect(fake.state.confirmations.size).toBe(0);
+  });
+
+  test('it is too late to confirm what is being undone', () => {
+    const { fake, send, refusal } = engine();
+    const undo = request('stop', 'a.service');
+    const over = { id: 'x', what: 'start a', by: '', appliedMs: 0, untilMs: 1000, undo, over: true };
+    send({ type: 'promised', confirmations: [over] });
+    expect(refusal(send({ type: 'confirm', id: 'x', by: 'a test' })).refused).toContain('is being undone');
+    fake.advanceTo(1000);
+  });
+
   test('lets only so many plans wait to be confirmed', () => {
     const { fake, send, id, refusal } = engine();
     const answers: unknown[] = [];

@@ -37,8 +37,12 @@ type Outcome (
   transaction: ?[]Enqueued
 )
 
-# A plan that was applied and is undone at untilUs unless somebody confirms it. Times are of CLOCK_MONOTONIC.
+# A plan that was applied, or a snapshot that was restored (its name is the id), and is undone at untilUs unless somebody confirms it.
+# Times are of CLOCK_MONOTONIC.
 type Confirmation (id: string, what: string, by: string, appliedUs: int, untilUs: int, undo: string)
+
+# A plan that is kept; see Keep.
+type KeptPlan (id: string, what: string, by: string, madeUs: int)
 
 # enqueued, running, or a result.
 type Progress (job: int, unit: string, state: string)
@@ -81,6 +85,9 @@ method Apply(
   transaction: ?bool,
   requestId: ?string
 ) -> (outcomes: []Outcome)
+
+# Plans that may be applied by their id, the newest first. madeUs is of CLOCK_MONOTONIC.
+method Plans() -> (plans: []KeptPlan)
 
 method Confirmations() -> (waiting: []Confirmation)
 

@@ -35,6 +35,13 @@ method Save(name: string, requestId: ?string) -> (name: string)
 
 method Delete(name: string, requestId: ?string) -> (name: string)
 
-# Answered as a Request of io.sysmaster.Jobs is.
-method Restore(name: string, noBlock: ?bool, transaction: ?bool, requestId: ?string) -> (outcomes: []Outcome)
+# Answered as a Request of io.sysmaster.Jobs is. With confirmWithinUs it is undone after so long, unit files too, unless Confirm of
+# io.sysmaster.Jobs is called with its name.
+method Restore(
+  name: string,
+  confirmWithinUs: ?int,
+  noBlock: ?bool,
+  transaction: ?bool,
+  requestId: ?string
+) -> (outcomes: []Outcome)
 `;

@@ -65,6 +65,18 @@ function requestOf({ verb, units, mode, transaction }: Asked, peer: Peer): JobRe
   };
 }
 
+/** A time to confirm in, in µs as it was asked for. */
+export function confirmMsOf(us: Maybe<number>): number | undefined {
+  if (us === undefined || us === null) return undefined;
+  if (us > 0 && us <= MAX_CONFIRM_MS * 1000) return us / 1000;
+  throw new ManagerError({
+    error: 'BadRequest',
+    unit: '',
+    why: `${us} µs is no time to confirm in`,
+    todo: 'use up to a day',
+  });
+}
+
 /** The plan that is to be applied, and by when it must be confirmed. */
 function wishOf(asked: AskedApply, { manager, peer }: CallContext): Omit<Wish, 'by'> {
   const bad = (why: string, todo: string): never => {
@@ -82,12 +94,11 @@ function wishOf(asked: AskedApply, { manager, peer }: CallContext): Omit<Wish, '
     const { mode } = brought.request;
     for (const { verb, units } of partsOf(brought.request)) requestOf({ verb, units, mode }, peer);
   }
-  if (us !== undefined && us !== null && (us <= 0 || us > MAX_CONFIRM_MS * 1000))
-    return bad(`${us} µs is no time to confirm in`, 'use up to a day');
+  const confirmMs = confirmMsOf(us);
   return {
     id: brought?.id ?? id!,
     ...(brought === undefined ? {} : { plan: brought }),
-    ...(us === undefined || us === null ? {} : { confirmMs: us / 1000 }),
+    ...(confirmMs === undefined ? {} : { confirmMs }),
     ...(asked.transaction === true ? { tellAll: true } : {}),
   };
 }
@@ -135,6 +146,16 @@ export const jobs = {
         appliedUs: Math.round(appliedMs * 1000),
         untilUs: Math.round(untilMs * 1000),
         undo: undo === undefined ? '' : askedWords(undo),
+      })),
+    },
+  }),
+  Plans: (_: unknown, { manager }: CallContext): Handled => ({
+    reply: {
+      plans: manager.plans().map(({ id, request, madeMs }) => ({
+        id,
+        what: askedWords(request),
+        by: request.by,
+        madeUs: Math.round(madeMs * 1000),
       })),
     },
   }),

@@ -1,12 +1,18 @@
 /** io.sysmaster.Snapshots. */
 import { type ChangeResult, ManagerError } from '../manager.ts';
 import type { CallContext, Handled, Reply } from '../session.ts';
-import { outcomeReply } from './jobs.ts';
+import { confirmMsOf, outcomeReply } from './jobs.ts';
 import { refusalReply } from './wire.ts';
 
 type Maybe<T> = T | null | undefined;
 type Result<What extends ChangeResult['what']> = Extract<ChangeResult, { readonly what: What }>;
 type Named = { readonly name: string; readonly requestId?: Maybe<string> };
+
+type AskedRestore = Named & {
+  readonly confirmWithinUs?: Maybe<number>;
+  readonly noBlock?: Maybe<boolean>;
+  readonly transaction?: Maybe<boolean>;
+};
 
 const change = (verb: 'save' | 'delete', { name, requestId }: Named): Handled => ({
   change: { what: 'snapshot', verb, name },
@@ -43,14 +49,18 @@ export const snapshots = {
   },
   Save: (asked: Named): Handled => change('save', asked),
   Delete: (asked: Named): Handled => change('delete', asked),
-  Restore: (asked: Named & { noBlock?: Maybe<boolean>; transaction?: Maybe<boolean> }): Handled => ({
-    change: {
-      what: 'restore',
-      name: asked.name,
-      until: asked.noBlock === true ? 'enqueued' : 'done',
-      tellAll: asked.transaction === true,
-    },
-    requestId: asked.requestId ?? undefined,
-    form: ({ outcomes }: Result<'request'>) => ({ outcomes: outcomes.map(outcomeReply) }),
-  }),
+  Restore: (asked: AskedRestore): Handled => {
+    const confirmMs = confirmMsOf(asked.confirmWithinUs);
+    return {
+      change: {
+        what: 'restore',
+        name: asked.name,
+        until: asked.noBlock === true ? 'enqueued' : 'done',
+        tellAll: asked.transaction === true,
+        ...(confirmMs === undefined ? {} : { confirmMs }),
+      },
+      requestId: asked.requestId ?? undefined,
+      form: ({ outcomes }: Result<'request'>) => ({ outcomes: outcomes.map(outcomeReply) }),
+    };
+  },
 };

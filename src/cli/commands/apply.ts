@@ -80,7 +80,7 @@ async function dryRun(call: Call, plan: PlanDocument | undefined): Promise<numbe
 }
 
 export async function run(call: Call): Promise<number> {
-  const { args, options, client, context } = call;
+  const { args, options, client } = call;
   const word = args[0] ?? '';
   const plan = ID.test(word) ? undefined : await readPlan(call, word);
   if (options.dryRun === true) return await dryRun(call, plan);
@@ -93,8 +93,13 @@ export async function run(call: Call): Promise<number> {
     transaction: options.showTransaction === true,
   });
   const status = await tellOutcomes(call, 'apply', outcomes);
-  const refused = outcomes.some(({ refusal }) => refusal !== undefined && refusal !== null);
-  if (within !== undefined && !refused && !call.json)
-    call.warn(`It is undone in ${spanText(within, 1000)} unless it is confirmed: ${context.name} confirm ${id}`);
+  tellConfirm(call, within, id, outcomes);
   return status;
+}
+
+/** What is undone by itself is said, with the way to keep it. */
+export function tellConfirm(call: Call, within: number | undefined, id: string, outcomes: readonly Outcome[]): void {
+  const refused = outcomes.some(({ refusal }) => refusal !== undefined && refusal !== null);
+  if (within === undefined || refused || call.json) return;
+  call.warn(`It is undone in ${spanText(within, 1000)} unless it is confirmed: ${call.context.name} confirm ${id}`);
 }

@@ -53,6 +53,10 @@ const confirmations: Source = async ({ client }) => {
   const { waiting } = await client.call<{ waiting: { id: string }[] }>('io.sysmaster.Jobs.Confirmations');
   return waiting.map(({ id }) => id);
 };
+const plans: Source = async ({ client }) => {
+  const { plans: kept } = await client.call<{ plans: { id: string }[] }>('io.sysmaster.Jobs.Plans');
+  return kept.map(({ id }) => id);
+};
 /** Names of conditions, ready for a value. */
 const conditions: Source = async () => {
   const { DIRECTIVES } = await import('../../units/directives.ts');
@@ -145,6 +149,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   'list-sockets': units(({ name }) => name.endsWith('.socket')),
   'add-wants': all,
   'add-requires': all,
+  apply: plans,
   confirm: confirmations,
   snapshot: family(() => import('./snapshot/index.ts'), {
     save: snapshots,

@@ -52,6 +52,27 @@ test.skipIf(missing !== undefined)(
       expect(after.sctl('is-active', 'second.service').stdout).toBe('active\n');
       expect(after.sctl('is-active', 'first.service').stdout).toBe('inactive\n');
       expect(after.sctl('snapshot', 'diff', 'good').stdout).toContain('No difference');
+
+      // What nobody confirms is undone, though core dies meanwhile.
+      expect(after.sctl('stop', 'second.service').status).toBe(0);
+      const restored = after.sctl('snapshot', 'restore', 'good', '--confirm-within', '4s');
+      expect(restored).toMatchObject({ status: 0 });
+      expect(restored.stderr).toContain('unless it is confirmed: sctl confirm good');
+      expect(after.sctl('confirm', '--list').stdout).toContain('snapshot good');
+      expect(after.sctl('__complete', 'words', 'confirm').stdout).toBe('good\n');
+      process.kill(after.core() ?? 0, 'SIGKILL');
+      await eventually('it is undone', () => after.sctl('is-active', 'second.service').stdout === 'inactive\n');
+      await eventually('nothing is left of it', () => !after.sctl('snapshot', 'list').stdout.includes('undo-'));
+      expect(after.sctl('confirm').stdout).toContain('Nothing waits');
+
+      expect(after.sctl('snapshot', 'restore', 'good', '--confirm-within', '1h').status).toBe(0);
+      expect(after.sctl('confirm', 'good')).toMatchObject({ status: 0 });
+      await eventually('nothing is left of it', () => !after.sctl('snapshot', 'list').stdout.includes('undo-'));
+      expect(after.sctl('is-active', 'second.service').stdout).toBe('active\n');
+      const { stdout } = after.sctl('plan', 'stop', 'second.service', '--output', 'json');
+      const { id } = JSON.parse(stdout) as { id: string };
+      expect(after.sctl('__complete', 'words', 'apply').stdout).toBe(`${id}\n`);
+      expect(after.sctl('apply', id)).toMatchObject({ status: 0 });
     } finally {
       await after.stop();
     }

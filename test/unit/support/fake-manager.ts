@@ -296,6 +296,7 @@ export function fakeManager(): FakeManager {
     jobs: () => [job],
     identity: () => ({ machineId: managerView.machineId, bootId: managerView.bootId }),
     confirmations: () => [],
+    plans: () => [],
     snapshots: () => ['before-lunch'],
     snapshot(name) {
       throw new ManagerError({ error: 'NoSuchSnapshot', unit: '', why: `there is no snapshot ${name}`, todo: '' });

@@ -282,6 +282,10 @@ export class Fake {
       case 'disarmDeadline':
         this.#deadlines.delete(`${actor}|${params.name}`);
         break;
+      case 'undo':
+        this.effects.push({ type, params });
+        this.post('jobs', { type: 'undo', id: params.confirmation.id });
+        return;
       case 'askUnit':
         this.log.push(`${params.verb} ${params.unit}`);
         this.post(`unit:${params.unit}`, { type: params.verb });

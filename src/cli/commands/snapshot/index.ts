@@ -30,7 +30,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '<name>',
     help: 'bring units and unit files back to a snapshot',
     group: '',
-    options: ['plan', 'dryRun', 'save', 'block', 'showTransaction'],
+    options: ['confirmWithin', 'plan', 'dryRun', 'save', 'block', 'showTransaction'],
     load: () => import('./restore.ts'),
   },
 };

@@ -3,6 +3,7 @@ import type { Call } from '../../command.ts';
 import { exitOfError } from '../../exit.ts';
 import { planLines } from '../../output/plan.ts';
 import type { Outcome } from '../../wire.ts';
+import { confirmWithinUs, tellConfirm } from '../apply.ts';
 import { tellOutcomes } from '../jobs.ts';
 import { type Planned, refusalLines, savePlan } from '../plan.ts';
 
@@ -38,15 +39,19 @@ export async function run(call: Call): Promise<number> {
   const { args, options, client } = call;
   const name = args[0] ?? '';
   if (options.plan === true || options.dryRun === true || options.save !== undefined) return await show(call, name);
+  const within = confirmWithinUs(options.confirmWithin);
   const { outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Snapshots.Restore', {
     name,
+    confirmWithinUs: within,
     noBlock: options.block === false,
     transaction: options.showTransaction === true,
   });
   for (const { notes } of outcomes) for (const note of notes) call.warn(note);
-  return await tellOutcomes(
+  const status = await tellOutcomes(
     call,
     'restore',
     outcomes.map((outcome) => ({ ...outcome, notes: [] })),
   );
+  tellConfirm(call, within, name, outcomes);
+  return status;
 }
