@@ -187,7 +187,7 @@ const without = (running: Readonly<Record<string, number>> | undefined, event: M
 
 const errandOf = (context: ManagerContext, key: string) => errands.find(context.errands, key);
 
-export const managerMachine = setup({
+const chart = setup({
   types: {} as {
     context: ManagerContext;
     events: ManagerEvent;
@@ -261,7 +261,30 @@ export const managerMachine = setup({
     isAnswered: ({ context, event }) => event.type === 'change' && errandOf(context, event.key)?.answer !== undefined,
     isInHand: ({ context, event }) => event.type === 'change' && errandOf(context, event.key) !== undefined,
   },
-}).createMachine({
+});
+
+/** A generator has ended, or could not be started. */
+const bootGeneratorEnded = chart.enqueueActions(({ context, event, enqueue }) => {
+  if (event.type !== 'exited' && event.type !== 'spawn-failed') return;
+  enqueue('countDown');
+  const path = context.generators[event.run]?.path ?? '';
+  enqueue({ type: 'tellGenerator', params: { path, ended: event.ended ?? null } });
+});
+
+/** The same of one that runs before units are loaded anew: after the last one they are. */
+const reloadGeneratorEnded = chart.enqueueActions(({ context, event, enqueue }) => {
+  if (event.type !== 'exited' && event.type !== 'spawn-failed') return;
+  const { generators, from, left, keys } = context.regenerating!;
+  const path = generators[event.run - from]?.path ?? '';
+  enqueue({ type: 'tellGenerator', params: { path, ended: event.ended ?? null } });
+  enqueue('countReloadDown');
+  if (left > 1) return;
+  enqueue({ type: 'disarmDeadline', params: { name: 'regenerate' } });
+  enqueue({ type: 'setRegenerating', params: null });
+  enqueue({ type: 'finishReload', params: { keys } });
+});
+
+export const managerMachine = chart.createMachine({
   id: 'manager',
   context: ({ input }) => ({
     generators: [],
@@ -370,46 +393,8 @@ export const managerMachine = setup({
           enqueue({ type: 'spawnGenerator', params: { run: from + index, generator } });
       }),
     },
-    exited: {
-      guard: 'ofReload',
-      actions: [
-        {
-          type: 'tellGenerator',
-          params: ({ context, event }) => ({
-            path: context.regenerating!.generators[event.run - context.regenerating!.from]?.path ?? '',
-            ended: event.ended ?? null,
-          }),
-        },
-        'countReloadDown',
-        enqueueActions(({ context, enqueue }) => {
-          const { left, keys } = context.regenerating!;
-          if (left > 0) return;
-          enqueue({ type: 'disarmDeadline', params: { name: 'regenerate' } });
-          enqueue({ type: 'setRegenerating', params: null });
-          enqueue({ type: 'finishReload', params: { keys } });
-        }),
-      ],
-    },
-    'spawn-failed': {
-      guard: 'ofReload',
-      actions: [
-        {
-          type: 'tellGenerator',
-          params: ({ context, event }) => ({
-            path: context.regenerating!.generators[event.run - context.regenerating!.from]?.path ?? '',
-            ended: event.ended ?? null,
-          }),
-        },
-        'countReloadDown',
-        enqueueActions(({ context, enqueue }) => {
-          const { left, keys } = context.regenerating!;
-          if (left > 0) return;
-          enqueue({ type: 'disarmDeadline', params: { name: 'regenerate' } });
-          enqueue({ type: 'setRegenerating', params: null });
-          enqueue({ type: 'finishReload', params: { keys } });
-        }),
-      ],
-    },
+    exited: { guard: 'ofReload', actions: reloadGeneratorEnded },
+    'spawn-failed': { guard: 'ofReload', actions: reloadGeneratorEnded },
     deadline: {
       guard: ({ context, event }) => event.name === 'regenerate' && (context.regenerating ?? null) !== null,
       actions: enqueueActions(({ context, enqueue }) => {
@@ -503,63 +488,13 @@ export const managerMachine = setup({
       exit: { type: 'disarmDeadline', params: { name: 'generators' } },
       on: {
         exited: [
-          {
-            guard: and(['ofBoot', 'lastGenerator']),
-            target: 'beginning',
-            actions: [
-              'countDown',
-              {
-                type: 'tellGenerator',
-                params: ({ context, event }) => ({
-                  path: context.generators[event.run]?.path ?? '',
-                  ended: event.ended ?? null,
-                }),
-              },
-            ],
-          },
-          {
-            guard: 'ofBoot',
-            actions: [
-              'countDown',
-              {
-                type: 'tellGenerator',
-                params: ({ context, event }) => ({
-                  path: context.generators[event.run]?.path ?? '',
-                  ended: event.ended ?? null,
-                }),
-              },
-            ],
-          },
+          { guard: and(['ofBoot', 'lastGenerator']), target: 'beginning', actions: bootGeneratorEnded },
+          { guard: 'ofBoot', actions: bootGeneratorEnded },
         ],
         'spawn-failed': [
           { guard: 'hasProcess' }, // its exit follows, and is counted
-          {
-            guard: and(['ofBoot', 'lastGenerator']),
-            target: 'beginning',
-            actions: [
-              'countDown',
-              {
-                type: 'tellGenerator',
-                params: ({ context, event }) => ({
-                  path: context.generators[event.run]?.path ?? '',
-                  ended: event.ended ?? null,
-                }),
-              },
-            ],
-          },
-          {
-            guard: 'ofBoot',
-            actions: [
-              'countDown',
-              {
-                type: 'tellGenerator',
-                params: ({ context, event }) => ({
-                  path: context.generators[event.run]?.path ?? '',
-                  ended: event.ended ?? null,
-                }),
-              },
-            ],
-          },
+          { guard: and(['ofBoot', 'lastGenerator']), target: 'beginning', actions: bootGeneratorEnded },
+          { guard: 'ofBoot', actions: bootGeneratorEnded },
         ],
         deadline: {
           target: 'beginning',
