@@ -13,7 +13,7 @@ import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
 import type { Loaded, UnitSpec } from './small.ts';
-import { groupOf, speaks } from './unit-effects.ts';
+import { groupOf } from './unit-effects.ts';
 
 /**
  * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
@@ -89,32 +89,33 @@ function deathWords(death: BlackBox | undefined): string {
  * them without core, and keeps how they ended.
  */
 export function relist(host: Host, actors: ActorHost, registry: Registry, pidFiles: PidFiles): void {
+  const { groups, sockets } = host;
+  /** What a machine was told last; with events that it has not heard yet, nobody knows. */
+  const knows = actors.queued === 0;
   for (const unit of registry.units()) {
+    // What costs a unit's unpacking is asked last: of most units nothing is needed but what their actors know.
     const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(`unit:${unit.name}`);
     if (snapshot === undefined) continue;
     const { context } = snapshot;
     // What was said meanwhile waits in the socket: it must be heard before any deadline fires.
-    if (speaks(unit) && host.sockets.stored(notifySocket(unit.name))) {
-      host.sockets.notify(
+    if (sockets.stored(notifySocket(unit.name))) {
+      sockets.notify(
         { epoch: 0, seq: 0, index: 0 },
         notifySocket(unit.name),
         notifyPath(host.facts.runDirectory, unit.name),
       );
     }
-    if (
-      host.groups.available &&
-      context.active !== 'inactive' &&
-      context.active !== 'failed' &&
-      host.groups.read(groupOf(unit), 'cgroup.procs') !== undefined
-    ) {
-      host.groups.watch(groupOf(unit));
+    if (groups.available && context.active !== 'inactive' && context.active !== 'failed') {
+      const group = groupOf(unit);
+      if (context.populated !== undefined) groups.watch(group, knows ? context.populated : undefined);
+      else if (groups.read(group, 'cgroup.events') !== undefined) groups.watch(group);
     }
     if (context.awaitsPidFile && unit.service !== undefined) {
       const path = pidFilePath(unit.service.PIDFile);
       if (isNear(path)) host.files.watch(path);
       else pidFiles.look(unit, groupOf(unit));
     }
-    if (unit.socket !== undefined && snapshot.value === 'listening') {
+    if (snapshot.value === 'listening' && unit.socket !== undefined) {
       for (const index of unit.socket.Listen.keys()) host.sockets.watch(listener(unit.name, index));
     }
   }

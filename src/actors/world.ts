@@ -1,4 +1,5 @@
 /** What the actors ask of the loaded units. Implemented by src/actors/registry.ts over src/units. */
+import { linkageOf } from '../units/linkage.ts';
 import type { Unit } from '../units/types.ts';
 
 export interface UnitWorld {
@@ -15,5 +16,6 @@ export const execSettings = (unit: Unit) => unit.service ?? unit.socket ?? unit.
 
 /** The slice a unit is in; empty: it has none (targets, devices), and its control group, if any, is at the root. */
 export function sliceOf(unit: Unit): string {
-  return unit.edges.find(({ kind }) => kind === 'InSlice')?.to ?? '';
+  const { kinds, others } = linkageOf(unit);
+  return others[kinds.indexOf('InSlice')] ?? '';
 }

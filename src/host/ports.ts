@@ -241,8 +241,8 @@ export interface CgroupPort {
   ensure(path: string): void;
   /** Remove it and what is below; a group that is busy or gone is no error: false / true. */
   remove(path: string): boolean;
-  /** Tell by `group` events; the first one comes at once with the state as it is. */
-  watch(path: string): void;
+  /** Tell by `group` events; the first one comes at once with the state as it is, unless that is `known`. */
+  watch(path: string, known?: boolean): void;
   unwatch(path: string): void;
   populated(path: string): boolean;
   /** Every pid in the group and below; empty if it is gone. */

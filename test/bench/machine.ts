@@ -53,7 +53,7 @@ export interface Machine {
 const BOOT_MS = 30_000;
 
 /** Boot, and wait for the marker. @throws with the console if it does not come. */
-export async function start({ root, argv, files }: Recipe): Promise<Machine> {
+export async function start({ root, argv, files }: Recipe, bootMs = BOOT_MS): Promise<Machine> {
   const state = mkdtempSync('/var/tmp/sysmaster-bench.');
   const all: Record<string, string> = {
     '/run/bench/init': `echo $EPOCHREALTIME >/run/bench/execed; exec ${argv.join(' ')}\n`,
@@ -90,7 +90,7 @@ export async function start({ root, argv, files }: Recipe): Promise<Machine> {
     rmSync(state, { recursive: true, force: true });
   };
   const read = (path: string) => readFileSync(join(state, path), 'utf8');
-  const limit = performance.now() + BOOT_MS;
+  const limit = performance.now() + bootMs;
   const marker = join(state, MARKER);
   while (!existsSync(marker) || read(MARKER) === '') {
     if (over || performance.now() > limit) {

@@ -78,6 +78,26 @@ export function many(count = MANY): Files {
   return files;
 }
 
+/** Services of {@link sleepers} that are killed together with core: they run `sleep 4242`. */
+export const VICTIMS = 5;
+/** Where each of them writes the time, as $EPOCHREALTIME, whenever it is started. */
+export const RISEN = '/run/bench/risen';
+
+/** So many services that run on and on; each fourth has a notify socket. */
+export function sleepers(count: number): Files {
+  const files = thirty();
+  for (const path of Object.keys(files)) if (/\/[od]\d+\.service$/.test(path)) delete files[path];
+  files['/run/bench/rise'] = `echo $EPOCHREALTIME >>${RISEN}; exec sleep 4242\n`;
+  for (const n of numbers(count)) {
+    const isVictim = n < VICTIMS;
+    const program = isVictim ? '/bin/bash /run/bench/rise' : '/bin/sleep infinity';
+    files[`${UNITS}/s${n}.service`] =
+      `[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=exec\n${n % 4 === 1 ? 'NotifyAccess=all\n' : ''}ExecStart=${program}\nRestart=always\nRestartSec=0\n`;
+    files[`${UNITS}/multi-user.target.wants/s${n}.service`] = `-> ../s${n}.service`;
+  }
+  return files;
+}
+
 /** The thirty for runit(8): no dependencies, so the marker waits with `sv start`, as its run scripts do. */
 export function thirtyForRunit(): Files {
   const daemons = numbers(DAEMONS).map((n) => `/etc/service/d${n}`);

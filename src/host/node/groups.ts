@@ -66,7 +66,7 @@ export class NodeGroups implements CgroupPort {
     }
   }
 
-  watch(path: string): void {
+  watch(path: string, known?: boolean): void {
     let watched = this.#watched.get(path);
     if (watched === undefined && this.available) {
       this.#at(path); // refuses what is no path below the root
@@ -80,7 +80,7 @@ export class NodeGroups implements CgroupPort {
     }
     const populated = this.populated(path);
     if (watched !== undefined) watched.populated = populated;
-    this.#loop.post({ type: 'group', path, populated });
+    if (populated !== known) this.#loop.post({ type: 'group', path, populated });
   }
 
   unwatch(path: string): void {

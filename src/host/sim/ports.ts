@@ -204,9 +204,9 @@ function groupPort({ processes, life, cgroupRoot, watchedGroups }: Machine): Cgr
     available,
     ensure: (path) => processes.ensure(at(path)),
     remove: (path) => path !== '' && processes.removeGroup(at(path)),
-    watch(path) {
+    watch(path, known) {
       if (available) watchedGroups.add(at(path));
-      life.emit({ type: 'group', path, populated: populated(path) });
+      if (populated(path) !== known) life.emit({ type: 'group', path, populated: populated(path) });
     },
     unwatch: (path) => void watchedGroups.delete(path),
     populated,
