@@ -27,7 +27,7 @@ import {
   stepWith,
   takePidFile,
 } from './service-processes.ts';
-import { killPlan, SIGCONT, SIGHUP, SIGKILL, shallRestart } from './service-rules.ts';
+import { isGood, killPlan, SIGCONT, SIGHUP, SIGKILL, shallRestart } from './service-rules.ts';
 import { arm, disarm } from './turn.ts';
 
 /** A restart job that was asked for and has not come by then is asked for again: a lost request must not strand the unit. */
@@ -246,6 +246,11 @@ const limitRuntime = serviceStep((turn) => {
   arm(turn, 'RuntimeMaxSec', Math.max(0, (since.activeEnterMs ?? turn.event.atMs) + span - turn.event.atMs));
 });
 
+/** What is over already, as a oneshot without RemainAfterExit=, passes through on its way down: it has never been active. */
+const becomeActive = serviceStep((turn) => {
+  if (isGood(turn.context)) turn.enter('active');
+});
+
 const noDeadline = serviceStep((turn) => disarm(turn));
 
 /** ExecReload=, and for Type=notify-reload the signal before it (systemd.service(5)). */
@@ -320,6 +325,7 @@ export const actions = {
   noteGroup,
   tidyGroup,
   adopt,
+  becomeActive,
   limitRuntime,
   noDeadline,
   beginReload,

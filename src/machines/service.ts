@@ -301,7 +301,7 @@ export const serviceMachine = setup({
     },
     running: {
       tags: 'active',
-      entry: [active, 'limitRuntime'],
+      entry: ['becomeActive', 'limitRuntime'],
       always: [
         { guard: 'watchdogIsTriggered', target: 'stopping.stop-watchdog', actions: watchdogFailed },
         { guard: 'hasCrashed', target: 'stopping.stop-sigterm' },

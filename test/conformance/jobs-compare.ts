@@ -82,14 +82,35 @@ export function deliberate(
     return 'a requirement without an ordering: whether it has failed by then is chance';
   if (other.gaveUp === true)
     return 'a contradiction within one transaction: what was given up goes with all that only it wanted';
-  const leftover = ({ unit, theirs: one, ours: mine }: Difference) =>
+  if (leftover(set, differences, request, one))
+    return 'a job that only a dropped job wanted: it goes as well, where systemd keeps it';
+  const weaker = ({ unit, theirs: one, ours: mine }: Difference) =>
     unit !== '' && mine.includes('verify-active') && !one.includes('verify-active');
-  if (differences.some(leftover)) return 'a start that only a dropped job wanted is not merged into a verify-active';
+  if (differences.some(weaker)) return 'a start that only a dropped job wanted is not merged into a verify-active';
   const unmet = ([unit, text]: [string, string]) =>
     /^(Condition|Assert)/m.test(text) &&
     other.jobs.includes(`start ${unit} dependency`) &&
     needs(text, 'BindsTo').length > 0;
   return units.some(unmet) ? 'BindsTo= beside After= is looked at before conditions' : undefined;
+}
+
+/**
+ * Jobs that only systemd has, of units that nobody asked for, and nobody wanted who has a job beside them: it drops jobs that would
+ * do nothing after it has looked for jobs that nobody wants.
+ */
+function leftover(set: UnitSet, differences: readonly Difference[], request: number, theirs: Outcome): boolean {
+  const alone = differences.filter(({ what, ours }) => what === 'jobs' && ours === '').map(({ unit }) => unit);
+  const named = set.requests[request]!.units;
+  const busy = new Set(theirs.jobs.map(unitOf).filter((unit) => !alone.includes(unit)));
+  const wanted = (unit: string) => named.includes(unit) || [...busy].some((other) => related(set, other, unit));
+  return alone.length > 0 && !alone.some(wanted);
+}
+
+/** Is there a dependency between the two that is more than an ordering? */
+function related(set: UnitSet, one: string, other: string): boolean {
+  const says = (from: string, to: string) =>
+    set.units[from]!.split('\n').some((line) => !/^(After|Before)=/.test(line) && line.endsWith(`=${to}`));
+  return says(one, other) || says(other, one);
 }
 
 /** Only a start that was carried out has waited for its turn. */

@@ -7,6 +7,8 @@ import { type Outcome as Answer, bootCore, jobsNow, shownUnits, simOptions } fro
 import type { Outcome, Told } from './jobs-peer.ts';
 
 const JITTER_MS = 40;
+/** Two units of one request are asked for within so long, ms; mostly at once. */
+const GAP_MS = 200;
 /** After so long without a job nothing moves any more, ms; and a request never takes so long. */
 const QUIET_MS = 300;
 const LIMIT_MS = 10_000;
@@ -33,6 +35,7 @@ function rename(text: string, names: ReadonlyMap<string, string>): string {
 }
 
 function playAs(set: UnitSet, how: number): Told {
+  const gap = randomStream(how + 1);
   const faults = how === 0 ? {} : { jitterMs: JITTER_MS };
   const sim = createSim(simOptions({ units: set.units, programs: shell, seed: how, faults }));
   let core: ActorHost | undefined;
@@ -45,9 +48,15 @@ function playAs(set: UnitSet, how: number): Told {
   const cutsBefore = sim.log.length;
   const outcomes = set.requests.map(({ verb, units, mode }): Outcome => {
     const from = sim.log.length;
-    const client = sim.client();
-    const parameters = { verb, units, mode, noBlock: true };
-    client.send(JSON.stringify({ method: 'io.sysmaster.Jobs.Request', parameters }));
+    // Each unit is a transaction of its own. systemctl asks for one after the other, and jobs may be over in between.
+    const portions = how === 0 ? [units] : units.map((unit) => [unit]);
+    const clients = portions.map((portion, place) => {
+      if (place > 0) sim.run(Math.floor(gap() ** 4 * GAP_MS));
+      const client = sim.client();
+      const parameters = { verb, units: portion, mode, noBlock: true };
+      client.send(JSON.stringify({ method: 'io.sysmaster.Jobs.Request', parameters }));
+      return client;
+    });
     const end = sim.nowMs + LIMIT_MS;
     for (let quiet = 0; quiet < QUIET_MS; quiet += 20) {
       sim.run(20);
@@ -55,8 +64,11 @@ function playAs(set: UnitSet, how: number): Told {
       restless ||= sim.nowMs > end;
       if (restless) break;
     }
-    const answer = JSON.parse(client.received[0] ?? '{}') as { parameters?: { outcomes?: readonly Answer[] } };
-    const refused = (answer.parameters?.outcomes ?? []).filter(({ refusal }) => refusal !== undefined);
+    const answers = clients.map(
+      ({ received }) => JSON.parse(received[0] ?? '{}') as { parameters?: { outcomes?: readonly Answer[] } },
+    );
+    const all = answers.flatMap(({ parameters }) => parameters?.outcomes ?? []);
+    const refused = all.filter(({ refusal }) => refusal !== undefined);
     const jobs = sim.log
       .slice(from)
       .filter(({ message }) => message === 'job ended')

@@ -88,9 +88,7 @@ const LIMIT = 150;
 function requestScript({ requests }: UnitSet, index: number): string {
   const { verb, mode, units } = requests[index]!;
   return [
-    ...units.map(
-      (unit) => `systemctl ${verb} --job-mode=${mode} --no-block ${unit} >/dev/null 2>&1 || echo refused ${unit}`,
-    ),
+    `systemctl ${verb} --job-mode=${mode} --no-block ${units.join(' ')} 2>&1 >/dev/null | sed -n "s/^Failed to [a-z-]* \\([^ ]*\\): .*/refused \\1/p"`,
     `quiet=0; for i in $(seq ${LIMIT}); do if [ -z "$(systemctl list-jobs --no-legend)" ]; then quiet=$((quiet+1)); else quiet=0; fi; [ $quiet -lt 3 ] || break; sleep 0.02; done`,
     '[ $quiet -ge 3 ] || echo restless',
   ].join('\n');
@@ -117,7 +115,20 @@ function playOne(machine: Machine, set: UnitSet): Told {
     const states = statesOf(machine, names);
     return { refused: refused.sort(), jobs: jobsIn(text).filter((job) => names.includes(unitOf(job))), states };
   });
+  if (!restless) restless = !cleared(machine, names);
   return { outcomes, cycles, restless };
+}
+
+/** Before another set is played, none of the units of this one runs any more. */
+function cleared(machine: Machine, names: readonly string[]): boolean {
+  const down = `systemctl list-units --all --plain --no-legend --state=active,activating,deactivating,reloading ${names.map((name) => `${name}`).join(' ')}`;
+  const stop = `systemctl stop --job-mode=ignore-dependencies ${names.join(' ')} >/dev/null 2>&1; systemctl reset-failed`;
+  const said = machine.run(
+    'bash',
+    '-c',
+    `for i in 1 2 3 4 5; do timeout ${PATIENCE_S} bash -c '${stop}'; [ -n "$(${down})" ] || { echo cleared; break; }; done`,
+  );
+  return said.includes('cleared');
 }
 
 /** The unit of a job as told in {@link Outcome}. */

@@ -32,6 +32,8 @@ export interface Taste {
    * unit a request, and no unit needs itself in the end (orderings may go against the requirements all the same).
    */
   readonly steady?: boolean;
+  /** With `steady`: requirements may close rings as well, units are isolated, and a request may name several. */
+  readonly whole?: boolean;
   /** Stands before each unit's name, so that sets can be loaded side by side. */
   readonly prefix?: string;
 }
@@ -60,6 +62,13 @@ const VERBS: readonly (readonly [RequestVerb, number])[] = [
   ['reload', 2],
   ['reload-or-restart', 2],
   ['try-reload-or-restart', 1],
+];
+/** What a set that is `whole` is asked besides: a verb and a mode. */
+const OTHERS: readonly (readonly [RequestVerb, JobMode])[] = [
+  ['start', 'isolate'],
+  ['start', 'isolate'],
+  ['start', 'isolate'],
+  ['stop', 'triggering'],
 ];
 const MODES: readonly (readonly [JobMode, number])[] = [
   ['replace', 12],
@@ -107,7 +116,8 @@ class Maker {
     const edges = Math.floor(names.length * (1 + this.#random() * 1.5));
     for (let edge = 0; edge < edges; edge += 1) {
       const [one, other] = [this.#below(names.length), this.#below(names.length)];
-      const [a, b] = this.#taste.steady === true && one < other ? [other, one] : [one, other];
+      const ringless = this.#taste.steady === true && this.#taste.whole !== true;
+      const [a, b] = ringless && one < other ? [other, one] : [one, other];
       if (a === b && (this.#taste.steady === true || !this.#chance(0.02))) continue;
       const [from, to] = [names[a] as string, names[b] as string];
       const kind = this.#weighted(KINDS);
@@ -142,6 +152,11 @@ class Maker {
     if (this.#chance(0.05)) lines.push('ConditionPathExists=/nowhere');
     if (this.#chance(0.02)) lines.push('AssertPathExists=/nowhere');
     if (this.#chance(0.05)) lines.push('OnFailureJobMode=fail');
+    if (this.#taste.whole === true) {
+      if (this.#chance(name.endsWith('.target') ? 0.6 : 0.15)) lines.push('AllowIsolate=yes');
+      if (this.#chance(0.1)) lines.push('IgnoreOnIsolate=yes');
+      if (this.#chance(0.05)) lines.push('OnSuccessJobMode=replace-irreversibly');
+    }
     if (!steady && this.#chance(0.06)) lines.push(`JobTimeoutSec=${200 + this.#below(800)}ms`);
     if (!steady && this.#chance(0.06)) lines.push(`JobRunningTimeoutSec=${100 + this.#below(500)}ms`);
     if (name.endsWith('.target')) return lines;
@@ -195,9 +210,15 @@ class Maker {
 
   #request(names: readonly string[], index: number): SetRequest {
     const pick = () => names[this.#below(names.length)] as string;
+    const whole = this.#taste.whole === true;
     // Several units are as many transactions, and what the first has done when the second is made depends on the machine.
-    const many = this.#taste.steady === true ? 1 : 1 + this.#below(3);
+    const many =
+      this.#taste.steady === true ? (whole && this.#chance(0.25) ? 2 + this.#below(2) : 1) : 1 + this.#below(3);
     const units = [...new Set(Array.from({ length: many }, pick))];
+    if (whole && index > 0 && this.#chance(0.2)) {
+      const [verb, mode] = OTHERS[this.#below(OTHERS.length)] as readonly [RequestVerb, JobMode];
+      return { verb, units: units.slice(0, 1), mode };
+    }
     const mode = this.#weighted(MODES);
     // The first request is one that leads somewhere.
     return { verb: index === 0 ? 'start' : this.#weighted(VERBS), units, mode: index === 0 ? 'replace' : mode };
