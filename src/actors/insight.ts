@@ -16,7 +16,7 @@ import { type HistoryRecord, lastWords, NO_HISTORY, recordsOf } from './history.
 import type { JobsView } from './manager.ts';
 import type { Registry } from './registry.ts';
 import { createStalls } from './stalls.ts';
-import { stampOf } from './views.ts';
+import { stampOf, userspaceMs } from './views.ts';
 import { Why } from './why.ts';
 import { askerWords } from './why-words.ts';
 
@@ -157,7 +157,7 @@ export function createInsight(parts: InsightParts): Insight {
       const us = (ms: number | null | undefined) =>
         ms === null || ms === undefined ? undefined : Math.round(ms * 1000);
       return {
-        userspaceUs: us(now?.startedMs) ?? 0,
+        userspaceUs: us(userspaceMs(host) ?? now?.startedMs) ?? 0,
         unitsLoadedUs: us(now?.loadedMs),
         finishedUs: us(now?.finishedMs),
         nowUs: us(host.clock.nowMs()) ?? 0,

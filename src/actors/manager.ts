@@ -37,7 +37,7 @@ import type { Registry } from './registry.ts';
 import { callerWords, requestTold } from './requests.ts';
 import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
-import { groupView, stampOf, unitState } from './views.ts';
+import { groupView, stampOf, stampOrNone, unitState, userspaceMs } from './views.ts';
 
 /** What the manager needs of the job table. */
 export interface JobsView {
@@ -193,7 +193,7 @@ export function createManager(parts: ManagerParts): Manager {
           ? 'the checkpoint cannot be written; state is in memory only, and a crash means adoption'
           : (host.state.trouble ?? ''),
         stamps: {
-          userspace: undefined,
+          userspace: stampOrNone(host, userspaceMs(host)),
           core: state === undefined ? undefined : stampOf(host, state.startedMs),
           unitsLoaded: state?.loadedMs === null || state === undefined ? undefined : stampOf(host, state.loadedMs),
           finish: state?.finishedMs === null || state === undefined ? undefined : stampOf(host, state.finishedMs),

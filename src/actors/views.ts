@@ -18,7 +18,13 @@ export function stampOf(host: Host, monotonicMs: number): Stamp {
   return { realUs: Math.round(realMs * 1000), monotonicUs: Math.round(monotonicMs * 1000) };
 }
 
-const stampOrNone = (host: Host, ms: number | null | undefined): Stamp | undefined =>
+/** When init began, CLOCK_MONOTONIC in ms, as it tells core in its environment; undefined: it does not. */
+export function userspaceMs({ facts }: Host): number | undefined {
+  const us = facts.environment['SYSMASTER_USERSPACE_US'];
+  return us === undefined || !/^\d{1,16}$/.test(us) ? undefined : Number(us) / 1000;
+}
+
+export const stampOrNone = (host: Host, ms: number | null | undefined): Stamp | undefined =>
   ms === null || ms === undefined ? undefined : stampOf(host, ms);
 
 const exitOf = (ended: Ended | null): Exit | undefined => {

@@ -11,6 +11,13 @@ export interface Difference {
   readonly ours: string;
 }
 
+/** So many jobs of one unit after one request: units set each other off, and when that ends is another matter (systemd: never). */
+const CHASE = 8;
+
+/** Do units set each other off again and again? */
+export const chases = ({ outcomes }: Told): boolean =>
+  outcomes.some(({ jobs }) => Object.values(Object.groupBy(jobs, unitOf)).some((own) => (own?.length ?? 0) > CHASE));
+
 /** Differences of the first request that has any: what comes later follows from it. */
 export function compare(set: UnitSet, theirs: Told, ours: Told): readonly Difference[] {
   for (const index of set.requests.keys()) {
@@ -73,6 +80,12 @@ export function deliberate(
   const units = Object.entries(set.units);
   if (units.some(([unit, text]) => !down(unit) && needs(text, 'BindsTo').some(down)))
     return 'BindsTo= is a level: who is bound to what is down is stopped';
+  const unneeded = ([unit, text]: [string, string]) =>
+    /^StopWhenUnneeded=yes$/m.test(text) &&
+    !down(unit) &&
+    other.jobs.includes(`stop ${unit} done`) &&
+    units.every(([user, its]) => down(user) || !needs(its, 'Requires|Requisite|Wants|BindsTo|Upholds').includes(unit));
+  if (units.some(unneeded)) return 'StopWhenUnneeded= is a level: who only wanted it may have failed to start';
   const bad = (unit: string) =>
     [...one.jobs, ...other.jobs].some((job) => unitOf(job) === unit && !/ (done|canceled)$/.test(job));
   const order = new Set(orderings(set).map(([later, earlier]) => `${later} ${earlier}`));

@@ -12,14 +12,14 @@ import { expect, test } from 'vitest';
 import { debianMissing } from '../integration/support/debian.ts';
 import { systemsMissing } from '../integration/support/system.ts';
 import { type UnitSet, unitSet } from '../simulation/generate.ts';
-import { compare, type Difference, deliberate } from './jobs-compare.ts';
+import { chases, compare, type Difference, deliberate } from './jobs-compare.ts';
 import { playOurs } from './jobs-ours.ts';
 import { playPeer, type Told } from './jobs-peer.ts';
 import { playReal } from './jobs-real.ts';
 
 const missing = systemsMissing() ?? debianMissing();
 const all = process.env['SIMULATE'] === 'all';
-const [first, count] = all ? [1_000, 60] : [1, 5];
+const [first, count] = all ? [1_000, 60] : [36, 5];
 /** How many of them our real init and core play as well. */
 const real = all ? 30 : 3;
 const BOOTS = 3;
@@ -33,7 +33,7 @@ interface Verdict {
 }
 
 function judge(set: UnitSet, theirs: Told): Verdict {
-  if (theirs.restless) return { differences: [], why: 'systemd does not come to rest' };
+  if (theirs.restless || chases(theirs)) return { differences: [], why: 'systemd does not come to rest' };
   let best: Verdict | undefined;
   for (let way = 0; way <= WAYS; way += 1) {
     const ours = playOurs(set, way);
@@ -87,7 +87,7 @@ test.skipIf(missing !== undefined)(
     const ways = Array.from({ length: WAYS + 1 }, (_, way) => way);
     const calm = chosen.flatMap((set, index): [UnitSet, Told][] => {
       const one = told[index] as Told;
-      return one.restless ? [] : [[set, one]];
+      return one.restless || chases(one) ? [] : [[set, one]];
     });
     // Some sets never come to rest, under systemd neither: units that start and stop each other.
     expect(chosen.length - calm.length).toBeLessThan(Math.max(1, real / 5));

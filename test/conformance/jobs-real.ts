@@ -10,7 +10,7 @@ import { type Client, createClient } from '../../src/cli/client.ts';
 import type { Outcome as Answer, Event, Job, Unit } from '../../src/cli/wire.ts';
 import { startSystem } from '../integration/support/system.ts';
 import type { UnitSet } from '../simulation/generate.ts';
-import { type Outcome, type Told, unitOf } from './jobs-peer.ts';
+import { type Outcome, stoppable, type Told, unitOf } from './jobs-peer.ts';
 
 const UNITS = '/run/units';
 const TARGET = '[Unit]\nDefaultDependencies=no\n';
@@ -104,6 +104,9 @@ async function playOne(client: Client, directory: string, set: UnitSet, ended: r
     });
     if (restless) break;
   }
+  // What may not be stopped, or comes up again, is to go as well.
+  for (const [name, text] of Object.entries(set.units)) writeFileSync(join(directory, name), stoppable(text));
+  await client.change('io.sysmaster.Manager.Reload', {});
   restless = !(await cleared(client, names)) || restless;
   for (const name of names) rmSync(join(directory, name));
   return { outcomes, cycles: false, restless };

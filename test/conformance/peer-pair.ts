@@ -85,7 +85,6 @@ export async function bootPair(units: Readonly<Record<string, string>>): Promise
         columns: 80,
         env: {
           SYSMASTER_SOCKET: socket,
-          SYSMASTER_UNIT_PATH: UNITS,
           SYSMASTER_LOGS: join(system.run, 'sysmaster/log'),
           TZ: 'UTC',
         },

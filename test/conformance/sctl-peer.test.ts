@@ -6,6 +6,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ran } from '../integration/support/system.ts';
+import { blame, bootOf, chain, PROPERTIES, type Stamps, stampsOf, summary, text, took } from './analyze-peer.ts';
 import { bootPair, type Pair, pairMissing, UNITS } from './peer-pair.ts';
 
 const missing = pairMissing();
@@ -254,5 +255,123 @@ describe.skipIf(missing !== undefined)(
         expect(labels(theirs).filter((label) => !mine.has(label) && !optional.includes(label as string))).toEqual([]);
       }
     });
+  },
+);
+
+/** One of the two systems: its own words about its own boot. */
+interface Side {
+  readonly name: string;
+  readonly ask: (program: 'systemctl' | 'systemd-analyze', words: string) => Promise<Ran>;
+  /** Where the time 0 stands in its plots, and what a bar measures at least. */
+  readonly zero: number;
+  readonly narrowest: number;
+}
+
+const sides: readonly Side[] = [
+  { name: 'systemd', ask: async (program, words) => pair.theirs(program, ...words.split(' ')), zero: 0, narrowest: 0 },
+  {
+    name: 'sysMaster',
+    ask: async (program, words) => pair.ours(program, ...words.split(' ')),
+    zero: 20,
+    narrowest: 0.5,
+  },
+];
+
+describe.skipIf(missing !== undefined)(
+  `sctl analyze beside systemd-analyze${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  () => {
+    const factsOf = async ({ ask }: Side) => {
+      const units = stampsOf((await ask('systemctl', `show --all -p ${PROPERTIES} *`)).stdout);
+      const boot = bootOf(
+        (await ask('systemctl', 'show -p UserspaceTimestampMonotonic,FinishTimestampMonotonic')).stdout,
+      );
+      const unit = (name: string) => units.find((one) => one.name === name) as Stamps;
+      return { units, boot, unit };
+    };
+
+    test.each(sides)('time: $name tells the time from the start of userspace to the last job', async (side) => {
+      const { boot, unit } = await factsOf(side);
+      for (const words of ['time', ''])
+        expect(
+          (await side.ask('systemd-analyze', words === '' ? '--no-pager' : words)).stdout.trimEnd().split('\n'),
+        ).toEqual(summary(boot, unit('default.target')));
+    });
+
+    test.each(sides)('blame: $name tells how long each unit was activating, the longest first', async (side) => {
+      const { units } = await factsOf(side);
+      const told = (await side.ask('systemd-analyze', 'blame')).stdout;
+      const rows = lines(told).map((line) => line.trim());
+      expect([...rows].sort()).toEqual([...blame(units)].sort());
+      const times = rows.map((row) => took(units.find(({ name }) => row.endsWith(` ${name}`)) as Stamps));
+      expect(times).toEqual([...times].sort((a, b) => b - a));
+      expect(rows.some((row) => row.endsWith(' pc.service'))).toBe(true);
+      expect(new Set(lines(told).map((line) => line.indexOf('s ')))).toHaveProperty('size', 1);
+    });
+
+    test.each(sides)('critical-chain: $name goes on with the unit that came up last', async (side) => {
+      const { units, boot } = await factsOf(side);
+      for (const name of ['default.target', 'pf.service', 'pb.service']) {
+        const told = lines((await side.ask('systemd-analyze', `critical-chain ${name}`)).stdout);
+        expect(told.slice(0, 2)).toEqual([
+          'The time when unit became active or started is printed after the "@" character.',
+          'The time the unit took to start is printed after the "+" character.',
+        ]);
+        expect(told[2]).toMatch(new RegExp(`^${name.replace('.', '\\.')}( |$)`));
+        expect(told.slice(3)).toEqual(chain(name, units, boot));
+      }
+    });
+
+    test('critical-chain --fuzz: the same tree, but for who came first', async () => {
+      const [theirs, ours] = await Promise.all(
+        sides.map(async ({ ask }) => {
+          const told = lines((await ask('systemd-analyze', 'critical-chain --fuzz=1h pa.target')).stdout);
+          return new Set(
+            told
+              .slice(2)
+              .map((line) => /[a-z-]+\.[a-z]+/.exec(line)?.[0])
+              .filter((name) => name !== undefined),
+          );
+        }),
+      );
+      expect(ours).toEqual(theirs);
+    });
+
+    test('a oneshot that does not stay has never been active', async () => {
+      for (const side of sides) {
+        const { unit } = await factsOf(side);
+        expect(unit('pf.service')).toMatchObject({ activated: 0 });
+        expect(unit('pf.service').deactivated).toBeGreaterThan(unit('pf.service').activating);
+      }
+    });
+
+    test.each([
+      'dot p*',
+      'dot --order p*',
+      'dot --require p*',
+      'dot --from-pattern=pa* --to-pattern=pb*',
+      'dot pa.target pb.service --order',
+    ])('%s: the same edges in the same colours', async (words) => {
+      const [theirs, ours] = await Promise.all(sides.map(({ ask }) => ask('systemd-analyze', words)));
+      expect(sorted(ours!.stdout)).toEqual(sorted(theirs!.stdout));
+      expect(ours!.stderr).toBe(theirs!.stderr);
+    });
+
+    test.each(sides)(
+      'plot: in the picture of $name a second is a hundred pixels, and bars begin when units do',
+      async (side) => {
+        const { boot, unit } = await factsOf(side);
+        const svg = (await side.ask('systemd-analyze', 'plot')).stdout;
+        const all = lines(svg);
+        for (const name of ['pc.service', 'pe.service', 'pb.service', 'pa.target']) {
+          const one = unit(name);
+          const label = all.findIndex((line) => line.includes(`>${name}<`) || line.includes(`>${name} (`));
+          const found = all.slice(0, label).findLast((line) => line.includes('class="activating"')) ?? '';
+          const of = (attribute: string) => Number(new RegExp(` ${attribute}="([0-9.]+)"`).exec(found)?.[1]);
+          expect(of('x') - side.zero).toBeCloseTo((one.activating - boot.userspace) / 10_000, 0);
+          expect(of('width')).toBeCloseTo(Math.max(side.narrowest, took(one) / 10_000), 0);
+          if (took(one) >= 1000) expect(svg).toContain(`>${name} (${text(took(one))})</text>`);
+        }
+      },
+    );
   },
 );

@@ -54,6 +54,8 @@ const KINDS: readonly (readonly [DependencyKind, number])[] = [
   ['OnFailure', 2],
   ['OnSuccess', 1],
 ];
+/** By these a unit is started at a moment that no request chooses. */
+const STARTERS: ReadonlySet<DependencyKind> = new Set(['Upholds', 'OnFailure', 'OnSuccess']);
 const VERBS: readonly (readonly [RequestVerb, number])[] = [
   ['start', 10],
   ['stop', 5],
@@ -116,11 +118,12 @@ class Maker {
     const edges = Math.floor(names.length * (1 + this.#random() * 1.5));
     for (let edge = 0; edge < edges; edge += 1) {
       const [one, other] = [this.#below(names.length), this.#below(names.length)];
-      const ringless = this.#taste.steady === true && this.#taste.whole !== true;
+      const kind = this.#weighted(KINDS);
+      // Units that start each other again whenever they end go on for ever.
+      const ringless = this.#taste.steady === true && (this.#taste.whole !== true || STARTERS.has(kind));
       const [a, b] = ringless && one < other ? [other, one] : [one, other];
       if (a === b && (this.#taste.steady === true || !this.#chance(0.02))) continue;
       const [from, to] = [names[a] as string, names[b] as string];
-      const kind = this.#weighted(KINDS);
       lines.get(from)?.push(`${kind}=${to}`);
       if (this.#chance(0.6)) this.#order(a, b, names, lines, rank);
     }

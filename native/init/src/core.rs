@@ -108,6 +108,7 @@ fn core_spec(words: &[String], config: &Config, cgroup_root: &str, lower_oom: bo
     let mut environment = vec![PATH.to_owned(), format!("SYSMASTER_RUN_DIR={}", config.run_dir)];
     // How long core may be silent, so that it speaks oftener; it knows none of the other settings.
     environment.push(format!("SYSMASTER_WATCHDOG_USEC={}", config.watchdog_us));
+    environment.push(crate::userspace::word());
     environment.extend(THRIFTY_MALLOC.map(str::to_owned));
     environment.extend(config.core_environment.iter().cloned());
     ExecSpec {

@@ -23,3 +23,4 @@ pub mod start;
 pub mod state;
 pub mod step;
 pub mod turn;
+pub mod userspace;

@@ -4,10 +4,11 @@
 use std::process::ExitCode;
 use sysmaster_init::config::{HELP, Instead, arguments};
 use sysmaster_init::say::say;
-use sysmaster_init::{container, early, finish, reexec, start};
+use sysmaster_init::{container, early, finish, reexec, start, userspace};
 use sysmaster_link::Role;
 
 fn main() -> ExitCode {
+    userspace::began_us();
     sysmaster_sys::stdio::ensure();
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     let arguments = arguments(words);

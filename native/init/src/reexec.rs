@@ -296,7 +296,10 @@ fn arguments_with(words: &[String]) -> Vec<CString> {
 fn environment() -> Vec<CString> {
     use std::os::unix::ffi::OsStrExt;
     std::env::vars_os()
-        .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
+        .map(|(name, value)| [name.as_bytes(), b"=", value.as_bytes()].concat())
+        .filter(|word| !crate::userspace::is_word(word))
+        .chain([crate::userspace::word().into_bytes()])
+        .filter_map(|word| CString::new(word).ok())
         .collect()
 }
 

@@ -3,6 +3,7 @@ import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
 import { spanText } from '../../output/time.ts';
 import type { Times, UnitTimes } from '../../wire.ts';
+import { type BeforeKernel, beforeKernel } from './firmware.ts';
 
 /** Throws CliError while the boot is not over, unless `early`. */
 export async function readTimes({ client, context }: Call, early = false): Promise<Times> {
@@ -28,14 +29,25 @@ export const inBoot = ({ activatedUs }: UnitTimes, { finishedUs, nowUs }: Times)
 
 export const msText = (us: number): string => spanText(us, 1000) || '0';
 
+/** What came before the kernel; a container has nothing to do with it. */
+export const beforeOf = ({ role }: Times): BeforeKernel | undefined =>
+  role === 'machine' ? beforeKernel() : undefined;
+
 /** The first lines of `time` and of a plot. */
-export function summary(times: Times): string[] {
+export function summary(times: Times, before: BeforeKernel | undefined = beforeOf(times)): string[] {
   const { userspaceUs, finishedUs, role, target, units } = times;
-  const userspace = (finishedUs ?? 0) - userspaceUs;
+  const userspace = `${msText((finishedUs ?? 0) - userspaceUs)} (userspace)`;
+  const { firmwareUs = 0, loaderUs = 0 } = before ?? {};
+  const parts = [
+    ...(firmwareUs > 0 ? [`${msText(firmwareUs)} (firmware)`] : []),
+    ...(loaderUs > 0 ? [`${msText(loaderUs)} (loader)`] : []),
+    `${msText(userspaceUs)} (kernel)`,
+    userspace,
+  ];
   const whole =
     role === 'machine'
-      ? `Startup finished in ${msText(userspaceUs)} (kernel) + ${msText(userspace)} (userspace) = ${msText(finishedUs ?? 0)} `
-      : `Startup finished in ${msText(userspace)} (userspace) `;
+      ? `Startup finished in ${parts.join(' + ')} = ${msText(firmwareUs + loaderUs + (finishedUs ?? 0))} `
+      : `Startup finished in ${userspace} `;
   const reached = units.find(({ name }) => name === target)?.activatedUs;
   if (!reached) return [whole, `${target} was never reached`];
   return [whole, `${target} reached after ${msText(reached - userspaceUs)} in userspace.`];

@@ -1,7 +1,8 @@
 /**
  * analyze dot: the graph of units for dot(1) (systemd-analyze(1)).
  *
- * Drawn from the unit files, of the units that the default target and the patterns' units reach; no manager is asked.
+ * Of the units that the manager has in memory. With --root= or --all-files, and where no manager answers, it is drawn from the unit
+ * files: of the units that the default target and the patterns' units reach.
  */
 import type { Command } from 'commander';
 import { originText } from '../../../units/cycles.ts';
@@ -10,7 +11,10 @@ import { defaultTarget } from '../../../units/install.ts';
 import { parseName } from '../../../units/names.ts';
 import { matchesGlob } from '../../../units/syntax/glob.ts';
 import type { DependencyKind, Edge } from '../../../units/types.ts';
+import { CallError } from '../../client.ts';
 import type { Call } from '../../command.ts';
+import { CliError } from '../../context.ts';
+import type { Summary } from '../../wire.ts';
 import { answer, defineCommon, offline, repeated, wordsOf } from './offline.ts';
 
 export function define(command: Command): void {
@@ -29,6 +33,7 @@ const REQUIRE: readonly (readonly [DependencyKind, string])[] = [
   ['Conflicts', 'red'],
 ];
 const ORDER: readonly (readonly [DependencyKind, string])[] = [['After', 'green']];
+const DRAWN = [...ORDER, ...REQUIRE].map(([kind]) => kind);
 const LEGEND = [
   '   Color legend: black     = Requires',
   '                 dark blue = Requisite',
@@ -37,11 +42,28 @@ const LEGEND = [
   '                 green     = After',
 ];
 
-export async function run(call: Call): Promise<number> {
+/** Every unit's edges; undefined: there is no manager. */
+async function edgesInMemory({ client }: Call): Promise<readonly Edge[] | undefined> {
+  let units: readonly Summary[];
+  try {
+    ({ units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List'));
+  } catch (error) {
+    if (error instanceof CallError || !(error instanceof CliError)) throw error;
+    return undefined;
+  }
+  const answers = await client.calls<{ edges: Edge[] }>(
+    'io.sysmaster.Units.Edges',
+    units.map(({ name }) => ({ name })),
+  );
+  return answers.flatMap((answer, index) => {
+    if (!('edges' in answer)) throw answer;
+    return answer.edges.filter(({ from }) => from === units[index]?.name);
+  });
+}
+
+/** The edges of all units that are looked at. */
+function edgesOfFiles(call: Call, patterns: readonly string[]): readonly Edge[] {
   const { options } = call;
-  const patterns = await wordsOf(call);
-  const from = (options['fromPattern'] ?? []) as readonly string[];
-  const to = (options['toPattern'] ?? []) as readonly string[];
   const { loader } = offline(call);
   const graph = createGraph(loader);
   graph.load(defaultTarget(loader) ?? 'default.target');
@@ -51,6 +73,31 @@ export async function run(call: Call): Promise<number> {
   for (const name of files)
     if (options['allFiles'] === true || patterns.some((pattern) => matchesGlob(pattern, name))) graph.load(name);
 
+  return graph.units().flatMap((unit) => DRAWN.flatMap((kind) => graph.edges(unit.name, kind)));
+}
+
+/** One arrow for each pair and kind, whatever number of reasons it has. */
+function drawn(edges: readonly Edge[], kinds: readonly (readonly [DependencyKind, string])[]) {
+  const found = new Map<string, { readonly edge: Edge; readonly color: string; readonly place: number }>();
+  for (const edge of edges) {
+    const place = kinds.findIndex(([kind]) => kind === edge.kind);
+    const key = `${edge.from} ${edge.kind} ${edge.to}`;
+    if (place >= 0 && !found.has(key)) found.set(key, { edge, color: kinds[place]![1], place });
+  }
+  return [...found.values()].sort(
+    (a, b) => compareTexts(a.edge.from, b.edge.from) || a.place - b.place || compareTexts(a.edge.to, b.edge.to),
+  );
+}
+
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+export async function run(call: Call): Promise<number> {
+  const { options } = call;
+  const patterns = await wordsOf(call);
+  const from = (options['fromPattern'] ?? []) as readonly string[];
+  const to = (options['toPattern'] ?? []) as readonly string[];
+  const fromFiles = options['root'] !== undefined || options['allFiles'] === true;
+  const known = (fromFiles ? undefined : await edgesInMemory(call)) ?? edgesOfFiles(call, patterns);
   const kinds =
     options['order'] === options['require'] ? [...ORDER, ...REQUIRE] : options['order'] === true ? ORDER : REQUIRE;
   const matches = (list: readonly string[], name: string) => list.some((pattern) => matchesGlob(pattern, name));
@@ -58,14 +105,7 @@ export async function run(call: Call): Promise<number> {
     (patterns.length === 0 || matches(patterns, edge.from) || matches(patterns, edge.to)) &&
     (from.length === 0 || matches(from, edge.from)) &&
     (to.length === 0 || matches(to, edge.to));
-  const edges = graph.units().flatMap((unit) =>
-    kinds.flatMap(([kind, color]) =>
-      graph
-        .edges(unit.name, kind)
-        .filter(wanted)
-        .map((edge) => ({ edge, color })),
-    ),
-  );
+  const edges = drawn(known.filter(wanted), kinds);
   answer(
     call,
     edges.map(({ edge, color }) => ({
