@@ -9,6 +9,7 @@ import { type JobsState, jobsOf } from '../jobs/logic.ts';
 import * as paged from '../jobs/paged.ts';
 import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest } from '../jobs/types.ts';
+import type { Asker } from '../machines/errands.ts';
 import type { Ending, Generator, ManagerContext, Waiting } from '../machines/manager.ts';
 import { managerMachine } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
@@ -517,9 +518,10 @@ export function managerKind(tools: ManagerTools): ActorKind {
           });
         }
       }, 'once'),
-      answer: effect((_call, { asker, answer }: { asker: { session: number; ticket: number }; answer: ChangeAnswer }) =>
-        tools.answered(asker.session, asker.ticket, answer),
-      ),
+      answer: effect((_call, { asker, answer }: { asker: Asker; answer: ChangeAnswer }) => {
+        // Who had asked a core that is gone comes back by the id of the request, and is answered then.
+        if (asker.core === host.hello.cores) tools.answered(asker.session, asker.ticket, answer);
+      }),
       startUnit: effect((call, { unit, mode, why }: { unit: string; mode: string; why: string }) => {
         bringIn(tools, call, [unit]);
         request(call, 'start', unit, mode, why);

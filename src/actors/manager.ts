@@ -323,7 +323,7 @@ export function createManager(parts: ManagerParts): Manager {
       // Sessions are counted anew by every core, and committed keys outlive it.
       const life = `${parts.actors().epoch}.${host.hello.cores}`;
       const key = requestKey(caller, requestId, life);
-      const asker = { session: caller.session, ticket: caller.ticket };
+      const asker = { session: caller.session, ticket: caller.ticket, core: host.hello.cores };
       const by = callerWords(host, caller);
       // A repeated id is no repeated input: it must reach the machine, which knows the first answer.
       const repeats = requestId !== undefined && parts.actors().seen(key);

@@ -10,6 +10,8 @@ import type { JobResult, Refusal } from '../jobs/types.ts';
 export interface Asker {
   readonly session: number;
   readonly ticket: number;
+  /** Which core it has asked: each numbers its sessions anew, so that to the next one these numbers are somebody else's. */
+  readonly core: number;
 }
 
 /** One unit that an errand waits for: what is known of it so far. A request of several units becomes several of these. */

@@ -132,13 +132,7 @@ export class ActorHost {
     const { init, hello } = this.#host;
     this.#nowMs = this.#host.clock.nowMs();
     if (mode === 'restored') this.#awayUntilMs = this.#nowMs;
-    this.#tell({
-      level: mode === 'fresh' && hello.cores > 0 ? 'warning' : 'info',
-      what: `state-${mode}`,
-      actor: undefined,
-      why,
-      seq: this.#ledger.seq,
-    });
+    this.#tell({ level: 'info', what: `state-${mode}`, actor: undefined, why, seq: this.#ledger.seq });
     // Nothing may be done under a new epoch while an image of an old one could still be believed.
     if (mode === 'fresh') this.#writeImage();
     for (const post of this.#ledger.queued) this.#queue.push({ post, durable: true });

@@ -1,7 +1,9 @@
 /** Faults that crashing core everywhere has brought to light: one case each, small enough to read. */
 import { expect, test } from 'vitest';
+import { createSim } from '../../src/host/sim/index.ts';
 import { crashEverywhere, playCalm } from './crash.ts';
 import { type Life, programs, service } from './lives/life.ts';
+import { bootCore, simOptions } from './machine.ts';
 import { scenarioOf, type Variant } from './real.ts';
 
 /** One event a turn: whatever stands in the queue is in the checkpoint at some time. */
@@ -36,4 +38,33 @@ test('descriptors are stored under the names that their event finds, also where 
     expect(calm.end.store.filter((name) => name.startsWith('fdstore:'))).toHaveLength(2);
     expect(crashEverywhere(scenarioOf(one, variant)).lawful).toBe(0);
   }
+});
+
+test('the answer to a client of the core before never goes to another one whose session has the same number', () => {
+  const units = {
+    'first.service': service('Type=oneshot\nExecStart=/bin/slow'),
+    'other.service': service('Type=oneshot\nExecStart=/bin/daemon'),
+  };
+  const sim = createSim(simOptions({ units, programs }));
+  sim.boot((host) => void bootCore(host));
+  sim.run(50);
+  const start = (unit: string) => {
+    const client = sim.client();
+    const parameters = { verb: 'start', units: [unit], requestId: unit };
+    client.send(JSON.stringify({ method: 'io.sysmaster.Jobs.Request', parameters }));
+    return client;
+  };
+  const before = start('first.service');
+  sim.run(50);
+  sim.killCore();
+  sim.run(20);
+  const after = start('other.service');
+  // Each core counts from one: were it otherwise, this test would show nothing.
+  expect(after.session).toBe(before.session);
+  sim.run(1_000);
+  expect(sim.deaths).toBe(1);
+  expect(after.received).toEqual([]);
+  const again = start('first.service');
+  sim.run(50);
+  expect(again.received).toHaveLength(1);
 });

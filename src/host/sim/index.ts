@@ -238,6 +238,9 @@ export function createSim(options: SimOptions = {}) {
     view = undefined;
     if (life.wake !== undefined) life.wake.cancelled = true;
     for (const client of clients.values()) client.closed = true;
+    // The next core numbers its sessions anew, as a real one does.
+    clients.clear();
+    nextSession = 1;
     init.died({ atUs: Math.round(kernel.nowMs * 1000), ...life.end, ...life.box });
     kernel.after(options.restartMs ?? 1, bootCore);
   }

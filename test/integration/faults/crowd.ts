@@ -334,8 +334,16 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
     },
     tell() {
       const kept = mkdtempSync('/var/tmp/sysmaster-deaths.');
-      for (const name of ['sysmaster/core.log', 'sysmaster/core.log.1', 'sysmaster/core.stderr', 'started', 'twice'])
-        if (existsSync(`${system.run}/${name}`)) cpSync(`${system.run}/${name}`, join(kept, basename(name)));
+      for (const name of [
+        'sysmaster/core.log',
+        'sysmaster/core.log.1',
+        'sysmaster/core.stderr',
+        'sysmaster/recordings',
+        'started',
+        'twice',
+      ])
+        if (existsSync(`${system.run}/${name}`))
+          cpSync(`${system.run}/${name}`, join(kept, basename(name)), { recursive: true });
       writeFileSync(join(kept, 'console'), system.console());
       return `${said.join('\n')}\nWhat there was is kept in ${kept}`;
     },
