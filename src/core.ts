@@ -49,7 +49,7 @@ import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
 import { type Host, HostError, type HostEvent } from './host/ports.ts';
 import type { Confirmation } from './jobs/apply.ts';
-import type { JobsWorld } from './jobs/logic.ts';
+import type { JobsWorld } from './jobs/protocol.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
 import { managerMachine } from './machines/manager.ts';

@@ -7,17 +7,10 @@ import type { Confirmation } from '../jobs/apply.ts';
 import { documentOf } from '../jobs/document.ts';
 import { waits } from '../jobs/explain.ts';
 import { planBack } from '../jobs/inverse.ts';
-import {
-  createJobsLogic,
-  type JobsEffect,
-  type JobsState,
-  type JobsWorld,
-  jobsOf,
-  planWorld,
-  statesSeen,
-} from '../jobs/logic.ts';
+import { createJobsLogic, type JobsState, jobsOf, planWorld, statesSeen } from '../jobs/logic.ts';
 import * as paged from '../jobs/paged.ts';
 import { isRefusal, plan } from '../jobs/plan.ts';
+import type { JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
 import type { InstalledJob, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';

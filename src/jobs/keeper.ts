@@ -15,9 +15,9 @@ import {
 } from './apply.ts';
 import type { IdentityWorld } from './identity.ts';
 import { planBack } from './inverse.ts';
-import type { JobsEffect, RequestAnswer } from './logic.ts';
 import type { Draft } from './paged.ts';
 import { isRefusal } from './plan.ts';
+import type { JobsEffect, RequestAnswer } from './protocol.ts';
 import { refusal } from './refusals.ts';
 import type { JobRequest, Plan, Refusal } from './types.ts';
 

@@ -34,149 +34,45 @@
 import type { Confirmation, KeptPlan } from './apply.ts';
 import { isCandidate, isSpare } from './collect.ts';
 import { type Durations, MAX_TIMED_UNITS, note, timedAs } from './estimate.ts';
-import { type Stall, stall } from './explain.ts';
+import { stall } from './explain.ts';
 import type { IdentityWorld } from './identity.ts';
 import { Keeper, type KeeperEvent } from './keeper.ts';
 import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
 import { isRefusal, partsOf, plan } from './plan.ts';
-import { level, touched, triggered, triggeredByJob, unexpected } from './react.ts';
+import {
+  type AnyEffect,
+  accepted,
+  type Event,
+  type JobInput,
+  type JobsEffect,
+  type JobsOptions,
+  type JobsStep,
+  type JobsWorld,
+  MAX_NOTES,
+  type RequestAnswer,
+  type UnitRequest,
+} from './protocol.ts';
+import { type ReactWorld, touched, triggered, triggeredByJob, unexpected } from './react.ts';
+import { type Limit, Rules, unitOfDeadline } from './rules.ts';
 import { diff, type JobsState, load, patch, save } from './saved.ts';
-import { asked, type Fate, fateOf, supervisorsOf } from './supervise.ts';
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
   ActiveState,
-  Cut,
   InstalledJob,
   JobGraph,
   JobRequest,
   JobResult,
-  JobType,
   Passage,
   Plan,
   Refusal,
   UnitChange,
   UnitStates,
 } from './types.ts';
-import { goesDown, isDown, passages } from './verbs.ts';
+import { isDown, passages } from './verbs.ts';
 import { requestWords } from './words.ts';
 
-/** The rules start or stop one unit at most this often in so long; after that they try again when the time is over (systemd: 16 in 10 s). */
-const RULES_BURST = 16;
-const RULES_INTERVAL_MS = 10_000;
-const RULES_OF = 'rules of ';
-/** What a level wants and another job forbids is tried again after so long. */
-const RULES_AGAIN_MS = 250;
-/** An answer tells at most so many notes. */
-const MAX_NOTES = 100;
-/** And so many jobs, where it is to name all of them. */
-const MAX_TOLD_JOBS = 1000;
-
 export { type JobsState, jobsOf } from './saved.ts';
-
-/** Read only; must not change while a step runs. */
-export interface JobsWorld {
-  graph(): JobGraph;
-  readonly states: UnitStates;
-  /** Hash of a unit's settings as loaded; absent: settings are not told apart. */
-  settings?(unit: string): string;
-}
-
-export interface JobsOptions {
-  /** Id of this actor; it posts to itself. */
-  readonly self: string;
-  /** Supervisor of the jobs' actors. */
-  readonly supervisor: string;
-  /** The actor that has units unloaded. */
-  readonly units: string;
-}
-
-/** What a client is told of its request. */
-export type RequestAnswer =
-  | {
-      /** Ids of the jobs of the units it named, by main name; with `--wait`, watch for their `jobRemoved`. */
-      readonly accepted: Readonly<Record<string, number>>;
-      /** How many jobs the plan had. */
-      readonly jobs: number;
-      readonly notes: readonly string[];
-      readonly cuts: readonly Cut[];
-      /** Where the request wants to be told: every job of the transaction. */
-      readonly transaction?: readonly { readonly id: number; readonly unit: string; readonly type: JobType }[];
-    }
-  | { readonly refused: Refusal };
-
-/** Effects of this actor's own; all idempotent. */
-export type JobsEffect =
-  | { readonly type: 'answer'; readonly params: { readonly client: unknown; readonly answer: RequestAnswer } }
-  | {
-      readonly type: 'answerCancel';
-      readonly params: { readonly client: unknown; readonly canceled: readonly number[] };
-    }
-  /** The answer to `keep-plan` and `confirm`: the id, or why not. */
-  | {
-      readonly type: 'answerPlan';
-      readonly params: {
-        readonly client: unknown;
-        readonly what: 'keep-plan' | 'confirm';
-        readonly answer: { readonly id: string } | { readonly refused: Refusal };
-      };
-    }
-  | { readonly type: 'jobNew' | 'jobChanged'; readonly params: { readonly job: InstalledJob } }
-  | {
-      readonly type: 'jobRemoved';
-      readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string };
-    }
-  /** Nobody has confirmed: `undo` is to follow when what it names is in memory, and its snapshot is brought back. */
-  | { readonly type: 'undo'; readonly params: { readonly confirmation: Confirmation } }
-  /** All that waits to be confirmed, to be kept where it outlives this actor's state. */
-  | { readonly type: 'promise'; readonly params: { readonly confirmations: readonly Confirmation[] } }
-  | { readonly type: 'dropSnapshot'; readonly params: { readonly name: string } }
-  /** An ordering edge is not honoured. */
-  | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
-  /** Jobs wait, and nothing can move them any more. Told once, when it comes about. */
-  | { readonly type: 'stalled'; readonly params: Stall }
-  /** JobTimeoutAction= of a unit whose job timed out, or OnEscalate= of one that gave its members up; never `none`. */
-  | {
-      readonly type: 'jobTimeoutAction';
-      readonly params: { readonly unit: string; readonly action: string; readonly rebootArgument: string };
-    }
-  /** The last job is over: units of Type=idle need wait no longer. */
-  | { readonly type: 'allJobsOver'; readonly params: undefined }
-  | {
-      readonly type: 'log';
-      readonly params: { readonly level: 'info' | 'warning'; readonly unit?: string; readonly message: string };
-    };
-
-/** What a job's actor is started with; see src/machines/job.ts. */
-export interface JobInput {
-  readonly id: number;
-  readonly unit: string;
-  readonly type: JobType;
-  readonly jobTimeoutMs: number | 'infinity';
-  readonly runningTimeoutMs: number | 'infinity';
-}
-
-/** A unit asks for a job, its own or another's. */
-export interface UnitRequest {
-  readonly from: string;
-  readonly unit: string;
-  readonly verb: 'start' | 'restart' | 'stop';
-  readonly mode: 'replace' | 'fail';
-  readonly why: string;
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: params are plain JSON; the host's own type for that lives above this layer.
-type AnyEffect = { readonly type: string; readonly params: any };
-interface Event {
-  readonly type: string;
-  readonly atMs?: number;
-  readonly [field: string]: unknown;
-}
-
-export interface JobsStep {
-  readonly snapshot: JobsState;
-  readonly effects: readonly AnyEffect[];
-}
 
 const INITIAL: JobsState = {
   supervised: paged.EMPTY,
@@ -225,13 +121,15 @@ class Turn {
   readonly #event: Event;
   readonly #graph: JobGraph;
   readonly #seen: paged.Draft<ActiveState>;
-  readonly #limits: paged.Draft<{ readonly fromMs: number; readonly count: number }>;
+  readonly #limits: paged.Draft<Limit>;
   readonly #durations: paged.Draft<Durations>;
   readonly #plans: paged.Draft<KeptPlan>;
   readonly #confirmations: paged.Draft<Confirmation>;
   readonly #supervised: paged.Draft<readonly number[]>;
   readonly #states: UnitStates;
   readonly #work: Work;
+  readonly #reactWorld: ReactWorld;
+  readonly #rules: Rules;
   readonly #effects: AnyEffect[] = [];
   /** Units whose levels are to be looked at when all else is done. */
   readonly #touched = new Set<string>();
@@ -252,6 +150,20 @@ class Turn {
     this.#supervised = new paged.Draft(state.supervised);
     this.#states = { active: (unit) => this.#seen.get(unit) ?? world.states.active(unit) };
     this.#work = new Work(state.table, this.#graph, this.#states, event.atMs ?? 0);
+    this.#reactWorld = {
+      graph: this.#graph,
+      states: this.#states,
+      hasJob: (unit) => this.#work.jobOf(unit) !== undefined,
+    };
+    this.#rules = new Rules({
+      world: this.#reactWorld,
+      nowMs: event.atMs ?? 0,
+      limits: this.#limits,
+      supervised: this.#supervised,
+      jobOf: (unit) => this.#work.jobOf(unit),
+      ask: (requests) => this.#requestAll(requests),
+      effect: (effect) => this.#effect(effect),
+    });
   }
 
   run(): JobsStep {
@@ -264,7 +176,7 @@ class Turn {
     const stands = table.running === 0 && (was.running > 0 || was.jobs.size < table.jobs.size);
     const stalled = stands ? stall(table, this.#graph, this.#states) : undefined;
     if (stalled !== undefined) this.#effect({ type: 'stalled', params: stalled });
-    for (const unit of [...this.#touched].sort()) this.#applyLevel(unit);
+    for (const unit of [...this.#touched].sort()) this.#rules.level(unit);
     this.#consider();
     const snapshot: JobsState = {
       supervised: this.#supervised.done(),
@@ -321,7 +233,7 @@ class Turn {
         break;
       case 'deadline':
         if (!this.#keeper().expired(event['name'] as string))
-          this.#touched.add((event['name'] as string).slice(RULES_OF.length));
+          this.#touched.add(unitOfDeadline(event['name'] as string));
         break;
       // `unit-ended` tells nothing that `through` of a `unit-changed` has not told; nothing can be done about the host's
       // `shutdown` and `effect-failed`.
@@ -333,7 +245,7 @@ class Turn {
     const planned = this.#isOwnRestart(request, client) ? this.#restartItself(request) : this.#planAndInstall(request);
     for (const unit of partsOf(request).flatMap(({ units }) => units)) this.#spare.add(unit);
     if (planned === undefined) return;
-    if ('refused' in planned) this.#tryAgain(request, planned.refused);
+    if ('refused' in planned) this.#rules.tryAgain(request, planned.refused);
     if (client === undefined) return;
     this.#effect({ type: 'answer', params: { client, answer: planned } });
   }
@@ -351,10 +263,10 @@ class Turn {
   #restartItself(request: JobRequest): RequestAnswer | undefined {
     const [unit = ''] = request.units;
     if (this.#work.jobOf(unit)?.type === 'stop') return undefined;
-    const fates = this.#fates(unit, request.by);
+    const fates = this.#rules.fates(unit, request.by);
     const over = fates.find(({ verdict }) => verdict === 'escalate');
     if (over !== undefined) {
-      this.#escalate(over);
+      this.#rules.escalate(over);
       return undefined;
     }
     const sharing = fates.filter(({ others }) => others.length > 0);
@@ -424,48 +336,9 @@ class Turn {
     if (this.#seen.get(passage.unit) !== passage.after) this.#seen.set(passage.unit, passage.after);
     if (job !== undefined) this.#post(actorOf(job.id), { type: 'unit', change: passage });
     const wanted = this.#work.unitChanged(passage) === 'expected';
-    if (!wanted) this.#requestByRule(unexpected(this.#reactWorld(), passage));
-    this.#requestByRule(triggered(this.#graph, passage));
-    this.#supervise(passage, job?.type);
-  }
-
-  /** What the supervisors of a unit that failed decide; each failure is written down. */
-  #fates(unit: string, how: string, hopeless = false): readonly Fate[] {
-    return supervisorsOf(this.#reactWorld(), unit)
-      .filter((supervisor) => !goesDown(this.#work.jobOf(supervisor)?.type ?? 'nop'))
-      .map((supervisor) => {
-        const failures = this.#supervised.get(supervisor) ?? [];
-        const fate = fateOf(this.#reactWorld(), supervisor, unit, {
-          nowMs: this.#event.atMs ?? 0,
-          how,
-          failures,
-          hopeless,
-        });
-        this.#supervised.set(supervisor, fate.failures);
-        return fate;
-      });
-  }
-
-  /** A failure that no job wanted: its supervisors restart the unit and those that share its fate, or give up. */
-  #supervise({ unit, before, after, restarting, result = '' }: Passage, job: JobType | undefined): void {
-    if (isDown(after) && this.#supervised.get(unit) !== undefined) this.#supervised.delete(unit);
-    if (after !== 'failed' || before === 'failed' || restarting || (job !== undefined && goesDown(job))) return;
-    for (const fate of this.#fates(unit, result, result === 'start-limit-hit')) {
-      if (fate.verdict === 'escalate') this.#escalate(fate);
-      else this.#requestByRule([asked('restart', [unit, ...fate.others], fate.why)]);
-    }
-  }
-
-  #escalate({ supervisor, stops, outcome, why }: Fate): void {
-    this.#effect({ type: 'log', params: { level: 'warning', unit: supervisor, message: why } });
-    this.#supervised.delete(supervisor);
-    if (stops.length > 0) this.#requestAll([asked('stop', stops, why)]);
-    if ('unit' in outcome) this.#requestAll([asked('start', [outcome.unit], why)]);
-    else if (outcome.action !== 'none')
-      this.#effect({
-        type: 'jobTimeoutAction',
-        params: { unit: supervisor, action: outcome.action, rebootArgument: '' },
-      });
+    if (!wanted) this.#rules.request(unexpected(this.#reactWorld, passage));
+    this.#rules.request(triggered(this.#graph, passage));
+    this.#rules.supervise(passage, job?.type);
   }
 
   /** The unit was asked and says no, or something that had to be asked before it. */
@@ -514,12 +387,9 @@ class Turn {
 
   /** They are as if they had never been there; how long they take is as true when they come back. */
   #unitsUnloaded(names: readonly string[]): void {
-    const nowMs = this.#event.atMs ?? 0;
     for (const unit of names) {
       this.#seen.delete(unit);
-      if (this.#supervised.get(unit) !== undefined) this.#supervised.delete(unit);
-      const limit = this.#limits.get(unit);
-      if (limit !== undefined && nowMs - limit.fromMs >= RULES_INTERVAL_MS) this.#limits.delete(unit);
+      this.#rules.forget(unit);
     }
   }
 
@@ -572,7 +442,7 @@ class Turn {
     if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
     this.#effect({ type: 'jobRemoved', params: { job, result, why } });
     this.#spare.add(job.unit);
-    this.#requestByRule(triggeredByJob(this.#graph, job.unit, result));
+    this.#rules.request(triggeredByJob(this.#graph, job.unit, result));
     for (const unit of touched(this.#graph, job.unit)) this.#touched.add(unit);
     const settings = this.#graph.facts(job.unit)?.unit;
     const action = settings?.JobTimeoutAction ?? 'none';
@@ -594,56 +464,6 @@ class Turn {
     return { id: actorOf(job.id), kind: 'job', input, restart: 'temporary', shutdown: 'brutal' };
   }
 
-  /** What a level wants is wanted until it is so: a job that stands in the way now will not stand there for ever. */
-  #tryAgain({ automatic, units }: JobRequest, { error }: Refusal): void {
-    const unit = units[0] as string;
-    if (automatic !== true || error !== 'TransactionIsDestructive') return;
-    if (level(this.#reactWorld(), unit) === undefined) return;
-    this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: RULES_AGAIN_MS } });
-  }
-
-  #applyLevel(unit: string): void {
-    const wanted = level(this.#reactWorld(), unit);
-    if (wanted === undefined) return;
-    const waitMs = this.#admit(unit);
-    if (waitMs === 0) this.#requestAll([wanted]);
-    else this.#effect({ type: 'armDeadline', params: { name: `${RULES_OF}${unit}`, ms: waitMs } });
-  }
-
-  /**
-   * Units may be each other's OnFailure=, and a start that is queued already may pull in again what fails again: the rules are
-   * not to chase each other for ever. So all that they ask for counts.
-   */
-  #requestByRule(requests: readonly JobRequest[]): void {
-    for (const request of requests) {
-      const unit = request.units[0] as string;
-      if (this.#admit(unit) === 0) {
-        this.#requestAll([request]);
-        continue;
-      }
-      const message = `${request.verb} ${unit} for ${request.by}: left out: the rules have acted on it ${RULES_BURST} times in ${RULES_INTERVAL_MS / 1000} s`;
-      this.#effect({ type: 'log', params: { level: 'warning', unit, message } });
-    }
-  }
-
-  /** Count an act of the rules on a unit. @returns 0, or in how many ms it may be tried again */
-  #admit(unit: string): number {
-    const nowMs = this.#event.atMs ?? 0;
-    const known = this.#limits.get(unit);
-    const limit = known !== undefined && nowMs - known.fromMs < RULES_INTERVAL_MS ? known : { fromMs: nowMs, count: 0 };
-    if (limit.count >= RULES_BURST) return limit.fromMs + RULES_INTERVAL_MS - nowMs;
-    this.#limits.set(unit, { fromMs: limit.fromMs, count: limit.count + 1 });
-    return 0;
-  }
-
-  #reactWorld() {
-    return {
-      graph: this.#graph,
-      states: this.#states,
-      hasJob: (unit: string) => this.#work.jobOf(unit) !== undefined,
-    };
-  }
-
   #requestAll(requests: readonly JobRequest[]): void {
     for (const request of requests) this.#post(this.#options.self, { type: 'request', request });
   }
@@ -658,30 +478,3 @@ class Turn {
 }
 
 export const actorOf = (id: number): string => `job:${id}`;
-
-function accepted(
-  planned: Plan,
-  request: JobRequest,
-  ids: ReadonlyMap<string, number>,
-  graph: JobGraph,
-): RequestAnswer {
-  const units = partsOf(request).flatMap((part) => part.units.map((unit) => graph.facts(unit)?.name ?? unit));
-  const own = units.flatMap((unit): [string, number][] => {
-    const id = ids.get(unit);
-    return id === undefined ? [] : [[unit, id]];
-  });
-  return {
-    accepted: Object.fromEntries(own),
-    jobs: planned.jobs.length,
-    notes: planned.notes.slice(0, MAX_NOTES),
-    cuts: planned.cuts.slice(0, MAX_NOTES),
-    ...(request.tellAll === true ? { transaction: transaction(planned, ids) } : {}),
-  };
-}
-
-function transaction({ jobs }: Plan, ids: ReadonlyMap<string, number>) {
-  return jobs.slice(0, MAX_TOLD_JOBS).flatMap(({ unit, type }) => {
-    const id = ids.get(unit);
-    return id === undefined ? [] : [{ id, unit, type }];
-  });
-}

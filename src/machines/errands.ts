@@ -41,7 +41,7 @@ export interface Errand {
   readonly answer: unknown;
 }
 
-/** What the job engine says to one request; see RequestAnswer in src/jobs/logic.ts. */
+/** What the job engine says to one request; see RequestAnswer in src/jobs/protocol.ts. */
 export type EngineAnswer =
   | {
       readonly accepted: Readonly<Record<string, number>>;

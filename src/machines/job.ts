@@ -14,7 +14,7 @@
  */
 import { assign, setup } from 'xstate';
 import type { Ask } from '../jobs/attempt.ts';
-import type { JobInput } from '../jobs/logic.ts';
+import type { JobInput } from '../jobs/protocol.ts';
 import type { JobResult, JobType, Passage } from '../jobs/types.ts';
 import { judge } from '../jobs/verbs.ts';
 

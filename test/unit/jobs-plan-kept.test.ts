@@ -8,9 +8,10 @@ import { estimate, MAX_TIMED_UNITS, note, usual } from '../../src/jobs/estimate.
 import { sha256 } from '../../src/jobs/hash.ts';
 import { type IdentityWorld, identify, moved } from '../../src/jobs/identity.ts';
 import { inverse, planBack } from '../../src/jobs/inverse.ts';
-import { planWorld, type RequestAnswer } from '../../src/jobs/logic.ts';
+import { planWorld } from '../../src/jobs/logic.ts';
 import * as paged from '../../src/jobs/paged.ts';
 import { isRefusal, NO_JOBS, plan } from '../../src/jobs/plan.ts';
+import type { RequestAnswer } from '../../src/jobs/protocol.ts';
 import { readPlan } from '../../src/jobs/read-plan.ts';
 import type { ActiveState, JobGraph, JobRequest, Plan, PlanDocument, Refusal } from '../../src/jobs/types.ts';
 import { type Declared, Fake, graphOf, request, statesOf } from './support/job-world.ts';

@@ -3,7 +3,8 @@
  *
  * Units are declared in lines like those of a unit file; unit machines are replaced by {@link Fake}, which knows five states.
  */
-import { createJobsLogic, type JobsState, type RequestAnswer } from '../../../src/jobs/logic.ts';
+import { createJobsLogic, type JobsState } from '../../../src/jobs/logic.ts';
+import type { RequestAnswer } from '../../../src/jobs/protocol.ts';
 import { jobOf, listJobs } from '../../../src/jobs/table.ts';
 import type {
   ActiveState,
