@@ -42,7 +42,7 @@ import { type Asked, Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
 import { logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
-import { UPGRADE, upgradeKind } from './actors/upgrade.ts';
+import { cameUp, UPGRADE, upgradeKind } from './actors/upgrade.ts';
 import { unitsRead } from './actors/views.ts';
 import type { ChaosSettings } from './api/chaos.ts';
 import type { Manager } from './api/manager.ts';
@@ -82,6 +82,8 @@ export interface CoreOptions {
   readonly recordings?: boolean;
   /** Charts that units may follow instead of the built-in one. */
   readonly plugins?: readonly MachinePlugin[];
+  /** It is the version before, come back since the one after it never was in charge. */
+  readonly returned?: boolean;
   /** What chaos is allowed now; absent: none. */
   readonly chaos?: () => ChaosSettings;
   /** For tests: how the actor host beats, and how much it does in one turn. */
@@ -356,6 +358,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       const recall = view.mode === 'fresh' ? recallOf(host) : undefined;
       return [
         comingUp(view),
+        { to: UPGRADE, event: cameUp(host, options.returned === true) },
         ...adoptions(view, registry, () => promises(host)),
         ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
       ];

@@ -1,6 +1,6 @@
 /** Core on Node: the real host, and core over it. Started by init with the link as descriptor 0. */
 import { createCore } from './core.ts';
-import { inCharge, keepAside } from './host/node/aside.ts';
+import { inCharge, isKeptAside, keepAside } from './host/node/aside.ts';
 import { checkAsked, createCheckHost } from './host/node/check.ts';
 import { createNodeHost } from './host/node/index.ts';
 import { readPlugins } from './host/node/plugins.ts';
@@ -85,6 +85,7 @@ const core = createCore(host, {
   environment: settings.defaultEnvironment,
   actors: beats(Number(process.env['SYSMASTER_WATCHDOG_USEC'] ?? 0)),
   recordings: true,
+  returned: isKeptAside(runDirectory, __dirname),
   // Read each time: what is enabled for an hour must not need a restart to be disabled again.
   chaos: () => readSettings(configuration, runDirectory).chaos,
 });

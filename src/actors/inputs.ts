@@ -4,7 +4,7 @@
  * Reading along (is the group populated? what does the PID file say?) happens here, at the moment the input is taken,
  * so that it is part of the recorded input and not of a decision.
  */
-import type { Datagram, EffectId, Host, HostEvent, InitRecord } from '../host/ports.ts';
+import { type Datagram, type EffectId, type Host, type HostEvent, type InitRecord, REEXEC_ID } from '../host/ports.ts';
 import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
 import type { Unit } from '../units/types.ts';
 import { descendants } from './descent.ts';
@@ -72,6 +72,11 @@ const failure = (words: string, errno: number, detail: string): string =>
 
 /** The posts of one of init's records. Outcomes that nobody waits for (done, signalled) have none: they are only acknowledged. */
 function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
+  if ('done' in what) {
+    const { epoch, seq, index } = what.done.id;
+    const isReexec = epoch === REEXEC_ID.epoch && seq === REEXEC_ID.seq && index === REEXEC_ID.index;
+    return isReexec ? [{ to: 'upgrade', event: { type: 'init-replaced' } }] : [];
+  }
   if ('signal' in what) return [{ to: 'manager', event: { type: 'signal', signal: what.signal.signal } }];
   const report =
     'forked' in what
@@ -234,6 +239,8 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
       const { id, errno, why } = event;
       host.log.log('error', { id, errno }, `init refused: ${why}`);
       const asked = id === null ? undefined : tools.spawns.answered(id);
+      // Of no effect: it may be the re-exec that somebody waits for.
+      if (id === null) return { events: [{ to: 'upgrade', event: { type: 'init-refused', why, errno } }] };
       if (asked === undefined) return undefined;
       return { events: [notSpawned(asked, errno, why)] };
     }

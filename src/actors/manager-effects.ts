@@ -352,8 +352,8 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       call.post(CHAOS, { type: 'stop', ids: change.runs, key, by });
       return;
     case 'init-reexec':
-      host.init.reexecInit(change.path);
-      return done({ result: { what: 'init-reexec' } });
+      call.post(UPGRADE, { type: 'replace-init', key, path: change.path });
+      return;
     case 'shutdown': {
       const ending = { kind: change.verb, status: change.status, argument: change.argument, by };
       done({ result: { what: 'shutdown' } });

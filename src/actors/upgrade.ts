@@ -2,18 +2,24 @@
  * The actor `upgrade`: before core leaves for another version, that one loads the checkpoint beside it, as a child of init.
  *
  *   idle -check-> checking -exited | spawn-failed | deadline | effect-failed-> idle
+ *                    '-(it could go on) go-> leaving -came-up-> idle
  *
- * Whoever asks while it is checking hears the same answer. Only if the new core could go on does the present one leave.
+ * Init is replaced by itself; who asked for that waits here until the init that has taken over says so, or the present one refuses.
+ *
+ * Whoever asks while it is checking hears the same answer. Only if the new core could go on does the present one leave, and only
+ * the core that is in charge then answers: the new one that it is, or the one before, back again, why it had to come back.
  */
 import type { ChangeAnswer } from '../api/manager.ts';
 import type { Ended, Host } from '../host/ports.ts';
-import type { ActorHost, ActorKind, Effect, EffectCall, Json, Logic } from '../supervisor/index.ts';
+import type { ActorEvent, ActorHost, ActorKind, Effect, EffectCall, Json, Logic } from '../supervisor/index.ts';
 import { endWords } from './causes.ts';
 import { part, tagOf } from './names.ts';
 
 export const UPGRADE = 'upgrade';
 /** How long the new core may take to look at the checkpoint, in ms. */
 const CHECK_MS = 30_000;
+/** How long init may take to look at the new one and to become it, in ms: longer than its own time limit for that. */
+const INIT_MS = 30_000;
 /** As much of its words as a client is told. */
 const WORDS_MAX = 500;
 const SIGKILL = 9;
@@ -26,6 +32,10 @@ interface Checking {
   /** Changes that wait for it; none: it is not checking. */
   readonly keys: readonly string[];
   readonly serial: number | null;
+  /** Who waits for the core after this one of init's cores; absent or null: nobody. */
+  readonly leaving?: { readonly keys: readonly string[]; readonly cores: number } | null;
+  /** Who waits for another init. */
+  readonly init?: readonly string[];
 }
 
 const arm: Effect = { type: 'armDeadline', params: { name: 'check', ms: CHECK_MS } };
@@ -36,17 +46,51 @@ export const upgradeLogic: Logic<Checking> = {
   version: 1,
   initial: () => ({ snapshot: { run: 0, keys: [], serial: null }, effects: [] }),
   step(snapshot, event) {
-    const { run, keys, serial } = snapshot;
+    const { run, keys, serial, leaving = null } = snapshot;
+    if (event.type === 'go') {
+      const waits = [...(leaving?.keys ?? []), ...(event['keys'] as readonly string[])];
+      const cores = Number(event['cores']);
+      const leave: Effect = { type: 'post', params: { to: 'manager', event: { type: 'leave', cores } } };
+      return { snapshot: { ...snapshot, leaving: { keys: waits, cores } }, effects: [leave] };
+    }
+    if (event.type === 'came-up') {
+      if (leaving === null || Number(event['cores']) <= leaving.cores) return { snapshot, effects: [] };
+      const why = event['why'] ?? null;
+      return {
+        snapshot: { ...snapshot, leaving: null },
+        effects: [{ type: 'answer', params: { keys: leaving.keys, why: why as Json } }],
+      };
+    }
     if (event.type === 'check') {
       const all = [...keys, String(event['key'])];
       if (keys.length > 0) return { snapshot: { ...snapshot, keys: all }, effects: [] };
       const effects = [{ type: 'spawnCheck', params: { run: run + 1 } }, arm];
-      return { snapshot: { run: run + 1, keys: all, serial: null }, effects };
+      return { snapshot: { ...snapshot, run: run + 1, keys: all, serial: null }, effects };
+    }
+    if (event.type === 'replace-init') {
+      const waits = [...(snapshot.init ?? []), String(event['key'])];
+      const replace: Effect = { type: 'replaceInit', params: { path: String(event['path']) } };
+      return {
+        snapshot: { ...snapshot, init: waits },
+        effects: [{ type: 'armDeadline', params: { name: 'init', ms: INIT_MS } }, replace],
+      };
+    }
+    const ofInit = initOver(event);
+    if (ofInit !== undefined) {
+      if ((snapshot.init ?? []).length === 0) return { snapshot, effects: [] };
+      const params = { keys: snapshot.init ?? [], why: ofInit };
+      return {
+        snapshot: { ...snapshot, init: [] },
+        effects: [
+          { type: 'disarmDeadline', params: { name: 'init' } },
+          { type: 'answerInit', params },
+        ],
+      };
     }
     const mine = event['run'] === run || event.type === 'deadline' || event.type === 'effect-failed';
     if (keys.length === 0 || !mine) return { snapshot, effects: [] };
     const over = (ended: Json, why: string, more: readonly Effect[] = []) => ({
-      snapshot: { run, keys: [], serial: null },
+      snapshot: { ...snapshot, keys: [], serial: null },
       effects: [disarm, ...more, { type: 'judge', params: { keys, ended, why } }],
     });
     switch (event.type) {
@@ -74,6 +118,15 @@ export const upgradeLogic: Logic<Checking> = {
   save: (snapshot) => snapshot as unknown as Json,
   load: (saved) => saved as unknown as Checking,
 };
+
+/** What an event says of the new init: empty, it has taken over; else why not; undefined: nothing. */
+function initOver(event: ActorEvent): string | undefined {
+  if (event.type === 'init-replaced') return '';
+  if (event.type === 'init-refused') return String(event['why']);
+  if (event.type === 'deadline' && event['name'] === 'init')
+    return `init has not said within ${INIT_MS / 1000} s what has become of it`;
+  return undefined;
+}
 
 /** Where the new core says why not. */
 const wordsOf = (host: Host): string => `${host.facts.runDirectory}/upgrade.check`;
@@ -115,19 +168,35 @@ function judge(host: Host, call: EffectCall, { keys, ended, why }: Judgement): v
   const well = ended !== null && 'exited' in ended && ended.exited === 0;
   const said = (host.files.readText(wordsOf(host)) ?? '').trim().slice(0, WORDS_MAX);
   const words = why !== '' ? why : said !== '' ? said : `it ended with ${endWords(ended)}`;
-  const answer: ChangeAnswer = well
-    ? { result: { what: 'daemon-reexec' } }
-    : {
-        error: {
-          error: 'Failed',
-          unit: '',
-          why: `the new core cannot go on from the checkpoint: ${words}`,
-          todo: 'the present one stays; install a version that can',
-        },
-      };
-  if (!well) host.log.log('error', { why: words }, 'the new core cannot go on from the checkpoint; this one stays');
+  if (well) return call.post(UPGRADE, { type: 'go', keys, cores: host.hello.cores });
+  host.log.log('error', { why: words }, 'the new core cannot go on from the checkpoint; this one stays');
+  const todo = 'the present one stays; install a version that can';
+  tell(call, keys, failure(`the new core cannot go on from the checkpoint: ${words}`, todo));
+}
+
+const failure = (why: string, todo: string): ChangeAnswer => ({ error: { error: 'Failed', unit: '', why, todo } });
+
+function tell(call: EffectCall, keys: readonly string[], answer: ChangeAnswer): void {
   for (const key of keys) call.post('manager', { type: 'carried-out', key, answer });
-  if (well) call.post('manager', { type: 'leave', cores: host.hello.cores });
+}
+
+/**
+ * What a core that comes up tells the actor.
+ *
+ * @param returned this is the version before, kept aside, and the new one never was in charge
+ */
+export function cameUp(host: Host, returned: boolean): ActorEvent {
+  const { cores, deaths } = host.hello;
+  const [death] = deaths;
+  const how = death === undefined ? '' : death.hung ? 'it hung' : `it ended with ${endWords(death.ended)}`;
+  return { type: 'came-up', cores, why: returned ? how : null };
+}
+
+function answer(host: Host, call: EffectCall, { keys, why }: { keys: readonly string[]; why: string | null }): void {
+  if (why === null) return tell(call, keys, { result: { what: 'daemon-reexec' } });
+  host.log.log('error', { why }, 'the new core did not come to be ready; the one before is back');
+  const todo = `the one before is back, with all its state; see ${host.facts.runDirectory}/core.stderr`;
+  tell(call, keys, failure(`the new core did not come to be ready: ${why}`, todo));
 }
 
 export function upgradeKind(host: Host, actors: () => ActorHost): ActorKind {
@@ -140,6 +209,25 @@ export function upgradeKind(host: Host, actors: () => ActorHost): ActorKind {
         kind: 'once',
         run: (call, { serial }: { serial: number }) =>
           host.process.kill(part(call.id, 1), { process: { child: serial } }, SIGKILL),
+      },
+      answer: {
+        kind: 'idempotent',
+        run: (call, params: { keys: readonly string[]; why: string | null }) => answer(host, call, params),
+      },
+      replaceInit: {
+        kind: 'idempotent',
+        run: (_call, { path }: { path: string }) => host.init.reexecInit(path),
+      },
+      answerInit: {
+        kind: 'idempotent',
+        run: (call, { keys, why }: { keys: readonly string[]; why: string }) =>
+          tell(
+            call,
+            keys,
+            why === ''
+              ? { result: { what: 'init-reexec' } }
+              : failure(`init was not replaced: ${why}`, 'see what init says, on the console'),
+          ),
       },
       judge: { kind: 'idempotent', run: (call, judgement: Judgement) => judge(host, call, judgement) },
     },

@@ -13,6 +13,9 @@ export interface EffectId {
   readonly index: number;
 }
 
+/** No effect of core's: `done` with it says that another init has taken over; see native/link/src/frame.rs. */
+export const REEXEC_ID: EffectId = { epoch: 0, seq: 0, index: 0 };
+
 /** A process init can signal without hitting a stranger: a child by serial, or any other by [pid, start time]. */
 export type ProcessRef = { readonly child: number } | { readonly watched: readonly [pid: number, startTime: number] };
 
@@ -182,6 +185,7 @@ export interface InitPort {
   loading(forMs: number): void;
   shutdown(kind: ShutdownKind, deadlineMs: number, now: boolean, status: number, argument: string): void;
   reexecCore(): void;
+  /** Answered by `done` of {@link REEXEC_ID}, from the init that has taken over, or by `refused` of no effect. */
   reexecInit(path: string): void;
   /**
    * False: something that was asked of init has not left core, and would be lost with it. `turn` is called once it has.

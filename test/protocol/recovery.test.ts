@@ -1,7 +1,33 @@
 /** What outlives core: children, records, descriptors, watches; and what the next core is told of it. */
 import { expect } from 'vitest';
+import { REEXEC_ID } from '../../src/host/ports.ts';
 import { suite } from './suite.ts';
 import { ackAll, newId, recordsOf, report, reportsOf, settled, specOf, wordsOf } from './world.ts';
+
+suite('another init', [
+  [
+    'says that it has taken over, to the next core as well until that is acknowledged, and knows the children of the one before',
+    async (world) => {
+      await world.core.process.spawn(newId(), 'kept', specOf(world, 'sleeper'), []);
+      await report(world, 'kept', 'execed');
+      const said = () =>
+        recordsOf(world.core).some(({ what }) => 'done' in what && what.done.id.epoch === 0 && what.done.id.seq === 0);
+      expect(said()).toBe(false);
+      await world.core.init.reexecInit('');
+      const found = () =>
+        world.until('another init', () =>
+          recordsOf(world.core).find(
+            ({ what }) => 'done' in what && JSON.stringify(what.done.id) === JSON.stringify(REEXEC_ID),
+          ),
+        );
+      const first = await found();
+      const core = await world.kill();
+      expect(core.hello.children.map(({ tag }) => tag)).toEqual(['kept']);
+      expect((await found()).number).toBe(first.number);
+    },
+    'alone',
+  ],
+]);
 
 suite('the hello', [
   [

@@ -9,6 +9,7 @@ use crate::reexec::{Net, Restored, close_strays, restore};
 use crate::say::{LogTarget, say, set_target};
 use crate::spawn::Helper;
 use crate::state::{CHILDREN_MAX, Facts, Policy, State};
+use crate::step::Event;
 use crate::turn::{Init, now_us};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -124,6 +125,7 @@ fn resume(restored: Restored, config: Config, signals: Signals, limits: Rlimit) 
     init.pidfds = pidfds;
     init.watch_everything();
     init.count_children();
+    init.handle(Event::Reexeced, Vec::new());
     Ok(init)
 }
 

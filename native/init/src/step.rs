@@ -17,7 +17,7 @@ use frames::{check_deadline, checking, on_frame};
 use nix::libc::{
     ENOEXEC, EPROTO, ETIMEDOUT, SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGPWR, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
 };
-use sysmaster_link::{Ended, ExecStep, Report, StatusReport};
+use sysmaster_link::{EffectId, Ended, ExecStep, Report, StatusReport};
 
 /// Longest tag.
 pub const TAG_MAX: usize = 4096;
@@ -69,6 +69,7 @@ pub fn step(state: &State, now_us: u64, event: Event) -> Turn {
                 after_killing(&mut turn, state, order, now_us);
             }
         }
+        Event::Reexeced => turn.report(now_us, None, Report::Done { id: EffectId::REEXEC }),
         Event::ReexecFailed { errno } => {
             turn.say(3, format!("re-exec: errno {errno}; the old init goes on"));
             turn.refuse(None, errno, "re-exec has failed; the old init goes on");

@@ -23,6 +23,11 @@ pub struct EffectId {
     pub index: u32,
 }
 
+impl EffectId {
+    /// No effect of core's: `done` with it says that another init has taken over from the one before.
+    pub const REEXEC: Self = Self { epoch: 0, seq: 0, index: 0 };
+}
+
 /// A process init can signal without ever hitting a stranger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -4,7 +4,7 @@
  * DIRECTORY/previous holds its bundle and addon, and `trial`: `new` while the other version has not been started, `tried` from
  * then on. Who starts core (start.ts) finds `tried` only if the other version has ended before it was ready, and takes the one kept aside then.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from './errors.ts';
 
@@ -16,17 +16,28 @@ export function keepAside(runDirectory: string, bundle: string): void {
   attempt(directory, () => {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     rmSync(join(directory, 'trial'), { force: true });
-    writeFileSync(join(directory, 'core-bundle.cjs'), bundle, 'latin1');
-    writeFileSync(join(directory, 'addon.node'), loadedAddon());
+    writeWhole(join(directory, 'core-bundle.cjs'), Buffer.from(bundle, 'latin1'));
+    writeWhole(join(directory, 'addon.node'), loadedAddon());
     writeFileSync(join(directory, 'trial'), 'new');
   });
+}
+
+/** As a new file: where this is the version that is kept aside, the old one is what it runs from, and has mapped. */
+function writeWhole(path: string, content: Buffer): void {
+  writeFileSync(`${path}.new`, content);
+  renameSync(`${path}.new`, path);
 }
 
 /** This version is in charge: what was kept of the one before is not needed; unless this is it. */
 export function inCharge(runDirectory: string, ownDirectory: string): void {
   const directory = place(runDirectory);
-  if (ownDirectory !== directory) attempt(directory, () => rmSync(directory, { recursive: true, force: true }));
+  if (!isKeptAside(runDirectory, ownDirectory))
+    attempt(directory, () => rmSync(directory, { recursive: true, force: true }));
 }
+
+/** Is this the version that was kept aside? */
+export const isKeptAside = (runDirectory: string, ownDirectory: string): boolean =>
+  ownDirectory === place(runDirectory);
 
 /** The addon as this process has it mapped: its file may be another version's by now. */
 function loadedAddon(): Buffer {

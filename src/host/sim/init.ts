@@ -4,18 +4,19 @@
  * Records are numbered, kept until acknowledged, and repeated to every new core; a repeated effect is answered with what
  * became of the first one and never done again (DESIGN laws 1 and 4). All of this outlives core.
  */
-import type {
-  BlackBox,
-  EffectId,
-  Ended,
-  ExecSpec,
-  Hello,
-  HelloChild,
-  InitRecord,
-  KillTarget,
-  ProcessRef,
-  Report,
-  ShutdownKind,
+import {
+  type BlackBox,
+  type EffectId,
+  type Ended,
+  type ExecSpec,
+  type Hello,
+  type HelloChild,
+  type InitRecord,
+  type KillTarget,
+  type ProcessRef,
+  REEXEC_ID,
+  type Report,
+  type ShutdownKind,
 } from '../ports.ts';
 import { ERRNO, type Kernel } from './kernel.ts';
 import type { Process, Processes } from './processes.ts';
@@ -322,6 +323,11 @@ export class VirtualInit {
       this.#report(watch.id, { 'watched-exited': { id: watch.id, tag: watch.tag, pid, ended } });
       this.#know(watch.id).watching = false;
     }
+  }
+
+  /** Another init takes over; all of this is what it is handed. */
+  reexeced(): void {
+    this.#report(undefined, { done: { id: REEXEC_ID } });
   }
 
   #report(id: EffectId | undefined, what: Report): void {

@@ -62,7 +62,7 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
       reexecCore() {
         init.leaving = true;
       },
-      reexecInit() {},
+      reexecInit: () => init.reexeced(),
       get settled() {
         return !init.linkFull;
       },

@@ -123,6 +123,8 @@ pub enum Event {
     Tick,
     /// There is no child left, and nobody of init's own.
     NobodyLeft,
+    /// This program has taken over from the one before it.
+    Reexeced,
     /// Re-exec has failed.
     ReexecFailed {
         /// Why.

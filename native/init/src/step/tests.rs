@@ -176,6 +176,7 @@ fn events() -> Vec<Event> {
         Event::EffectFailed { id: id(83), errno: 1 },
         Event::Tick,
         Event::NobodyLeft,
+        Event::Reexeced,
         Event::ReexecFailed { errno: 8 },
     ]);
     let (name, peer) = ("c".to_owned(), "p".to_owned());
