@@ -371,7 +371,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       const loaded = inMemory(actors);
       if (loaded.length > 0) {
         managerTools.beforeLoading();
-        registry.load(loaded);
+        registry.restore(loaded);
         unitsRead(host.clock.realMs());
       }
       if (actors.recovered.mode === 'restored') {

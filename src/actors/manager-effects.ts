@@ -2,8 +2,7 @@
  * What the manager's effects do: generators, loading, the errands of clients, and the end of the system.
  */
 import { type ApiError, type Change, type ChangeAnswer, ManagerError } from '../api/manager.ts';
-import type { Ended, Host } from '../host/ports.ts';
-import { HostError } from '../host/ports.ts';
+import { type Ended, type Host, HostError, type KillTarget } from '../host/ports.ts';
 import type { Confirmation, Wish } from '../jobs/apply.ts';
 import { type JobsState, jobsOf } from '../jobs/logic.ts';
 import * as paged from '../jobs/paged.ts';
@@ -26,7 +25,7 @@ import { part, shortHash, tagOf } from './names.ts';
 import { type Registry, specOf } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
-import { carryOutUnitFiles } from './unit-files.ts';
+import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
 import { UPGRADE } from './upgrade.ts';
 import { unitsRead } from './views.ts';
 
@@ -234,8 +233,9 @@ function restore(
   const { files, request, notes } = tools.snapshots.restoring(name, by);
   for (const { verb, unit, runtime } of files) {
     const plain = { force: false, presetMode: 'full', target: '', reload: false } as const;
-    const outcome = carryOutUnitFiles(tools, { what: 'unit-files', verb, names: [unit], runtime, ...plain });
-    if ('error' in outcome) tools.host.log.log('warning', { unit, snapshot: name }, `${verb}: ${outcome.error.why}`);
+    const { answer, links } = planUnitFiles(tools, { what: 'unit-files', verb, names: [unit], runtime, ...plain });
+    if ('error' in answer) tools.host.log.log('warning', { unit, snapshot: name }, `${verb}: ${answer.error.why}`);
+    linkUnitFiles(tools, links);
   }
   if (files.length > 0) loadAgain(tools, call);
   for (const note of notes) tools.host.log.log('notice', { snapshot: name }, note);
@@ -249,10 +249,36 @@ function restore(
   });
 }
 
+/**
+ * What a change has come to, where looking again would find its own traces and answer otherwise: what is to be done, and the
+ * answer. Carried out by {@link perform} once it is committed.
+ */
+type Deed =
+  | { readonly what: 'kill'; readonly target: KillTarget; readonly signal: number; readonly answer: ChangeAnswer }
+  | { readonly what: 'remove-snapshot'; readonly name: string; readonly answer: ChangeAnswer }
+  | {
+      readonly what: 'unit-files';
+      readonly links: ReturnType<typeof planUnitFiles>['links'];
+      readonly reload: boolean;
+      readonly answer: ChangeAnswer;
+    };
+
+/** Do what was decided: init sends a signal once, the others may be done twice. */
+function perform(tools: ManagerTools, call: EffectCall, key: string, deed: Deed): void {
+  if (deed.what === 'kill') tools.host.process.kill(call.id, deed.target, deed.signal);
+  else if (deed.what === 'remove-snapshot') tools.snapshots.remove(deed.name);
+  else {
+    linkUnitFiles(tools, deed.links);
+    if (deed.reload) return regenerate(tools, call, key, deed.answer);
+  }
+  call.post('manager', { type: 'carried-out', key, answer: deed.answer });
+}
+
 /** Do what a change asks for; the answer is posted, at once or by whoever knows it later. */
 function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string, change: Change): void {
   const { host } = tools;
   const done = (answer: ChangeAnswer) => call.post('manager', { type: 'carried-out', key, answer });
+  const decided = (deed: Deed) => call.post('manager', { type: 'decided', key, deed });
   switch (change.what) {
     case 'request':
       bringIn(
@@ -288,8 +314,13 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       call.post('jobs', { type: 'confirm', id: change.id, by, client: { errand: key } });
       return;
     case 'snapshot':
-      if (change.verb === 'save') tools.snapshots.save(change.name, by);
-      else tools.snapshots.remove(change.name);
+      if (change.verb === 'delete') {
+        // One that cannot be read can be deleted; of one that is not there this tells.
+        if (!tools.snapshots.names().includes(change.name)) tools.snapshots.read(change.name);
+        const answer: ChangeAnswer = { result: { what: 'snapshot', name: change.name } };
+        return decided({ what: 'remove-snapshot', name: change.name, answer });
+      }
+      tools.snapshots.save(change.name, by);
       return done({ result: { what: 'snapshot', name: change.name } });
     case 'restore':
       return restoreAsked(tools, call, key, by, change);
@@ -314,8 +345,12 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
             'see sctl status',
           ),
         );
-      host.process.kill(call.id, target, change.signal);
-      return done({ result: { what: 'kill', signalled: count } });
+      return decided({
+        what: 'kill',
+        target,
+        signal: change.signal,
+        answer: { result: { what: 'kill', signalled: count } },
+      });
     }
     case 'reset-failed': {
       const units =
@@ -334,9 +369,9 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       return done({ result: { what: 'reset-failed', units: known } });
     }
     case 'unit-files': {
-      const outcome = carryOutUnitFiles(tools, change);
-      if (change.reload && change.dryRun !== true && 'result' in outcome) return regenerate(tools, call, key, outcome);
-      return done(outcome);
+      const { answer, links } = planUnitFiles(tools, change);
+      if ('error' in answer || change.dryRun === true) return done(answer);
+      return decided({ what: 'unit-files', links, reload: change.reload, answer });
     }
     case 'daemon-reload':
       if (change.dryRun === true) return done({ result: { what: 'daemon-reload', ...previewReload(tools) } });
@@ -367,6 +402,20 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       call.post('manager', { type: 'environment', environment: [...kept, ...change.set].sort() });
       return done({ result: { what: 'environment' } });
     }
+  }
+}
+
+/** What goes wrong is the answer. */
+function answering(call: EffectCall, key: string, what: string, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    const why = error instanceof HostError ? error.message : String(error);
+    const answer =
+      error instanceof ManagerError
+        ? { error: error.fault }
+        : fault('Failed', '', `${what}: ${why}`, 'see the log of core');
+    call.post('manager', { type: 'carried-out', key, answer });
   }
 }
 
@@ -503,20 +552,10 @@ export function managerKind(tools: ManagerTools): ActorKind {
           host.process.kill(part(call.id, index + 1), { process: { child } }, SIGKILL);
       }),
       carryOut: effect((call, { key, by, change }: { key: string; by: string; change: Change }) => {
-        try {
-          carryOut(tools, call, key, by, change);
-        } catch (error) {
-          if (error instanceof ManagerError) {
-            call.post('manager', { type: 'carried-out', key, answer: { error: error.fault } });
-            return;
-          }
-          const why = error instanceof HostError ? error.message : String(error);
-          call.post('manager', {
-            type: 'carried-out',
-            key,
-            answer: fault('Failed', '', `${change.what}: ${why}`, 'see the log of core'),
-          });
-        }
+        answering(call, key, change.what, () => carryOut(tools, call, key, by, change));
+      }, 'once'),
+      perform: effect((call, { key, deed }: { key: string; deed: Deed }) => {
+        answering(call, key, deed.what, () => perform(tools, call, key, deed));
       }, 'once'),
       answer: effect((_call, { asker, answer }: { asker: Asker; answer: ChangeAnswer }) => {
         // Who had asked a core that is gone comes back by the id of the request, and is answered then.

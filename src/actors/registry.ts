@@ -46,6 +46,11 @@ export interface Registry extends UnitWorld {
   load(names: readonly string[]): readonly Unit[];
   /** Load names with all they reach for a question: they have no actors until the next {@link load}. */
   look(names: readonly string[]): void;
+  /**
+   * Load again, after core was away, what was in memory then. What these have come to reach by files that changed meanwhile is in
+   * memory for a question only: nobody has made actors for it.
+   */
+  restore(names: readonly string[]): void;
   /** Read everything again; answers with all units, and with those of them that are not what they were. */
   reload(names: readonly string[]): { readonly units: readonly Unit[]; readonly changed: readonly Unit[] };
   /** What {@link reload} would answer with, by name; nothing is kept. */
@@ -169,6 +174,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     look(names) {
       for (const { name } of loadAll(names)) lookedAt.add(name);
+    },
+    restore(names) {
+      const had = new Set(names);
+      for (const { name } of loadAll(names)) if (!had.has(name)) lookedAt.add(name);
     },
     reload(names) {
       loader.refresh();

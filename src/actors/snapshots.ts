@@ -37,6 +37,7 @@ export interface Snapshots {
   /** Things as they are. */
   now(name: string, by: string): Snapshot;
   save(name: string, by: string): void;
+  /** One that is gone already is no error. */
   remove(name: string): void;
   /** What leads back to it. Brings what was active back into memory. */
   restoring(name: string, by: string): Restoring;
@@ -143,9 +144,7 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
       }
     },
     remove(name) {
-      const path = pathOf(name);
-      if (host.files.lstat(path) === undefined) missing(name);
-      host.files.remove(path);
+      host.files.remove(pathOf(name));
     },
   };
 }

@@ -92,6 +92,11 @@ export type ManagerEvent =
   | (At & { readonly type: 'job-over'; readonly job: number; readonly unit: string; readonly result: JobResult })
   | (At & { readonly type: 'progress'; readonly key: string; readonly progress: unknown })
   | (At & { readonly type: 'carried-out'; readonly key: string; readonly answer: unknown })
+  /**
+   * A change that must not be looked at twice, since it would find its own traces: what is to be done, and what it is answered with.
+   * It is done once this is committed, and may then be done again (law 4).
+   */
+  | (At & { readonly type: 'decided'; readonly key: string; readonly deed: unknown })
   | (At & { readonly type: 'effect-failed'; readonly effect: string })
   | (At & { readonly type: 'forked'; readonly run: number; readonly serial: number })
   /** Load units anew, after these generators; `key`: the change that asked for it, or empty; `answer`: its, if it is known. */
@@ -202,6 +207,7 @@ const chart = setup({
     startUp: effect(),
     loadAgain: effect(),
     carryOut: effect<{ key: string; by: string; change: unknown }>(),
+    perform: effect<{ key: string; deed: unknown }>(),
     answer: effect<{ asker: Asker; answer: unknown }>(),
     /** Start a unit by name, replacing what is in the way. */
     startUnit: effect<{ unit: string; mode: string; why: string }>(),
@@ -324,6 +330,7 @@ export const managerMachine = chart.createMachine({
         ],
       },
     ],
+    decided: { actions: { type: 'perform', params: ({ event }) => ({ key: event.key, deed: event.deed }) } },
     progress: {
       guard: ({ context, event }) => errandOf(context, event.key) !== undefined,
       actions: {

@@ -3,7 +3,7 @@
  */
 import { sentence } from './finding.ts';
 import { type InstallOptions, planInstall } from './install.ts';
-import { applyChanges, type InstallRequest } from './install-plan.ts';
+import { applyChanges, type Change, type InstallRequest } from './install-plan.ts';
 
 /** One link made or removed, in the order in which it is done. */
 export interface InstallStep {
@@ -19,6 +19,8 @@ export type InstallOutcome =
       readonly carriesInstallInfo: boolean;
       /** Sentences for a person. */
       readonly findings: readonly string[];
+      /** All that belongs to it, also what is so already. */
+      readonly changes: readonly Change[];
     }
   | {
       readonly refused: {
@@ -60,5 +62,6 @@ export function runInstall(options: InstallOptions, request: InstallRequest, dry
     steps,
     carriesInstallInfo: planned.carriesInstallInfo,
     findings: planned.findings.map((finding) => sentence(finding)),
+    changes: planned.changes,
   };
 }

@@ -1,8 +1,8 @@
 /** Faults that crashing core everywhere has brought to light: one case each, small enough to read. */
 import { expect, test } from 'vitest';
 import { createSim } from '../../src/host/sim/index.ts';
-import { crashEverywhere, playCalm } from './crash.ts';
-import { type Life, programs, service } from './lives/life.ts';
+import { crashEverywhere, play, playCalm } from './crash.ts';
+import { type Life, programs, service, UNITS, unit } from './lives/life.ts';
 import { bootCore, simOptions } from './machine.ts';
 import { scenarioOf, type Variant } from './real.ts';
 
@@ -67,4 +67,59 @@ test('the answer to a client of the core before never goes to another one whose 
   const again = start('first.service');
   sim.run(50);
   expect(again.received).toHaveLength(1);
+});
+
+test('what a change has come to is answered as it was decided, not as a core sees it that finds the traces of the last', () => {
+  const one = life(
+    {
+      'a.service': `${service('ExecStart=/bin/daemon')}[Install]\nWantedBy=default.target\n`,
+      'b.service': service('ExecStart=/bin/daemon'),
+    },
+    [
+      { atMs: 20, method: 'Units.ChangeFiles', parameters: { verb: 'enable', names: ['a.service'], reload: true } },
+      { atMs: 60, verb: 'start', units: ['b.service'] },
+      { atMs: 100, method: 'Units.Kill', parameters: { name: 'b.service', signal: 9 } },
+      { atMs: 140, method: 'Snapshots.Save', parameters: { name: 'one' } },
+      { atMs: 180, method: 'Snapshots.Delete', parameters: { name: 'one' } },
+    ],
+    { facts: { environment: { SYSMASTER_UNIT_PATH: `/etc/sysmaster/system:${UNITS}` } } },
+  );
+  const calm = playCalm(scenarioOf(one));
+  expect(calm.end.answers).toMatchObject([
+    { parameters: { steps: [{ kind: 'symlink' }] } },
+    [{ result: 'done' }],
+    { parameters: { signalled: 1 } },
+    { parameters: { name: 'one' } },
+    { parameters: { name: 'one' } },
+  ]);
+  crashEverywhere(scenarioOf(one));
+});
+
+test('a unit that came into reach by files that changed while core was away gets an actor before it gets a job', () => {
+  const one = life(
+    { 'one.target': unit('') },
+    [
+      { atMs: 20, verb: 'start', units: ['one.target'] },
+      { atMs: 100, verb: 'restart', units: ['one.target'] },
+    ],
+    {
+      outside: [
+        { atMs: 60, write: `${UNITS}/late.service`, text: service('ExecStart=/bin/daemon') },
+        { atMs: 60, write: `${UNITS}/one.target`, text: unit('Requires=late.service\nAfter=late.service\n') },
+      ],
+    },
+  );
+  const scenario = scenarioOf(one);
+  const { end } = play(
+    {
+      ...scenario,
+      script(sim) {
+        scenario.script?.(sim);
+        sim.at(80, () => sim.killCore());
+      },
+    },
+    [],
+  );
+  expect(end.answers[1]).toMatchObject([{ result: 'done' }]);
+  expect(end.units['late.service']?.sub).toBe('running');
 });

@@ -196,7 +196,7 @@ const withoutTimes = (files: Readonly<Record<string, string>>) =>
   );
 
 /** What core says because it was away. */
-const OF_CRASHES: ReadonlySet<string> = new Set(['checkpoint-note', 'checkpoint-refused']);
+const OF_CRASHES: ReadonlySet<string> = new Set(['checkpoint-note', 'checkpoint-refused', 'state-fresh']);
 
 /** An answer without the numbers of jobs: a crash may shift those of jobs that do not wait for each other. */
 function answerOf(answer: Answered | undefined): unknown {

@@ -102,7 +102,8 @@ export function createLocalClient(context: Context, root: string): Client {
       );
       loader.refresh();
       if ('refused' in outcome) throw new CallError(`io.sysmaster.Manager.${outcome.refused.error}`, outcome.refused);
-      return { ...outcome, steps: outcome.steps.map((step) => ({ ...step, path: outside(step.path) })) };
+      const { steps, carriesInstallInfo, findings } = outcome;
+      return { steps: steps.map((step) => ({ ...step, path: outside(step.path) })), carriesInstallInfo, findings };
     },
   };
 
