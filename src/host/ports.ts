@@ -181,7 +181,8 @@ export interface ProcessPort {
 /** Init itself: core's life, and the end of the system. */
 export interface InitPort {
   ready(): void;
-  beat(): void;
+  /** A turn is over; `now`: one that takes long goes on, and init is told before it is over. */
+  beat(now?: boolean): void;
   loading(forMs: number): void;
   shutdown(kind: ShutdownKind, deadlineMs: number, now: boolean, status: number, argument: string): void;
   reexecCore(): void;

@@ -35,6 +35,8 @@ import { messageOf, SHUTDOWN_DEADLINE, type Stage, Supervision } from './supervi
 const TURN_EVENTS = 512;
 /** Most queued events; a step that posts beyond it throws. */
 const QUEUE_MAX = 262_144;
+/** Longest time between two beats, unless the options say otherwise. */
+const BEAT_EVERY_MS = 2_500;
 /** A deadline later than this was missed while core was away or hung: it waits for one full drain of inputs. */
 const LATE_MS = 20;
 /** … but for no more turns than this, should inputs never end. */
@@ -215,7 +217,19 @@ export class ActorHost {
       if (entry === undefined) break;
       if ('post' in entry) this.#deliver(entry.post);
       else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
+      this.#beatIfLong();
     }
+  }
+
+  /**
+   * A turn that installs ten thousand jobs takes seconds, or on a busy machine longer than init waits for a beat. So it beats on the
+   * way, between two steps or effects: what hangs is one of those.
+   */
+  #beatIfLong(): void {
+    const nowMs = this.#host.clock.nowMs();
+    if (nowMs - Math.max(this.#lastBeatMs, this.#nowMs) < (this.#options.beatEveryMs ?? BEAT_EVERY_MS)) return;
+    this.#host.init.beat(true);
+    this.#lastBeatMs = nowMs;
   }
 
   #turnLimit(): number {
@@ -372,6 +386,7 @@ export class ActorHost {
     for (const effect of prepared.effects) {
       if ('builtin' in effect) {
         this.#applyBuiltin(actor, effect.builtin, atMs);
+        this.#beatIfLong();
         continue;
       }
       const id = { epoch: ledger.epoch, seq: ledger.seq, index: this.#index };
@@ -438,7 +453,10 @@ export class ActorHost {
   #carryOut(): void {
     const effects = this.#ledger.pending;
     this.#ledger.pending = [];
-    for (const effect of effects) this.#runEffect(effect);
+    for (const effect of effects) {
+      this.#runEffect(effect);
+      this.#beatIfLong();
+    }
   }
 
   #runEffect(effect: PendingEffect): void {
@@ -520,7 +538,7 @@ export class ActorHost {
     if (this.#queue.length > 0 || this.#lateTurns >= 0 || this.#ledger.dirty || this.#suspects.aloneUntil > 0) {
       this.#host.schedule();
     }
-    const beatMs = this.#lastBeatMs + (this.#options.beatEveryMs ?? 2_500);
+    const beatMs = this.#lastBeatMs + (this.#options.beatEveryMs ?? BEAT_EVERY_MS);
     const wakeMs = Math.min(next ?? Number.POSITIVE_INFINITY, beatMs, this.#journal.retryAtMs);
     // An earlier wake that is no longer needed costs an empty turn, less than setting the timer in each one.
     const armed = this.#wakeMs !== undefined && this.#wakeMs > this.#nowMs ? this.#wakeMs : undefined;

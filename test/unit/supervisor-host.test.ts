@@ -54,6 +54,25 @@ test('a turn takes no more events than its bound, and the rest is committed with
   expect(sim.state.records[before]).toContain('"q",0,');
 });
 
+test('a turn that takes long beats on its way, and another one at its end only', () => {
+  let lateMs = 0;
+  const beats: string[] = [];
+  const { send, host } = bench(root, { beatEveryMs: 1_000 }, {}, (_, params) => {
+    lateMs += params as number;
+    beats.push(`${params} ms`);
+  });
+  const { clock, init } = host();
+  const nowMs = clock.nowMs.bind(clock);
+  clock.nowMs = () => nowMs() + lateMs;
+  init.beat = (now) => void beats.push(now === true ? 'at once' : 'at the end');
+  const firstTurn = () => beats.slice(0, beats.indexOf('at the end') + 1);
+  send('a', { type: 'go', effects: [act(1_500), act(300), act(800), act(0)] });
+  expect(firstTurn()).toEqual(['1500 ms', 'at once', '300 ms', '800 ms', 'at once', '0 ms', 'at the end']);
+  beats.length = 0;
+  send('a', { type: 'go', effects: [act(200)] });
+  expect(firstTurn()).toEqual(['200 ms', 'at the end']);
+});
+
 test('an input that is offered again is not processed again, but consumed again', () => {
   const { core, sim, heard } = bench(root);
   const consumed: string[] = [];

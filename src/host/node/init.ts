@@ -23,8 +23,9 @@ export class NodeInit implements InitPort {
   }
 
   /** Sent once a round, by `flush`, so it tells of a real turn whatever the number of calls. */
-  beat(): void {
+  beat(now = false): void {
     this.#beatWanted = true;
+    if (now) this.flush();
   }
 
   flush(): void {
