@@ -43,7 +43,7 @@ import { teller } from './actors/telling.ts';
 import { logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { cameUp, UPGRADE, upgradeKind } from './actors/upgrade.ts';
-import { unitsRead } from './actors/views.ts';
+import { filesChanged, unitsRead, unitsReadLater } from './actors/views.ts';
 import type { ChaosSettings } from './api/chaos.ts';
 import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
@@ -140,7 +140,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
     build === undefined ? {} : { cacheFile: { path: `${runDirectory}/units.cache`, version: `${version} ${build}` } };
   const plugins = options.plugins ?? [];
   const facts = { ...host.facts, machines: plugins.map(({ name }) => name) };
-  const registry = createRegistry({ files: host.files, facts, paths, clock: host.clock, ...cacheFile });
+  const registry = createRegistry({
+    ...{ files: host.files, facts, paths, clock: host.clock, ...cacheFile },
+    read: (units) => unitsReadLater(units, host.clock.realMs()),
+    changed: (unit) => filesChanged(host, unit),
+  });
   let actors: ActorHost;
   const theActors = () => actors;
   const snapshotOf = (unit: string) => actors.read<UnitSnapshot>(`unit:${unit}`);

@@ -55,13 +55,24 @@ export function createInsight(parts: InsightParts): Insight {
   const cycles = (): readonly CycleView[] => {
     const units = registry.units();
     if (known?.units === units) return known.cycles;
-    const found = orderingCycles(registry.graph).map(({ members, rings, more }) => ({
+    const { graph } = registry;
+    // Where there was none, only what is new can stand in one, with what it waits for.
+    const within = known?.cycles.length === 0 ? waitedFor(known.units, units) : undefined;
+    const found = orderingCycles(graph, within).map(({ members, rings, more }) => ({
       members,
       rings: rings.map((ring) => ring.map((edge) => ({ ...edge, where: originWords(edge.origin) }))),
       more,
       cuts: proposedCuts(registry.graph, members).map(({ edge, ring, why }) => cutView(edge, ring, why, false)),
     }));
     known = { units, cycles: found };
+    return found;
+  };
+
+  /** The units that were not there before, and all they come after. */
+  const waitedFor = (before: readonly Unit[], now: readonly Unit[]): ReadonlySet<string> => {
+    const old = new Set(before);
+    const found = new Set(now.filter((unit) => !old.has(unit)).map(({ name }) => name));
+    for (const name of found) for (const other of registry.graph.others(name, 'After')) found.add(other);
     return found;
   };
 
@@ -126,7 +137,7 @@ export function createInsight(parts: InsightParts): Insight {
         throw new ManagerError({
           error: 'NoSuchJob',
           unit: name,
-          why: `Job ${name} does not exist.`,
+          why: `job ${name} does not exist`,
           todo: 'sctl list-jobs lists what there is, sctl history what there was',
         });
       }

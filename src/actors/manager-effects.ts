@@ -365,7 +365,7 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       }
       const [missing] = units.filter((name) => !known.includes(name));
       if (missing !== undefined)
-        return done(fault('NoSuchUnit', missing, 'is not loaded', 'see sctl list-units --all'));
+        return done(fault('NoSuchUnit', missing, `Unit ${missing} not loaded`, 'see sctl list-units --all'));
       return done({ result: { what: 'reset-failed', units: known } });
     }
     case 'unit-files': {

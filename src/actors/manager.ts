@@ -270,6 +270,7 @@ export function createManager(parts: ManagerParts): Manager {
     identity: () => ({ machineId: host.facts.machineId, bootId: host.facts.bootId }),
     confirmations: () => jobs.confirmations(),
     plans: () => jobs.plans(),
+    look: (units) => registry.look(units),
     snapshots: () => parts.snapshots().names(),
     snapshot: (name) => (name === 'now' ? parts.snapshots().now('now', '') : parts.snapshots().read(name)),
     restoring(name, by) {

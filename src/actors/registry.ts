@@ -36,6 +36,10 @@ export interface RegistryOptions {
   readonly clock?: CacheClock;
   /** Where they are kept for the next core. */
   readonly cacheFile?: CacheFile;
+  /** Told of units that have just been read, apart from a reload of all. */
+  read?(units: readonly Unit[]): void;
+  /** Have its files changed since it was read? */
+  changed?(unit: Unit): boolean;
 }
 
 export interface Registry extends UnitWorld {
@@ -142,14 +146,36 @@ export function createRegistry(options: RegistryOptions): Registry {
   const lookedAt = new Set<string>();
 
   const loadAll = (names: readonly string[]): readonly Unit[] => {
+    forgetStale(names);
     const missing = names.filter((name) => graph.get(name) === undefined);
     if (missing.length === 0) return [];
     const before = new Set(graph.units());
     // Whoever starts a unit that was not in memory means its files as they are; of many at once, as they were read last.
     if (missing.length <= LOOKED_AGAIN_MAX) loader.forget(missing);
     for (const name of missing) graph.load(name);
-    return graph.units().filter((unit) => !before.has(unit));
+    const fresh = graph.units().filter((unit) => !before.has(unit));
+    options.read?.(fresh);
+    return fresh;
   };
+
+  const forget = (names: readonly string[]): void => {
+    loader.forget(names);
+    graph.forget(names);
+    for (const name of names) {
+      known.delete(name);
+      lookedAt.delete(name);
+    }
+  };
+
+  /** What was only looked at is nobody's: where its files have changed, all of that is read anew. */
+  function forgetStale(names: readonly string[]): void {
+    if (lookedAt.size === 0 || options.changed === undefined) return;
+    const stale = names.some((name) => {
+      const unit = graph.get(name);
+      return unit !== undefined && lookedAt.has(unit.name) && options.changed?.(unit) === true;
+    });
+    if (stale) forget([...lookedAt]);
+  }
 
   /** Every unit is the same object as before, and they are those that are asked for: then so is the graph. */
   const isAsBefore = (before: readonly Unit[], names: readonly string[]): boolean => {
@@ -197,19 +223,15 @@ export function createRegistry(options: RegistryOptions): Registry {
     units: () => graph.units(),
     lookedAt: () => lookedAt,
     find(name) {
+      forgetStale([name]);
       const unit = graph.get(name);
       if (unit !== undefined) return unit;
       loader.forget([name]);
-      return loader.load(name);
+      const found = loader.load(name);
+      options.read?.([found]);
+      return found;
     },
-    forget(names) {
-      loader.forget(names);
-      graph.forget(names);
-      for (const name of names) {
-        known.delete(name);
-        lookedAt.delete(name);
-      }
-    },
+    forget,
     unit: (name) => graph.get(name),
     socketsOf(service) {
       const named = graph.get(service)?.service?.Sockets ?? [];

@@ -168,20 +168,27 @@ export function unitsRead(realMs: number): void {
   readMs = realMs;
 }
 
-function changedSince(host: Host, path: string): boolean {
+/** Units that were read later than all of them. */
+const readLater = new WeakMap<Unit, number>();
+export function unitsReadLater(units: readonly Unit[], realMs: number): void {
+  for (const unit of units) readLater.set(unit, realMs);
+}
+
+function changedSince(host: Host, path: string, readMs: number): boolean {
   if (path === '' || readMs === Number.POSITIVE_INFINITY) return false;
   return (host.files.stat(path)?.mtimeMs ?? Number.POSITIVE_INFINITY) > readMs; // what is gone has changed, too
 }
 
 /** Would loading the unit again find other files, or the same with another text? What lies outside of the unit path is not looked at. */
-function filesChanged(host: Host, unit: Unit): boolean {
-  if ([unit.fragmentPath, ...unit.dropInPaths].some((path) => changedSince(host, path))) return true;
+export function filesChanged(host: Host, unit: Unit): boolean {
+  const sinceMs = Math.max(readMs, readLater.get(unit) ?? 0);
+  if ([unit.fragmentPath, ...unit.dropInPaths].some((path) => changedSince(host, path, sinceMs))) return true;
   const known = new Set(unit.dropInPaths);
   const places = new Set([unit.fragmentPath, ...unit.dropInPaths].filter((path) => path !== '').map(unitDirectory));
   for (const place of [...places, '/etc/sysmaster/system', '/etc/systemd/system', '/run/systemd/system']) {
     for (const name of unit.names) {
       const directory = `${place}/${name}.d`;
-      if ((host.files.stat(directory)?.mtimeMs ?? 0) <= readMs) continue;
+      if ((host.files.stat(directory)?.mtimeMs ?? 0) <= sinceMs) continue;
       const fresh = (host.files.list(directory) ?? []).filter((file) => file.endsWith('.conf'));
       if (fresh.some((file) => !known.has(`${directory}/${file}`))) return true;
     }

@@ -505,6 +505,8 @@ export interface Manager {
   confirmations(): readonly Confirmation[];
   /** Plans that may be applied by their id, the newest first. */
   plans(): readonly KeptPlan[];
+  /** Read units, with all they name, for the questions that follow; they are not kept. */
+  look(units: readonly string[]): void;
   /** Names of the saved snapshots, sorted. */
   snapshots(): readonly string[];
   /** A saved one, or `now`: as things are. Throws ManagerError ('BadRequest', 'NoSuchSnapshot', 'BadSnapshot'). */

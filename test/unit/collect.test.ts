@@ -96,6 +96,8 @@ const units: Record<string, string> = {
   'also.service': oneshot('/bin/true'),
   'twice.service': oneshot('/bin/true', 'StartLimitBurst=2\nStartLimitIntervalSec=1h\n'),
   'left.service': plain('Type=oneshot\nExecStart=/bin/forks\nKillMode=process\n'),
+  'ring-a.service': oneshot('/bin/true', 'After=ring-b.service\n'),
+  'ring-b.service': oneshot('/bin/true', 'After=ring-a.service\n'),
   'strict.service': oneshot('/bin/true', 'RefuseManualStart=yes\n'),
 };
 const programs = {
@@ -191,6 +193,27 @@ test('a changed file is seen by the next start, without a daemon-reload', () => 
   );
   sim.run(1_000);
   expect(shownUnits(core())['once.service']).toMatchObject({ active: 'active' });
+});
+
+test('a unit that is not in memory is shown as its file is, with what it needs, and needs no reload', () => {
+  const { sim, read } = play([start(10, 'once.service')]);
+  const file = '/etc/units/once.service';
+  sim.files.writeText(file, oneshot('/bin/true', 'Description=Mended\nWants=also.service\n'), 0o644);
+  expect(read('Units.Get', { name: 'once.service' })).toContain('Mended');
+  expect(read('Units.Get', { name: 'once.service' })).toContain('"needDaemonReload":false');
+  expect(read('Units.Dependencies', { name: 'once.service', kinds: ['Wants'] })).toContain('"below":["also.service"]');
+  sim.run(1_000);
+  sim.files.writeText(file, oneshot('/bin/true', 'Description=Mended twice\n'), 0o644);
+  expect(read('Units.Get', { name: 'once.service' })).toContain('Mended twice');
+  expect(read('Units.List', {})).not.toContain('once.service');
+});
+
+test('cycles are told among units that are only asked about', () => {
+  const { read } = play([]);
+  expect(read('Insight.Cycles', {})).toContain('"cycles":[]');
+  expect(read('Insight.Cycles', { units: ['ring-a.service'] })).toContain(
+    '"members":["ring-a.service","ring-b.service"]',
+  );
 });
 
 test('a unit of which a client awaits news stays until the client has gone', () => {

@@ -67,7 +67,8 @@ method Why(name: string, not: ?bool) -> (explanation: Explanation)
 # What happened, newest last, with its cause. Patterns as in list-units; count: the newest so many (default 1000).
 method History(units: ?[]string, count: ?int) -> (records: []Record)
 
-method Cycles() -> (cycles: []Cycle)
+# Among the units in memory, and these.
+method Cycles(units: ?[]string) -> (cycles: []Cycle)
 
 # Orderings of one unit that were cut, or would be.
 method Cuts(name: string) -> (cuts: []Cut)

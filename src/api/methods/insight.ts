@@ -19,9 +19,12 @@ export const insight = {
     { units, count }: { units?: Maybe<string[]>; count?: Maybe<number> },
     { manager }: CallContext,
   ): Handled => ({ reply: { records: manager.insight.history(globber(units ?? []), Math.max(0, count ?? RECORDS)) } }),
-  Cycles: (_: unknown, { manager }: CallContext): Handled => ({
-    reply: { cycles: manager.insight.cycles().map((cycle) => ({ ...cycle, cuts: cycle.cuts.map(cutReply) })) },
-  }),
+  Cycles: ({ units }: { units?: Maybe<string[]> }, { manager }: CallContext): Handled => {
+    if (units !== undefined && units !== null) manager.look(units.map(unitName));
+    return {
+      reply: { cycles: manager.insight.cycles().map((cycle) => ({ ...cycle, cuts: cycle.cuts.map(cutReply) })) },
+    };
+  },
   Cuts: ({ name }: { name: string }, { manager }: CallContext): Handled => ({
     reply: { cuts: manager.insight.cuts(unitName(name)).map(cutReply) },
   }),

@@ -159,6 +159,7 @@ export const units = {
   }),
   Dependencies: ({ name, kinds }: { name: string; kinds: string[] }, context: CallContext): Handled => {
     // One that is not there may be wanted all the same.
+    context.manager.look([unitName(name)]);
     const { unit } = context.manager.unit(unitName(name));
     return { reply: { nodes: reachable(unit.name, kinds, context) } };
   },

@@ -297,6 +297,7 @@ export function fakeManager(): FakeManager {
     identity: () => ({ machineId: managerView.machineId, bootId: managerView.bootId }),
     confirmations: () => [],
     plans: () => [],
+    look: () => {},
     snapshots: () => ['before-lunch'],
     snapshot(name) {
       throw new ManagerError({ error: 'NoSuchSnapshot', unit: '', why: `there is no snapshot ${name}`, todo: '' });

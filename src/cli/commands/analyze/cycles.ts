@@ -1,4 +1,4 @@
-/** analyze cycles: every knot of units in memory that wait for each other, its rings, and where it is cut. */
+/** analyze cycles: every knot of units in memory, and of those that are named, that wait for each other, its rings, and where it is cut. */
 
 import { globber } from '../../../api/glob.ts';
 import type { Call } from '../../command.ts';
@@ -28,8 +28,11 @@ export function cycleLines({ members, rings, more, cuts }: Cycle, { style }: Pic
 
 /** Exit status 1 if there are any, so that a check can rely on it. */
 export async function run(call: Call): Promise<number> {
-  const { cycles } = await call.client.call<{ cycles: Cycle[] }>('io.sysmaster.Insight.Cycles');
-  const fits = globber(call.args.map((word) => unitPattern(word)));
+  const patterns = call.args.map((word) => unitPattern(word));
+  const { cycles } = await call.client.call<{ cycles: Cycle[] }>('io.sysmaster.Insight.Cycles', {
+    units: patterns.filter((pattern) => !/[*?[]/.test(pattern)),
+  });
+  const fits = globber(patterns);
   const shown = cycles.filter(({ members }) => members.some((name) => fits(name)));
   call.print(shown, () =>
     shown.length === 0
