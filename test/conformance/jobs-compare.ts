@@ -44,11 +44,12 @@ function compareOne(set: UnitSet, request: number, theirs: Outcome, ours: Outcom
   }
   if (found.length > 0) return found;
   for (const [later, earlier] of orderings(set)) {
-    const place = (told: Outcome) => {
-      const [l, e] = [later, earlier].map((unit) => told.jobs.findLastIndex((job) => ran(job, unit)));
+    const place = (told: Outcome, of: (job: string, unit: string) => boolean) => {
+      const [l, e] = [later, earlier].map((unit) => told.jobs.findLastIndex((job) => of(job, unit)));
       return l === -1 || e === -1 ? 'none' : (l as number) > (e as number) ? 'in order' : 'in reverse';
     };
-    note('order', `${later} after ${earlier}`, place(theirs), place(ours));
+    note('order', `start ${later} after ${earlier}`, place(theirs, ran), place(ours, ran));
+    note('order', `stop ${later} before ${earlier}`, place(theirs, stopped), place(ours, stopped));
   }
   return found;
 }
@@ -86,6 +87,10 @@ export function deliberate(
     other.jobs.includes(`stop ${unit} done`) &&
     units.every(([user, its]) => down(user) || !needs(its, 'Requires|Requisite|Wants|BindsTo|Upholds').includes(unit));
   if (units.some(unneeded)) return 'StopWhenUnneeded= is a level: who only wanted it may have failed to start';
+  const started = new Set(units.flatMap(([, text]) => needs(text, 'OnFailure|OnSuccess|Upholds')));
+  const byRule = ({ what, unit }: Difference) => what === 'order' && unit.split(' ').some((word) => started.has(word));
+  if (differences.every(byRule))
+    return 'what a rule starts comes a moment after the jobs that the same event sets free';
   const bad = (unit: string) =>
     [...one.jobs, ...other.jobs].some((job) => unitOf(job) === unit && !/ (done|canceled)$/.test(job));
   const order = new Set(orderings(set).map(([later, earlier]) => `${later} ${earlier}`));
@@ -128,6 +133,8 @@ function related(set: UnitSet, one: string, other: string): boolean {
 
 /** Only a start that was carried out has waited for its turn. */
 const ran = (job: string, unit: string) => job === `start ${unit} done` || job === `start ${unit} failed`;
+
+const stopped = (job: string, unit: string) => job === `stop ${unit} done`;
 
 function orderings(set: UnitSet): [string, string][] {
   return Object.entries(set.units).flatMap(([unit, text]) =>

@@ -34,15 +34,16 @@ interface Verdict {
 
 function judge(set: UnitSet, theirs: Told): Verdict {
   if (theirs.restless || chases(theirs)) return { differences: [], why: 'systemd does not come to rest' };
-  let best: Verdict | undefined;
+  let first: readonly Difference[] = [];
+  let explained: string | undefined;
   for (let way = 0; way <= WAYS; way += 1) {
     const ours = playOurs(set, way);
     const differences = compare(set, theirs, ours);
     if (differences.length === 0) return { differences, why: way === 0 ? undefined : 'it is chance' };
-    const why = deliberate(set, differences, theirs, ours);
-    best ??= why === undefined ? { differences, why } : { differences: [], why };
+    explained ??= deliberate(set, differences, theirs, ours);
+    if (way === 0) first = differences;
   }
-  return best as Verdict;
+  return { differences: explained === undefined ? first : [], why: explained };
 }
 
 const sets = (many: number): readonly UnitSet[] =>

@@ -43,7 +43,7 @@ export async function playPeer(sets: readonly UnitSet[]): Promise<readonly Told[
       for (const set of left) {
         const one = playOne(machine, set);
         told.push(one);
-        if (one.restless) break;
+        if (one.restless || set === left.at(-1) || !cleared(machine, set)) break;
       }
     } finally {
       await machine.end();
@@ -115,7 +115,7 @@ function playOne(machine: Machine, set: UnitSet): Told {
     const states = statesOf(machine, names);
     return { refused: refused.sort(), jobs: jobsIn(text).filter((job) => names.includes(unitOf(job))), states };
   });
-  return { outcomes, cycles, restless: restless || !cleared(machine, set) };
+  return { outcomes, cycles, restless };
 }
 
 /** The text of a unit that anybody may stop, and that comes up for nobody. */

@@ -1,7 +1,7 @@
 /**
  * list-dependencies: the trees below units, as systemctl(1) draws them. By default only targets are opened.
  *
- * A ring ends at the unit that closes it. What is drawn is bounded: where a whole tree would be too long, each unit is opened
+ * A ring ends at the unit that closes it, which comes last among its neighbours. What is drawn is bounded: where a whole tree would be too long, each unit is opened
  * once only, and says so.
  */
 import type { Call } from '../command.ts';
@@ -42,13 +42,13 @@ interface Level {
 
 /** Walk the tree without recursion. `line` gets each unit, and says whether those below it are to be visited. */
 function walk(root: string, nodes: Nodes, line: (name: string, above: Level, last: boolean, ring: boolean) => boolean) {
-  const levelOf = (name: string, indent: string): Level => ({
-    name,
-    indent,
-    below: inOrder(nodes.get(name)?.below ?? []),
-    next: 0,
-  });
   const path = new Set([root]);
+  // What closes a ring comes last.
+  const levelOf = (name: string, indent: string): Level => {
+    const below = inOrder(nodes.get(name)?.below ?? []);
+    const rings = below.filter((other) => path.has(other));
+    return { name, indent, below: [...below.filter((other) => !path.has(other)), ...rings], next: 0 };
+  };
   const levels = [levelOf(root, '')];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const child = level.below[level.next];
