@@ -119,34 +119,52 @@ describe('a client of the API socket', () => {
   });
 });
 
+/** A listening socket, as core's is. */
+const listen = (path: string) =>
+  makeListener({
+    kind: 'stream',
+    address: path,
+    backlog: 8,
+    socketMode: 0o600,
+    directoryMode: 0o700,
+    user: '',
+    group: '',
+    options: {},
+  });
+
+const connected = async (path: string): Promise<Socket> => {
+  const socket = connect({ path });
+  sockets.push(socket);
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return socket;
+};
+
+/** An API socket with room for two, a loop of its own, and what it tells. */
+function small(name: string) {
+  const loop = new Loop();
+  const api = new NodeApi(loop, { ...API_BOUNDS, sessions: 2 });
+  const path = join(rig.directory, name);
+  const listener = listen(path);
+  addon.setNonBlocking(listener, true);
+  api.serve(listener);
+  const events: HostEvent[] = [];
+  loop.start(
+    (event) => events.push(event),
+    () => undefined,
+  );
+  return {
+    events,
+    open: () => connected(path),
+    end() {
+      loop.stop();
+      addon.close(listener);
+    },
+  };
+}
+
 describe('the number of clients', () => {
   test('is bounded, and one too many is told in its own language', async () => {
-    const loop = new Loop();
-    const api = new NodeApi(loop, { ...API_BOUNDS, sessions: 2 });
-    const path = join(rig.directory, 'small.sock');
-    const listener = makeListener({
-      kind: 'stream',
-      address: path,
-      backlog: 8,
-      socketMode: 0o600,
-      directoryMode: 0o700,
-      user: '',
-      group: '',
-      options: {},
-    });
-    addon.setNonBlocking(listener, true);
-    api.serve(listener);
-    const events: HostEvent[] = [];
-    loop.start(
-      (event) => events.push(event),
-      () => undefined,
-    );
-    const open = async () => {
-      const socket = connect({ path });
-      sockets.push(socket);
-      await new Promise((resolve) => socket.once('connect', resolve));
-      return socket;
-    };
+    const { events, open, end } = small('small.sock');
     (await open()).write('one\0');
     (await open()).write('two\0');
     await until('two sessions that have spoken', () => events.length === 4);
@@ -159,38 +177,12 @@ describe('the number of clients', () => {
     await until('both gone', () => events.length === 6);
     await open();
     await until('a new session', () => events.length === 7);
-    loop.stop();
-    addon.close(listener);
+    end();
   });
 });
 
 test('clients that say nothing keep nobody out: the oldest of them makes room', async () => {
-  const loop = new Loop();
-  const api = new NodeApi(loop, { ...API_BOUNDS, sessions: 2 });
-  const path = join(rig.directory, 'silent.sock');
-  const listener = makeListener({
-    kind: 'stream',
-    address: path,
-    backlog: 8,
-    socketMode: 0o600,
-    directoryMode: 0o700,
-    user: '',
-    group: '',
-    options: {},
-  });
-  addon.setNonBlocking(listener, true);
-  api.serve(listener);
-  const events: HostEvent[] = [];
-  loop.start(
-    (event) => events.push(event),
-    () => undefined,
-  );
-  const open = async () => {
-    const socket = connect({ path });
-    sockets.push(socket);
-    await new Promise((resolve) => socket.once('connect', resolve));
-    return socket;
-  };
+  const { events, open, end } = small('silent.sock');
   const silent = await open();
   const gone = new Promise((resolve) => silent.once('close', resolve));
   silent.resume();
@@ -204,25 +196,13 @@ test('clients that say nothing keep nobody out: the oldest of them makes room', 
     'opened',
     'message',
   ]);
-  loop.stop();
-  addon.close(listener);
+  end();
 });
 
 test('a client that connected while core was away is served by the next core', async () => {
   const path = join(rig.directory, 'away.sock');
-  const listener = makeListener({
-    kind: 'stream',
-    address: path,
-    backlog: 8,
-    socketMode: 0o600,
-    directoryMode: 0o700,
-    user: '',
-    group: '',
-    options: {},
-  });
-  const early = connect({ path });
-  sockets.push(early);
-  await new Promise((resolve) => early.once('connect', resolve));
+  const listener = listen(path);
+  const early = await connected(path);
   early.write('{"early":true}\0');
   const next = new Rig({ kept: [['api', listener]] }).start();
   await next.event('client', ({ what }) => 'message' in what && what.message === '{"early":true}');
