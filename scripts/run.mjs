@@ -106,6 +106,8 @@ const tasks = {
       SYSMASTER_SERVICES: services,
     });
   },
+  // The real core aborted at every call that changes the world, in one life after another. Arguments: the first point, and the last.
+  'test:abort': () => run('vitest', ['run', 'test/integration/abort'], { SYSMASTER_ABORT: args.join(' ') || 'all' }),
   fuzz() {
     // FUZZ_INPUTS and FUZZ_SEED are passed on: how many inputs for the unit-file language, and which.
     run(node, ['--expose-gc', 'test/fuzz/main.ts']);

@@ -363,7 +363,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       return [
         comingUp(view),
         { to: UPGRADE, event: cameUp(host, options.returned === true) },
-        ...adoptions(view, registry, () => promises(host)),
+        ...adoptions(view, registry, host, () => promises(host)),
         ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
       ];
     },

@@ -2,30 +2,34 @@
  * What core does after it was away: the questions that may have been lost with it, and processes that only init remembers.
  */
 
-import type { BlackBox, Host } from '../host/ports.ts';
+import { type BlackBox, type Host, HostError } from '../host/ports.ts';
 import type { Confirmation } from '../jobs/apply.ts';
 import type { JobContext } from '../machines/job.ts';
-import type { ServiceContext } from '../machines/service-context.ts';
+import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
 import type { ActorHost, Post, RecoveryView } from '../supervisor/index.ts';
+import type { Unit } from '../units/types.ts';
+import { adopt } from './adoption.ts';
 import { endWords } from './causes.ts';
-import { listener, notifyPath, notifySocket, parseTag } from './names.ts';
+import { listener, notifyPath, notifySocket } from './names.ts';
 import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
-import { type Registry, specOf } from './registry.ts';
+import type { Registry } from './registry.ts';
 import type { Loaded, UnitSpec } from './small.ts';
 import { groupOf } from './unit-effects.ts';
 
 /**
  * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
  * No others do: their question is in the queue of the checkpoint, or comes from an effect that is issued again.
- * Fresh (safe mode, or no checkpoint): units of live children are loaded and told what lives of them, so that services that
- * run show as running, and nothing is started twice; and what waits to be confirmed goes on waiting.
+ * Fresh (safe mode, or no checkpoint): units of which something lives (children of init, control groups with processes, listeners
+ * and descriptors in init's store) are loaded and told what that is, so that they show as running, and nothing is started twice;
+ * and what waits to be confirmed goes on waiting.
  *
  * @param promised what was to be confirmed before the state was lost
  */
 export function adoptions(
   view: RecoveryView,
   registry: Registry,
+  host: Host,
   promised: () => readonly Confirmation[] = () => [],
 ): readonly Post[] {
   if (view.mode === 'restored') {
@@ -36,25 +40,7 @@ export function adoptions(
   }
   const confirmations = promised();
   const kept: Post[] = confirmations.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations } }];
-  const mains = view.hello.children.flatMap((child) => {
-    const tag = parseTag(child.tag);
-    return tag === undefined || tag.role !== 'main' ? [] : [{ child, tag }];
-  });
-  const names = [...new Set(mains.map(({ tag }) => tag.unit))].sort();
-  if (names.length === 0) return kept;
-  const loaded = registry.load(names);
-  return [
-    { to: 'units', event: { type: 'load', specs: loaded.map(specOf) } },
-    ...mains.map(({ child, tag }) => ({
-      to: `unit:${registry.graph.canonical(tag.unit)}`,
-      event: {
-        type: 'adopt',
-        main: { pid: child.pid, startTime: child.startTime, run: tag.number, serial: child.serial },
-        populated: true,
-      },
-    })),
-    ...kept,
-  ];
+  return [...adopt(view, registry, host), ...kept];
 }
 
 /**
@@ -89,34 +75,78 @@ function deathWords(death: BlackBox | undefined): string {
  * them without core, and keeps how they ended.
  */
 export function relist(host: Host, actors: ActorHost, registry: Registry, pidFiles: PidFiles): void {
-  const { groups, sockets } = host;
   /** What a machine was told last; with events that it has not heard yet, nobody knows. */
   const knows = actors.queued === 0;
   for (const unit of registry.units()) {
-    // What costs a unit's unpacking is asked last: of most units nothing is needed but what their actors know.
-    const snapshot = actors.read<{ value: unknown; context: Partial<ServiceContext> }>(`unit:${unit.name}`);
+    const snapshot = actors.read<Seen>(`unit:${unit.name}`);
     if (snapshot === undefined) continue;
-    const { context } = snapshot;
-    // What was said meanwhile waits in the socket: it must be heard before any deadline fires.
-    if (sockets.stored(notifySocket(unit.name))) {
-      sockets.notify(
-        { epoch: 0, seq: 0, index: 0 },
-        notifySocket(unit.name),
-        notifyPath(host.facts.runDirectory, unit.name),
-      );
-    }
-    if (groups.available && context.active !== 'inactive' && context.active !== 'failed') {
-      const group = groupOf(unit);
-      if (context.populated !== undefined) groups.watch(group, knows ? context.populated : undefined);
-      else if (groups.read(group, 'cgroup.events') !== undefined) groups.watch(group);
-    }
-    if (context.awaitsPidFile && unit.service !== undefined) {
-      const path = pidFilePath(unit.service.PIDFile);
-      if (isNear(path)) host.files.watch(path);
-      else pidFiles.look(unit, groupOf(unit));
-    }
-    if (snapshot.value === 'listening' && unit.socket !== undefined) {
-      for (const index of unit.socket.Listen.keys()) host.sockets.watch(listener(unit.name, index));
+    // What fails for one unit fails for that unit, and core comes up all the same.
+    for (const look of [hearAgain, watchGroup, awaitPidFile, listenAgain]) {
+      try {
+        look({ host, actors, unit, pidFiles, knows }, snapshot);
+      } catch (error) {
+        if (!(error instanceof HostError)) throw error;
+        const fields = { unit: unit.name, errno: error.code, about: error.about };
+        host.log.log('error', fields, 'something of the unit cannot be watched any more');
+      }
     }
   }
 }
+
+interface Seen {
+  readonly value: unknown;
+  readonly context: Partial<ServiceContext>;
+}
+
+interface At {
+  readonly host: Host;
+  readonly actors: ActorHost;
+  readonly unit: Unit;
+  readonly pidFiles: PidFiles;
+  /** The machines have heard all there is to hear. */
+  readonly knows: boolean;
+}
+
+/** What costs a unit's unpacking is asked last: of most units nothing is needed but what their actors know. */
+type Look = (at: At, seen: Seen) => void;
+
+const isDown = ({ context }: Seen) => context.active === 'inactive' || context.active === 'failed';
+
+/** What was said meanwhile waits in the socket: it must be heard before any deadline fires. */
+const hearAgain: Look = ({ host, unit }, seen) => {
+  const name = notifySocket(unit.name);
+  if (!host.sockets.stored(name)) {
+    const { settings, populated } = seen.context;
+    if (settings?.NotifyAccess === undefined || isDown(seen) || populated !== true) return;
+    if (notifyAccess(settings) === 'none') return;
+    host.log.log('error', { unit: unit.name }, 'its notify socket was lost, and is made anew');
+  }
+  host.sockets.notify(undefined, name, notifyPath(host.facts.runDirectory, unit.name));
+};
+
+const watchGroup: Look = ({ host: { groups }, unit, knows }, seen) => {
+  if (!groups.available || isDown(seen)) return;
+  const { populated } = seen.context;
+  const group = groupOf(unit);
+  if (populated !== undefined) groups.watch(group, knows ? populated : undefined);
+  else if (groups.read(group, 'cgroup.events') !== undefined) groups.watch(group);
+};
+
+const awaitPidFile: Look = ({ host, unit, pidFiles }, { context }) => {
+  if (context.awaitsPidFile !== true || unit.service === undefined) return;
+  const path = pidFilePath(unit.service.PIDFile);
+  if (isNear(path)) host.files.watch(path);
+  else pidFiles.look(unit, groupOf(unit));
+};
+
+/** Listeners that are lost are opened again by the unit itself, which says so if it cannot. */
+const listenAgain: Look = ({ host, actors, unit }, { value }) => {
+  if ((value !== 'listening' && value !== 'running') || unit.socket === undefined) return;
+  const names = [...unit.socket.Listen.keys()].map((index) => listener(unit.name, index));
+  const lost = names.filter((name) => !host.sockets.stored(name));
+  if (lost.length > 0) {
+    host.log.log('error', { unit: unit.name, lost }, 'listeners were lost, and are opened again');
+    actors.input({ events: [{ to: `unit:${unit.name}`, event: { type: 'reopen' } }] });
+  }
+  if (value === 'listening') for (const name of names) if (!lost.includes(name)) host.sockets.watch(name);
+};

@@ -122,12 +122,20 @@ function failsByChaos(tools: UnitTools, unit: Unit, call: EffectCall, { role, ru
   return true;
 }
 
+/** A service is better started without a descriptor that it had stored than not at all; it looks at $LISTEN_FDNAMES. */
+function lost({ host }: UnitTools, { name: unit }: Unit, name: string): false {
+  host.log.log('error', { unit, name }, 'a descriptor that it has stored is lost');
+  return false;
+}
+
 const spawn: Run<'spawn'> = (tools, unit, call, params) => {
   if (failsByChaos(tools, unit, call, params)) return;
   const settings = execSettings(unit);
   const tag = tagOf(unit.name, params.role, params.run);
   if (settings === undefined) throw new Error(`${unit.name} has no commands, but was asked to run ${params.list}`);
-  const fds = (params.fds ?? []).map(({ key, name }) => ({ name: storedFd(unit.name, key), as: name }));
+  const fds = (params.fds ?? [])
+    .map(({ key, name }) => ({ name: storedFd(unit.name, key), as: name }))
+    .filter(({ name, as }) => tools.host.sockets.stored(name) || lost(tools, unit, as));
   const listen = params.fds === undefined ? [] : [...listeners(tools, unit), ...fds];
   const { spec, fds: names } = execSpec(
     unit,
@@ -405,7 +413,9 @@ const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadl
   propagateReload: tell('jobs', (unit) => ({ type: 'reload-propagated', unit: unit.name })),
   openSockets,
   closeSockets,
-  watchSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.watch(name)),
+  watchSockets: ({ host }, unit) =>
+    // One that could not be opened again is told by `sockets-failed`.
+    eachListener(unit, (name) => void (host.sockets.stored(name) && host.sockets.watch(name))),
   unwatchSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.unwatch(name)),
   flushSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.flush(name)),
   adoptPids,

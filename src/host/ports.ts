@@ -214,8 +214,11 @@ export interface SocketPort {
   listen(id: EffectId, name: string, spec: ListenSpec): void;
   /** A pipe for a service's output, both ends stored as `NAME:r` and `NAME:w`; idempotent. */
   pipe(id: EffectId, name: string): void;
-  /** Make a unit's notify socket at `path` (credentials and time stamps on), store it, and peek it from now on. */
-  notify(id: EffectId, name: string, path: string): void;
+  /**
+   * Make a unit's notify socket at `path` (credentials and time stamps on), store it, and peek it from now on. Without an effect's id
+   * it is stored under one of the port's own.
+   */
+  notify(id: EffectId | undefined, name: string, path: string): void;
   /** Close stored descriptors and stop watching them; names that are unknown are no error. */
   drop(id: EffectId, names: readonly string[]): void;
   /** Tell by `readable` when a stored descriptor has input; one event, then silent until watched again. */

@@ -234,12 +234,21 @@ export interface JobRefusedEvent extends At {
 
 /**
  * Core came back without its memory (safe mode): this is what lives of the unit. Taken in `inactive` only. A service with a
- * main process, or Type=forking with a populated group, is running; anything else is left as it is.
+ * main process, or Type=forking with a populated group, is running; a socket, whose listeners init has, opens what may be
+ * missing of them and listens; anything else is left as it is.
  */
 export interface AdoptEvent extends At {
   readonly type: 'adopt';
-  readonly main?: Pid & { readonly run: number; readonly serial: number };
+  /** `serial` null: init has not made it, but it is found to be the main process (PIDFile=, GuessMainPID=). */
+  readonly main?: Pid & { readonly run: number; readonly serial: number | null };
   readonly populated: boolean;
+  /** Keys of the descriptors that init keeps for it; their names are lost. */
+  readonly fds?: readonly number[];
+}
+
+/** Sockets: some of its listeners are lost (nothing that init keeps is lost as a rule): open them again. */
+export interface ReopenEvent extends At {
+  readonly type: 'reopen';
 }
 
 /** Sockets: answer to `openSockets`. */
@@ -326,7 +335,9 @@ export type SocketEvent =
   | SocketsOpenedEvent
   | SocketsFailedEvent
   | ReadableEvent
-  | ServiceStateEvent;
+  | ServiceStateEvent
+  | AdoptEvent
+  | ReopenEvent;
 
 export type ScopeEvent =
   | StartEvent

@@ -12,6 +12,7 @@ import {
   abandonControl,
   awaitPidFile,
   endIdling,
+  follow,
   forgetPidFile,
   noteExeced,
   noteForked,
@@ -223,9 +224,18 @@ const tidyGroup = serviceStep((turn) => turn.ask('pruneGroup', undefined));
 
 /** Core lost its memory and found this alive. */
 const adopt = serviceStep((turn) => {
-  const { main, populated } = turn.event as AdoptEvent;
-  turn.set({ populated, invocation: turn.context.invocation + 1, mainKnown: main !== undefined });
-  if (main !== undefined) {
+  const { main, populated, fds = [] } = turn.event as AdoptEvent;
+  turn.set({
+    populated,
+    invocation: turn.context.invocation + 1,
+    mainKnown: main !== undefined,
+    storedFds: fds.map((key) => ({ key, name: 'stored' })),
+    fdKeys: Math.max(turn.context.fdKeys, ...fds.map((key) => key + 1)),
+  });
+  // Its group, its log pipe and its notify socket are looked after again; what is there is left as it is.
+  turn.ask('prepare', { invocation: turn.context.invocation });
+  if (main?.serial === null) follow(turn, main);
+  else if (main !== undefined) {
     const status = { pid: main.pid, startMs: turn.event.atMs, exitMs: null, ended: null };
     turn.set({
       runs: Math.max(turn.context.runs, main.run),

@@ -162,6 +162,8 @@ export const actions = {
     arm(turn, 'TimeoutSec', turn.context.settings.TimeoutSec);
     turn.ask('openSockets', undefined);
   }),
+  /** At once, and nobody waits for it. */
+  reopen: act((turn) => turn.ask('openSockets', undefined)),
   failOpen: act((turn) => {
     const { errno, detail } = turn.event as SocketsFailedEvent;
     turn.fail('resources');

@@ -47,6 +47,8 @@ const up = {
   stop: '#socket.stopping.stop-pre',
   'job-refused': { target: '#socket.stopping.stop-pre', actions: 'noteRefusal' },
   reload: { actions: 'refuseReload' },
+  reopen: { actions: 'reopen' },
+  'sockets-failed': { target: '#socket.stopping.stop-pre', actions: 'failOpen' },
 } as const;
 
 const startLimitOfService = {
@@ -107,7 +109,11 @@ export const socketMachine = setup({
     dead: {
       tags: 'inactive',
       entry: inactive,
-      on: { start, empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] } },
+      on: {
+        start,
+        adopt: { target: 'listening', actions: 'reopen' }, // which leaves what is there as it is
+        empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
+      },
     },
     starting: {
       tags: 'activating',
@@ -151,6 +157,7 @@ export const socketMachine = setup({
       entry: [active, 'listen'],
       on: {
         ...up,
+        'sockets-opened': { actions: 'listen' },
         readable: [
           { guard: 'serviceIsGone', target: 'stopping.stop-pre', actions: { type: 'fail', params: 'resources' } },
           {

@@ -105,6 +105,8 @@ function socketEvents(change: SocketChange) {
       now({ type: 'settings', settings: socketWith(change) }),
       now({ type: 'sockets-opened' }),
       now({ type: 'sockets-failed', errno: 'EADDRINUSE', detail: '0.0.0.0:80' }),
+      now({ type: 'adopt', populated: false }),
+      now({ type: 'reopen' }),
       now({ type: 'readable', name: 'listen:x.socket:0' }),
       now({ type: 'job-refused', why: 'shutting down' }),
       now({ type: 'deadline', name: 'RestartSec' }),

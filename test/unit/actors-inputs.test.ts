@@ -27,7 +27,7 @@ function taken(stored: readonly string[]) {
         consume: (_datagram: Datagram, names: readonly string[], id: unknown) => void calls.push({ names, id }),
       },
     },
-    world: { unit: () => ({ name: 'a.service', service: {}, edges: [] }) },
+    world: { unit: () => ({ name: 'a.service', unit: {}, service: {}, edges: [] }) },
     kept: new Map(),
     storedFds: (unit: string) =>
       unit === 'a.service'

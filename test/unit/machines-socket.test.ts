@@ -85,6 +85,35 @@ describe('a socket', () => {
     expect(socket.all('prepare')).toEqual([]);
   });
 
+  test('that has lost some of its listeners opens them again and listens on, whatever its service does', () => {
+    const socket = new Socket().up();
+    expect(socket.send({ type: 'reopen' })).toEqual(['openSockets']);
+    expect(socket.send({ type: 'sockets-opened' })).toContain('watchSockets');
+    expect(socket.state).toBe('active/listening');
+    socket.send(readable);
+    expect(socket.send({ type: 'reopen' })).toEqual(['openSockets']);
+    expect(socket.send({ type: 'sockets-opened' })).toEqual([]);
+    expect(socket.state).toBe('active/running');
+  });
+
+  test('that cannot open again what it has lost fails', () => {
+    const socket = new Socket().up();
+    socket.send({ type: 'reopen' });
+    socket.send({ type: 'sockets-failed', errno: 'EADDRINUSE', detail: '0.0.0.0:80' });
+    expect(socket.state).toBe('failed/failed (resources)');
+  });
+
+  test('whose listeners are found without a memory of it listens, and runs no command for that', () => {
+    const socket = new Socket();
+    expect(socket.send({ type: 'adopt', populated: false })).toEqual(
+      expect.arrayContaining(['openSockets', 'watchSockets']),
+    );
+    expect(socket.state).toBe('active/listening');
+    expect(socket.all('spawn')).toEqual([]);
+    // Of a unit that is up it is no news.
+    expect(socket.send({ type: 'adopt', populated: false })).toEqual([]);
+  });
+
   test('that cannot listen fails, with the reason in the log', () => {
     const socket = new Socket();
     socket.send({ type: 'start' });

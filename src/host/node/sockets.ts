@@ -93,11 +93,11 @@ export class NodeSockets implements SocketPort {
     this.#local.set(`${name}:r`, read);
   }
 
-  notify(id: EffectId, name: string, path: string): void {
+  notify(id: EffectId | undefined, name: string, path: string): void {
     if (this.#notify.has(name)) return;
     if (!this.#stored.has(name)) {
       const fd = attempt(path, () => this.#makeNotify(path));
-      this.keep(id, name, fd);
+      this.keep(id ?? this.#ownId(), name, fd);
     }
     this.#notify.add(name, this.#need(name));
   }

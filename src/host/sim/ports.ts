@@ -156,7 +156,7 @@ function socketPort({ kernel, life, sockets, init, files }: Machine, view: Socke
     notify(id, name, path) {
       if (!sockets.stored(name)) {
         files.special('socket', path);
-        init.once(id, [name], () => sockets.add(name, 'notify', path));
+        init.once(id ?? init.ownId(), [name], () => sockets.add(name, 'notify', path));
       }
       view.peek(name);
     },

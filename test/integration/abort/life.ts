@@ -147,7 +147,7 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
     });
     return outcomes.map(({ unit: name, result }) => `${name} ${result}`);
   };
-  const look = async () => {
+  const look = async (what = SEEN) => {
     const answers = await client().calls<{ properties: Record<string, string> }>(
       'io.sysmaster.Units.Properties',
       NAMES.map((name) => ({ name })),
@@ -155,7 +155,7 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
     return Object.fromEntries(
       answers.map((answer, at) => {
         const properties = 'properties' in answer ? answer.properties : {};
-        const seen = SEEN.flatMap((name) => (properties[name] === undefined ? [] : [`${name}=${properties[name]}`]));
+        const seen = what.flatMap((name) => (properties[name] === undefined ? [] : [`${name}=${properties[name]}`]));
         return [NAMES[at] as string, seen.join(' ')];
       }),
     );
@@ -185,7 +185,8 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
       NAMES.filter((name) => name !== 'bad.service').map((name) => request('stop', name)),
     );
     await change('io.sysmaster.Units.ResetFailed', {});
-    const down = await look();
+    // Of one that is not in memory any more there is no more to see.
+    const down = await look(['ActiveState', 'SubState', 'Result']);
     rmSync(file('crash-at'), { force: true });
     await until('only core and the log keeper are left', () => processes(system.pid) <= 2);
     const lines = coreLog(system)

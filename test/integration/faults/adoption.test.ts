@@ -1,0 +1,154 @@
+/**
+ * A checkpoint that cannot be used, on a system with services of all types: the next core takes over what runs by what is left of it
+ * (init's children, control groups, PID files, init's store), says what was lost, and looks after all of it from then on.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, type System, systemsMissing } from '../support/system.ts';
+import { bootSmall, coreLog, property } from './small.ts';
+
+const missing = systemsMissing();
+const worker = (name: string, mode: string) => `/run/programs/worker.pl ${name} ${mode}`;
+const keeper = (name: string) => `/run/programs/life.pl ${name} notify`;
+const numbered = (kind: string, count: number) => Array.from({ length: count }, (_, at) => `${kind}-${at}`);
+const simple = numbered('simple', 6);
+const notify = numbered('notify', 4);
+const forking = numbered('forking', 4);
+const guessed = numbered('guessed', 2);
+const keeping = numbered('keeping', 2);
+const daemons = [...simple, ...notify, ...forking, ...guessed, ...keeping];
+
+const units: Record<string, string> = {
+  'answer.socket': '[Socket]\nListenStream=/run/answer.sock\n',
+  'answer.service': `[Service]\nExecStart=${worker('answer', 'answer')}\n`,
+  'idle.socket': '[Socket]\nListenStream=/run/idle.sock\nService=idle.service\n',
+  'idle.service': `[Service]\nExecStart=${worker('idle', 'answer')}\n`,
+  'down.service': `[Service]\nExecStart=${worker('down', 'sleep')}\n`,
+};
+for (const name of simple) units[`${name}.service`] = `[Service]\nExecStart=${worker(name, 'sleep')}\n`;
+for (const name of notify)
+  units[`${name}.service`] = `[Service]\nType=notify\nWatchdogSec=4\nExecStart=${worker(name, 'notify')}\n`;
+for (const name of forking)
+  units[`${name}.service`] =
+    `[Service]\nType=forking\nPIDFile=/run/${name}.pid\nRestart=on-failure\nExecStart=${worker(name, 'fork')}\n`;
+for (const name of guessed) units[`${name}.service`] = `[Service]\nType=forking\nExecStart=${worker(name, 'fork')}\n`;
+for (const name of keeping)
+  units[`${name}.service`] =
+    `[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nRestart=on-failure\nRestartSec=10ms\nFileDescriptorStoreMax=3\nExecStart=${keeper(name)}\n`;
+
+describe.skipIf(missing !== undefined)(
+  `a checkpoint that is lost${missing === undefined ? '' : ` (skipped: ${missing})`}`,
+  () => {
+    let system: System;
+    let before: Map<string, number>;
+    let said: string;
+    const mainPid = (name: string) => Number(property(system, `${name}.service`, 'MainPID'));
+    /** State and main process of each, in one question. */
+    const seen = (names: readonly string[]) => {
+      const asked = names.map((name) => `${name}.service`);
+      const blocks = system
+        .sctl('show', '-p', 'ActiveState', '-p', 'MainPID', ...asked)
+        .stdout.trim()
+        .split('\n\n');
+      return blocks.map((block, at) => {
+        const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(block)?.[1];
+        return [names[at] as string, value('ActiveState'), Number(value('MainPID'))] as const;
+      });
+    };
+    const lines = (file: string) =>
+      existsSync(`${system.run}/${file}`)
+        ? readFileSync(`${system.run}/${file}`, 'utf8').split('\n').filter(Boolean)
+        : [];
+    const starts = (name: string) => lines('started').filter((line) => line.startsWith(`${name} `)).length;
+    const ask = (path: string) =>
+      new Promise<string>((resolve, reject) => {
+        let text = '';
+        const socket = connect(`${system.run}/${path}`);
+        socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        socket.on('error', reject).on('end', () => resolve(text.trim()));
+      });
+
+    beforeAll(async () => {
+      const text = (path: string) => readFileSync(join(import.meta.dirname, path), 'utf8');
+      system = await bootSmall({
+        units,
+        // None of them but a few: what nobody wants at boot must not be lost either.
+        wants: ['simple-0.service', 'notify-0.service'],
+        files: {
+          '/run/programs/worker.pl': text('worker.pl'),
+          '/run/programs/life.pl': text('../abort/life.pl'),
+          '/run/locks/.keep': '',
+        },
+      });
+      const all = [...daemons.map((name) => `${name}.service`), 'answer.socket', 'idle.socket'];
+      expect(system.sctl('start', ...all)).toMatchObject({ status: 0 });
+      await ask('answer.sock');
+      before = new Map(seen([...daemons, 'answer']).map(([name, , pid]) => [name, pid]));
+      for (const [name, pid] of before) expect([name, pid > 1]).toEqual([name, true]);
+      await eventually('descriptors are stored', () =>
+        keeping.every((name) => property(system, `${name}.service`, 'NFileDescriptorStore') === '1'),
+      );
+      const old = await eventually('core', () => system.core());
+      const from = coreLog(system).length;
+      for (const name of ['a', 'b']) writeFileSync(join(system.run, 'sysmaster/state', name), 'x'.repeat(10_000));
+      process.kill(old, 'SIGKILL');
+      await eventually('the next core answers', () => {
+        const now = system.core();
+        return now !== undefined && now !== old && system.sctl('is-active', 'answer.service').status === 0;
+      });
+      said = coreLog(system).slice(from);
+    });
+    afterAll(async () => {
+      if (system !== undefined) expect(await system.stop()).toBe(true);
+    });
+
+    test('costs no service its process, its state or its main process, and starts none a second time', async () => {
+      expect(seen([...before.keys()])).toEqual([...before].map(([name, pid]) => [name, 'active', pid]));
+      for (const name of before.keys()) if (!keeping.includes(name)) expect([name, starts(name)]).toEqual([name, 1]);
+      expect(lines('twice')).toEqual([]);
+      expect(lines('trace').sort()).toEqual(keeping.map((name) => `${name} start`));
+      expect(starts('down')).toBe(0);
+    });
+
+    test('is told with its reason, with what was taken over, and with what is lost', () => {
+      expect(said).toMatch(/"checkpoint-refused"/);
+      expect(said).toMatch(/not a checkpoint/);
+      const taken = said.split('\n').find((line) => line.includes('taken over by what is left of them')) ?? '{}';
+      const { units: names, lost } = JSON.parse(taken) as { units: string[]; lost: string };
+      expect(names).toEqual(expect.arrayContaining([...before.keys()].map((name) => `${name}.service`)));
+      expect(lost).toMatch(/restart counters/);
+      expect(system.sctl('history', '--no-pager').stdout).toMatch(/core came back without state: .*not a checkpoint/);
+    });
+
+    test('leaves sockets listening, for the service that runs and for the one that does not', async () => {
+      expect(await ask('answer.sock')).not.toBe('');
+      expect(starts('answer')).toBe(1);
+      expect(system.sctl('is-active', 'idle.socket', 'idle.service').stdout).toBe('active\ninactive\n');
+      expect(await ask('idle.sock')).not.toBe('');
+      expect(system.sctl('is-active', 'idle.socket', 'idle.service').stdout).toBe('active\nactive\n');
+    });
+
+    test('keeps nobody from being heard: what notify sockets say counts, and stored descriptors are handed on', async () => {
+      const name = keeping[0] as string;
+      expect(system.sctl('kill', '--signal=KILL', `${name}.service`).status).toBe(0);
+      await eventually('it is started again with what it had stored', () =>
+        lines('trace').includes(`${name} start with 1 stored`),
+      );
+      await eventually('and its word is heard', () => property(system, `${name}.service`, 'StatusText') === 'it runs');
+    });
+
+    test('lets no exit be missed, of daemons that init has not made either', async () => {
+      const name = forking[0] as string;
+      system.inside('kill', '-KILL', String(before.get(name)));
+      await eventually('it is started again', () => starts(name) === 2);
+      await eventually('and has its main process', () => mainPid(name) > 1 && mainPid(name) !== before.get(name));
+      const other = guessed[0] as string;
+      system.inside('kill', '-TERM', String(before.get(other)));
+      await eventually('its end is seen', () => system.sctl('is-active', `${other}.service`).status === 3);
+      // And the watchdogs of those that speak have been served all the while.
+      expect(seen(notify)).toEqual(notify.map((one) => [one, 'active', before.get(one)]));
+    });
+  },
+);

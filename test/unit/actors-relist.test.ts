@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { relist } from '../../src/actors/recovery.ts';
+import { HostError } from '../../src/host/ports.ts';
+
+const NOTIFIES = { NotifyAccess: 'main', Type: 'notify', WatchdogSec: 0 };
+const units = [
+  { name: 'a.socket', edges: [], socket: { Listen: [{ address: '/run/a' }, { address: '/run/b' }] } },
+  { name: 'b.socket', edges: [], socket: { Listen: [{ address: '/run/c' }] } },
+  { name: 'c.service', edges: [] },
+];
+
+/** What is done for units after recovery, if init keeps these, and watching `failing` fails. */
+function done({ stored, state = 'listening', failing }: { stored: string[]; state?: string; failing?: string }) {
+  const calls: string[] = [];
+  const said: unknown[] = [];
+  const host = {
+    facts: { runDirectory: '/run/sysmaster' },
+    groups: { available: false },
+    log: { log: (_level: string, { unit }: { unit: string }, what: string) => void said.push([unit, what]) },
+    sockets: {
+      stored: (name: string) => stored.includes(name),
+      notify: (id: unknown, name: string) => void calls.push(`notify ${name} ${String(id)}`),
+      watch(name: string) {
+        if (name === failing) throw new HostError('ETIMEDOUT', name);
+        calls.push(`watch ${name}`);
+      },
+    },
+  };
+  const actors = {
+    queued: 0,
+    read: (id: string) =>
+      id.endsWith('.service')
+        ? { value: 'running', context: { active: 'active', populated: true, settings: NOTIFIES } }
+        : { value: state, context: { active: 'active' } },
+    input: ({ events }: { events: { to: string; event: { type: string } }[] }) =>
+      void calls.push(...events.map(({ to, event }) => `${to} ${event.type}`)),
+  };
+  relist(host as never, actors as never, { units: () => units } as never, {} as never);
+  return { calls, said };
+}
+
+const all = ['listen:a.socket:0', 'listen:a.socket:1', 'listen:b.socket:0', 'notify:c.service'];
+const without = (name: string) => all.filter((one) => one !== name);
+
+describe('after core was away', () => {
+  test('listeners and notify sockets are listened to again', () => {
+    const watched = all.slice(0, 3).map((name) => `watch ${name}`);
+    expect(done({ stored: all })).toEqual({ calls: [...watched, 'notify notify:c.service undefined'], said: [] });
+    expect(done({ stored: all, state: 'running' }).calls).toEqual(['notify notify:c.service undefined']);
+  });
+
+  test('a listener that is lost is opened again by its unit, and those that are there are listened to', () => {
+    const { calls, said } = done({ stored: without('listen:a.socket:1') });
+    expect(calls.slice(0, 3)).toEqual(['unit:a.socket reopen', 'watch listen:a.socket:0', 'watch listen:b.socket:0']);
+    expect(said).toEqual([['a.socket', 'listeners were lost, and are opened again']]);
+    expect(done({ stored: without('listen:b.socket:0'), state: 'running' }).calls[0]).toBe('unit:b.socket reopen');
+  });
+
+  test('a notify socket that is lost is made anew for a service that runs', () => {
+    const { calls, said } = done({ stored: without('notify:c.service') });
+    expect(calls.at(-1)).toBe('notify notify:c.service undefined');
+    expect(said).toEqual([['c.service', 'its notify socket was lost, and is made anew']]);
+  });
+
+  test('what fails for one unit is said, and costs no other one anything', () => {
+    const { calls, said } = done({ stored: all, failing: 'listen:a.socket:0' });
+    expect(calls).toEqual(['watch listen:b.socket:0', 'notify notify:c.service undefined']);
+    expect(said).toEqual([['a.socket', 'something of the unit cannot be watched any more']]);
+  });
+});
