@@ -43,9 +43,9 @@ export function encodeHeader(header: Header): Buffer {
   return bytes;
 }
 
-/** The header, or why these bytes hold none; 'empty' for a file that was never written. */
+/** The header, or why these bytes hold none; 'empty' for a file that was never written, or not to the end: its first byte is the last. */
 export function decodeHeader(bytes: Buffer): Header | string {
-  if (bytes.length < HEADER_BYTES || bytes.subarray(0, HEADER_BYTES).every((byte) => byte === 0)) return 'empty';
+  if (bytes.length < HEADER_BYTES || bytes[0] === 0) return 'empty';
   if (bytes.toString('latin1', 0, 8) !== MAGIC) return 'not a checkpoint';
   const version = bytes.readUInt32LE(8);
   if (version !== FORMAT_VERSION) return `format ${version}, this is format ${FORMAT_VERSION}`;

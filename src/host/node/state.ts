@@ -52,6 +52,8 @@ export interface StateOptions {
   readonly readOnly?: boolean;
   /** Undefined: a disk that is full makes every image fail. */
   readonly memory?: StateMemory;
+  /** How bytes are written; default: write(2) at a place. Tests cut it off. */
+  readonly write?: (fd: number, bytes: Buffer, from: number, length: number, position: number) => number;
 }
 
 /** Where the checkpoint goes when the disk is full. */
@@ -166,7 +168,7 @@ export class NodeState implements StatePort {
     const bytes = encodeRecord(record, this.#generation, this.#records);
     if (this.#end + bytes.length > this.#room)
       throw new HostError('ENOSPC', `${slot.path}: ${bytes.length} bytes more than its room of ${this.#room}`);
-    writeAt(slot, bytes, this.#end);
+    this.#writeAt(slot, bytes, this.#end);
     this.#records += 1;
     this.#end += bytes.length - RECORD_OVERHEAD;
   }
@@ -217,11 +219,14 @@ export class NodeState implements StatePort {
     // The other file's room as well, so that the next replacement cannot fail for want of it.
     this.#reserve(slots[1 - at] as Slot, HEADER_BYTES + bytes.length);
     // Where nothing was believed, nothing that stands in the other file is to be believed later.
-    if (this.#records === 0) writeAt(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
+    if (this.#records === 0) this.#writeAt(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
     // The header goes first, so that no reader takes new records for those of the old generation, and comes back last.
-    writeAt(slot, Buffer.alloc(HEADER_BYTES), 0);
-    writeAt(slot, bytes, HEADER_BYTES);
-    writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: false }), 0);
+    this.#writeAt(slot, Buffer.alloc(HEADER_BYTES), 0);
+    this.#writeAt(slot, bytes, HEADER_BYTES);
+    // Its first byte by itself, after all others: however the writing of it is cut off, until then it is no header at all.
+    const header = encodeHeader({ generation, bootId: this.#bootId, isVoid: false });
+    this.#writeAt(slot, header.subarray(1), 1);
+    this.#writeAt(slot, header.subarray(0, 1), 0);
     this.#current = at;
     this.#generation = generation;
     this.#records = 1;
@@ -235,7 +240,7 @@ export class NodeState implements StatePort {
     const generation = this.#generation + 1;
     for (const slot of this.#open()) {
       if (fstatSync(slot.fd).size > 0)
-        writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
+        this.#writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
     }
     this.#generation = generation;
     this.#records = 0;
@@ -343,6 +348,15 @@ export class NodeState implements StatePort {
     this.#files = undefined;
     this.#slots = undefined;
   }
+
+  #writeAt(slot: Slot, bytes: Buffer, position: number): void {
+    const write = this.#options.write ?? writeSync;
+    attempt(slot.path, () => {
+      let done = 0;
+      // One write as a rule; a signal or a full disk can cut it short, and then the rest says which.
+      while (done < bytes.length) done += write(slot.fd, bytes, done, bytes.length - done, position + done);
+    });
+  }
 }
 
 function openDirectory(path: string): number {
@@ -392,13 +406,5 @@ function readAt(slot: Slot, position: number, length: number): Buffer {
       done += count;
     }
     return bytes.subarray(0, done);
-  });
-}
-
-function writeAt(slot: Slot, bytes: Buffer, position: number): void {
-  attempt(slot.path, () => {
-    let done = 0;
-    // One write as a rule; a signal or a full disk can cut it short, and then the rest says which.
-    while (done < bytes.length) done += writeSync(slot.fd, bytes, done, bytes.length - done, position + done);
   });
 }
