@@ -339,7 +339,7 @@ export class ActorHost {
           `${event.type}: ${why}`,
           event as Json,
         );
-        if (!this.#supervision.failed(id, event.type, why)) return;
+        if (!this.#supervision.failed(id, event.type, why, 'step')) return;
         if (attempt === 2) this.#supervision.lostStep(id, event, why);
         continue;
       }
@@ -473,7 +473,7 @@ export class ActorHost {
     } catch (error) {
       const why = messageOf(error);
       this.#report('error', 'effect-failed', actor, `${type}: ${why}`, params ?? null);
-      this.#supervision.failed(actor, type, why);
+      this.#supervision.failed(actor, type, why, 'effect');
       this.#post({ to: actor, event: { type: 'effect-failed', effect: type, why } });
     }
   }

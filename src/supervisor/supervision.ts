@@ -133,12 +133,14 @@ export class Supervision {
 
   /**
    * A step or an effect of an actor threw. Counts it; true: the actor may go on.
-   * False: it is quarantined, and its supervisor has failed upwards.
+   * False: it is quarantined, and its supervisor has failed upwards. A step of a temporary child counts for nobody but itself, as in
+   * OTP: it is not started again, so there are no restarts to run wild; what is lost twice ends it.
    */
-  failed(id: ActorId, event: string, why: string): boolean {
+  failed(id: ActorId, event: string, why: string, of: 'step' | 'effect'): boolean {
     const node = this.#stage.ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node) || node.phase === 'quarantined') return false;
     this.#noteFailure(id, node, event, why);
+    if (of === 'step' && node.spec.restart === 'temporary') return true;
     if (this.#admit(node.parent)) return true;
     this.#giveUp(id, node, `${event}: ${firstLine(why)}`);
     return false;

@@ -283,6 +283,19 @@ test('under one_for_all a lost step starts the whole group afresh, temporary chi
   expect([heard('a'), heard('c')]).toEqual([[], []]);
 });
 
+test("temporary children that fail are gone and use up nobody else's restarts", () => {
+  const failing = Array.from({ length: 8 }, (_, n) => child(`t${n}`, 'temporary'));
+  const { send, heard, core } = bench(supervisor('core', [child('a'), ...failing], { intensity: 3, periodMs: 60_000 }));
+  for (const { id } of failing) send(id, { type: 'bad', fail: 'a bug' });
+  expect(core().list('')).toEqual(['a']);
+  expect(core().restarts('core')).toBe(0);
+  // Its own are still there.
+  send('a', { type: 'bad', fail: 'a bug' });
+  send('a', 'good');
+  expect(core().phase('a')).toBe('running');
+  expect(heard('a')).toEqual(['good']);
+});
+
 test('a child that ends is removed, or started from its input, as its restart type says', () => {
   const ends: string[] = [];
   const tree = supervisor('core', [child('p'), child('t', 'transient'), child('x', 'temporary')]);
