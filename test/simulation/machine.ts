@@ -83,6 +83,7 @@ export function bootCore(host: Host, actors: MachineOptions['actors'] = {}): Act
     version: 'simulated',
     libDirectory: '/usr/lib/sysmaster',
     logs: false,
+    chaos: () => ({ enabled: true, maxUnits: 10, maxMs: 600_000, protect: [], path: 'system.conf' }),
     actors: { ...actors, beatEveryMs: Number.POSITIVE_INFINITY },
   });
   core.start();
