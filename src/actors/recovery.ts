@@ -35,12 +35,19 @@ export function adoptions(
   if (view.mode === 'restored') {
     return view
       .list('job:')
-      .filter((job) => (view.read(job) as { context: JobContext } | undefined)?.context.checking === true)
+      .filter((job) => isChecking(view, job))
       .map((to) => ({ to, event: { type: 'ask-again', ask: { verb: 'start', restarting: false } } }));
   }
   const confirmations = promised();
   const kept: Post[] = confirmations.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations } }];
   return [...adopt(view, registry, host), ...kept];
+}
+
+/** Are a job's conditions being looked at, once it has heard what is on its way to it? */
+function isChecking(view: RecoveryView, job: string): boolean {
+  const heard = view.onTheirWay(job).findLast(({ type }) => type === 'checking');
+  if (heard !== undefined) return heard['on'] === true;
+  return (view.read(job) as { context: JobContext } | undefined)?.context.checking === true;
 }
 
 /**

@@ -137,7 +137,8 @@ export class ActorHost {
     this.#tell({ level: 'info', what: `state-${mode}`, actor: undefined, why, seq: this.#ledger.seq });
     // Nothing may be done under a new epoch while an image of an old one could still be believed.
     if (mode === 'fresh') this.#writeImage();
-    for (const post of this.#ledger.queued) this.#queue.push({ post, durable: true });
+    const { queued } = this.#ledger;
+    for (const post of queued) this.#queue.push({ post, durable: true });
     this.#ledger.queued = [];
 
     init.mark(0, PHASE.recovery, 'effects');
@@ -151,6 +152,7 @@ export class ActorHost {
       hello,
       read: (id) => this.read(id),
       list: (prefix) => this.list(prefix),
+      onTheirWay: (to) => queued.filter((post) => post.to === to).map(({ event }) => event),
     };
     for (const post of this.#options.reconcile?.(view) ?? []) this.#post(post);
     // Deadlines that fell due meanwhile are late, and so wait for a full drain.

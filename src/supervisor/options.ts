@@ -2,7 +2,7 @@
  * What an actor host is given, and what it shows.
  */
 import type { Hello, Host, HostEvent } from '../host/ports.ts';
-import type { ActorId, ActorKinds, HostReport, Post, RestartType, Strategy, SupervisorSpec } from './actor.ts';
+import type { ActorEvent, ActorId, ActorKinds, HostReport, Post, RestartType, Strategy, SupervisorSpec } from './actor.ts';
 import type { ActorHost } from './host.ts';
 import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
 import type { Migrations } from './migrate.ts';
@@ -16,6 +16,8 @@ export interface RecoveryView {
   readonly hello: Hello;
   read(actor: ActorId): unknown;
   list(prefix: string): readonly ActorId[];
+  /** What the checkpoint says was on its way to an actor, in order; it stands in the queue, before all posts of reconciliation. */
+  onTheirWay(to: ActorId): readonly ActorEvent[];
 }
 
 export interface ActorHostOptions {

@@ -123,3 +123,16 @@ test('a unit that came into reach by files that changed while core was away gets
   expect(end.answers[1]).toMatchObject([{ result: 'done' }]);
   expect(end.units['late.service']?.sub).toBe('running');
 });
+
+test('conditions are looked at again where a job has yet to hear, out of the queue, that they were being looked at', () => {
+  const one = life(
+    {
+      'a.service': service('ExecStart=/bin/daemon', 'ConditionPathExists=/etc/there'),
+      'b.service': service('ExecStart=/bin/daemon', 'ConditionPathExists=/etc/there'),
+    },
+    [{ atMs: 20, verb: 'start', units: ['a.service', 'b.service'] }],
+    { files: { '/etc/there': 'yes' } },
+  );
+  expect(playCalm(scenarioOf(one, single)).end.running).toHaveLength(2);
+  expect(crashEverywhere(scenarioOf(one, single), [], (call) => call > 40).lawful).toBe(0);
+});

@@ -36,7 +36,11 @@ function ask(jobIsThere: boolean): Post[] {
 test('after a restart of core only jobs whose conditions were being looked at ask again', () => {
   const read = (id: string) => ({ context: { checking: id === 'job:8' } });
   const list = () => ['job:7', 'job:8'];
-  const posts = adoptions({ mode: 'restored', read, list } as unknown as RecoveryView, {} as Registry, {} as never);
+  const posts = adoptions(
+    { mode: 'restored', read, list, onTheirWay: () => [] } as unknown as RecoveryView,
+    {} as Registry,
+    {} as never,
+  );
   expect(posts).toEqual([{ to: 'job:8', event: { type: 'ask-again', ask: { verb: 'start', restarting: false } } }]);
 });
 
