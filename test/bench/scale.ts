@@ -16,8 +16,10 @@ import { BEGAN, DONE, many } from './sets.ts';
 
 /** Oneshots of one target. */
 export const SIZES = [250, 500, 1000, 2000, 5000, 10_000] as const;
-/** Unit files that are loaded and planned. */
+/** Unit files that are loaded. */
 export const FILES = [2000, 10_000] as const;
+/** Units whose start is planned: one after the other, they show whether it is linear. */
+export const PLANNED = [1000, 2000, 5000, 10_000, 20_000] as const;
 /** Units that a reload is measured with over an open connection. */
 export const RELOADED = 2000;
 const PATIENCE_MS = 15_000;
@@ -45,7 +47,8 @@ export const rowNames = {
 
 /** Loading and planning in processes of their own. */
 export function loading(node: string, name: string, add: Add): void {
-  for (const files of FILES) {
+  for (const files of PLANNED) {
+    const loads = (FILES as readonly number[]).includes(files);
     const directory = join(mkdtempSync(join(tmpdir(), 'sysmaster-bench.')), 'units');
     const run = (...cache: readonly string[]): string => {
       const args = [join(import.meta.dirname, 'load.ts'), directory, String(files), ...cache];
@@ -57,10 +60,13 @@ export function loading(node: string, name: string, add: Add): void {
       run();
       spawnSync('sleep', [String(SETTLE_MS / 1000)]);
       const samples = Array.from({ length: ROUNDS }, () => JSON.parse(run()) as LoadTimes);
-      for (const what of ['load', 'reload', 'firstPlan', 'plan'] as const) {
+      for (const what of loads
+        ? (['load', 'reload', 'firstPlan', 'plan'] as const)
+        : (['firstPlan', 'plan'] as const)) {
         const list = samples.map((one) => one[what]);
         add(rowNames[what](files), name, figure('ms', list));
       }
+      if (!loads) continue;
       const cache = join(directory, '../cache');
       run(cache);
       const restored = Array.from({ length: ROUNDS }, () => (JSON.parse(run(cache)) as LoadTimes).load);
