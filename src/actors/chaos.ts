@@ -83,7 +83,7 @@ function namedUnits(tools: ChaosTools, words: readonly string[]): readonly strin
       throw new ManagerError({
         error: 'NoSuchUnit',
         unit: word,
-        why: 'is not loaded',
+        why: `${word} is not loaded`,
         todo: 'see sctl list-units --all',
       });
     if (/\.(slice|target)$/.test(name)) for (const member of membersOf(tools, name)) found.add(member);

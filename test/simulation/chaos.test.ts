@@ -6,7 +6,7 @@ import type { ActorHost } from '../../src/supervisor/index.ts';
 import { crashEverywhere, playCalm, type Scenario } from './crash.ts';
 import { bootCore, type Call, Clients, shownUnits, simOptions, type Wish } from './machine.ts';
 
-/** One run in so many of those that there are; the others are for `npm run test:crash`. */
+/** One call in so many is died at; SIMULATE=all: each of them, which takes minutes. */
 const SAMPLE = process.env['SIMULATE'] === 'all' ? 1 : 11;
 
 const begin = (atMs: number, unit: string, fault: object, forUs: number): Call => ({
@@ -77,7 +77,7 @@ const scenario: Scenario<ActorHost, End> = {
 test('a hang, a late READY=1 and failing spawns are the same with a crash before, after or in the middle of any call', () => {
   const { runs } = crashEverywhere(scenario, [], (call) => call % SAMPLE === 0);
   expect(runs).toBeGreaterThan(10);
-});
+}, 900_000);
 
 test('without a crash, each is done, and taken back', () => {
   const { end } = playCalm(scenario);

@@ -124,11 +124,15 @@ function faultOf(call: Call): object {
   }
 }
 
+/** From now to its end, in whole seconds, none too few. */
+const leftText = (untilUs: number, call: Call): string =>
+  spanText(Math.max(0, Math.ceil((untilUs - call.context.monotonicUs()) / 1e6)) * 1_000_000);
+
 const whomWords = ({ units, core }: { units: readonly string[]; core?: boolean }): string =>
   core === true ? 'core' : units.join(' ');
 
 async function begin(call: Call): Promise<number> {
-  const { client, options, context } = call;
+  const { client, options } = call;
   const core = options['core'] === true;
   const dryRun = options.dryRun === true;
   const units = ((options['unit'] as string[] | undefined) ?? []).map((word) => (isGlob(word) ? word : unitName(word)));
@@ -143,7 +147,7 @@ async function begin(call: Call): Promise<number> {
     dryRun,
   });
   const { id, what, seed, spared, untilUs, enabled } = begun;
-  const span = spanText(Math.max(0, Math.round(untilUs - context.monotonicUs())), 1_000_000);
+  const span = leftText(untilUs, call);
   const whom = whomWords({ units: begun.units, core });
   call.print(begun, () => [
     dryRun
@@ -183,11 +187,10 @@ async function verdict(call: Call, { id, units, untilUs }: Begun, core: boolean)
 async function list(call: Call): Promise<number> {
   const listed = await call.client.call<Listed>('io.sysmaster.Chaos.List', {});
   const { runs, allowed } = listed;
-  const nowUs = call.context.monotonicUs();
   call.print(listed, () => [
     ...runs.map(
       (run) =>
-        `${run.id}: ${run.what}: ${whomWords(run)}; over in ${spanText(Math.max(0, Math.round(run.untilUs - nowUs)), 1_000_000)}, seed ${run.seed}; asked for by ${run.by}`,
+        `${run.id}: ${run.what}: ${whomWords(run)}; over in ${leftText(run.untilUs, call)}, seed ${run.seed}; asked for by ${run.by}`,
     ),
     ...(runs.length === 0 ? ['Nothing is under way.'] : []),
     allowed.enabled
