@@ -41,6 +41,9 @@ const BEAT_EVERY_MS = 2_500;
 const LATE_MS = 20;
 /** … but for no more turns than this, should inputs never end. */
 const LATE_TURNS = 64;
+/** … nor for longer than this, while a turn brings fewer inputs than this: a source that has more waiting brings a batch at a time. */
+const LATE_WAIT_MS = 100;
+const LATE_FEW = 32;
 /** Suspicion ends after this many turns in any case. */
 const ALONE_TURNS = 2048;
 /** … and not before the host has come round so often, so that inputs that come a little later are still handled under it. */
@@ -81,7 +84,9 @@ export class ActorHost {
   #ackedThrough = 0;
   /** Turns since a late deadline was first held back; -1: none is. */
   #lateTurns = -1;
-  #polled = false;
+  #lateSinceMs = 0;
+  /** Inputs since deadlines were looked at. */
+  #inputsSince = 0;
   #aloneTurns = 0;
   #aloneRounds = 0;
   /** How often the whole queue has been gone through one by one, and how much of it is left this time. */
@@ -181,7 +186,7 @@ export class ActorHost {
       const nowMs = this.#host.clock.nowMs();
       for (const { to, event } of events)
         this.#queue.push({ post: { to, event: stamped(event, nowMs) }, durable: false });
-      this.#polled = false;
+      this.#inputsSince += 1;
     }
     this.#arrived.push({ key: known ? undefined : key, keep: keep === true, consume, after: this.#queue.pushed });
   }
@@ -269,13 +274,19 @@ export class ActorHost {
       return;
     }
     if (this.#nowMs - next > LATE_MS || next <= this.#awayUntilMs) {
-      const drained = this.#lateTurns >= 0 && this.#polled;
-      this.#polled = true;
+      const drained = this.#lateTurns >= 0 && this.#isDrained();
+      this.#inputsSince = 0;
       this.#lateTurns += 1;
+      if (this.#lateTurns === 0) this.#lateSinceMs = this.#nowMs;
       if (this.#lateTurns === 0 || (!drained && this.#lateTurns < LATE_TURNS)) return;
     }
     this.#lateTurns = -1;
     for (const deadline of deadlines.takeDue(this.#nowMs)) this.#queue.push({ deadline });
+  }
+
+  /** Whether there is nothing left of what waited: nothing came, or for a while no more than what a busy system says all the time. */
+  #isDrained(): boolean {
+    return this.#inputsSince === 0 || (this.#inputsSince < LATE_FEW && this.#nowMs - this.#lateSinceMs > LATE_WAIT_MS);
   }
 
   #fire(actor: ActorId, name: string, at: number): void {

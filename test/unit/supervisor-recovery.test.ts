@@ -342,6 +342,60 @@ test('suspicion ends although inputs never do', () => {
   expect(turns).toBeLessThan(EVENTS / 2);
 });
 
+test('a deadline that fell due while core was away fires soon although inputs never end', () => {
+  /** Each turn brings about the input of the next one, and takes 5 ms. */
+  const BUSY = 200;
+  let made = 0;
+  const heardBefore: string[] = [];
+  const { sim, core, heard, host, send } = bench(
+    root,
+    {
+      turnEvents: 1,
+      onEvent(event) {
+        if (event.type === 'client' && 'message' in event.what) {
+          const input = JSON.parse(event.what.message) as {
+            key: string;
+            posts: { to: string; event: { type: string } }[];
+          };
+          core().input({ key: input.key, events: input.posts });
+        }
+        if (event.type === 'record')
+          core().input({ key: `record:${event.record.number}`, events: [{ to: 'b', event: { type: 'busy' } }] });
+      },
+    },
+    {},
+    () => {},
+    {
+      logic: {
+        ...puppetLogic,
+        step(snapshot, event) {
+          if (event.type === 'deadline') heardBefore.push(...(heard('b') ?? []));
+          if (event.type === 'busy' && made < BUSY) {
+            if (made === 0) {
+              const { clock } = host();
+              let nowMs = clock.nowMs();
+              clock.nowMs = () => {
+                nowMs += 2.5;
+                return nowMs;
+              };
+            }
+            made += 1;
+            core().input({ key: `busy:${made}`, events: [{ to: 'b', event: { type: 'busy' } }] });
+          }
+          return puppetLogic.step(snapshot, event);
+        },
+      },
+    },
+  );
+  send('a', { type: 'go', effects: [{ type: 'armDeadline', params: { name: 'x', ms: 0.5 } }] });
+  sim.killCore();
+  sim.init.signal(40);
+  sim.run(300);
+  expect(heard('a')).toEqual(['go', 'deadline x']);
+  expect(heard('b')).toHaveLength(BUSY + 1);
+  expect(heardBefore.length).toBeLessThan(48);
+});
+
 test('an effect that kills core is set aside after the second time, the others of its commit are carried out', () => {
   const { sim, send, core, done, whats } = bench(root, {}, {}, (_, params) => {
     if (params === 'poison') sim.crash({ dumped: 6 });
