@@ -98,13 +98,26 @@ const tasks = {
     }),
   // Core crashed at every call of whole lives, on every processor; see test/simulation/main.ts for the parameters.
   'test:crash': () => become(node, ['test/simulation/main.ts', ...args]),
-  // Core and init die for real, among many services and under load. Arguments: how often, and among how many.
+  // Core and init die for real, among many services and under load. Arguments: deaths of core, services, re-execs of init, ends.
   'test:deaths': () => {
-    const [deaths = '300', services = '200'] = args;
-    run('vitest', ['run', '--reporter=verbose', 'test/integration/faults/core-death.test.ts'], {
-      SYSMASTER_DEATHS: deaths,
-      SYSMASTER_SERVICES: services,
-    });
+    const [deaths = '300', services = '200', reexecs = '1000', shutdowns = '10'] = args;
+    const files = ['core-death', 'init-reexec', 'pid-reuse', 'shutdown'];
+    run(
+      'vitest',
+      [
+        'run',
+        '--maxWorkers=1',
+        '--reporter=verbose',
+        ...files.map((name) => `test/integration/faults/${name}.test.ts`),
+      ],
+      {
+        SYSMASTER_DEATHS: deaths,
+        SYSMASTER_SERVICES: services,
+        SYSMASTER_REEXECS: reexecs,
+        SYSMASTER_REUSES: deaths,
+        SYSMASTER_SHUTDOWNS: shutdowns,
+      },
+    );
   },
   // The real core aborted at every call that changes the world, in one life after another. Arguments: the first point, and the last.
   'test:abort': () => run('vitest', ['run', 'test/integration/abort'], { SYSMASTER_ABORT: args.join(' ') || 'all' }),
