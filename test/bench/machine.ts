@@ -34,6 +34,8 @@ export interface Recipe {
    * `<- FILE` a copy of a file here.
    */
   readonly files: Readonly<Record<string, string>>;
+  /** `from:to`, bound read-only besides the project. */
+  readonly binds?: readonly string[];
 }
 
 export interface Machine {
@@ -53,7 +55,7 @@ export interface Machine {
 const BOOT_MS = 30_000;
 
 /** Boot, and wait for the marker. @throws with the console if it does not come. */
-export async function start({ root, argv, files }: Recipe, bootMs = BOOT_MS): Promise<Machine> {
+export async function start({ root, argv, files, binds = [] }: Recipe, bootMs = BOOT_MS): Promise<Machine> {
   const state = mkdtempSync('/var/tmp/sysmaster-bench.');
   const all: Record<string, string> = {
     '/run/bench/init': `echo $EPOCHREALTIME >/run/bench/execed; exec ${argv.join(' ')}\n`,
@@ -74,7 +76,7 @@ export async function start({ root, argv, files }: Recipe, bootMs = BOOT_MS): Pr
   const outer = spawn(join(project, 'scripts/namespaces.sh'), [state, root, '/bin/bash', '/run/bench/init'], {
     stdio: ['ignore', output, output],
     detached: true,
-    env: { PATH: process.env['PATH'], NS_BINDS: `${project}:${inside}`, NS_HOSTNAME: 'bench' },
+    env: { PATH: process.env['PATH'], NS_BINDS: [`${project}:${inside}`, ...binds].join(' '), NS_HOSTNAME: 'bench' },
   });
   let over = false;
   outer.on('exit', () => {

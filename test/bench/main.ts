@@ -1,5 +1,6 @@
 /**
- * npm run bench [-- --write] [-- --rounds N]: what the system costs, beside its peers, in one run on one machine.
+ * npm run bench [-- --write] [--rounds N]: what the system costs, beside its peers, in one run on one machine. With --deaths only what
+ * happens when core or another manager dies, for all numbers of services or those of --sizes 10,100.
  *
  * Prints the tables; with --write they become docs/BENCHMARKS.md. Nothing in here is a test: figures depend on the machine.
  */
@@ -7,6 +8,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deathSection, keptSection, writeSection } from './deaths.ts';
 import { type Machine, project, start, times } from './machine.ts';
 import { type Figure, figure, median, memory, monotonicUs, pause } from './measure.ts';
 import { callTimes, type Peer, peers } from './peers.ts';
@@ -22,6 +24,8 @@ if (!Number.isInteger(rounds) || rounds < 1) {
   process.exit(2);
 }
 const lib = join(project, '.build');
+const only = args.includes('--deaths');
+const sizes = args[args.indexOf('--sizes') + 1];
 /** The column of Node by itself. */
 const NODE = `Node ${process.versions.node.split('.')[0]} itself`;
 const ms = (us: number): number => us / 1000;
@@ -48,6 +52,14 @@ const samplesOf = (what: string, name: string): readonly number[] =>
 const INIT = 'memory idle, PID 1';
 const CORE = 'memory idle, core beside bare Node';
 const ANONYMOUS = 'of that, anonymous';
+
+if (only) {
+  const wanted = args.includes('--sizes') && sizes !== undefined ? sizes.split(',').map(Number) : undefined;
+  const section = await deathSection(our, there, rounds, wanted);
+  console.log(section);
+  if (args.includes('--write')) writeSection(section);
+  process.exit(0);
+}
 
 const toFirst: number[] = [];
 /** From core's exec to the first process of a unit, in ms. */
@@ -227,6 +239,7 @@ const text = report({
   missing: [...missing, ...tooLong],
   rounds,
   seconds: (performance.now() - began) / 1000,
+  deaths: keptSection(),
 });
 console.log(text);
 if (args.includes('--write')) writeFileSync(join(project, 'docs/BENCHMARKS.md'), text);

@@ -95,9 +95,10 @@ export async function death(machine: Machine): Promise<Death> {
     if (performance.now() - killed > LIMIT_MS) throw new Error(`${VICTIMS - times.length} exits were lost`);
     await pause(5);
   }
-  const cpuMs = cpuOf(coreOf(machine) ?? 0);
+  const successor = coreOf(machine) ?? 0;
+  const cpuMs = cpuOf(successor);
   await pause(REST_MS);
-  const now = new Set(childrenOf(machine.pid).filter((pid) => pid !== coreOf(machine)));
+  const now = new Set(childrenOf(machine.pid).filter((pid) => pid !== successor));
   const disturbed = before.filter((pid) => !victims.includes(pid) && !now.has(pid));
   if (disturbed.length > 0 || now.size !== before.length)
     throw new Error(`${disturbed.length} services were disturbed; ${now.size} processes, there were ${before.length}`);

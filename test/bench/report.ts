@@ -24,6 +24,8 @@ interface Measured {
   readonly missing: readonly string[];
   readonly rounds: number;
   readonly seconds: number;
+  /** The section on deaths, as it is kept. */
+  readonly deaths: string;
 }
 
 /** Ours divided by theirs: for times and memory below 1 is better, for rates above 1. */
@@ -78,7 +80,7 @@ const WHERE = `Where it goes. This was found once, by profiles and heap snapshot
 - \`sctl\` as a process is a start of Node: see the same question over an open connection.
 `;
 
-export function report({ rows, aims, ours, others, missing, rounds, seconds }: Measured): string {
+export function report({ rows, aims, ours, others, missing, rounds, seconds, deaths }: Measured): string {
   const names = [
     ours,
     ...others,
@@ -116,6 +118,7 @@ export function report({ rows, aims, ours, others, missing, rounds, seconds }: M
     ...table,
     '',
     ...missing.map((line) => `Not measured: ${line}\n`),
+    ...(deaths === '' ? [] : [deaths, '']),
     '## Method',
     '',
     METHOD,
