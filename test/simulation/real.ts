@@ -198,9 +198,13 @@ const withoutTimes = (files: Readonly<Record<string, string>>) =>
 /** What core says because it was away. */
 const OF_CRASHES: ReadonlySet<string> = new Set(['checkpoint-note', 'checkpoint-refused', 'state-fresh']);
 
-/** An answer without the numbers of jobs: a crash may shift those of jobs that do not wait for each other. */
+/**
+ * An answer without the numbers of jobs, which a crash may shift where they do not wait for each other, and without what a reload has
+ * changed: a core that came back has read the files as they are by then, and finds less.
+ */
 function answerOf(answer: Answered | undefined): unknown {
   const outcomes = answer?.parameters?.outcomes;
+  if (answer?.parameters?.['changes'] !== undefined) return { reloaded: answer.parameters['findings'] };
   return outcomes === undefined ? answer : outcomes.map(({ job: _, ...rest }) => rest);
 }
 

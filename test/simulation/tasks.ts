@@ -4,15 +4,20 @@ import { judge, playCalm, pointWords, singles } from './crash.ts';
 import { lives } from './lives/index.ts';
 import type { Life } from './lives/life.ts';
 import { allPairs, somePairs } from './points.ts';
-import { scenarioOf, VARIANTS } from './real.ts';
-import { type Shrunk, shrink } from './shrink.ts';
+import { scenarioOf, VARIANTS, type Variant } from './real.ts';
+import { allOf, type Shrunk, shrink } from './shrink.ts';
+import { recording, tearEverywhere } from './torn.ts';
 
 /** All pairs are tried of a life with so few calls; of others, a sample. */
 const FEW_CALLS = 48;
 /** A task with so many failures is given up: they are one fault, as a rule. */
 const FAILURES_MAX = 1;
 
-export type Kind = 'singles' | 'pairs';
+const WRITERS: ReadonlySet<string> = new Set(['plain', 'folded']);
+/** Every byte of each such write is tried; of the others in between, none: they are of the same make. */
+const TORN_WRITES = 12;
+
+export type Kind = 'singles' | 'pairs' | 'torn';
 
 /** Plain data: it goes to another process. */
 export interface Task {
@@ -46,11 +51,14 @@ export interface Done {
 /** @param only part of a life's name. @param variant empty: all of them */
 export function tasksOf(only: string, variant: string, seed: number, pairs: number): readonly Task[] {
   const variants = VARIANTS.filter(({ name }) => variant === '' || name === variant);
-  const kinds: readonly Kind[] = ['singles', 'pairs'];
   return lives
     .filter(({ name }) => name.includes(only))
     .flatMap((life) =>
-      variants.flatMap((one) => kinds.map((kind) => ({ life: life.name, variant: one.name, kind, seed, pairs }))),
+      variants.flatMap((one) => {
+        // Which variant writes what is no matter for where a write is cut off: records in the first, images in the one that folds.
+        const kinds: readonly Kind[] = WRITERS.has(one.name) ? ['singles', 'pairs', 'torn'] : ['singles', 'pairs'];
+        return kinds.map((kind) => ({ life: life.name, variant: one.name, kind, seed, pairs }));
+      }),
     );
 }
 
@@ -59,6 +67,7 @@ export function runTask(task: Task): Done {
   const variant = VARIANTS.find(({ name }) => name === task.variant);
   if (life === undefined || variant === undefined) throw new Error(`no such task: ${JSON.stringify(task)}`);
   const began = performance.now();
+  if (task.kind === 'torn') return tear(task, life, variant, began);
   const scenario = scenarioOf(life, variant);
   const calm = playCalm(scenario);
   const { calls, callNames } = calm.sim;
@@ -94,4 +103,24 @@ export function runTask(task: Task): Done {
       shortest: { kept, crashes: found.crashes, fault: found.fault, words: pointWords(found.crashes, names) },
     };
   }
+}
+
+/** The writes of the run without a crash, cut off at every byte: a dozen, the last ones among them. */
+function tear(task: Task, life: Life, variant: Variant, began: number): Done {
+  const { state, writes } = recording();
+  const scenario = scenarioOf(life, { ...variant, state: () => state });
+  playCalm(scenario);
+  const every = Math.max(1, Math.floor(writes.length / TORN_WRITES));
+  const { bytes, fault } = tearEverywhere(writes, (index) => (writes.length - 1 - index) % every === 0);
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  const shortest = { kept: allOf(life), crashes: [], fault: fault ?? '', words: 'none: it is the write alone' };
+  const failure = {
+    life: task.life,
+    variant: task.variant,
+    seed: task.seed,
+    crashes: 'a torn write',
+    fault: fault ?? '',
+  };
+  const failures = fault === undefined ? [] : [{ ...failure, shortest }];
+  return { name: `${scenario.name}, torn`, runs: 0, bytes, lawful: 0, seconds, failures };
 }

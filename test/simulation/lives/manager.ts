@@ -47,7 +47,7 @@ export const managerLives: readonly Life[] = [
         text: service('ExecStart=/bin/daemon', 'Requires=a.service\nAfter=a.service'),
       },
       { atMs: 100, write: `${UNITS}/d.service`, text: polite() },
-      { atMs: 100, remove: `${UNITS}/c.service` },
+      { atMs: 650, remove: `${UNITS}/c.service` },
     ],
     wishes: [
       { atMs: 20, verb: 'start', units: ['c.service'] },

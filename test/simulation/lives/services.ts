@@ -87,7 +87,7 @@ export const serviceLives: readonly Life[] = [
     programs: speakers,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service', 'b.service'] }],
     forMs: 3_000,
-    end: { 'a.service': 'failed exit-code', 'b.service': 'dead exec-condition' },
+    end: { 'a.service': 'failed exit-code', 'b.service': 'dead success' },
   },
   {
     name: 'Type=exec, Type=idle and Type=dbus',
