@@ -43,8 +43,9 @@ describe.skipIf(missing !== undefined)(
       120_000 + SERVICES * 1000,
     );
     afterAll(async () => {
-      if (system !== undefined) expect(await system.stop()).toBe(true);
+      const ended = system === undefined || (await system.stop());
       if (typeof squeeze !== 'string') squeeze.close();
+      expect(ended).toBe(true);
     });
 
     test(`is noticed by no service and by no client, whenever and however it comes (seed ${seed}${typeof squeeze === 'string' ? `; without the kernel's killer: ${squeeze}` : ''})`, {
