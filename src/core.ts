@@ -136,8 +136,10 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const { environment, runDirectory } = host.facts;
   const paths = unitPaths(environment, runDirectory);
   const { build, version } = options;
-  const cacheFile =
-    build === undefined ? {} : { cacheFile: { path: `${runDirectory}/units.cache`, version: `${version} ${build}` } };
+  const refused = (why: string) =>
+    host.log.log('warning', { why }, 'what an earlier core has kept of units is not used');
+  const kept = { path: `${runDirectory}/units.cache`, version: `${version} ${build}`, refused };
+  const cacheFile = build === undefined ? {} : { cacheFile: kept };
   const plugins = options.plugins ?? [];
   const facts = { ...host.facts, machines: plugins.map(({ name }) => name) };
   const registry = createRegistry({

@@ -197,12 +197,13 @@ const keptPath = (host: Host): string => `${host.facts.runDirectory}/chaos-stopp
 
 /** A core without a checkpoint finds what an earlier one had stopped, and lets it go on; undefined: nothing. */
 export function recallOf(host: Host): ActorEvent | undefined {
-  const text = host.files.readText(keptPath(host));
-  if (text === undefined) return undefined;
   let targets: unknown;
   try {
+    const text = host.files.readOwn(keptPath(host));
+    if (text === undefined) return undefined;
     targets = JSON.parse(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof HostError || error instanceof SyntaxError)) throw error;
     targets = undefined;
   }
   if (!Array.isArray(targets) || !targets.every(isTarget)) {

@@ -31,7 +31,7 @@ export function keepPromises(
 export function promises(host: Pick<Host, 'facts' | 'files' | 'log' | 'hello'>): readonly Confirmation[] {
   if (host.hello.cores === 0) return []; // an earlier init's
   try {
-    const text = host.files.readText(pathOf(host));
+    const text = host.files.readOwn(pathOf(host));
     if (text === undefined) return [];
     const { boot, confirmations } = JSON.parse(text) as Partial<Kept>;
     return boot === host.facts.bootId && Array.isArray(confirmations) ? confirmations.filter(isWhole) : [];

@@ -105,9 +105,18 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
     units: unitsNow(),
   });
 
+  const kept = (path: string, name: string): string | undefined => {
+    try {
+      return host.files.readOwn(path);
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      return fail('BadSnapshot', error.message, `remove it: sctl snapshot delete ${name}`);
+    }
+  };
+
   const read = (name: string): Snapshot => {
     const path = pathOf(name);
-    const text = host.files.readText(path);
+    const text = kept(path, name);
     if (text === undefined) return missing(name);
     const snapshot = readSnapshot(text);
     if (typeof snapshot !== 'string') return snapshot;

@@ -280,8 +280,13 @@ export interface FileStat {
 
 /** Files core itself may open (law 9): the unit path, its own directories, /proc, /sys, /run. Throws HostError. */
 export interface FilePort {
-  /** Undefined: it is not there. */
+  /** Undefined: it is not there. A pipe is not waited for; HostError EFBIG beyond 64 MiB. */
   readText(path: string): string | undefined;
+  /**
+   * As readText, of a file that core alone writes. A link is not followed, and what may be another's work is not believed: HostError
+   * EPERM unless it is a plain file with one name, core's own, and writable to nobody else.
+   */
+  readOwn(path: string): string | undefined;
   /** At most `maxBytes`, for files with NUL or not UTF-8. */
   readBytes(path: string, maxBytes: number): Uint8Array | undefined;
   /** Sorted by name; undefined: it is not there. */

@@ -36,6 +36,8 @@ export interface CacheFile {
   readonly path: string;
   /** Of the program, to the letter: what another one has made of a file is not believed. */
   readonly version: string;
+  /** Told why what is there is not used. */
+  readonly refused?: (why: string) => void;
 }
 
 /** What a unit is made of, besides the world. */
@@ -94,13 +96,14 @@ export class UnitCache {
   }
 
   /** Take in what an earlier core has kept; before the first scan. A file that is not to be believed is left out. */
-  restore({ path, version }: CacheFile, blank: Blank): void {
+  restore({ path, version, refused }: CacheFile, blank: Blank): void {
     let read: ReturnType<typeof readLines>;
     try {
-      read = readLines(this.#files.readText(path) ?? '', version);
+      read = readLines(this.#files.readOwn(path) ?? '', version);
     } catch (error) {
-      if (error instanceof HostError) return; // then there is none; it is written anew
-      throw error;
+      if (!(error instanceof HostError)) throw error;
+      refused?.(error.message);
+      return; // it is written anew
     }
     if (read === undefined) return;
     const [world, clockOffsetMs] = read.about as About;

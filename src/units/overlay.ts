@@ -42,6 +42,7 @@ export function overlay(files: FilePort): FilePort & { changes(): readonly Chang
   return {
     changes: () => log,
     readText: (path) => (hidden(followed(path)) ? undefined : files.readText(followed(path))),
+    readOwn: (path) => (hidden(followed(path)) ? undefined : files.readOwn(followed(path))),
     readBytes: (path, maxBytes) => (hidden(followed(path)) ? undefined : files.readBytes(followed(path), maxBytes)),
     list(path) {
       const below = hidden(path) ? undefined : files.list(path);

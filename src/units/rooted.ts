@@ -44,6 +44,7 @@ export function rootedFiles(files: FilePort, root: string): FilePort {
 
   return {
     readText: (path) => files.readText(inside(path, true)),
+    readOwn: (path) => files.readOwn(inside(path, true)),
     readBytes: (path, maxBytes) => files.readBytes(inside(path, true), maxBytes),
     list: (path) => files.list(inside(path, true)),
     lstat: (path) => files.lstat(inside(path, false)),

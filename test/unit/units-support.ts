@@ -46,6 +46,7 @@ const refuse = (path: string): never => {
 export function diskFiles(): FilePort {
   return {
     readText: (path) => guard(path, () => fs.readFileSync(path, 'utf8')),
+    readOwn: (path) => guard(path, () => fs.readFileSync(path, 'utf8')),
     readBytes: (path, maxBytes) => guard(path, () => fs.readFileSync(path).subarray(0, maxBytes)),
     list: (path) => guard(path, () => fs.readdirSync(path).sort()),
     lstat: (path) => guard(path, () => toStat(fs.lstatSync(path, { throwIfNoEntry: false }))),
@@ -145,6 +146,9 @@ export function memoryFiles(
   };
   return {
     nodes,
+    readOwn(path) {
+      return this.readText(path);
+    },
     readText(path) {
       const node = read(path);
       if (node === undefined) return undefined;

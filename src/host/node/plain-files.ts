@@ -4,6 +4,7 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -20,7 +21,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import type { FilePort, FileStat } from '../ports.ts';
+import { type FilePort, type FileStat, HostError } from '../ports.ts';
 import { attempt, codeOf, unless } from './errors.ts';
 
 /** ENOTDIR: a component of the path is a file, so there is nothing below it. ESRCH, ENODEV: /proc and cgroup files of what is gone. */
@@ -49,12 +50,44 @@ const plain = (found: Stats | undefined): FileStat | undefined =>
     rdev: found.rdev,
   };
 
+/** The most that is read of a file that is text. */
+const TEXT_BYTES = 64 * 1024 * 1024;
+
+/** Never waiting: what looks like a file may be a pipe, or have no end. `objection`: why it is not read. */
+function read(path: string, flags: number, objection: (found: Stats) => string | undefined): string {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | flags);
+  try {
+    const found = fstatSync(fd);
+    const why = objection(found);
+    if (why !== undefined) throw new HostError('EPERM', `${path}: ${why}; it is not believed`);
+    if (found.size > TEXT_BYTES) throw new HostError('EFBIG', path);
+    if (found.isFile()) return readFileSync(fd, 'utf8');
+    const bytes = Buffer.alloc(TEXT_BYTES / 64);
+    const length = readSync(fd, bytes, 0, bytes.length, null);
+    return bytes.toString('utf8', 0, length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** A FilePort that watches nothing. */
 export class PlainFiles implements Omit<FilePort, 'watch' | 'unwatch'> {
   #temporaries = 0;
 
   readText(path: string): string | undefined {
-    return unless(MISSING, path, () => readFileSync(path, 'utf8'));
+    return unless(MISSING, path, () => read(path, 0, () => undefined));
+  }
+
+  readOwn(path: string): string | undefined {
+    return unless(MISSING, path, () =>
+      read(path, constants.O_NOFOLLOW, (found) => {
+        const { mode, nlink, uid } = found;
+        if (!found.isFile()) return 'not a plain file';
+        if (nlink !== 1) return 'it has other names besides';
+        if (uid !== process.geteuid?.()) return `it belongs to uid ${uid}`;
+        return (mode & 0o022) === 0 ? undefined : 'others may write to it';
+      }),
+    );
   }
 
   readBytes(path: string, maxBytes: number): Uint8Array | undefined {

@@ -74,6 +74,7 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
     groups: groupPort(machine),
     files: {
       readText: (path) => files.readText(path),
+      readOwn: (path) => files.readText(path),
       readBytes: (path, maxBytes) => files.readBytes(path, maxBytes),
       list: (path) => (files.stat(path)?.kind === 'directory' ? files.list(path) : undefined),
       lstat: (path) => files.lstat(path),
