@@ -22,7 +22,7 @@ import { type Done, type Failure, runTask, type Task, tasksOf } from './tasks.ts
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    pairs: { type: 'string', default: '200' },
+    pairs: { type: 'string', default: '300' },
     only: { type: 'string', default: '' },
     variant: { type: 'string', default: '' },
     shards: { type: 'string', default: String(availableParallelism()) },

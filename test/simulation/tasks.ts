@@ -15,7 +15,7 @@ const FAILURES_MAX = 1;
 
 const WRITERS: ReadonlySet<string> = new Set(['plain', 'folded']);
 /** Every byte of each such write is tried; of the others in between, none: they are of the same make. */
-const TORN_WRITES = 12;
+const TORN_WRITES = 4;
 
 export type Kind = 'singles' | 'pairs' | 'torn';
 
@@ -105,7 +105,7 @@ export function runTask(task: Task): Done {
   }
 }
 
-/** The writes of the run without a crash, cut off at every byte: a dozen, the last ones among them. */
+/** The writes of the run without a crash, cut off at every byte: a few, the last one among them. */
 function tear(task: Task, life: Life, variant: Variant, began: number): Done {
   const { state, writes } = recording();
   const scenario = scenarioOf(life, { ...variant, state: () => state });
