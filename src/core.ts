@@ -33,7 +33,7 @@ import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { promises } from './actors/promises.ts';
 import { createRecordings } from './actors/recording.ts';
-import { adoptions, comingUp, inMemory, relist } from './actors/recovery.ts';
+import { adoptions, comingUp, inMemory, relist, upBefore } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { UNITS, unitsKind } from './actors/small.ts';
@@ -250,6 +250,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     settings: options.chaos ?? (() => NO_CHAOS),
     invocation: tools.invocation,
   };
+  let again: readonly string[] | undefined;
   const managerTools: ManagerTools = {
     host,
     chaos: chaosTools,
@@ -259,6 +260,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     boot: {
       first: options.logs === false ? [] : [LOG_KEEPER],
       defaultTarget: options.defaultTarget ?? 'default.target',
+      again: () => again,
     },
     generatorDirectories: generatorPath(environment['SYSMASTER_GENERATOR_PATH']),
     answered: (session, ticket, answer) => sessions.answered(session, ticket, answer),
@@ -361,6 +363,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
     reconcile(view) {
+      again = upBefore(view);
       const recall = view.mode === 'fresh' ? recallOf(host) : undefined;
       return [
         comingUp(view),

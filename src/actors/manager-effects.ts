@@ -51,6 +51,8 @@ export interface Boot {
   /** Units to start before anything else, each by itself. */
   readonly first: readonly string[];
   readonly defaultTarget: string;
+  /** Units that were up in a core whose state is lost, to be started instead; undefined: the system boots. */
+  again(): readonly string[] | undefined;
 }
 
 export interface ManagerTools {
@@ -431,6 +433,19 @@ function regenerate(tools: ManagerTools, call: EffectCall, key: string, answer?:
   call.post('manager', { type: 'regenerate', key, generators, ...(answer === undefined ? {} : { answer }) });
 }
 
+/** Each for itself, in their order: what they pull in has been up with them, or is not to be. */
+function startAgain(tools: ManagerTools, call: EffectCall, names: readonly string[]): void {
+  bringIn(tools, call, names);
+  const units = names.filter((name) => tools.registry.unit(name)?.loadState === 'loaded');
+  tools.host.log.log('notice', { units: units.length }, 'what was up before core lost its state is brought up again');
+  if (units.length === 0) return call.post('manager', { type: 'idle' });
+  const by = 'core, which has lost its state: it was up before';
+  call.post('jobs', {
+    type: 'request',
+    request: { verb: 'start', units, mode: 'ignore-requirements', by, automatic: true },
+  });
+}
+
 /** The unit to boot: the kernel command line's, if there is one; then the default one; then the rescue shell. */
 function bootUnit(tools: ManagerTools, call: EffectCall): string {
   const { boot, host, registry } = tools;
@@ -527,9 +542,11 @@ export function managerKind(tools: ManagerTools): ActorKind {
         call.post('manager', { type: 'first-asked' });
       }),
       startUp: effect((call) => {
-        const unit = bootUnit(tools, call);
+        const again = tools.boot.again();
+        const unit = again === undefined ? bootUnit(tools, call) : undefined;
+        if (again !== undefined) startAgain(tools, call, again);
         unitsRead(host.clock.realMs());
-        request(call, 'start', unit, 'replace', 'the boot');
+        if (unit !== undefined) request(call, 'start', unit, 'replace', 'the boot');
       }),
       loadAgain: effect((call) => regenerate(tools, call, '')),
       finishReload: effect((call, { keys }: { keys: readonly Waiting[] }) => {

@@ -13,7 +13,7 @@ import { endWords } from './causes.ts';
 import { listener, notifyPath, notifySocket } from './names.ts';
 import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
-import type { Registry } from './registry.ts';
+import { type Registry, specOf } from './registry.ts';
 import type { Loaded, UnitSpec } from './small.ts';
 import { groupOf } from './unit-effects.ts';
 
@@ -22,7 +22,7 @@ import { groupOf } from './unit-effects.ts';
  * No others do: their question is in the queue of the checkpoint, or comes from an effect that is issued again.
  * Fresh (safe mode, or no checkpoint): units of which something lives (children of init, control groups with processes, listeners
  * and descriptors in init's store) are loaded and told what that is, so that they show as running, and nothing is started twice;
- * and what waits to be confirmed goes on waiting.
+ * what was active without a process (RemainAfterExit=) is so still, and what waits to be confirmed goes on waiting.
  *
  * @param promised what was to be confirmed before the state was lost
  */
@@ -40,7 +40,18 @@ export function adoptions(
   }
   const confirmations = promised();
   const kept: Post[] = confirmations.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations } }];
-  return [...adopt(view, registry, host), ...kept];
+  const alive = adopt(view, registry, host);
+  const over = earlierUnits(view).flatMap(({ unit, value }) => (value === 'exited' ? [unit] : []));
+  const loaded = registry.load(over);
+  return [
+    ...alive,
+    ...(loaded.length === 0 ? [] : [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }]),
+    ...over.map((unit) => ({
+      to: `unit:${registry.graph.canonical(unit)}`,
+      event: { type: 'adopt', populated: false, over: true },
+    })),
+    ...kept,
+  ];
 }
 
 /** Are a job's conditions being looked at, once it has heard what is on its way to it? */
@@ -48,6 +59,39 @@ function isChecking(view: RecoveryView, job: string): boolean {
   const heard = view.onTheirWay(job).findLast(({ type }) => type === 'checking');
   if (heard !== undefined) return heard['on'] === true;
   return (view.read(job) as { context: JobContext } | undefined)?.context.checking === true;
+}
+
+interface EarlierUnit {
+  readonly unit: string;
+  readonly value: unknown;
+  readonly active: unknown;
+}
+
+/** Units as a state has them that is not used. */
+function earlierUnits({ earlier }: RecoveryView): readonly EarlierUnit[] {
+  return [...(earlier ?? [])].flatMap(([id, form]) => {
+    if (!id.startsWith('unit:')) return [];
+    const { value, context } = (form ?? {}) as { value?: unknown; context?: { active?: unknown } };
+    return [{ unit: id.slice('unit:'.length), value, active: context?.active }];
+  });
+}
+
+/** Types of which a start brings back what was there. */
+const STARTED = /\.(?:service|socket|target|slice)$/;
+
+/**
+ * What is to be started by a core that comes up without the state of the one before it: the units that were up, if the system had
+ * come up by then. What had run and ended does not run once more, and what was stopped stays so. Undefined: it is to boot.
+ */
+export function upBefore(view: RecoveryView): readonly string[] | undefined {
+  const manager = view.earlier.get('manager') as { context?: { finishedMs?: unknown; ending?: unknown } } | undefined;
+  const { finishedMs, ending } = manager?.context ?? {};
+  if (view.mode !== 'fresh' || typeof finishedMs !== 'number' || (ending ?? null) !== null) return undefined;
+  const up = earlierUnits(view).filter(({ active }) => ['active', 'reloading', 'activating'].includes(String(active)));
+  return up
+    .map(({ unit }) => unit)
+    .filter((unit) => STARTED.test(unit))
+    .sort();
 }
 
 /**

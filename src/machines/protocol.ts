@@ -236,6 +236,7 @@ export interface JobRefusedEvent extends At {
  * Core came back without its memory (safe mode): this is what lives of the unit. Taken in `inactive` only. A service with a
  * main process, or Type=forking with a populated group, is running; a socket, whose listeners init has, opens what may be
  * missing of them and listens; anything else is left as it is.
+ * `over`: it was active without a process (RemainAfterExit=), and still is.
  */
 export interface AdoptEvent extends At {
   readonly type: 'adopt';
@@ -244,6 +245,7 @@ export interface AdoptEvent extends At {
   readonly populated: boolean;
   /** Keys of the descriptors that init keeps for it; their names are lost. */
   readonly fds?: readonly number[];
+  readonly over?: true;
 }
 
 /** Sockets: some of its listeners are lost (nothing that init keeps is lost as a rule): open them again. */

@@ -137,6 +137,7 @@ export const serviceMachine = setup({
     ),
     hasLife: ({ context, event }) =>
       event.type === 'adopt' && (event.main !== undefined || (context.settings.Type === 'forking' && event.populated)),
+    isOver: ({ context, event }) => event.type === 'adopt' && event.over === true && context.settings.RemainAfterExit,
     hasFailed: when((context) => context.result !== 'success' && context.control === null),
     listIsDone: when((context) => context.control === null),
     isIdling: when((context) => context.idling),
@@ -222,7 +223,10 @@ export const serviceMachine = setup({
       entry: inactive,
       on: {
         start,
-        adopt: { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
+        adopt: [
+          { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
+          { guard: 'isOver', target: 'exited', actions: 'adopt' },
+        ],
         empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
         notify: {}, // nobody is left to speak
         stop: {}, // already

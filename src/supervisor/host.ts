@@ -158,6 +158,7 @@ export class ActorHost {
       read: (id) => this.read(id),
       list: (prefix) => this.list(prefix),
       onTheirWay: (to) => queued.filter((post) => post.to === to).map(({ event }) => event),
+      earlier: this.#recovered?.earlier ?? new Map(),
     };
     for (const post of this.#options.reconcile?.(view) ?? []) this.#post(post);
     // Deadlines that fell due meanwhile are late, and so wait for a full drain.

@@ -2,7 +2,17 @@
  * What an actor host is given, and what it shows.
  */
 import type { Hello, Host, HostEvent } from '../host/ports.ts';
-import type { ActorEvent, ActorId, ActorKinds, HostReport, Post, RestartType, Strategy, SupervisorSpec } from './actor.ts';
+import type {
+  ActorEvent,
+  ActorId,
+  ActorKinds,
+  HostReport,
+  Json,
+  Post,
+  RestartType,
+  Strategy,
+  SupervisorSpec,
+} from './actor.ts';
 import type { ActorHost } from './host.ts';
 import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
 import type { Migrations } from './migrate.ts';
@@ -18,6 +28,8 @@ export interface RecoveryView {
   list(prefix: string): readonly ActorId[];
   /** What the checkpoint says was on its way to an actor, in order; it stands in the queue, before all posts of reconciliation. */
   onTheirWay(to: ActorId): readonly ActorEvent[];
+  /** With `fresh`: the saved forms of the actors of the state that is not used, as far as it can be read. */
+  readonly earlier: ReadonlyMap<ActorId, Json>;
 }
 
 export interface ActorHostOptions {

@@ -7,6 +7,7 @@
  *   future    what a newer core has saved is refused as a whole: its parts may mean something else together
  *   load      each actor from its saved form, through the migrations of its kind; one that cannot be loaded is set aside, alone
  *   suspects  what the black box names is handled alone; what it names twice is set aside
+ *   salvage   where the state is not used: what it says, as far as it can be read, for those who only want to know what there was
  *
  * What follows is the host's (host.ts): complete the static tree, `reconcile` by the layer above, arm the deadlines, issue the
  * effects of the last commit again, `ready`. Nothing is started here, so dying in here at any point and starting again is harmless.
@@ -57,6 +58,8 @@ export interface Recovered {
   /** Why it is fresh; empty when restored. */
   readonly why: string;
   readonly suspects: Suspects;
+  /** Of a state of this boot that is not used: the saved forms of its actors, to be believed as little as any rumour. */
+  readonly earlier: ReadonlyMap<ActorId, Json>;
 }
 
 type Report = (level: HostReport['level'], what: string, actor: ActorId | undefined, why: string) => void;
@@ -69,11 +72,17 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   /** There was something, and it is not used: never in silence. */
   const refused = (why: string) => report('warning', 'checkpoint-refused', undefined, why);
 
+  const anew = (why: string): Recovered => {
+    mark('salvage');
+    const earlier = badRecovery === 'salvage' ? NOTHING : salvage(host, kinds, migrations);
+    return { ...fresh(kinds, hello, why), earlier };
+  };
+
   mark('read');
   const source = read(host.state, hello, badRecovery);
   if ('unusable' in source) {
     if (source.refused) refused(source.unusable);
-    return fresh(kinds, hello, source.unusable);
+    return anew(source.unusable);
   }
   if (source.note !== undefined) report('warning', 'checkpoint-note', undefined, source.note);
 
@@ -81,7 +90,7 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   const header = verify(source.image, hello, host.facts.bootId, migrations);
   if ('unusable' in header) {
     refused(header.unusable);
-    return fresh(kinds, hello, header.unusable);
+    return anew(header.unusable);
   }
 
   mark('replay');
@@ -89,14 +98,16 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   const fault = replay(ledger, header.ops, source.records, header.format, migrations) ?? fromTheFuture(ledger);
   if (fault !== undefined) {
     refused(fault);
-    return fresh(kinds, hello, fault);
+    return anew(fault);
   }
-  if (ledger.nodes.size === 0) return { ledger, mode: 'fresh', why: 'the last core had not begun', suspects: INNOCENT };
+  if (ledger.nodes.size === 0)
+    return { ledger, mode: 'fresh', why: 'the last core had not begun', suspects: INNOCENT, earlier: NOTHING };
 
   loadActors(ledger, badRecovery, migrations, report, mark);
   mark('suspects');
   const pending = ledger.pending.map(({ id, actor }) => ({ seq: id.seq, actor: blackBoxName(actor) }));
-  return { ledger, mode: 'restored', why: '', suspects: suspectsOf(hello.deaths, ledger.seq, pending) };
+  const suspects = suspectsOf(hello.deaths, ledger.seq, pending);
+  return { ledger, mode: 'restored', why: '', suspects, earlier: NOTHING };
 }
 
 interface Source {
@@ -192,8 +203,34 @@ function fromTheFuture(ledger: Ledger): string | undefined {
 }
 
 function fresh(kinds: ActorKinds, hello: Hello, why: string): Recovered {
-  return { ledger: new Ledger(kinds, hello.epoch + 1), mode: 'fresh', why, suspects: INNOCENT };
+  return {
+    ...{ ledger: new Ledger(kinds, hello.epoch + 1), mode: 'fresh', why },
+    ...{ suspects: INNOCENT, earlier: NOTHING },
+  };
 }
+
+const NOTHING: ReadonlyMap<ActorId, Json> = new Map();
+
+/** What stands in a state that is not used; empty where it cannot be read, is of another boot, or is what init's first core found. */
+function salvage({ state, hello, facts }: Host, kinds: ActorKinds, migrations: Migrations): ReadonlyMap<ActorId, Json> {
+  if (hello.cores === 0) return NOTHING;
+  try {
+    const { image, records } = state.load();
+    if (image === undefined) return NOTHING;
+    const header = verify(image, { ...hello, epoch: 0 }, facts.bootId, migrations);
+    if ('unusable' in header) return NOTHING;
+    const ledger = new Ledger(kinds, header.epoch);
+    if (replay(ledger, header.ops, records, header.format, migrations) !== undefined) return NOTHING;
+    return new Map(
+      [...ledger.actors].flatMap(([id, { saved }]) => (saved === undefined ? [] : [[id, plainForm(saved.form)]])),
+    );
+  } catch {
+    return NOTHING; // that it cannot be used has been said already
+  }
+}
+
+/** A form may still be in pages while records are read. */
+const plainForm = (form: Json): Json => JSON.parse(JSON.stringify(form)) as Json;
 
 /** Also loads the snapshots that go with pending effects. A broken actor keeps its saved form, for a core that can read it. */
 function loadActors(
