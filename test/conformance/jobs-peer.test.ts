@@ -19,12 +19,12 @@ import { playReal } from './jobs-real.ts';
 
 const missing = systemsMissing() ?? debianMissing();
 const all = process.env['SIMULATE'] === 'all';
-const [first, count] = all ? [1_000, 60] : [36, 5];
+const [first, count] = all ? [1_000, 60] : [36, 4];
 /** How many of them our real init and core play as well. */
-const real = all ? 30 : 3;
+const real = all ? 30 : 2;
 const BOOTS = 3;
-/** Ways in which our own run may go. */
-const WAYS = 30;
+/** Ways in which our own run may go; how far apart the units of one request are asked for makes many more of them. */
+const waysOf = ({ requests }: UnitSet): number => (requests.some(({ units }) => units.length > 1) ? 150 : 30);
 
 interface Verdict {
   readonly differences: readonly Difference[];
@@ -36,7 +36,7 @@ function judge(set: UnitSet, theirs: Told): Verdict {
   if (theirs.restless || chases(theirs)) return { differences: [], why: 'systemd does not come to rest' };
   let first: readonly Difference[] = [];
   let explained: string | undefined;
-  for (let way = 0; way <= WAYS; way += 1) {
+  for (let way = 0; way <= waysOf(set); way += 1) {
     const ours = playOurs(set, way);
     const differences = compare(set, theirs, ours);
     if (differences.length === 0) return { differences, why: way === 0 ? undefined : 'it is chance' };
@@ -44,6 +44,13 @@ function judge(set: UnitSet, theirs: Told): Verdict {
     if (way === 0) first = differences;
   }
   return { differences: explained === undefined ? first : [], why: explained };
+}
+
+/** Is it one of the ways of the simulated machine? */
+function asSimulated(set: UnitSet, told: Told): boolean {
+  if (told.restless || chases(told)) return false;
+  const ways = Array.from({ length: waysOf(set) + 1 }, (_, way) => way);
+  return ways.some((way) => compare(set, told, playOurs(set, way)).length === 0);
 }
 
 const sets = (many: number): readonly UnitSet[] =>
@@ -75,7 +82,8 @@ test.skipIf(missing !== undefined)(
     if (all) console.log(`${count} sets, of which not simply the same:\n${reasons.join('\n')}`);
     expect(left.map(({ set, differences }) => ({ seed: set.seed, differences }))).toEqual([]);
     // Agreement is the rule, and differences on purpose the exception.
-    expect(reasons.length).toBeLessThan(count / 2);
+    const exceptions = reasons.filter((reason) => !reason.endsWith('it is chance'));
+    expect(exceptions.length).toBeLessThan(count / 2);
   },
 );
 
@@ -83,16 +91,21 @@ test.skipIf(missing !== undefined)(
   `the real init and core do with them what the simulated machine does${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   { timeout: 1_200_000 },
   async () => {
-    const chosen = sets(real);
-    const told = await playReal(chosen);
-    const ways = Array.from({ length: WAYS + 1 }, (_, way) => way);
-    const calm = chosen.flatMap((set, index): [UnitSet, Told][] => {
-      const one = told[index] as Told;
-      return one.restless || chases(one) ? [] : [[set, one]];
-    });
+    // As with systemd: what comes out otherwise is played again, since the machine may have gone a way that was not tried.
+    let left: readonly (readonly [UnitSet, Told | undefined])[] = sets(real).map((set) => [set, undefined]);
+    for (let boot = 0; boot < BOOTS && left.length > 0; boot += 1) {
+      const chosen = left.map(([set]) => set);
+      const told = await playReal(chosen);
+      left = chosen.flatMap((set, index) =>
+        asSimulated(set, told[index] as Told) ? [] : [[set, told[index]] as const],
+      );
+    }
     // Some sets never come to rest, under systemd neither: units that start and stop each other.
-    expect(chosen.length - calm.length).toBeLessThan(Math.max(1, real / 5));
-    const wrong = calm.filter(([set, one]) => !ways.some((way) => compare(set, one, playOurs(set, way)).length === 0));
-    expect(wrong.map(([set, one]) => ({ seed: set.seed, differences: compare(set, one, playOurs(set)) }))).toEqual([]);
+    const restless = left.filter(([, one]) => one !== undefined && (one.restless || chases(one)));
+    expect(restless.length).toBeLessThan(Math.max(1, real / 5));
+    const wrong = left.filter((one) => !restless.includes(one));
+    expect(
+      wrong.map(([set, one]) => ({ seed: set.seed, differences: compare(set, one as Told, playOurs(set)) })),
+    ).toEqual([]);
   },
 );

@@ -39,6 +39,9 @@ describe('a start is over', () => {
     expect(service.state).toBe('activating/start');
     service.exited('main', { exited: 0 });
     expect(service.state).toBe('inactive/dead');
+    // It has run, and was never active: time stamps and analyze say so.
+    expect(service.context.since).toMatchObject({ activeEnterMs: null, activeExitMs: null });
+    expect(service.context.since.inactiveEnterMs).not.toBeNull();
   });
 
   test('for Type=oneshot with RemainAfterExit=yes it stays active without a process', () => {
