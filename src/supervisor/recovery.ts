@@ -106,7 +106,9 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   loadActors(ledger, badRecovery, migrations, report, mark);
   mark('suspects');
   const pending = ledger.pending.map(({ id, actor }) => ({ seq: id.seq, actor: blackBoxName(actor) }));
-  const suspects = suspectsOf(hello.deaths, ledger.seq, pending);
+  const roots = [...ledger.nodes].filter(([, { parent }]) => parent === null).map(([id]) => id);
+  const own = new Set(roots.flatMap((root) => ledger.childrenOf(root)).map(blackBoxName));
+  const suspects = suspectsOf(hello.deaths, ledger.seq, pending, own);
   return { ledger, mode: 'restored', why: '', suspects, earlier: NOTHING };
 }
 
@@ -298,20 +300,22 @@ const fromInside = (death: BlackBox) =>
  *
  * A death in a step counts while its event is not committed; one in an effect while the effect is pending. Two such deaths are
  * of the same cause if actor and event number agree. Where both came from inside, the actor is enough: the number may differ,
- * since inputs can be offered in another order, but the newer one was handled alone and so is exact.
+ * since inputs can be offered in another order, but the newer one was handled alone and so is exact. `own`: black-box names of the
+ * actors right below the root, whose loss would be everybody's.
  */
 export function suspectsOf(
   deaths: readonly BlackBox[],
   seq: number,
   pending: readonly { readonly seq: number; readonly actor: string }[],
+  own: ReadonlySet<string> = new Set(),
 ): Suspects {
   const steps = deaths.filter((death) => death.phase === PHASE.step && death.seq > seq);
   const effects = deaths.filter(
     (death) => death.phase === PHASE.effect && pending.some((e) => e.seq === death.seq && e.actor === death.actor),
   );
   const compactions = deaths.filter((death) => death.phase === PHASE.compaction);
-  const step = twice(steps);
-  const effect = twice(effects);
+  const step = twice(steps, own);
+  const effect = twice(effects, own);
   return {
     aloneUntil: Math.max(0, ...steps.map((death) => death.seq)),
     setAside: step && suspect(step),
@@ -330,14 +334,19 @@ function howOf({ hung, ended }: BlackBox): string {
   return `signal ${'killed' in ended ? ended.killed : ended.dumped}`;
 }
 
-/** The newest death that an older one agrees with. */
-function twice(deaths: readonly BlackBox[]): BlackBox | undefined {
+/**
+ * The newest death, if older ones agree with it: one is enough, unless it would cost one of core's `own` actors and all of them were
+ * plain SIGKILLs. Those may be the kernel's for want of memory, but also somebody's who kills core in a loop and hits one long
+ * effect twice; then all three deaths that init remembers have to agree.
+ */
+function twice(deaths: readonly BlackBox[], own: ReadonlySet<string>): BlackBox | undefined {
   const [newest, ...older] = deaths;
   if (newest === undefined) return undefined;
-  const same = older.some(
+  const agreeing = older.filter(
     (old) => old.actor === newest.actor && (old.seq === newest.seq || (fromInside(old) && fromInside(newest))),
   );
-  return same ? newest : undefined;
+  const enough = own.has(newest.actor) && ![newest, ...agreeing].some(fromInside) ? 2 : 1;
+  return agreeing.length >= enough ? newest : undefined;
 }
 
 /** The recovery step in which the last two deaths happened. */

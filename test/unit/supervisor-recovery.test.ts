@@ -55,6 +55,21 @@ test.each<[string, BlackBox[], Partial<ReturnType<typeof suspectsOf>>]>([
     { setAside: { seq: 11, actor: 'a', how: 'signal 9' } },
   ],
   [
+    "the same step of one of core's own twice, killed from outside",
+    [death(11, 1, 'jobs'), death(11, 1, 'jobs')],
+    { setAside: undefined },
+  ],
+  [
+    "the same step of one of core's own twice, once from inside",
+    [death(11, 1, 'jobs'), death(11, 1, 'jobs', segv)],
+    { setAside: { seq: 11, actor: 'jobs', how: 'signal 9' } },
+  ],
+  [
+    "the same step of one of core's own three times, killed from outside",
+    [death(11, 1, 'jobs'), death(11, 1, 'jobs'), death(11, 1, 'jobs')],
+    { setAside: { seq: 11, actor: 'jobs', how: 'signal 9' } },
+  ],
+  [
     'two steps of one actor, killed from outside',
     [death(11, 1, 'a'), death(12, 1, 'a')],
     { aloneUntil: 12, setAside: undefined },
@@ -84,7 +99,7 @@ test.each<[string, BlackBox[], Partial<ReturnType<typeof suspectsOf>>]>([
   ],
   ['compaction twice', [death(9, 4, ''), death(9, 4, '')], { badCompaction: true }],
 ])('after %s, the right thing is suspected', (_, deaths, expected) => {
-  expect(suspectsOf(deaths, 10, pending)).toMatchObject(expected);
+  expect(suspectsOf(deaths, 10, pending, new Set(['jobs']))).toMatchObject(expected);
 });
 
 test('a long name keeps apart what its beginning cannot', () => {
