@@ -52,7 +52,7 @@ test('a chain of ten thousand is planned from its beginning, each job with its r
       ask(30, 'Manager.Get', {}),
     ],
   );
-  const { plan } = planned?.parameters as Planned;
+  const plan = (planned?.parameters as Planned | undefined)?.plan;
   expect(plan?.jobs.map(({ unit }) => unit)).toEqual(Array.from({ length: COUNT }, (_, number) => name(number)));
   expect(plan?.jobs.every(({ reasons }) => reasons.length > 0 && reasons.length <= 32)).toBe(true);
   expect(JSON.stringify(refused)).toContain('absent.target');
@@ -68,7 +68,7 @@ test('a knot of five thousand is told as one ring with the one ordering that is 
     ask(10, 'Jobs.Plan', { verb: 'start', units: [name(0)] }),
     ask(20, 'Insight.Cycles', { units: [name(0)] }),
   ]);
-  const { plan } = planned?.parameters as Planned;
+  const plan = (planned?.parameters as Planned | undefined)?.plan;
   expect(plan?.jobs).toHaveLength(COUNT);
   expect(plan?.cuts.map(({ edge, ring }) => [edge.from, edge.to, ring.length])).toEqual([
     [name(COUNT - 1), name(0), COUNT],
