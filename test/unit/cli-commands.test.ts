@@ -1,5 +1,7 @@
 /** sctl against the whole protocol, without a socket: what it prints, what it asks for, how it ends. */
 import { describe, expect, test } from 'vitest';
+import { commands } from '../../src/cli/commands/index.ts';
+import { commands as snapshots } from '../../src/cli/commands/snapshot/index.ts';
 import { fakeState } from './support/fake-units.ts';
 import { type Sctl, sctl } from './support/sctl.ts';
 
@@ -215,6 +217,68 @@ describe('what is asked of core', () => {
     } as const;
     world.client.sessions.publish({ event: 'unit', at, unit, was: 'active', result: 'signal', gone: false });
     expect((await done).status).toBe(1);
+  });
+});
+
+describe('--dry-run', () => {
+  /** Command lines that change something, by the word of the table; null: it only looks. */
+  const verbs: Readonly<Record<string, string | null>> = {
+    ...Object.fromEntries(
+      ['start', 'stop', 'restart', 'try-restart', 'reload', 'reload-or-restart', 'try-reload-or-restart']
+        .concat(['condrestart', 'force-reload', 'kill', 'enable', 'disable', 'reenable', 'mask', 'unmask', 'preset'])
+        .concat(['revert'])
+        .map((word) => [word, `${word} web`]),
+    ),
+    isolate: 'isolate basic',
+    'reset-failed': 'reset-failed crash',
+    'preset-all': 'preset-all',
+    link: 'link /srv/a.service',
+    'add-wants': 'add-wants basic.target web',
+    'add-requires': 'add-requires basic.target web',
+    edit: 'edit web',
+    'set-default': 'set-default basic',
+    confirm: 'confirm 0123456789ab',
+    apply: 'apply 0123456789ab',
+    snapshot: 'snapshot save a',
+    'snapshot save': 'snapshot save a',
+    'snapshot delete': 'snapshot delete before',
+    'snapshot restore': 'snapshot restore before',
+    cancel: 'cancel',
+    chaos: 'chaos --kill --unit=web',
+    'set-environment': 'set-environment A=b',
+    'unset-environment': 'unset-environment LANG',
+    'import-environment': 'import-environment SYSMASTER_LOGS',
+    ...Object.fromEntries(
+      ['daemon-reload', 'daemon-reexec', 'init-reexec', 'default', 'rescue', 'emergency']
+        .concat(['poweroff', 'reboot', 'halt', 'kexec', 'soft-reboot', 'exit'])
+        .map((word) => [word, word]),
+    ),
+    ...Object.fromEntries(
+      ['list-units', 'list-sockets', 'list-unit-files', 'list-jobs', 'list-dependencies', 'is-active', 'is-failed']
+        .concat(['is-enabled', 'is-system-running', 'status', 'show', 'cat', 'get-default', 'plan', 'why', 'why-not'])
+        .concat(['history', 'logs', 'machine', 'report', 'replay', 'tree', 'findings', 'events', 'analyze', 'convert'])
+        .concat(['escape', 'show-environment', 'version', 'completion', '__complete'])
+        .concat(['snapshot list', 'snapshot show', 'snapshot diff'])
+        .map((word) => [word, null]),
+    ),
+  };
+  const changing = Object.values(verbs).filter((line) => line !== null);
+
+  test('no word of the table is forgotten here', () => {
+    const all = Object.keys(commands).concat(Object.keys(snapshots).map((word) => `snapshot ${word}`));
+    expect(Object.keys(verbs).sort()).toEqual(all.sort());
+  });
+
+  test.each([...new Set(changing)])('%s can be tried dry: its help says so, and nothing is changed', async (line) => {
+    const world = sctl();
+    const word = line.startsWith('snapshot ') ? line.split(' ').slice(0, 2).join(' ') : line.split(' ')[0]!;
+    expect((await world.run(`${word} --help`)).out).toContain('--dry-run');
+    const { err } = await world.run(`${line} --dry-run`);
+    expect(err).not.toMatch(/unknown option/i);
+    // Where core has to be asked, the question itself says that it is one.
+    for (const { change: asked } of world.manager.changes)
+      expect('wish' in asked ? asked.wish : asked).toMatchObject({ dryRun: true });
+    expect(world.client.faults).toEqual([]);
   });
 });
 

@@ -144,11 +144,46 @@ function examine(
   };
 }
 
+const withNewline = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`);
+
+/** With --dry-run: which files would be written; what is wrong with the text too, where it is given. Starts no editor. */
+function wouldEdit(call: Call, files: FilePort, edits: readonly Edit[], given: string | undefined): number {
+  const { context, options } = call;
+  let status = 0;
+  const would = edits.map((one) => {
+    const now = files.readText(one.path);
+    const path = options.root === undefined ? one.path : `${resolve(options.root).replace(/\/$/, '')}${one.path}`;
+    const write = now === undefined ? 'create' : 'change';
+    if (given === undefined) return { unit: one.unit, path, would: write, findings: [] };
+    const text = withNewline(given);
+    if (text === '' || text === now) return { unit: one.unit, path, would: 'leave', findings: [] };
+    const { findings, bad } = examine(call, files, one, text);
+    const sentences = findings.map(sentence);
+    for (const line of sentences) context.err(`${line}\n`);
+    const refused = bad && (options.force ?? 0) === 0;
+    if (refused) status = 1;
+    return { unit: one.unit, path, would: refused ? 'refuse' : write, findings: sentences };
+  });
+  const words: Readonly<Record<string, (path: string, unit: string) => string>> = {
+    create: (path) => `Would create ${path}.`,
+    change: (path) => `Would change ${path}.`,
+    leave: (path) => `Would leave ${path} as it is.`,
+    refuse: (path, unit) => `Would not write ${path}: ${unit} could not be loaded with it.`,
+  };
+  call.print(
+    would.map((one) => ({ ...one, dryRun: true })),
+    () => would.map(({ unit, path, would: what }) => words[what]!(path, unit)),
+  );
+  return status;
+}
+
 export async function run(call: Call): Promise<number> {
   const { args, context, options, client } = call;
   const root = options.root === undefined ? '/' : resolve(options.root);
   const files = rootedFiles(plainFiles(), root);
+  const dryRun = options.dryRun === true;
   if (
+    !dryRun &&
     options.stdin !== true &&
     !context.terminal &&
     context.env['SYSTEMD_EDITOR'] === undefined &&
@@ -158,6 +193,7 @@ export async function run(call: Call): Promise<number> {
   const edits: Edit[] = [];
   for (const unit of await expand(call, args)) edits.push(await planOf(call, files, unit));
   const given = options.stdin === true ? await context.input() : undefined;
+  if (dryRun) return wouldEdit(call, files, edits, given);
   const scratch = mkdtempSync(join(tmpdir(), 'sctl-edit-'));
   let keep = false;
   const done: { unit: string; path: string; findings: readonly string[] }[] = [];
@@ -166,7 +202,7 @@ export async function run(call: Call): Promise<number> {
     for (const [index, one] of edits.entries()) {
       const draft = join(scratch, `${index}-${one.unit}`);
       let text: string;
-      if (given !== undefined) text = given === '' || given.endsWith('\n') ? given : `${given}\n`;
+      if (given !== undefined) text = withNewline(given);
       else {
         writeFileSync(draft, templateOf(one));
         edit(call, draft);

@@ -149,7 +149,7 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     args: '<units...>',
     help: 'edit a drop-in of units, or their files with --full; what is faulty is shown before it takes effect',
     group: FILES,
-    options: ['full', 'force', 'runtime', 'dropIn', 'stdin', 'reload', 'root'],
+    options: ['full', 'force', 'runtime', 'dropIn', 'stdin', 'reload', 'root', 'dryRun'],
     load: () => import('./edit.ts'),
   },
   'get-default': {

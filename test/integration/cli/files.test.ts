@@ -21,7 +21,10 @@ const put = (path: string, text: string, mode = 0o644): string => {
   return whole;
 };
 const OWN = 'etc/sysmaster/system';
-async function sctl(words: readonly string[], { input = '', editor = '' } = {}) {
+async function sctl(
+  words: readonly string[],
+  { input = '', editor = '' }: { input?: string | undefined; editor?: string } = {},
+) {
   const env = { SYSMASTER_SOCKET: join(root, 'no.sock'), ...(editor === '' ? {} : { SYSTEMD_EDITOR: editor }) };
   const running = start(process.execPath, [SCTL, `--root=${root}`, ...words], env, 'pipe');
   running.child.stdin?.end(input);
@@ -53,6 +56,23 @@ test('an editor changes a drop-in, and the comments of the template are left out
   const { status, err } = await sctl(['edit', 'a.service'], { editor });
   expect({ status, err }).toMatchObject({ status: 0, err: expect.stringContaining('Successfully installed') });
   expect(readFileSync(join(root, OWN, 'a.service.d/override.conf'), 'utf8')).toBe('[Service]\nNice=7\n');
+});
+
+test('a dry run of edit starts no editor, and says which file would be written, or why it would not', async () => {
+  const path = `${root}/${OWN}/a.service.d/override.conf`;
+  const dry = (input?: string) =>
+    sctl(['edit', '--dry-run', ...(input === undefined ? [] : ['--stdin']), 'a.service'], { input, editor: 'false' });
+  expect(await dry()).toMatchObject({ status: 0, out: `Would create ${path}.\n`, err: '' });
+  expect(await dry('[Service]\nNice=7\n')).toMatchObject({ status: 0, out: `Would create ${path}.\n` });
+  expect(await dry('[Service]\nExecStart=/bin/false\n')).toMatchObject({
+    status: 1,
+    out: `Would not write ${path}: a.service could not be loaded with it.\n`,
+    err: expect.stringMatching(/override\.conf:2:1: .*Type=oneshot/),
+  });
+  expect(readdirSync(root)).toEqual(['usr']);
+  put(`${OWN}/a.service.d/override.conf`, '[Service]\nNice=7\n');
+  expect(await dry()).toMatchObject({ status: 0, out: `Would change ${path}.\n` });
+  expect(await dry('[Service]\nNice=7\n')).toMatchObject({ status: 0, out: `Would leave ${path} as it is.\n` });
 });
 
 test('what an editor leaves empty, or fails at, changes nothing', async () => {
