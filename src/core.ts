@@ -87,7 +87,7 @@ export interface CoreOptions {
   /** What chaos is allowed now; absent: none. */
   readonly chaos?: () => ChaosSettings;
   /** For tests: how the actor host beats, and how much it does in one turn. */
-  readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes'>;
+  readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes' | 'foldOperations'>;
 }
 
 const NO_CHAOS: ChaosSettings = { enabled: false, maxUnits: 0, maxMs: 0, protect: [], path: 'system.conf' };

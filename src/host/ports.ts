@@ -332,8 +332,8 @@ export interface StatePort {
   };
   /** One record, one write. Throws HostError when it cannot be written. */
   append(record: string): void;
-  /** A new image replaces image and records. */
-  replace(image: string): void;
+  /** A new image, and the records behind it, replace image and records. */
+  replace(image: string, records?: readonly string[]): void;
   /** Overwrite in place so that no later start believes what is there. Needs no space. */
   makeVoid(): void;
   /** Bytes appended since the image. */

@@ -23,6 +23,7 @@ import type {
 } from './actor.ts';
 import { blackBoxName } from './actor.ts';
 import type { DueAt } from './deadlines.ts';
+import type { ImageParts } from './image.ts';
 import { Journal } from './journal.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
 import { type ActorHostOptions, type RecoveryView, type TreeView, treeOf } from './options.ts';
@@ -532,9 +533,14 @@ export class ActorHost {
   }
 
   #compact(): void {
-    // So does an image, which is written when they have been carried out.
-    const { init } = this.#host;
-    if (this.#journal.wantsImage(this.#nowMs) && !this.#suspects.badCompaction && init.settled) this.#writeImage();
+    const journal = this.#journal;
+    if (this.#suspects.badCompaction || !(journal.folding || journal.wantsImage(this.#nowMs))) return;
+    // What effects have changed is committed first, so that each record stands either in the image or behind it.
+    if (!journal.folding) this.#commit();
+    // An image makes effects forgotten, too: it is written when they have been carried out.
+    if (!this.#host.init.settled) return;
+    this.#host.init.mark(this.#ledger.seq, PHASE.compaction, '');
+    journal.fold(() => this.#image(), this.#nowMs, this.#options.foldOperations);
   }
 
   #writeImage(): void {
@@ -542,14 +548,20 @@ export class ActorHost {
     this.#journal.replace(() => this.#image(), this.#nowMs);
   }
 
-  #image(): string {
+  #image(): ImageParts {
     this.#queue.settle(); // all of it is in the image
     return this.#ledger.image(this.#host.facts.bootId, this.#queue.texts());
   }
 
   #rest(): void {
     const next = this.#ledger.deadlines.next();
-    if (this.#queue.length > 0 || this.#lateTurns >= 0 || this.#ledger.dirty || this.#suspects.aloneUntil > 0) {
+    if (
+      this.#queue.length > 0 ||
+      this.#lateTurns >= 0 ||
+      this.#ledger.dirty ||
+      this.#suspects.aloneUntil > 0 ||
+      this.#journal.folding
+    ) {
       this.#host.schedule();
     }
     const beatMs = this.#lastBeatMs + (this.#options.beatEveryMs ?? BEAT_EVERY_MS);

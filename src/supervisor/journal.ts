@@ -6,12 +6,16 @@
  * after a growing while: once it is written, all is as before.
  */
 import type { StatePort } from '../host/ports.ts';
+import type { ImageParts } from './image.ts';
 import { messageOf } from './supervision.ts';
 
 /** The journal is folded into an image beyond this many bytes, or twice the image, whichever is more. */
 const COMPACT_BYTES = 1024 * 1024;
 /** First and longest wait before a void checkpoint is tried again. */
 const RETRY_MS = { first: 1_000, most: 60_000 };
+
+/** Operations of an image that are made in one turn. */
+const FOLD_OPERATIONS = 256;
 
 export interface JournalOptions {
   readonly state: StatePort;
@@ -23,6 +27,8 @@ export class Journal {
   readonly #options: JournalOptions;
   #void: { readonly retryAtMs: number; readonly waitMs: number } | undefined;
   #imageBytes = 0;
+  /** The image that is being made, and the records since it was begun. */
+  #draft: { readonly parts: ImageParts; readonly texts: string[]; readonly records: string[] } | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -45,8 +51,14 @@ export class Journal {
     );
   }
 
+  /** Is an image being made? */
+  get folding(): boolean {
+    return this.#draft !== undefined;
+  }
+
   /** `image` is the whole state, this record included: where there is no room for one more record there may be for that. */
-  append(record: string, image: () => string, nowMs: number): void {
+  append(record: string, image: () => ImageParts, nowMs: number): void {
+    this.#draft?.records.push(record);
     if (this.#void !== undefined) return;
     try {
       this.#options.state.append(record);
@@ -56,16 +68,40 @@ export class Journal {
     }
   }
 
-  replace(image: () => string, nowMs: number): void {
+  /** A whole image at once, of the state as it is now. */
+  replace(image: () => ImageParts, nowMs: number): void {
+    this.#draft = undefined;
+    this.fold(image, nowMs, Number.POSITIVE_INFINITY);
+  }
+
+  /**
+   * So many operations more of the image that is being made; if none is, one is begun. Once it is whole it replaces the one before,
+   * with the records that were written since it was begun.
+   */
+  fold(image: () => ImageParts, nowMs: number, operations = FOLD_OPERATIONS): void {
     try {
-      const text = image();
-      this.#options.state.replace(text);
-      this.#imageBytes = text.length;
-      if (this.#void !== undefined) this.#options.report('info', 'checkpoint-restored', 'a new image could be written');
-      this.#void = undefined;
+      this.#draft ??= { parts: image(), texts: [], records: [] };
+      const { parts, texts, records } = this.#draft;
+      for (let left = operations; left > 0; left -= 1) {
+        const next = parts.operations.next();
+        if (next.done === true) {
+          this.#write(`${parts.head}${texts.join(',')}${parts.tail}`, records);
+          return;
+        }
+        texts.push(next.value);
+      }
     } catch (error) {
+      this.#draft = undefined;
       this.#makeVoid(messageOf(error), nowMs);
     }
+  }
+
+  #write(text: string, records: readonly string[]): void {
+    this.#draft = undefined;
+    this.#options.state.replace(text, records);
+    this.#imageBytes = text.length;
+    if (this.#void !== undefined) this.#options.report('info', 'checkpoint-restored', 'a new image could be written');
+    this.#void = undefined;
   }
 
   #makeVoid(why: string, nowMs: number): void {

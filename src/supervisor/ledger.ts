@@ -20,6 +20,7 @@
 import type { EffectId } from '../host/ports.ts';
 import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
 import { Deadlines, type DueAt } from './deadlines.ts';
+import { type ImageParts, operations } from './image.ts';
 import { InputKeys } from './keys.ts';
 
 /** The last time that a step or an effect threw. */
@@ -200,48 +201,22 @@ export class Ledger {
     return `[${ops.join(',')}]`;
   }
 
-  /** The text of an image: the whole state between two turns, with `queued` for its queue. What was not committed yet is now. */
-  image(bootId: string, queued: readonly string[]): string {
-    const ops: string[] = [];
-    for (const [id, node] of this.nodes) ops.push(`["n",${text(id)},${JSON.stringify(node)}]`);
-    for (const cell of this.actors.values()) {
-      const form =
-        cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : cell.kind.logic.save(cell.snapshot);
-      const version = cell.saved?.version ?? cell.kind?.logic.version ?? 0;
-      ops.push(`["a",${text(cell.id)},${text(cell.kindName)},${version},${JSON.stringify(form)}]`);
-    }
-    for (const [actor, name, at] of this.deadlines.all()) {
-      ops.push(`["d",${text(actor)},${text(name)},${JSON.stringify(at)}]`);
-    }
-    if (this.keys.lowWater > 0) ops.push(`["k","record:${this.keys.lowWater}"]`);
-    for (const key of this.keys.recent()) ops.push(`["k",${text(key)}]`);
-    for (const key of this.keys.kept()) ops.push(`["K",${text(key)}]`);
-    if (queued.length > 0) ops.push(`["q",0,[${queued.join(',')}]]`);
-    const forms = new Map<unknown, number>();
-    for (const effect of this.pending) {
-      const { id, actor, type, atMs, params } = effect;
-      const key = effect.saved ?? effect.snapshot ?? effect.kindName;
-      let form = forms.get(key);
-      if (form === undefined) {
-        form = forms.size;
-        forms.set(key, form);
-        ops.push(this.#formText(effect));
-      }
-      const rest = JSON.stringify([params ?? null, form, params !== undefined]).slice(1);
-      ops.push(`["e",${id.seq},${id.index},${text(actor)},${text(type)},${atMs},${rest}`);
-    }
-    ops.push(`["i",${this.seq}]`);
+  /** An image of the whole state as it is now, between two turns, with `queued` for its queue. What was not committed yet is with it. */
+  image(bootId: string, queued: readonly string[]): ImageParts {
     this.#ops = []; // they are in the image
-    return `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[${ops.join(',')}]}`;
-  }
-
-  #formText({ actor, kindName, snapshot, saved }: PendingEffect): string {
-    const cell = this.actors.get(actor);
-    const present = cell?.kindName === kindName && cell.broken === undefined;
-    if (present && saved === undefined && cell.snapshot === snapshot) return `["f",${text(actor)}]`;
-    const logic = this.kinds[kindName]?.logic;
-    const form = saved?.form ?? (snapshot === undefined ? null : logic?.save(snapshot)) ?? null;
-    return `["f",${text(kindName)},${saved?.version ?? logic?.version ?? 0},${JSON.stringify(form)}]`;
+    const moment = {
+      nodes: [...this.nodes],
+      cells: [...this.actors.values()].map((cell) => ({ ...cell })),
+      deadlines: [...this.deadlines.all()],
+      lowWater: this.keys.lowWater,
+      recent: this.keys.recent(),
+      kept: this.keys.kept(),
+      queued,
+      pending: [...this.pending],
+      seq: this.seq,
+    };
+    const head = `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[`;
+    return { head, operations: operations(moment, this.kinds), tail: ']}' };
   }
 
   /**

@@ -51,9 +51,10 @@ export interface ActorHostOptions {
   readonly beatEveryMs?: number;
   /** Told of every step and of every report of level `error`. */
   readonly recorder?: Recorder;
-  /** For tests: smaller turns, earlier compaction. */
+  /** For tests: smaller turns, earlier compaction, in smaller pieces. */
   readonly turnEvents?: number;
   readonly compactBytes?: number;
+  readonly foldOperations?: number;
 }
 
 /** A node of {@link ActorHost.tree}, for display. */

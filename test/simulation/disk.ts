@@ -62,9 +62,9 @@ export class DiskState implements SimState {
     this.#state.append(record);
   }
 
-  replace(image: string): void {
+  replace(image: string, records?: readonly string[]): void {
     this.written = 0;
-    this.#state.replace(image);
+    this.#state.replace(image, records);
   }
 
   get appendedBytes(): number {

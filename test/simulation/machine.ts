@@ -48,7 +48,7 @@ export interface MachineOptions extends Omit<SimOptions, 'files'> {
   readonly units: Readonly<Record<string, string>>;
   readonly files?: SimOptions['files'];
   readonly wishes?: readonly (Wish | Call)[];
-  readonly actors?: Pick<ActorHostOptions, 'turnEvents' | 'compactBytes'>;
+  readonly actors?: Pick<ActorHostOptions, 'turnEvents' | 'compactBytes' | 'foldOperations'>;
 }
 
 /** What sim needs. */

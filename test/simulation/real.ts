@@ -16,6 +16,8 @@ export interface Variant {
   readonly turnEvents?: number;
   /** The journal is folded beyond this many bytes. */
   readonly compactBytes?: number;
+  /** Operations of an image that are made in one turn. */
+  readonly foldOperations?: number;
   /** Time from one core to the next, in ms. */
   readonly restartMs?: number;
   /** Where the checkpoint is kept; default: in memory. */
@@ -25,7 +27,7 @@ export interface Variant {
 export const VARIANTS: readonly Variant[] = [
   { name: 'plain' },
   { name: 'single', turnEvents: 1 },
-  { name: 'folded', compactBytes: 0 },
+  { name: 'folded', compactBytes: 0, foldOperations: 20 },
   { name: 'away', restartMs: 15 },
 ];
 
@@ -61,10 +63,11 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
   const clients = new WeakMap<Sim, Clients>();
   /** Poison that is on offer, and core to take it: an input is offered until it is committed. */
   const poison = new WeakMap<Sim, { core: ActorHost | undefined; readonly inputs: Input[] }>();
-  const { turnEvents, compactBytes, restartMs, state } = variant;
+  const { turnEvents, compactBytes, foldOperations, restartMs, state } = variant;
   const actors = {
     ...(turnEvents === undefined ? {} : { turnEvents }),
     ...(compactBytes === undefined ? {} : { compactBytes }),
+    ...(foldOperations === undefined ? {} : { foldOperations }),
   };
   return {
     name: variant.name === 'plain' ? life.name : `${life.name} (${variant.name})`,

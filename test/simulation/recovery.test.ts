@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Host } from '../../src/host/ports.ts';
 import type { Sim } from '../../src/host/sim/index.ts';
 import { randomStream } from '../../src/host/sim/kernel.ts';
-import type { ActorHost, Post } from '../../src/supervisor/index.ts';
+import type { ActorHost, ActorHostOptions, Post } from '../../src/supervisor/index.ts';
 import { crashEverywhere, play, type Scenario, setAsideByLaw } from './crash.ts';
 import { smallCore } from './small.ts';
 
@@ -39,7 +39,7 @@ function endOf(sim: Sim, core: ActorHost) {
 }
 
 const scenario = (
-  more: { turnEvents?: number; compactBytes?: number } = {},
+  more: Pick<ActorHostOptions, 'turnEvents' | 'compactBytes' | 'foldOperations'> = {},
 ): Scenario<ActorHost, ReturnType<typeof endOf>> => ({
   name: 'small system',
   sim: () => ({
@@ -115,6 +115,11 @@ test('a crash before, after or in the middle of any call changes nothing', () =>
 
 test('the same holds with turns of one event and an image after every commit', () => {
   crashEverywhere(scenario({ turnEvents: 1, compactBytes: 0 }));
+});
+
+test('the same holds with images that are made in pieces, while core goes on', () => {
+  const { calls } = crashEverywhere(scenario({ turnEvents: 1, compactBytes: 0, foldOperations: 3 }));
+  expect(calls).toBeGreaterThan(50);
 });
 
 test('a second crash during or soon after recovery changes nothing', () => {

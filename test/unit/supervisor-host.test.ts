@@ -461,6 +461,30 @@ test('a checkpoint that cannot be written is void at once, core goes on, and wri
   expect(core().epoch).toBe(1);
 });
 
+test('an image is made over many turns, and what comes meanwhile stands behind it', () => {
+  const { core, sim, heard } = bench(root, { compactBytes: 2_000, foldOperations: 1, turnEvents: 1 });
+  const behind: number[] = [];
+  const replace = sim.state.replace.bind(sim.state);
+  sim.state.replace = (image, records = []) => {
+    behind.push(records.length);
+    replace(image, records);
+  };
+  const events = Array.from({ length: 300 }, (_, n) => ({
+    to: 'a',
+    event: { type: `n${n}`, effects: [arm(`x${n % 10}`, 1_000_000 + n)] },
+  }));
+  core().input({ key: 'many', events });
+  sim.run(10);
+  expect(behind.length).toBeGreaterThan(1);
+  expect(Math.max(...behind)).toBeGreaterThan(5);
+  const before = heard('a');
+  const due = core().deadlines('a');
+  sim.killCore();
+  sim.run(10);
+  expect(heard('a')).toEqual(before);
+  expect(core().deadlines('a')).toEqual(due);
+});
+
 test('the journal is folded into an image when it has grown', () => {
   const { send, sim, heard } = bench(root, { compactBytes: 2_000 });
   for (let n = 0; n < 200; n += 1) send('a', { type: 'ignored', effects: [arm('x', 1_000_000 + n)] });

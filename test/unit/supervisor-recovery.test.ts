@@ -487,7 +487,8 @@ test('effects that wait for their turn share one form of their actor in an image
       String(index),
     );
   }
-  const image = ledger.image('B', []);
+  const { head, operations, tail } = ledger.image('B', []);
+  const image = `${head}${[...(operations as Iterable<string> & Iterator<string>)].join(',')}${tail}`;
   expect(image.length).toBeLessThan(40_000);
   const again = new Ledger(kinds, 1);
   again.apply(JSON.parse(image).ops);

@@ -173,17 +173,17 @@ export class NodeState implements StatePort {
     this.#end += bytes.length - RECORD_OVERHEAD;
   }
 
-  replace(image: string): void {
+  replace(image: string, records: readonly string[] = []): void {
     try {
-      this.#write(this.#open(), image);
+      this.#write(this.#open(), image, records);
     } catch (cause) {
       if (!(cause instanceof HostError) || this.#options.memory === undefined || this.#inMemory) throw cause;
-      this.#moveToMemory(this.#options.memory, image, cause.message);
+      this.#moveToMemory(this.#options.memory, image, records, cause.message);
     }
   }
 
   /** Whole before init has it, kept before anything else is sent: at no instant is there less than there was. */
-  #moveToMemory(memory: StateMemory, image: string, why: string): void {
+  #moveToMemory(memory: StateMemory, image: string, records: readonly string[], why: string): void {
     const before = this.#slots;
     const place = { current: this.#current, records: this.#records };
     const files = attempt(
@@ -196,7 +196,7 @@ export class NodeState implements StatePort {
       this.#current = 0;
       this.#records = 0;
       this.#slots = memorySlots(files);
-      this.#write(this.#slots, image);
+      this.#write(this.#slots, image, records);
       given = true;
       memory.keep(files);
     } catch (cause) {
@@ -210,11 +210,14 @@ export class NodeState implements StatePort {
     memory.moved(why);
   }
 
-  #write(slots: readonly [Slot, Slot], image: string): void {
+  #write(slots: readonly [Slot, Slot], image: string, records: readonly string[]): void {
     const at = this.#records === 0 ? this.#current : 1 - this.#current;
     const slot = slots[at] as Slot;
     const generation = this.#generation + 1;
-    const bytes = encodeRecord(image, generation, 0);
+    const pieces = [image, ...records].map((text, index) => encodeRecord(text, generation, index));
+    const marks = pieces.length - 1;
+    // Only behind the last one is there an end mark.
+    const bytes = Buffer.concat(pieces.map((piece, at) => (at < marks ? piece.subarray(0, -RECORD_OVERHEAD) : piece)));
     const room = this.#reserve(slot, HEADER_BYTES + bytes.length);
     // The other file's room as well, so that the next replacement cannot fail for want of it.
     this.#reserve(slots[1 - at] as Slot, HEADER_BYTES + bytes.length);
@@ -229,9 +232,9 @@ export class NodeState implements StatePort {
     this.#writeAt(slot, header.subarray(0, 1), 0);
     this.#current = at;
     this.#generation = generation;
-    this.#records = 1;
+    this.#records = pieces.length;
     this.#end = HEADER_BYTES + bytes.length - RECORD_OVERHEAD;
-    this.#imageEnd = this.#end;
+    this.#imageEnd = HEADER_BYTES + (pieces[0] as Buffer).length - RECORD_OVERHEAD;
     this.#room = room;
   }
 

@@ -35,13 +35,13 @@ export class VirtualState implements SimState {
     this.appendedBytes += record.length;
   }
 
-  replace(image: string): void {
+  replace(image: string, records: readonly string[] = []): void {
     if (this.failing.replace !== undefined) throw new HostError(this.failing.replace, 'checkpoint');
     this.image = image;
-    this.records = [];
+    this.records = [...records];
     this.isVoid = false;
     this.torn = undefined;
-    this.appendedBytes = 0;
+    this.appendedBytes = records.reduce((bytes, record) => bytes + record.length, 0);
   }
 
   makeVoid(): void {
