@@ -19,6 +19,7 @@ import {
   type UnitPaths,
   type UnitType,
 } from '../units/index.ts';
+import { unmaskWords } from '../units/unmask.ts';
 import type { UnitSpec } from './small.ts';
 import type { UnitWorld } from './world.ts';
 
@@ -105,6 +106,7 @@ function factsOf(unit: Unit): UnitFacts {
     canReload: canReload(unit),
     perpetual,
     ...(unit.loadState === 'loaded' ? {} : { faults: faultsOf(unit) }),
+    ...(unit.loadState === 'masked' ? { unmask: unmaskWords(unit.name, unit.fragmentPath) } : {}),
   };
 }
 

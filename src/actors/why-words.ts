@@ -1,5 +1,7 @@
 /** Words and small forms of explanations (why.ts). */
+
 import type { Cause } from '../api/insight.ts';
+import { unmaskWords } from '../units/unmask.ts';
 import type { Blocked } from './blocked.ts';
 
 export type More = Partial<Omit<Cause, 'kind' | 'what'>>;
@@ -36,9 +38,9 @@ export const pidsOf = (blocked: Blocked | undefined): number[] =>
 export const endedOf = ({ code, status }: { code: string; status: number }) =>
   code === 'exited' ? { exited: status } : code === 'killed' ? { killed: status } : { dumped: status };
 
-/** What would have to happen to a unit that is not loaded. */
-export const NOT_LOADED: Readonly<Record<string, (unit: string) => string>> = {
-  masked: (unit) => `sctl unmask ${unit} would let it be started`,
+/** What would have to happen to a unit that is not loaded; `path`: its file, empty where it has none. */
+export const NOT_LOADED: Readonly<Record<string, (unit: string, path: string) => string>> = {
+  masked: unmaskWords,
   'not-found': (unit) => `write ${unit} or install what has it, then sctl daemon-reload`,
   'bad-setting': (unit) => `mend its file (sctl findings ${unit}), then sctl daemon-reload`,
   error: (unit) => `mend its file (sctl findings ${unit}), then sctl daemon-reload`,

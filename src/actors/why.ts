@@ -563,7 +563,10 @@ export class Why {
     }
     const down = state.active === 'inactive' || state.active === 'failed';
     if (job === undefined && down && unit.loadState !== 'loaded') {
-      found.push(NOT_LOADED[unit.loadState]?.(unit.name) ?? `it cannot be started while it is ${unit.loadState}`);
+      found.push(
+        NOT_LOADED[unit.loadState]?.(unit.name, unit.fragmentPath) ??
+          `it cannot be started while it is ${unit.loadState}`,
+      );
     } else if (job === undefined && down) {
       const refusal = this.#world.refusal(unit.name);
       if (refusal !== '') found.push(`a start would be refused: ${refusal}`);

@@ -22,7 +22,7 @@ function loadFault(unit: string, facts: UnitFacts | undefined, type: JobType): R
     case 'not-found':
       return refusal('NoSuchUnit', unit, `${unit} not found`, 'check the name, or install the package that has it');
     case 'masked':
-      return refusal('UnitMasked', unit, `${unit} is masked`, `unmask it first: sctl unmask ${unit}`);
+      return refusal('UnitMasked', unit, `${unit} is masked`, facts?.unmask ?? `unmask it first: sctl unmask ${unit}`);
     case 'bad-setting':
       return refusal(
         'BadUnitSetting',

@@ -87,6 +87,8 @@ export interface UnitFacts {
   readonly perpetual: boolean;
   /** Of a unit that is not well loaded: what is wrong with it, `file:line: what: why; what to do`; or where it is masked. */
   readonly faults?: readonly string[];
+  /** Of a masked unit: what would let it be loaded. */
+  readonly unmask?: string;
 }
 
 /** The loaded units and their edges, as the engine sees them. Answers must be the same for as long as one step runs. */

@@ -73,7 +73,10 @@ describe('exit statuses are those of systemctl', () => {
 describe('error sentences', () => {
   test.each([
     ['start nowhere', 'Failed to start nowhere.service: Unit nowhere.service not found.\n'],
-    ['start gone', 'Failed to start gone.service: Unit gone.service is masked.\n'],
+    [
+      'start gone',
+      'Failed to start gone.service: Unit gone.service is masked.\nUnmask it first: sctl unmask gone.service.\n',
+    ],
     [
       'start crash',
       'Job for crash.service failed because the control process exited with error code.\nSee "sctl status crash.service" and "sctl logs -u crash.service" for details.\n',

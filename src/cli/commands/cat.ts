@@ -1,15 +1,23 @@
-/** cat: unit files and drop-ins as they are on disk. */
+/** cat: unit files and drop-ins as they are on disk; of a masked unit, that it is masked. Source: systemctl(1), cat. */
 import { CallError } from '../client.ts';
 import type { Call } from '../command.ts';
 import { expand } from '../names.ts';
 
+interface Text {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Its file is empty or a link to /dev/null; drop-ins, which come after it, do not matter then. */
+const isMasked = ([main]: readonly Text[]): boolean => main?.text === '' && !/\.d\/[^/]*$/.test(main.path);
+
 export async function run(call: Call): Promise<number> {
   const { client, args, context, style } = call;
-  const shown: { unit: string; files: { path: string; text: string }[] }[] = [];
+  const shown: { unit: string; files: readonly Text[] }[] = [];
   let status = 0;
   for (const unit of await expand(call, args)) {
     try {
-      const { files } = await client.call<{ files: { path: string; text: string }[] }>('io.sysmaster.Units.Cat', {
+      const { files } = await client.call<{ files: Text[] }>('io.sysmaster.Units.Cat', {
         name: unit,
       });
       shown.push({ unit, files });
@@ -22,12 +30,12 @@ export async function run(call: Call): Promise<number> {
     }
   }
   call.print(shown, () => {
-    const files = shown.flatMap((one) => one.files);
-    return files.flatMap(({ path, text }, index) => [
-      ...(index > 0 ? [''] : []),
-      style.grey(`# ${path}`),
-      ...text.replace(/\n$/, '').split('\n'),
-    ]);
+    const parts = shown.flatMap(({ unit, files }) =>
+      isMasked(files)
+        ? [[style.grey(`# Unit ${unit} is masked.`)]]
+        : files.map(({ path, text }) => [style.grey(`# ${path}`), ...text.replace(/\n$/, '').split('\n')]),
+    );
+    return parts.flatMap((part, index) => [...(index > 0 ? [''] : []), ...part]);
   });
   return status;
 }

@@ -128,7 +128,7 @@ function refusalWords(verb: string, { error, unit, why }: Refusal): string {
 function refused(call: Call, verb: string, asked: string, refusal: Refusal): string {
   const { error, unit, todo, details } = refusal;
   const lines = [`Failed to ${verb} ${asked}: ${refusalWords(verb, refusal)}`];
-  const known = ['NoSuchUnit', 'UnitMasked', 'JobTypeNotApplicable'].includes(error);
+  const known = ['NoSuchUnit', 'JobTypeNotApplicable'].includes(error);
   // Another unit is at fault: how it is needed, down to file and line.
   const elsewhere = unit !== '' && unit !== asked && refusalWords(verb, refusal) !== refusal.why;
   if (elsewhere) lines.push(`  ${refusal.why}`);

@@ -27,6 +27,7 @@ const units: Record<string, string> = {
   'bad.service': '[Service]\nType=simple\nExecStart=not/absolute at all\n',
   'needs-bad.service': service('Requires=bad.service'),
   'enabled.service': `${service()}[Install]\nWantedBy=multi-user.target\n`,
+  'gone.service': '',
   'small.target': '[Unit]\nAllowIsolate=yes\nWants=other.service\n',
 };
 
@@ -218,11 +219,22 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
       stderr: 'Failed to start nowhere.service: Unit nowhere.service not found.\n',
     });
     ok('mask', '--runtime', 'other.service');
-    expect(system.sctl('start', 'other')).toMatchObject({ status: 1 });
-    expect(system.sctl('start', 'other').stderr).toContain(
-      'Failed to start other.service: Unit other.service is masked.',
-    );
+    const link = '/run/sysmaster/system/other.service';
+    const masked = `  ${link}: masks other.service\nUnmask it first: sctl unmask --runtime other.service.\n`;
+    for (const verb of ['start', 'restart', 'try-restart'])
+      expect(system.sctl(verb, 'other')).toMatchObject({
+        status: 1,
+        stderr: `Failed to ${verb} other.service: Unit other.service is masked.\n${masked}`,
+      });
+    const planned = system.sctl('plan', 'start', 'other');
+    expect(planned.status).toBe(1);
+    expect(planned.stderr).toContain(`sctl unmask --runtime other.service\n  ${link}: masks other.service\n`);
+    expect(system.sctl('cat', 'other')).toMatchObject({ status: 0, stdout: '# Unit other.service is masked.\n' });
     ok('unmask', '--runtime', 'other.service');
+    // A mask that no command takes away.
+    expect(system.sctl('start', 'gone').stderr).toContain(
+      'Unmask it first: remove /run/units/gone.service, or write /etc/sysmaster/system/gone.service; then sctl daemon-reload.',
+    );
     const needs = system.sctl('start', 'needs-bad');
     expect(needs.status).toBe(1);
     expect(needs.stderr).toContain('/run/units/needs-bad.service:2');

@@ -149,7 +149,12 @@ export function fakeManager(): FakeManager {
     if (view.unit.loadState === 'masked')
       return {
         unit,
-        refusal: { refused: `Unit ${unit} is masked.`, error: 'UnitMasked', unit, todo: `sctl unmask ${unit}` },
+        refusal: {
+          refused: `Unit ${unit} is masked.`,
+          error: 'UnitMasked',
+          unit,
+          todo: `unmask it first: sctl unmask ${unit}`,
+        },
       };
     const failed = unit === 'crash.service' && verb !== 'stop';
     if (!failed)
