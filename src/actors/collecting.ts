@@ -1,9 +1,10 @@
 /**
  * Units that nobody needs any more are let go of: what the effects of the actor `units` do. src/jobs/collect.ts says which.
  *
- * It is decided only when no event is queued: a request that is on its way could name one of them. What was decided is then the
- * first event of the next turn, and the files' part of it (`forget`) the first effect, so whoever asks for such a unit later
- * loads it anew.
+ * It is decided only when no event is queued and no effect comes behind: a request that is on its way could name one of them,
+ * and one whose effect has yet to look for its units would find those that are about to go. What was decided is then the first
+ * event of the next turn, and the files' part of it (`forget`) the first effect, so whoever asks for such a unit later loads it
+ * anew.
  */
 import { garbage, isSpare } from '../jobs/collect.ts';
 import type { JobsState } from '../jobs/saved.ts';
@@ -56,7 +57,7 @@ export function createCollecting({ registry, actors, isWatched }: CollectingPart
 
   return {
     collect(call) {
-      if (actors().queued > 0) return call.post('units', { type: 'wait' });
+      if (actors().busy) return call.post('units', { type: 'wait' });
       const looked = actors().read<Loaded>('units')?.considered ?? [];
       const jobs = actors().read<JobsState>('jobs');
       const { graph } = registry;

@@ -77,6 +77,8 @@ export class ActorHost {
   #inTurn = false;
   /** Index of the next effect of the event in hand. */
   #index = 0;
+  /** Effects of the last commit behind the one in hand. */
+  #effectsLeft = 0;
   /** Inputs that came since the last commit, in their order, and the keys among them. */
   #arrived: Arrived[] = [];
   #received = new Set<string>();
@@ -468,7 +470,8 @@ export class ActorHost {
   #carryOut(): void {
     const effects = this.#ledger.pending;
     this.#ledger.pending = [];
-    for (const effect of effects) {
+    for (const [at, effect] of effects.entries()) {
+      this.#effectsLeft = effects.length - at - 1;
       this.#runEffect(effect);
       this.#beatIfLong();
     }
@@ -500,7 +503,11 @@ export class ActorHost {
       id.seq === badEffect?.seq && blackBoxName(actor) === badEffect.actor;
     const effects = this.#ledger.pending;
     this.#ledger.pending = [];
-    for (const effect of effects.filter((one) => !isBad(one))) this.#runEffect(effect);
+    const good = effects.filter((one) => !isBad(one));
+    for (const [at, effect] of good.entries()) {
+      this.#effectsLeft = good.length - at - 1;
+      this.#runEffect(effect);
+    }
     for (const effect of effects.filter(isBad)) {
       const { actor, type, params } = effect;
       const what = `${type} has taken core down twice, the last time by ${badEffect?.how}`;
@@ -642,6 +649,11 @@ export class ActorHost {
   /** Events that wait. */
   get queued(): number {
     return this.#queue.length;
+  }
+
+  /** Something is under way: an event waits, or, asked from within an effect, others of the same commit come after that one. */
+  get busy(): boolean {
+    return this.#queue.length > 0 || this.#effectsLeft > 0;
   }
 
   /** A supervisor's restarts within its period, as of the last failure. */
