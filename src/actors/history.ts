@@ -263,6 +263,17 @@ export function forgetCuts(history: History): History {
 /** Oldest first. */
 export const recordsOf = (history: History): readonly HistoryRecord[] => history.pages.flat();
 
+/** The last record of an end of a process of a unit, not older than `sinceMs`; undefined: there is none. */
+export function lastEnd(history: History, unit: string, sinceMs: number): HistoryRecord | undefined {
+  for (let page = history.pages.length - 1; page >= 0; page -= 1) {
+    const records = history.pages[page]!;
+    if (records[records.length - 1]!.atMs < sinceMs) return undefined;
+    const found = records.findLast(({ kind, unit: of }) => kind === 'process' && of === unit);
+    if (found !== undefined) return found.atMs < sinceMs ? undefined : found;
+  }
+  return undefined;
+}
+
 export const lastWords = (history: History, unit: string): LastWords => paged.get(history.last, unit) ?? {};
 
 // --------------------------------------------------------------------------------------------------- in the checkpoint

@@ -12,7 +12,7 @@ import type { ActorHost } from '../supervisor/index.ts';
 import { orderingCycles } from '../units/cycles.ts';
 import { type Edge, isUnitName, type Unit } from '../units/index.ts';
 import type { EventsState } from './events.ts';
-import { type HistoryRecord, lastWords, NO_HISTORY, recordsOf } from './history.ts';
+import { type HistoryRecord, lastEnd, lastWords, NO_HISTORY, recordsOf } from './history.ts';
 import type { JobsView } from './manager.ts';
 import type { Registry } from './registry.ts';
 import { createStalls } from './stalls.ts';
@@ -93,6 +93,10 @@ export function createInsight(parts: InsightParts): Insight {
     job: (id) => jobs.get(id),
     jobOf: (unit) => jobs.of(unit)?.id,
     last: (unit) => lastWords(state(), unit),
+    lastEnd(unit, sinceMs) {
+      const record = lastEnd(state(), unit, sinceMs);
+      return record === undefined ? undefined : { what: whatOf(record), atMs: record.atMs };
+    },
     // Of a unit that is not in memory its own edges are known, from its files as they are.
     edges: (unit, kind) =>
       registry.unit(unit) === undefined

@@ -26,6 +26,8 @@ export interface WhyWorld {
   job(id: number): JobView | undefined;
   jobOf(unit: string): number | undefined;
   last(unit: string): LastWords;
+  /** The last end of a process of the unit that the history has, not older than `sinceMs`. */
+  lastEnd(unit: string, sinceMs: number): { readonly what: string; readonly atMs: number } | undefined;
   edges(unit: string, kind: Edge['kind']): readonly Edge[];
   /** The unit is in memory. */
   known(unit: string): boolean;
@@ -72,7 +74,8 @@ export class Why {
       job,
       active: state.active,
       sub: state.sub,
-      result: state.result,
+      // Of a unit that was let go of, as it was then.
+      result: this.#world.last(view.unit.name).unloaded?.result ?? state.result,
       since: state.stateChange,
       state: this.#headline(view),
       because: because.slice(0, WIDTH),
@@ -311,6 +314,8 @@ export class Why {
             }),
           ];
     const what = `it is not in memory: ${unloadedWords(gone.mode, gone.result)}`;
+    const end = gone.result === 'success' ? undefined : this.#world.lastEnd(unit, order?.atMs ?? 0);
+    if (end !== undefined) told.unshift(cause('process', end.what, { unit, since: this.#stamp(end.atMs) }));
     return [...told, cause('unit', what, { unit, since: this.#stamp(gone.atMs) })];
   }
 

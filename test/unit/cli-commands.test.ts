@@ -79,7 +79,7 @@ describe('error sentences', () => {
     ],
     [
       'start crash',
-      'Job for crash.service failed because the control process exited with error code.\nSee "sctl status crash.service" and "sctl logs -u crash.service" for details.\n',
+      'Job for crash.service failed because the control process exited with error code.\n  process 77 of ExecStart= (/bin/crash) exited with status=1/FAILURE\nSee "sctl status crash.service" and "sctl logs -u crash.service" for details.\n',
     ],
     ['is-enabled nowhere', 'Failed to get unit file state for nowhere.service: No such file or directory\n'],
     ['cat nowhere', 'No files found for nowhere.service.\n'],

@@ -6,7 +6,7 @@ import { expand } from '../names.ts';
 import type { Options } from '../options.ts';
 import { showProgress } from '../progress.ts';
 import { untilEnded } from '../wait.ts';
-import type { Outcome, Refusal, Unit } from '../wire.ts';
+import type { Explanation, Outcome, Refusal, Unit } from '../wire.ts';
 import { showPlan } from './plan.ts';
 
 const VERBS: Readonly<Record<string, string>> = { condrestart: 'try-restart', 'force-reload': 'reload-or-restart' };
@@ -25,16 +25,31 @@ const MODES: readonly string[] = [
   'lenient',
 ];
 
+/** What is known of a unit whose job failed. */
+interface Failure {
+  /** The unit's Result=; empty: not known. */
+  readonly result: string;
+  /** The processes whose ends were to blame, a line each. */
+  readonly ends: readonly string[];
+  /** How its job ended, in core's words. */
+  readonly jobs: readonly string[];
+  /** It is not in memory any more (CollectMode=inactive-or-failed), so that its status says nothing. */
+  readonly gone: boolean;
+}
+
 /** systemctl's words, by the result of the job. */
-function jobFailure(name: string, { unit, result }: Outcome, service: string): string {
-  const see = `See "${name} status ${unit}" and "${name === 'sctl' ? 'sctl logs -u' : 'journalctl -xeu'} ${unit}" for details.`;
+function jobFailure(name: string, { unit, result }: Outcome, failure: Failure | undefined): string {
+  const service = failure?.result ?? '';
+  const see = `See "${name} ${failure?.gone === true ? 'why' : 'status'} ${unit}" and "${name === 'sctl' ? 'sctl logs -u' : 'journalctl -xeu'} ${unit}" for details.`;
   switch (result) {
     case 'canceled':
       return `Job for ${unit} canceled.`;
     case 'timeout':
       return `Job for ${unit} timed out.`;
     case 'dependency':
-      return `A dependency job for ${unit} failed. ${see}`;
+      return [`A dependency job for ${unit} failed. ${see}`, ...(failure?.jobs ?? []).map((line) => `  ${line}`)].join(
+        '\n',
+      );
     case 'invalid':
       return `${unit} is not active, cannot reload.`;
     case 'assert':
@@ -46,7 +61,7 @@ function jobFailure(name: string, { unit, result }: Outcome, service: string): s
     case 'once':
       return `Unit ${unit} was started already once and can't be started again.`;
     default:
-      return `Job for ${unit} failed${serviceWords(service)}\n${see}${
+      return `Job for ${unit} failed${serviceWords(service)}\n${(failure?.ends ?? []).map((line) => `  ${line}\n`).join('')}${see}${
         service === 'start-limit-hit'
           ? `\nTo force a start, use "${name} reset-failed ${unit}" followed by "${name} start ${unit}" again.`
           : ''
@@ -77,6 +92,32 @@ async function details({ client }: Call, names: readonly string[]): Promise<Map<
     names.map((name) => ({ name })),
   );
   return new Map(answers.flatMap((answer, index) => ('unit' in answer ? [[names[index]!, answer.unit] as const] : [])));
+}
+
+/** Why units have failed. The history knows it even of those that were let go of at once. */
+async function failures({ client }: Call, names: readonly string[]): Promise<Map<string, Failure>> {
+  const answers = await client.calls<{ explanation: Explanation }>(
+    'io.sysmaster.Insight.Why',
+    names.map((name) => ({ name, not: true })),
+  );
+  return new Map(
+    answers.flatMap((answer, index) => {
+      if (!('explanation' in answer)) return [];
+      const { result, active, because } = answer.explanation;
+      const of = (wanted: string) => because.filter(({ kind }) => kind === wanted).map(({ what }) => what);
+      return [
+        [
+          names[index]!,
+          {
+            result,
+            ends: of('process'),
+            jobs: of('job').filter((what) => what.includes(' ended with ')),
+            gone: active === 'inactive' && result !== 'success',
+          },
+        ] as const,
+      ];
+    }),
+  );
 }
 
 /** A unit that is stopped and can come back by itself. */
@@ -194,15 +235,17 @@ export async function tellOutcomes(call: Call, verb: string, outcomes: readonly 
   if (show) for (const line of transactionLines(outcomes)) call.warn(line);
   let refusal = 0;
   let failed = false;
-  const bad = outcomes.filter(({ result }) => result === 'failed' || result === 'timeout').map(({ unit }) => unit);
-  const why = bad.length > 0 && !call.quiet ? await details(call, bad) : new Map<string, Unit>();
+  const bad = outcomes
+    .filter(({ result }) => result === 'failed' || result === 'timeout' || result === 'dependency')
+    .map(({ unit }) => unit);
+  const why = bad.length > 0 && !call.quiet ? await failures(call, bad) : new Map<string, Failure>();
   for (const outcome of outcomes) {
     if (outcome.refusal !== undefined && outcome.refusal !== null) {
       context.err(`${refused(call, verb, outcome.unit, outcome.refusal)}\n`);
       refusal ||= exitOfError(outcome.refusal.error);
     } else if (!['done', 'skipped', undefined, null].includes(outcome.result)) {
       failed = true;
-      call.warn(jobFailure(name, outcome, why.get(outcome.unit)?.result ?? ''));
+      call.warn(jobFailure(name, outcome, why.get(outcome.unit)));
     }
     // What was merged or left out is for those who ask; an ordering that is broken is for everybody.
     for (const note of outcome.notes)

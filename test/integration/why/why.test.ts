@@ -27,6 +27,9 @@ const units = {
   'lost.service': early('BindsTo=dev-lost.device\nAfter=dev-lost.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'dev-lost.device': '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n',
   'masked.service': '',
+  'fleeting.service': early(
+    'CollectMode=inactive-or-failed\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo no more paper; exit 3"\n',
+  ),
 };
 
 interface Cause {
@@ -80,7 +83,11 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   });
 
   test('a failed dependency is named with its process, exit status and last words', () => {
-    expect(system.sctl('start', 'needs').status).toBe(1);
+    const started = system.sctl('start', 'needs');
+    expect(started.status).toBe(1);
+    expect(started.stderr).toMatch(
+      /\n {2}job \d+ \(start needs\.service\) ended with dependency: start broken\.service ended: failed\n/,
+    );
     const found = words('needs');
     expect(found.some((what) => /job \d+ \(start needs\.service\) ended with dependency/.test(what))).toBe(true);
     expect(found.some((what) => /process \d+ of ExecStart= \(\/bin\/sh\) exited with status=3/.test(what))).toBe(true);
@@ -88,7 +95,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   });
 
   test.each([
-    ['masked.service', /it is masked/, /sctl unmask/],
+    ['masked.service', /it is masked/, /unmask it first: remove \/run\/units\/masked\.service/],
     ['nowhere.service', /there is no unit file/, /daemon-reload/],
     ['nobody.service', /nobody wants it/, /sctl start nobody\.service/],
   ])('%s does not run, and it is said why', (name, because, next) => {
@@ -100,6 +107,20 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   test('a condition that is not met is told', () => {
     system.sctl('start', 'condition');
     expect(words('condition')).toContain('ConditionPathExists=/nowhere was not met');
+  });
+
+  test('a start that fails of a unit that is let go of at once still says why', async () => {
+    const { status, stderr } = system.sctl('start', 'fleeting');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^Job for fleeting\.service failed because the control process exited with error code\.\n {2}process \d+ .*ExecStart=.* exited.* status=3\/NOTIMPLEMENTED\nSee "sctl (why|status) fleeting\.service" and "sctl logs -u fleeting\.service" for details\.\n$/,
+    );
+    await eventually('it is let go of', () => why('fleeting').because.at(-1)?.what.startsWith('it is not in memory'));
+    expect(words('fleeting')).toContainEqual(
+      expect.stringMatching(/^process \d+ \(ExecStart=\) exited, status=3\/NOTIMPLEMENTED$/),
+    );
+    expect(system.sctl('why', 'fleeting').stdout).toContain('no more paper');
+    expect(system.sctl('why', 'fleeting').stdout).toContain('failed: exit-code');
   });
 
   test('a start limit is told, with the time until it is over', async () => {

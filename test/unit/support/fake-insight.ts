@@ -44,6 +44,21 @@ export function fakeInsight(): Insight {
       if (name === '999') {
         throw new ManagerError({ error: 'NoSuchJob', unit: name, why: 'Job 999 does not exist.', todo: '' });
       }
+      if (name === 'crash.service') {
+        return {
+          unit: name,
+          job: undefined,
+          active: 'failed',
+          sub: 'failed',
+          result: 'exit-code',
+          since: NOON,
+          state: `${name} is failed (exit-code)`,
+          because: [
+            cause('process', 'process 77 of ExecStart= (/bin/crash) exited with status=1/FAILURE', { pid: 77 }),
+          ],
+          next: [],
+        };
+      }
       const up = name === 'web.service';
       return {
         unit: /^\d+$/.test(name) ? 'idle.service' : name,
