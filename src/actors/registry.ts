@@ -66,7 +66,7 @@ export interface Registry extends UnitWorld {
   lookedAt(): ReadonlySet<string>;
   /** A unit in memory; else read for this one question, as its files are now. */
   find(name: string): Unit;
-  /** Let units go to which no unit that stays refers. */
+  /** Let units go; those that one which stays leads to are in memory for a question only. */
   forget(names: readonly string[]): void;
 }
 
@@ -160,6 +160,14 @@ export function createRegistry(options: RegistryOptions): Registry {
     return fresh;
   };
 
+  /** Of these units those that one of the others leads to. */
+  const neededOf = (names: readonly string[]): ReadonlySet<string> => {
+    const going = new Set(names);
+    const needed = new Set(names.filter((name) => [...graph.referrers(name)].some((other) => !going.has(other))));
+    for (const name of needed) for (const other of graph.references(name)) if (going.has(other)) needed.add(other);
+    return needed;
+  };
+
   const forget = (names: readonly string[]): void => {
     loader.forget(names);
     graph.forget(names);
@@ -233,7 +241,12 @@ export function createRegistry(options: RegistryOptions): Registry {
       options.read?.([found]);
       return found;
     },
-    forget,
+    forget(names) {
+      // Since it was decided somebody may have asked about a unit that leads to them.
+      const needed = neededOf(names);
+      for (const name of needed) lookedAt.add(name);
+      forget(names.filter((name) => !needed.has(name)));
+    },
     unit: (name) => graph.get(name),
     socketsOf(service) {
       const named = graph.get(service)?.service?.Sockets ?? [];

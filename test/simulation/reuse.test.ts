@@ -13,8 +13,10 @@ const units = {
   'tick-0.service': service(program, 'StartLimitIntervalSec=0'),
   'tick-1.service': service(program, after('tick-0.service')),
   'tick-2.service': service(program, after('tick-1.service')),
+  'other.service': service('Type=oneshot\nExecStart=/bin/other', after('tick-2.service')),
 };
-const programs = { '/bin/true': { run: [{ after: 5, exit: 0 }] } };
+const quick = { run: [{ after: 5, exit: 0 }] };
+const programs = { '/bin/true': quick, '/bin/other': quick };
 
 /** Of the crash points, one in so many is tried. */
 const CRASHES_STEP = 23;
@@ -101,6 +103,36 @@ describe.each([undefined, 1])(
       const all = points.flatMap((point) => [1, 2, 3, 4, 5].map((nth) => ({ nth, turnEvents, crashes: [point] })));
       expect(all.length).toBeGreaterThan(0);
       expect(faults(all)).toEqual([]);
+    });
+
+    test('also where one that needs them is only asked about in between, and started later', () => {
+      const wrong = Array.from({ length: calm.commits }, (_, n) => n + 1).flatMap((nth) => {
+        let commits = 0;
+        const state = new Watched();
+        const sim = createSim({ ...simOptions({ units, programs }), state });
+        const send = (method: string, unit: string) =>
+          sim
+            .client()
+            .send(
+              JSON.stringify({ method: `io.sysmaster.Jobs.${method}`, parameters: { verb: 'start', units: [unit] } }),
+            );
+        sim.boot((host) => void bootCore(host, turnEvents === undefined ? {} : { turnEvents }));
+        sim.run(10);
+        send('Request', 'tick-2.service');
+        state.onCommit = () => {
+          commits += 1;
+          if (commits === nth) send('Plan', 'other.service');
+        };
+        sim.run(300);
+        const before = sim.started.length;
+        send('Request', 'other.service');
+        sim.run(300);
+        const after = sim.started.slice(before).map(({ path }) => path);
+        return after.join(' ') === '/bin/true /bin/true /bin/true /bin/other'
+          ? []
+          : [`commit ${nth}: ${after.join(' ')}`];
+      });
+      expect(wrong).toEqual([]);
     });
   },
 );
