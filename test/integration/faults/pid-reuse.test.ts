@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { eventually, type System, systemsMissing } from '../support/system.ts';
+import { childOf, eventually, type System, systemsMissing } from '../support/system.ts';
 import { ctl } from './crowd.ts';
 import { bootSmall } from './small.ts';
 
@@ -53,7 +53,11 @@ describe.skipIf(missing !== undefined)(
       );
     });
     afterAll(async () => {
-      rewinder?.kill('SIGKILL');
+      const inside = rewinder?.pid === undefined ? undefined : childOf(rewinder.pid);
+      // The one inside, whose parent outside has to see its end: PID 1 there could not end before it.
+      if (inside !== undefined) process.kill(inside, 'SIGKILL');
+      if (rewinder !== undefined)
+        await eventually('it has ended', () => rewinder.exitCode !== null || rewinder.signalCode !== null);
       if (system !== undefined) expect(await system.stop()).toBe(true);
     });
 

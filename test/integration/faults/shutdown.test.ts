@@ -48,10 +48,11 @@ describe.skipIf(missing !== undefined)(
             }
           }
         })();
-        const abandoned = load.abandon();
+        // Nobody waits for them to notice that there is no system any more.
+        void load.abandon();
         const ended = await system.stop();
         over = true;
-        await Promise.all([killing, abandoned]);
+        await killing;
         expect(ended).toBe(true);
         expect(deaths).toBeGreaterThan(0);
       },

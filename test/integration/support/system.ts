@@ -93,7 +93,7 @@ function run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv):
 }
 
 /** The first child of a process. */
-function childOf(pid: number): number | undefined {
+export function childOf(pid: number): number | undefined {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
     return children[0] === undefined ? undefined : Number(children[0]);
