@@ -179,6 +179,8 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
   };
   const said: string[] = [];
   let over = false;
+  /** The system ends: nobody need answer any more. */
+  let abandoned = false;
   let answered = 0;
   let byCore = 0;
   let done = 0;
@@ -259,6 +261,7 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
       kills.set(name, kills.get(name)! + 1);
       const end = process.hrtime.bigint() + BigInt(LAST_ANSWER_SEC) * 1_000_000_000n;
       while ([undefined, pid].includes(await mainPid(name))) {
+        if (abandoned) return;
         if (process.hrtime.bigint() > end) throw new Error(`${name}: nobody has come after process ${pid}`);
         await delay(ASK_AGAIN_MS);
       }
@@ -330,6 +333,7 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
     settle,
     abandon: async () => {
       over = true;
+      abandoned = true;
       await Promise.allSettled(running);
     },
     tell() {
