@@ -177,14 +177,21 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
   };
 
-  /** What was only looked at is nobody's: where its files have changed, all of that is read anew. */
+  /** Since it was decided somebody may have asked about a unit that leads to one of them. */
+  const letGo = (names: readonly string[]): void => {
+    const needed = neededOf(names);
+    for (const name of needed) lookedAt.add(name);
+    forget(names.filter((name) => !needed.has(name)));
+  };
+
+  /** What was only looked at is nobody's: where its files have changed, all of that is read anew to which nothing else leads. */
   function forgetStale(names: readonly string[]): void {
     if (lookedAt.size === 0 || options.changed === undefined) return;
     const stale = names.some((name) => {
       const unit = graph.get(name);
       return unit !== undefined && lookedAt.has(unit.name) && options.changed?.(unit) === true;
     });
-    if (stale) forget([...lookedAt]);
+    if (stale) letGo([...lookedAt]);
   }
 
   /** Every unit is the same object as before, and they are those that are asked for: then so is the graph. */
@@ -241,12 +248,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       options.read?.([found]);
       return found;
     },
-    forget(names) {
-      // Since it was decided somebody may have asked about a unit that leads to them.
-      const needed = neededOf(names);
-      for (const name of needed) lookedAt.add(name);
-      forget(names.filter((name) => !needed.has(name)));
-    },
+    forget: letGo,
     unit: (name) => graph.get(name),
     socketsOf(service) {
       const named = graph.get(service)?.service?.Sockets ?? [];

@@ -124,6 +124,39 @@ test('a unit that came into reach by files that changed while core was away gets
   expect(end.units['late.service']?.sub).toBe('running');
 });
 
+test('a unit that came into reach while core was away stays so when its file changes once more before it is asked for', () => {
+  const late = `${UNITS}/late.service`;
+  const one = life(
+    { 'one.target': unit('') },
+    [
+      { atMs: 20, verb: 'start', units: ['one.target'] },
+      { atMs: 120, verb: 'start', units: ['late.service'] },
+      { atMs: 200, verb: 'stop', units: ['late.service'] },
+      { atMs: 300, verb: 'restart', units: ['one.target'] },
+    ],
+    {
+      outside: [
+        { atMs: 60, write: late, text: service('ExecStart=/bin/daemon') },
+        { atMs: 60, write: `${UNITS}/one.target`, text: unit('Requires=late.service\nAfter=late.service\n') },
+        { atMs: 100, write: late, text: service('ExecStart=/bin/daemon', 'Description=changed') },
+      ],
+    },
+  );
+  const scenario = scenarioOf(one);
+  const { end } = play(
+    {
+      ...scenario,
+      script(sim) {
+        scenario.script?.(sim);
+        sim.at(80, () => sim.killCore());
+      },
+    },
+    [],
+  );
+  expect(end.answers[3]).toMatchObject([{ result: 'done' }]);
+  expect(end.units['late.service']?.sub).toBe('running');
+});
+
 test('conditions are looked at again where a job has yet to hear, out of the queue, that they were being looked at', () => {
   const one = life(
     {
