@@ -160,14 +160,35 @@ function loadAgain(tools: ManagerTools, call: Pick<EffectCall, 'post'>): Reloade
   return { findings: findingsOf(loaded), changes };
 }
 
-/** Which signal target stands for `whom` of a unit; undefined: there is no such process. */
-function killTarget(tools: ManagerTools, unit: string, whom: 'main' | 'control' | 'all') {
-  const loaded = tools.registry.unit(unit);
+/** Types whose units have a main process, or one of a command; those of others are in their group, if they have one. */
+const MAIN_PROCESS = new Set(['service']);
+const CONTROL_PROCESS = new Set(['service', 'socket', 'mount', 'swap']);
+/** Types that have neither processes nor a group. */
+const WITHOUT_PROCESSES = new Set(['target', 'device', 'timer', 'path', 'automount']);
+
+/**
+ * What a kill is sent to. `all` of a unit without processes is nobody, and no fault; a main or control process that is not there is one.
+ * Source: systemctl(1), kill; the sentences are systemd's.
+ */
+function killTarget(tools: ManagerTools, name: string, whom: 'main' | 'control' | 'all') {
+  const loaded = tools.registry.unit(name);
+  const unit = loaded?.name ?? name;
   const context = tools.actors().read<{ context: ServiceContext }>(`unit:${unit}`)?.context;
-  if (loaded === undefined || context === undefined) return undefined;
-  if (whom === 'all' && tools.host.groups.available) return { group: { path: groupOf(loaded), except: [] } };
+  if (loaded === undefined || context === undefined)
+    return fault('NoSuchUnit', unit, `Unit ${unit} not loaded.`, 'see sctl list-units --all');
+  const { type } = loaded;
+  if (WITHOUT_PROCESSES.has(type))
+    return fault('NoSuchProcess', unit, 'Operation not supported', `a ${type} has no processes`);
+  if (whom === 'all' && tools.host.groups.available) {
+    const path = groupOf(loaded);
+    return { target: { group: { path, except: [] } }, count: tools.host.groups.processes(path).length };
+  }
+  if (whom !== 'all' && !(whom === 'main' ? MAIN_PROCESS : CONTROL_PROCESS).has(type))
+    return fault('NoSuchProcess', unit, `${type} units have no ${whom} processes`, 'use --kill-whom=all');
   const process = refOf((whom === 'control' ? context.control : context.main) ?? null);
-  return process === null ? undefined : { process };
+  if (process !== null) return { target: { process }, count: 1 };
+  if (whom === 'all') return undefined;
+  return fault('NoSuchProcess', unit, `No ${whom} process to kill`, 'see sctl status');
 }
 
 const unitsOf = (request: JobRequest) => partsOf(request).flatMap(({ units }) => units);
@@ -278,7 +299,6 @@ function perform(tools: ManagerTools, call: EffectCall, key: string, deed: Deed)
 
 /** Do what a change asks for; the answer is posted, at once or by whoever knows it later. */
 function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string, change: Change): void {
-  const { host } = tools;
   const done = (answer: ChangeAnswer) => call.post('manager', { type: 'carried-out', key, answer });
   const decided = (deed: Deed) => call.post('manager', { type: 'decided', key, deed });
   switch (change.what) {
@@ -335,18 +355,11 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       return;
     }
     case 'kill': {
-      const unit = tools.registry.unit(change.unit)?.name ?? change.unit;
-      const target = killTarget(tools, unit, change.whom);
-      const count = target === undefined ? 0 : 'group' in target ? host.groups.processes(target.group.path).length : 1;
-      if (target === undefined || count === 0)
-        return done(
-          fault(
-            'NoSuchProcess',
-            unit,
-            `has no ${change.whom === 'all' ? '' : `${change.whom} `}process to kill`,
-            'see sctl status',
-          ),
-        );
+      const found = killTarget(tools, change.unit, change.whom);
+      if (found === undefined || ('count' in found && found.count === 0))
+        return done({ result: { what: 'kill', signalled: 0 } });
+      if (!('target' in found)) return done(found);
+      const { target, count } = found;
       return decided({
         what: 'kill',
         target,
@@ -367,7 +380,7 @@ function carryOut(tools: ManagerTools, call: EffectCall, key: string, by: string
       }
       const [missing] = units.filter((name) => !known.includes(name));
       if (missing !== undefined)
-        return done(fault('NoSuchUnit', missing, `Unit ${missing} not loaded`, 'see sctl list-units --all'));
+        return done(fault('NoSuchUnit', missing, `Unit ${missing} not loaded.`, 'see sctl list-units --all'));
       return done({ result: { what: 'reset-failed', units: known } });
     }
     case 'unit-files': {

@@ -30,12 +30,20 @@ export async function run(call: Call): Promise<number> {
     }
   }
   call.print(shown, () => {
-    const parts = shown.flatMap(({ unit, files }) =>
-      isMasked(files)
-        ? [[style.grey(`# Unit ${unit} is masked.`)]]
-        : files.map(({ path, text }) => [style.grey(`# ${path}`), ...text.replace(/\n$/, '').split('\n')]),
-    );
-    return parts.flatMap((part, index) => [...(index > 0 ? [''] : []), ...part]);
+    const lines: string[] = [];
+    let first = true;
+    for (const { unit, files } of shown) {
+      if (isMasked(files)) {
+        lines.push(style.grey(`# Unit ${unit} is masked.`));
+        continue;
+      }
+      for (const { path, text } of files) {
+        if (!first) lines.push('');
+        first = false;
+        lines.push(style.grey(`# ${path}`), ...text.replace(/\n$/, '').split('\n'));
+      }
+    }
+    return lines;
   });
   return status;
 }
