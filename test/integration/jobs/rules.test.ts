@@ -2,6 +2,7 @@
  * The rules of jobs with the real init and core: dependencies, isolate, refusals, start limits, time-outs. One system for
  * all of them; each test has units of its own.
  */
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootSmall } from '../faults/small.ts';
 import { eventually, type System, systemsMissing } from '../support/system.ts';
@@ -88,6 +89,13 @@ const units: Record<string, string> = {
   'without.service': daemon(),
   'ignored.service': daemon('IgnoreOnIsolate=yes'),
   'not-alone.target': unit(),
+  // Job modes, and what is done when a job takes too long.
+  'tickled.socket': `${unit()}[Socket]\nListenStream=/run/tickled.sock\n`,
+  'tickled.service': daemon(),
+  'sweeps.service': oneshot('/bin/false', 'OnFailure=swept.target', 'OnFailureJobMode=isolate'),
+  'swept.target': unit('AllowIsolate=yes'),
+  'litter.service': daemon(),
+  'overdue.service': `${unit('JobTimeoutSec=100ms', 'JobTimeoutAction=exit-force')}[Service]\nType=notify\nExecStart=/bin/sleep 1000\n`,
 };
 
 describe.skipIf(missing !== undefined)(`rules of jobs${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
@@ -301,5 +309,28 @@ describe.skipIf(missing !== undefined)(`rules of jobs${missing === undefined ? '
       'active',
       'inactive',
     ]);
+  });
+
+  test('--job-mode=triggering stops what could start the unit again, and only with it what does not', () => {
+    up('tickled.socket', 'tickled.service');
+    expect(sctl('stop', 'tickled.service').status).toBe(0);
+    expect(states('tickled.socket', 'tickled.service')).toEqual(['active', 'inactive']);
+    up('tickled.service');
+    expect(sctl('stop', '--job-mode=triggering', 'tickled.service').status).toBe(0);
+    expect(states('tickled.socket', 'tickled.service')).toEqual(['inactive', 'inactive']);
+  });
+
+  test('OnFailureJobMode=isolate leaves nothing but what OnFailure= names', async () => {
+    up('litter.service');
+    sctl('start', 'sweeps.service');
+    await soon('swept.target', 'active');
+    await soon('litter.service', 'inactive');
+  });
+
+  // The last one: nothing is left after it.
+  test('JobTimeoutAction= ends the system, and no other', async () => {
+    sctl('start', '--no-block', 'overdue.service');
+    await eventually('the system has ended', () => !existsSync(`/proc/${system.pid}`));
+    expect(system.console()).toContain('shutdown: Exit');
   });
 });

@@ -27,6 +27,14 @@ const units = {
   'lost.service': early('BindsTo=dev-lost.device\nAfter=dev-lost.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'dev-lost.device': '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n',
   'masked.service': '',
+  'deaf.socket': early('[Socket]\nListenStream=/run/deaf.sock\n'),
+  'deaf.service': early('After=talks.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'talks.service': early(
+    `[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/usr/bin/perl -MIO::Socket::UNIX -e 'my $$s = IO::Socket::UNIX->new(Peer => "/run/deaf.sock") or die; sysread $$s, my $$answer, 1'\n`,
+  ),
+  'listens.service': early(
+    `[Service]\nType=notify\nTimeoutStartSec=infinity\nExecStart=/usr/bin/perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "/run/own.sock", Listen => 1)->accept'\n`,
+  ),
   'fleeting.service': early(
     'CollectMode=inactive-or-failed\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo no more paper; exit 3"\n',
   ),
@@ -155,6 +163,21 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     expect(words('later').some((what) => /it has asked for job \d+ and waits for it/.test(what))).toBe(true);
     system.sctl('cancel');
     await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
+  });
+
+  test('a start that waits on a socket says which call, and which socket where that has a name', async () => {
+    expect(system.sctl('start', 'deaf.socket').status).toBe(0);
+    expect(system.sctl('start', '--no-block', 'talks', 'listens').status).toBe(0);
+    const soon = (name: string, pattern: RegExp) =>
+      eventually(`${name} says ${pattern}`, () => words(name).some((what) => pattern.test(what)));
+    await soon('talks', /ExecStart= of talks\.service: process \d+ \(perl\) reads unix socket \(read\)/);
+    await soon('listens', /process \d+ \(perl\) waits for a connection on unix socket \/run\/own\.sock \(accept4?\)/);
+    // The other side: its service was asked for by the socket, and waits for the one that talks.
+    await soon('deaf', /asked for by the socket deaf\.socket: it has input/);
+    await soon('deaf', /start deaf\.service waits for job \d+ \(start talks\.service\)/);
+    system.sctl('cancel');
+    system.sctl('stop', 'deaf.socket', 'deaf', 'talks', 'listens');
+    await eventually('no job is left', () => system.sctl('list-jobs', '--output=json').stdout.trim() === '[]');
   });
 
   test('a device that never appears is named as what is missing, and the wait for it can be cancelled', async () => {
