@@ -6,45 +6,16 @@
  */
 import type { Cause, Explanation } from '../api/insight.ts';
 import type { JobView, UnitView } from '../api/manager.ts';
-import type { Host } from '../host/ports.ts';
 import { edgeWords, originWords } from '../jobs/words.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
-import type { UnitSnapshot } from '../machines/view.ts';
-import type { Edge, Unit } from '../units/types.ts';
+import type { Edge } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
-import { AFTERMATH_MS, type LastWords, type Order, unloadedWords } from './history.ts';
-import { stampOf } from './views.ts';
+import { type LastWords, type Order, unloadedWords } from './history.ts';
+import { whyChaos, whyCondition, whyFailed, whyNotLoaded, whyQuarantined } from './why-faults.ts';
 import { afterFailure, nextOfService } from './why-next.ts';
-import { askerWords, cause, endedOf, type More, NOT_LOADED, pidsOf, RESULTS } from './why-words.ts';
-
-/** What is known, by unit and by job. */
-export interface WhyWorld {
-  readonly host: Host;
-  view(unit: string): UnitView;
-  snapshot(unit: string): UnitSnapshot | undefined;
-  job(id: number): JobView | undefined;
-  jobOf(unit: string): number | undefined;
-  last(unit: string): LastWords;
-  /** The last end of a process of the unit that the history has, not older than `sinceMs`. */
-  lastEnd(unit: string, sinceMs: number): { readonly what: string; readonly atMs: number } | undefined;
-  edges(unit: string, kind: Edge['kind']): readonly Edge[];
-  /** The unit is in memory. */
-  known(unit: string): boolean;
-  active(unit: string): string;
-  /** Deadlines of a job's actor, CLOCK_MONOTONIC in ms. */
-  deadlines(job: number): Readonly<Record<string, number | 'infinity'>>;
-  /** Orderings of the unit that are not honoured. */
-  cuts(
-    unit: string,
-  ): readonly { readonly edge: Edge; readonly why: string; readonly ring: readonly string[]; readonly done: boolean }[];
-  /** Open jobs that this process, or one below it, has asked for and waits for. */
-  askedBy(pid: number): readonly number[];
-  /** How the machine of a unit came to be quarantined; undefined: it is not. */
-  quarantine(unit: string): { readonly atMs: number; readonly why: string } | undefined;
-  /** What stands in the way of a start now; empty: nothing. */
-  refusal(unit: string): string;
-}
+import { askerWords, cause, endedOf, type More, NOT_LOADED, pidsOf } from './why-words.ts';
+import { stampIn, type WhyWorld } from './why-world.ts';
 
 /** Reasons of reasons that are told, and reasons of one thing. */
 const DEPTH = 12;
@@ -63,8 +34,8 @@ export class Why {
     const job = asked ?? this.#world.jobOf(view.unit.name);
     const up = state.active === 'active' || state.active === 'reloading';
     const because = [
-      ...this.#whyQuarantined(view.unit),
-      ...this.#whyChaos(view.unit.name),
+      ...whyQuarantined(this.#world, view.unit),
+      ...whyChaos(this.#world, view.unit.name),
       ...(job === undefined ? [] : [this.job(job, new Set())]),
       ...(up ? this.#whyUp(view) : this.#whyDown(view, job !== undefined, new Set([view.unit.name]))),
       ...this.#whyCut(view.unit.name),
@@ -213,7 +184,7 @@ export class Why {
   }
 
   #stamp(ms: number | null) {
-    return ms === null ? undefined : stampOf(this.#world.host, ms);
+    return stampIn(this.#world, ms);
   }
 
   // ---------------------------------------------------------------------------------------------------------------- up
@@ -270,8 +241,8 @@ export class Why {
   #whyDown(view: UnitView, hasJob: boolean, seen: Set<string>): Cause[] {
     const { unit, state } = view;
     const last = this.#world.last(unit.name);
-    const found = [...this.#whyNotLoaded(view), ...this.#whyCondition(view)];
-    if (state.active === 'failed') found.push(...this.#whyFailed(view));
+    const found = [...whyNotLoaded(view), ...whyCondition(view)];
+    if (state.active === 'failed') found.push(...whyFailed(this.#world, view));
     if (last.bad !== undefined && !hasJob) found.push(this.#whyJobFailed(unit.name, last.bad, seen));
     if (hasJob && state.active !== 'failed') return found;
     if (state.active === 'activating' || state.active === 'deactivating') {
@@ -317,108 +288,6 @@ export class Why {
     const end = gone.result === 'success' ? undefined : this.#world.lastEnd(unit, order?.atMs ?? 0);
     if (end !== undefined) told.unshift(cause('process', end.what, { unit, since: this.#stamp(end.atMs) }));
     return [...told, cause('unit', what, { unit, since: this.#stamp(gone.atMs) })];
-  }
-
-  #whyNotLoaded({ unit }: UnitView): Cause[] {
-    switch (unit.loadState) {
-      case 'not-found':
-        return [cause('file', `there is no unit file for ${unit.name} on the unit path`, { unit: unit.name })];
-      case 'masked':
-        return [
-          cause(
-            'file',
-            `it is masked: ${unit.fragmentPath === '' ? 'its file is a link to /dev/null' : `${unit.fragmentPath} is a link to /dev/null or empty`}`,
-            {
-              unit: unit.name,
-              where: unit.fragmentPath || undefined,
-            },
-          ),
-        ];
-      case 'bad-setting':
-      case 'error':
-        return unit.findings
-          .filter(({ severity }) => severity === 'error')
-          .slice(0, 5)
-          .map(({ what, why, at }) =>
-            cause('file', `${what}: ${why}`, {
-              unit: unit.name,
-              where: at === undefined ? undefined : `${at.file}:${at.line}`,
-            }),
-          );
-      default:
-        return [];
-    }
-  }
-
-  #whyCondition({ unit, state }: UnitView): Cause[] {
-    const found: Cause[] = [];
-    if (state.condition?.result === false && state.active !== 'active')
-      found.push(
-        cause('condition', `${state.condition.failed} was not met`, { unit: unit.name, since: state.condition.at }),
-      );
-    if (state.assertion?.result === false && state.active !== 'active')
-      found.push(
-        cause('condition', `${state.assertion.failed} did not hold, which is an error`, {
-          unit: unit.name,
-          since: state.assertion.at,
-        }),
-      );
-    return found;
-  }
-
-  /** Which process, how and when it ended, and at which step. */
-  #whyFailed({ unit, state }: UnitView): Cause[] {
-    const found: Cause[] = [];
-    const snapshot = this.#world.snapshot(unit.name);
-    const context = snapshot?.context as Partial<ServiceContext> | undefined;
-    if (context?.startLimitHit === true) {
-      const { StartLimitBurst: burst = 0, StartLimitIntervalSec: interval = 0 } = context.settings ?? {};
-      found.push(
-        cause(
-          'limit',
-          `its start limit was hit: ${burst} starts in ${typeof interval === 'number' ? `${interval / 1000} s` : interval} (StartLimitBurst=, StartLimitIntervalSec=)`,
-          {
-            unit: unit.name,
-          },
-        ),
-      );
-    }
-    const records = [
-      ...(state.service?.commands ?? []),
-      ...(state.service?.main === undefined ? [] : [state.service.main]),
-    ];
-    const bad = records.filter(
-      ({ exit, ignoreFailure }) =>
-        exit !== undefined && !ignoreFailure && (exit.code !== 'exited' || exit.status !== 0),
-    );
-    const told = new Set<number>();
-    for (const { setting, index, path, pid, exit, ended } of bad) {
-      if (exit === undefined || told.has(pid)) continue;
-      told.add(pid);
-      const step = exit.code === 'exited' ? this.#stepOf(exit.status) : '';
-      const command = `${setting}=${index > 0 ? ` ${index + 1}` : ''} (${path})`;
-      found.push(
-        cause(
-          'process',
-          `process ${pid} of ${command} ${exit.code === 'exited' ? 'exited' : 'was killed'} with ${endWords(endedOf(exit))}${step}`,
-          {
-            unit: unit.name,
-            pid,
-            since: ended,
-          },
-        ),
-      );
-    }
-    const words = RESULTS[state.result];
-    if (words !== undefined) found.push(cause('result', words, { unit: unit.name, since: state.inactiveEnter }));
-    return found;
-  }
-
-  /** The step of the exec helper that such an exit status stands for (systemd.exec(5)). */
-  #stepOf(status: number): string {
-    if (status < 200) return '';
-    const step = Object.values(this.#world.host.execSteps).find(({ exitCode }) => exitCode === status);
-    return step === undefined ? '' : `: before its program ran, it could not ${step.words}`;
   }
 
   #whyJobFailed(unit: string, bad: NonNullable<LastWords['bad']>, seen: Set<string>): Cause {
@@ -499,37 +368,6 @@ export class Why {
         },
       ),
     );
-  }
-
-  /** What it was doing last goes on without it, so this comes before all else. */
-  #whyQuarantined({ name, unit, raw }: Unit): Cause[] {
-    const found = this.#world.quarantine(name);
-    if (found === undefined) return [];
-    const what = `its machine is quarantined, as of its last good step: ${found.why}; its processes run on, and what happens to them is kept for it`;
-    const at = raw['Machine']?.at(-1)?.at;
-    const plugin =
-      unit.Machine === undefined
-        ? []
-        : [
-            cause('unit', `it follows the chart of the machine plugin ${unit.Machine}`, {
-              unit: name,
-              where: at === undefined ? undefined : `${at.file}:${at.line}`,
-            }),
-          ];
-    return [cause('unit', what, { unit: name, since: this.#stamp(found.atMs) }), ...plugin];
-  }
-
-  /** A fault that somebody asked for: as long as it lasts, and afterwards while the unit is as it has left it. */
-  #whyChaos(unit: string): Cause[] {
-    const { chaos } = this.#world.last(unit);
-    if (chaos === undefined) return [];
-    const changedMs = this.#world.snapshot(unit)?.context.since.stateChangeMs ?? null;
-    const [beganMs, overMs] = [chaos.atMs, chaos.overMs ?? Number.POSITIVE_INFINITY];
-    const ofIt = changedMs !== null && changedMs >= beganMs && changedMs <= overMs + AFTERMATH_MS;
-    if (chaos.overMs !== null && !ofIt) return [];
-    const what = `chaos ${chaos.run} ${chaos.overMs === null ? 'is' : 'was'} at work on it: ${chaos.what}`;
-    const below = [cause('request', `asked for by ${askerWords(chaos.by)}`)];
-    return [cause('chaos', what, { unit, since: this.#stamp(chaos.atMs), below })];
   }
 
   // -------------------------------------------------------------------------------------------------------------- next
