@@ -59,6 +59,9 @@ export function parse(
     command.parse([...rest], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
+    // --job-mode=help asks for words, and needs no unit.
+    if (error.code === 'commander.missingArgument' && command.opts<Options>().jobMode === 'help')
+      return { args: [], options: command.opts<Options>() };
     throw new CliError(error.exitCode === 0 ? '' : sentence(error), error.exitCode === 0 ? 0 : 1, error);
   }
   return { args: command.args, options: spec.own === true ? command.opts<Options>() : sorted(command.opts(), context) };

@@ -59,6 +59,8 @@ describe('exit statuses are those of systemctl', () => {
     ['exit 300', 1],
     ['unheard-of', 1],
     ['start', 1],
+    ['start --job-mode=help', 0],
+    ['start --job-mode=fail', 1],
     ['start --unheard-of web', 1],
     ['machine nowhere', 1],
     ['--help', 0],
