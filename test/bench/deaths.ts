@@ -82,8 +82,8 @@ export async function deathSection(
     '',
     'In the same moment five services are killed; all is as it was when each of them runs again, which takes a shell of its own. A run in which',
     'any other service has another process, an exit is lost, a service runs twice or a client is not answered is an error, not a figure.',
-    'Wall-clock times grow with what else runs: compare the load above with the number of processors. The aim is to have 1000
-services back in less than 300 ms.',
+    'Wall-clock times grow with what else runs: compare the load above with the number of processors. The aim is to have 1000',
+    'services back in less than 300 ms.',
     '',
     '| journal | bytes an event | processor time an event | longest pause for an image |',
     '|---|---|---|---|',
