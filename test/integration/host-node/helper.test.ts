@@ -21,8 +21,17 @@ const hang = (name: string) => {
   addon.makeFifo(at(name), 0o600);
   return { kind: 'read-text', path: at(name) };
 };
-const release = (name: string, text: string) => {
-  const fd = openSync(at(name), constants.O_WRONLY | constants.O_NONBLOCK);
+/** Lets go of who hangs: a deadline that passed says nothing about the reader being there yet, so it is waited for. */
+const release = async (name: string, text: string) => {
+  let fd = -1;
+  await until(`a reader of ${name}`, () => {
+    try {
+      fd = openSync(at(name), constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    }
+    return fd !== -1;
+  });
   writeSync(fd, text);
   closeSync(fd);
 };
@@ -94,7 +103,7 @@ describe('path checks', () => {
       error: { errno: 'ETIMEDOUT', why: expect.stringContaining(at('fifo')) },
     });
     expect(await results('behind')).toEqual([true]);
-    release('fifo', 'too late');
+    await release('fifo', 'too late');
     ask('after', [{ kind: 'exists', path: rig.directory }]);
     expect(await results('after')).toEqual([true]);
     expect(rig.events.filter((event) => event.type === 'answer' && event.key === 'hanging')).toHaveLength(1);
@@ -108,7 +117,7 @@ describe('path checks', () => {
     expect(await answer('refused')).toMatchObject({
       error: { errno: 'EBUSY', why: expect.stringContaining('4 earlier checks') },
     });
-    for (const name of fifos) release(name, 'x');
+    for (const name of fifos) await release(name, 'x');
     let tries = 0;
     await until(
       'a thread to come back',
