@@ -2,6 +2,24 @@
 import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 
+/** Options whose value is the next word, which is no word of the command's own. */
+const SKIPPED = [
+  '-t',
+  '-s',
+  '-p',
+  '-P',
+  '-n',
+  '-o',
+  '--type',
+  '--state',
+  '--signal',
+  '--property',
+  '--lines',
+  '--output',
+  '--socket',
+  '--job-mode',
+  '--kill-whom',
+];
 /** Options that take a value, as __complete knows them. */
 const VALUED = 'type|state|property|job-mode|kill-whom|preset-mode|output|signal';
 /** Those of them that take several, with commas between them. */
@@ -24,7 +42,7 @@ _sctl() {
   for ((i = 1; i < cword; i++)); do
     word=\${words[i]}
     case $word in
-      -t|-s|-p|-P|-n|-o|--type|--state|--signal|--property|--lines|--output|--socket|--job-mode|--kill-whom)
+      ${SKIPPED.join('|')})
         [[ \${words[i+1]} == = ]] && ((i++))
         ((i++)) ;;
       -*|=) ;;
@@ -74,7 +92,7 @@ _sctl() {
   for ((i = 2; i < CURRENT; i++)); do
     word=$words[i]
     case $word in
-      -t|-s|-p|-P|-n|-o|--type|--state|--signal|--property|--lines|--output|--socket|--job-mode|--kill-whom) ((i++)) ;;
+      ${SKIPPED.join('|')}) ((i++)) ;;
       -*) ;;
       *) if [[ -z $command ]]; then command=$word; else given+=("$word"); fi ;;
     esac
@@ -120,7 +138,7 @@ function __sctl_command
       continue
     end
     switch $word
-      case -t -s -p -P -n -o --type --state --signal --property --lines --output --socket --job-mode --kill-whom
+      case ${SKIPPED.join(' ')}
         set skip 1
       case '-*'
       case '*'
@@ -140,7 +158,7 @@ function __sctl_given
       continue
     end
     switch $word
-      case -t -s -p -P -n -o --type --state --signal --property --lines --output --socket --job-mode --kill-whom
+      case ${SKIPPED.join(' ')}
         set skip 1
       case '-*'
       case '*'
