@@ -36,17 +36,8 @@ export interface Building {
 const EDGES_LOOKED_THROUGH = 32;
 
 /** One for each unit being loaded. */
-export function createBuilding(
-  name: UnitName,
-  draft: Draft,
-  findings: Finding[],
-  facts: MachineFacts,
-  machine: () => Context['capacity'],
-  zones: () => Context['zones'],
-  fragmentPath: string,
-): Building {
-  return new DraftBuilding(name, draft, findings, facts, machine, zones, fragmentPath);
-}
+export const createBuilding = (...parts: ConstructorParameters<typeof DraftBuilding>): Building =>
+  new DraftBuilding(...parts);
 
 class DraftBuilding implements Building, Context {
   refused = false;
