@@ -135,6 +135,12 @@ function pm2(): string {
 const scripts = (directory: string, run: string): Record<string, string> =>
   Object.fromEntries(NAMES.map((name, n) => [`${directory}/${name}/${run}`, `#!/bin/bash\n${program(n)}\n`]));
 
+/** Killed are those whose command begins so. */
+const beneath = (name: string, whom: string, begins: string, recipe: Contestant['recipe']): Contestant => ({
+  ...{ name, killed: `${whom}, SIGKILL`, signal: 'SIGKILL', recipe },
+  victim: (command) => command.startsWith(begins),
+});
+
 function contestants(root: string, units: readonly Peer[]): Contestant[] {
   const [ours, systemd] = units as [Peer, Peer];
   const services = Object.fromEntries(
@@ -150,6 +156,8 @@ function contestants(root: string, units: readonly Peer[]): Contestant[] {
   );
   const files = { ...services, ...rising };
   const both = packages(root);
+  const s6 = under(both, 's6-svscan /run/s6', scripts('/run/s6', 'run'));
+  const runit = under(both, 'runsvdir /run/sv', scripts('/run/sv', 'run'));
   const config = `[supervisord]\nnodaemon=true\nlogfile=/dev/null\nlogfile_maxbytes=0\npidfile=/run/supervisord.pid\n${NAMES.map((name, n) => `[program:${name}]\ncommand=/bin/bash -c '${program(n)}'\nautorestart=true\nstartsecs=0\n`).join('')}`;
   const apps = NAMES.map((name, n) => ({ name, script: '/bin/bash', args: ['-c', program(n)], interpreter: 'none' }));
   const node = `${inside}/.build/node`;
@@ -177,34 +185,10 @@ function contestants(root: string, units: readonly Peer[]): Contestant[] {
       recipe: systemd.units!(files),
       victim: (_, pid) => pid === 1,
     },
-    {
-      name: 's6',
-      killed: 's6-svscan, SIGKILL',
-      signal: 'SIGKILL',
-      recipe: under(both, 's6-svscan /run/s6', scripts('/run/s6', 'run')),
-      victim: (command) => command.startsWith('s6-svscan'),
-    },
-    {
-      name: 's6',
-      killed: 'all s6-supervise, SIGKILL',
-      signal: 'SIGKILL',
-      recipe: under(both, 's6-svscan /run/s6', scripts('/run/s6', 'run')),
-      victim: (command) => command.startsWith('s6-supervise'),
-    },
-    {
-      name: 'runit',
-      killed: 'runsvdir, SIGKILL',
-      signal: 'SIGKILL',
-      recipe: under(both, 'runsvdir /run/sv', scripts('/run/sv', 'run')),
-      victim: (command) => command.startsWith('runsvdir'),
-    },
-    {
-      name: 'runit',
-      killed: 'all runsv, SIGKILL',
-      signal: 'SIGKILL',
-      recipe: under(both, 'runsvdir /run/sv', scripts('/run/sv', 'run')),
-      victim: (command) => command.startsWith('runsv '),
-    },
+    beneath('s6', 's6-svscan', 's6-svscan', s6),
+    beneath('s6', 'all s6-supervise', 's6-supervise', s6),
+    beneath('runit', 'runsvdir', 'runsvdir', runit),
+    beneath('runit', 'all runsv', 'runsv ', runit),
     {
       name: 'supervisord',
       killed: 'supervisord, SIGKILL',
