@@ -10,6 +10,7 @@ import { type Client, createClient } from '../../src/cli/client.ts';
 import type { Outcome as Answer, Event, Job, Unit } from '../../src/cli/wire.ts';
 import { startSystem } from '../integration/support/system.ts';
 import type { UnitSet } from '../simulation/generate.ts';
+import { keptContext } from '../unit/support/context.ts';
 import { type Outcome, stoppable, type Told, unitOf } from './jobs-peer.ts';
 
 const UNITS = '/run/units';
@@ -50,24 +51,7 @@ export async function playReal(sets: readonly UnitSet[]): Promise<readonly Told[
   }
 }
 
-const connect = (path: string): Client =>
-  createClient(
-    {
-      out: () => {},
-      err: () => {},
-      input: async () => '',
-      terminal: false,
-      columns: 80,
-      env: {},
-      nowUs: () => Date.now() * 1000,
-      monotonicUs: () => Number(process.hrtime.bigint() / 1000n),
-      name: 'test',
-      uid: 0,
-      pause: delay,
-    },
-    path,
-    true,
-  );
+const connect = (path: string): Client => createClient(keptContext({ name: 'test', pause: delay }).context, path, true);
 
 /** @returns false: it does not come to rest */
 async function rests(client: Client): Promise<boolean> {

@@ -1,9 +1,9 @@
 /** sctl's analysers of unit files: what they say, and the same answers as systemd-analyze where the two can be compared. */
 import * as fs from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Context } from '../../src/cli/context.ts';
 import { main } from '../../src/cli/run.ts';
 import { systemdPaths } from '../../src/units/index.ts';
+import { keptContext } from '../unit/support/context.ts';
 import { ask, has, makeTree } from './units-oracle.ts';
 
 const there = has('systemd-analyze');
@@ -19,26 +19,15 @@ async function analyze(
   env: Readonly<Record<string, string>> = {},
   input = '',
 ): Promise<Answer> {
-  let out = '';
-  let err = '';
-  const context: Context = {
-    out: (text) => {
-      out += text;
-    },
-    err: (text) => {
-      err += text;
-    },
+  const { context, out, err } = keptContext({
     input: async () => input,
-    terminal: false,
     columns: Number.POSITIVE_INFINITY,
     env,
     nowUs: () => 0,
     monotonicUs: () => 0,
-    name: 'sctl',
-    uid: 0,
-    pause: async () => {},
-  };
-  return { status: await main(['analyze', ...args], context), out, err };
+  });
+  const status = await main(['analyze', ...args], context);
+  return { status, out: out(), err: err() };
 }
 
 const root = makeTree({

@@ -1,6 +1,6 @@
 /** Our own program in this process, to be held against systemd's: the same words in, text and status out. */
-import type { Context } from '../../src/cli/context.ts';
 import { main } from '../../src/cli/run.ts';
+import { keptContext } from '../unit/support/context.ts';
 import type { Answer } from './units-oracle.ts';
 
 /** Run a command line under a program's name; `input` is standard input. */
@@ -10,27 +10,9 @@ export async function tell(
   env: Readonly<Record<string, string>> = {},
   input = '',
 ): Promise<Answer> {
-  let stdout = '';
-  let stderr = '';
-  const context: Context = {
-    out: (text) => {
-      stdout += text;
-    },
-    err: (text) => {
-      stderr += text;
-    },
-    input: () => Promise.resolve(input),
-    terminal: false,
-    columns: 80,
-    env,
-    nowUs: () => Date.now() * 1000,
-    monotonicUs: () => Math.round(performance.now() * 1000),
-    name,
-    uid: 0,
-    pause: () => Promise.resolve(),
-  };
+  const { context, out, err } = keptContext({ input: () => Promise.resolve(input), env, name });
   const status = await main(argv, context);
-  return { status, stdout, stderr };
+  return { status, stdout: out(), stderr: err() };
 }
 
 /** Lines that hang on the moment of the call are left out. */

@@ -19,6 +19,16 @@ const life = (units: Life['units'], wishes: Life['wishes'], more: Partial<Life> 
   ...more,
 });
 
+/** How it ends where core is killed at this time, in ms, and comes back at once. */
+function killedAt(atMs: number, one: Life) {
+  const scenario = scenarioOf(one);
+  const script: typeof scenario.script = (sim) => {
+    scenario.script?.(sim);
+    sim.at(atMs, () => sim.killCore());
+  };
+  return play({ ...scenario, script }, []).end;
+}
+
 test('a unit whose actor was about to be made when core died is known to the job that was asked for behind it', () => {
   const one = life({ 'a.service': service('ExecStart=/bin/daemon') }, [
     { atMs: 20, verb: 'start', units: ['a.service'] },
@@ -109,17 +119,7 @@ test('a unit that came into reach by files that changed while core was away gets
       ],
     },
   );
-  const scenario = scenarioOf(one);
-  const { end } = play(
-    {
-      ...scenario,
-      script(sim) {
-        scenario.script?.(sim);
-        sim.at(80, () => sim.killCore());
-      },
-    },
-    [],
-  );
+  const end = killedAt(80, one);
   expect(end.answers[1]).toMatchObject([{ result: 'done' }]);
   expect(end.units['late.service']?.sub).toBe('running');
 });
@@ -142,17 +142,7 @@ test('a unit that came into reach while core was away stays so when its file cha
       ],
     },
   );
-  const scenario = scenarioOf(one);
-  const { end } = play(
-    {
-      ...scenario,
-      script(sim) {
-        scenario.script?.(sim);
-        sim.at(80, () => sim.killCore());
-      },
-    },
-    [],
-  );
+  const end = killedAt(80, one);
   expect(end.answers[3]).toMatchObject([{ result: 'done' }]);
   expect(end.units['late.service']?.sub).toBe('running');
 });

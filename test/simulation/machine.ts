@@ -6,7 +6,7 @@
  */
 import { createCore } from '../../src/core.ts';
 import type { Answer, Host } from '../../src/host/ports.ts';
-import type { Sim, SimClient, SimOptions } from '../../src/host/sim/index.ts';
+import { createSim, type Sim, type SimClient, type SimOptions } from '../../src/host/sim/index.ts';
 import type { JobsState } from '../../src/jobs/logic.ts';
 import { listJobs } from '../../src/jobs/table.ts';
 import type { JobMode, RequestVerb } from '../../src/jobs/types.ts';
@@ -204,3 +204,15 @@ export function shownUnits(core: ActorHost): Readonly<Record<string, Shown>> {
 
 /** The jobs in the table. */
 export const jobsNow = (core: ActorHost) => listJobs((core.read<JobsState>('jobs') as JobsState).table);
+
+/** A machine with core on it, and clients that wish things of every core that comes. */
+export function bootWithClients(options: Parameters<typeof simOptions>[0], wishes: readonly (Wish | Call)[]) {
+  const sim = createSim(simOptions(options));
+  const clients = new Clients(sim, wishes);
+  let core: ActorHost | undefined;
+  sim.boot((host) => {
+    core = bootCore(host);
+    clients.reconnect();
+  });
+  return { sim, clients, core: () => core as ActorHost };
+}

@@ -7,7 +7,15 @@ import { createSim, type Sim } from '../../src/host/sim/index.ts';
 import { garbage } from '../../src/jobs/collect.ts';
 import type { ActorHost } from '../../src/supervisor/index.ts';
 import { crashEverywhere, type Scenario } from '../simulation/crash.ts';
-import { bootCore, type Call, Clients, shownUnits, simOptions, type Wish } from '../simulation/machine.ts';
+import {
+  bootCore,
+  bootWithClients,
+  type Call,
+  Clients,
+  shownUnits,
+  simOptions,
+  type Wish,
+} from '../simulation/machine.ts';
 
 describe('garbage', () => {
   /** `edges`: from whom to whom; `held`: those that may not go. */
@@ -110,13 +118,7 @@ const start = (atMs: number, unit: string): Wish => ({ atMs, verb: 'start', unit
 const stop = (atMs: number, unit: string): Wish => ({ atMs, verb: 'stop', units: [unit] });
 
 function play(wishes: readonly (Wish | Call)[], forMs = 3_000) {
-  const sim = createSim(simOptions({ units, programs }));
-  const clients = new Clients(sim, wishes);
-  let core: ActorHost | undefined;
-  sim.boot((host) => {
-    core = bootCore(host);
-    clients.reconnect();
-  });
+  const { sim, clients, core } = bootWithClients({ units, programs }, wishes);
   sim.run(forMs);
   const read = (method: string, parameters: object): string => {
     const client = sim.client();
@@ -124,7 +126,7 @@ function play(wishes: readonly (Wish | Call)[], forMs = 3_000) {
     sim.run(1);
     return client.received[0] ?? '';
   };
-  return { sim, clients, core: () => core as ActorHost, read };
+  return { sim, clients, core, read };
 }
 
 const inMemory = (core: ActorHost) => Object.keys(shownUnits(core)).filter((name) => name in units);

@@ -1,8 +1,6 @@
 /** Core comes up without its state while everything runs on: what it finds again, what it starts, and what it leaves alone. */
 import { expect, test } from 'vitest';
-import { createSim } from '../../src/host/sim/index.ts';
-import type { ActorHost } from '../../src/supervisor/index.ts';
-import { bootCore, type Call, Clients, jobsNow, shownUnits, simOptions, type Wish } from '../simulation/machine.ts';
+import { bootWithClients, type Call, jobsNow, shownUnits, type Wish } from '../simulation/machine.ts';
 
 const plain = (lines: string, unit = '') => `[Unit]\nDefaultDependencies=no\n${unit}${lines}`;
 const units = {
@@ -19,14 +17,7 @@ const programs = {
 };
 
 function play(wishes: readonly (Wish | Call)[] = []) {
-  const sim = createSim(simOptions({ units, programs }));
-  const clients = new Clients(sim, wishes);
-  let core: ActorHost | undefined;
-  sim.boot((host) => {
-    core = bootCore(host);
-    clients.reconnect();
-  });
-  return { sim, clients, core: () => core as ActorHost };
+  return bootWithClients({ units, programs }, wishes);
 }
 
 const count = (sim: ReturnType<typeof play>['sim']) => sim.started.map(({ tag }) => tag?.split('|')[0]).sort();

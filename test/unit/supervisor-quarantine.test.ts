@@ -1,8 +1,8 @@
 /** A unit whose machine throws again and again, on the real core: what is said of it, what runs on, and the way back. */
 import { expect, test } from 'vitest';
-import { createSim, type Sim } from '../../src/host/sim/index.ts';
+import type { Sim } from '../../src/host/sim/index.ts';
 import type { ActorEvent, ActorHost } from '../../src/supervisor/index.ts';
-import { bootCore, type Call, Clients, jobsNow, shownUnits, simOptions, type Wish } from '../simulation/machine.ts';
+import { bootWithClients, type Call, jobsNow, shownUnits, type Wish } from '../simulation/machine.ts';
 
 const plain = (lines: string) => `[Unit]\nDefaultDependencies=no\n${lines}`;
 const units = {
@@ -24,19 +24,13 @@ interface Played {
 }
 
 function play(wishes: readonly (Wish | Call)[], events: readonly ActorEvent[]): Played {
-  const sim = createSim(simOptions({ units, programs }));
-  const clients = new Clients(sim, wishes);
-  let core: ActorHost | undefined;
-  sim.boot((host) => {
-    core = bootCore(host);
-    clients.reconnect();
-  });
+  const { sim, clients, core } = bootWithClients({ units, programs }, wishes);
   for (const [n, event] of events.entries())
-    sim.at(1_000 + n, () => core?.input({ key: `event ${n}`, events: [{ to: 'unit:sick.service', event }] }));
+    sim.at(1_000 + n, () => core().input({ key: `event ${n}`, events: [{ to: 'unit:sick.service', event }] }));
   sim.run(1_500);
   return {
     sim,
-    core: () => core as ActorHost,
+    core,
     answer: (index) => clients.answer(index)?.parameters,
     read(method, parameters) {
       const client = sim.client();

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from '../../../src/cli/client.ts';
-import type { Context } from '../../../src/cli/context.ts';
+import { keptContext } from '../../unit/support/context.ts';
 import { bootSmall, coreLog } from '../faults/small.ts';
 import { lib, type System } from '../support/system.ts';
 import { crashingCore } from './build.ts';
@@ -224,16 +224,4 @@ const ask = (path: string): Promise<string> =>
     socket.on('error', reject).on('end', () => resolve(text.trim()));
   });
 
-const context: Context = {
-  out: () => {},
-  err: () => {},
-  input: async () => '',
-  terminal: false,
-  columns: 80,
-  env: {},
-  nowUs: () => Date.now() * 1000,
-  monotonicUs: () => performance.now() * 1000,
-  name: 'sctl',
-  uid: 0,
-  pause: (ms) => delay(Math.min(ms, 20)),
-};
+const { context } = keptContext({ pause: (ms) => delay(Math.min(ms, 20)) });

@@ -9,8 +9,8 @@ import { connect } from 'node:net';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { Context } from '../../../src/cli/context.ts';
 import { main } from '../../../src/cli/run.ts';
+import { keptContext } from '../../unit/support/context.ts';
 import { eventually, type Ran, type System } from '../support/system.ts';
 import { bootSmall, coreLog, laterSctl } from './small.ts';
 
@@ -112,27 +112,12 @@ export const bootCrowd = (who: Crowd, initConf: readonly string[], units: Readon
 
 /** sctl without a process of its own: the same code, with its own connection, request ids and patience. */
 export async function ctl(system: System, ...words: string[]): Promise<Ran> {
-  let stdout = '';
-  let stderr = '';
-  const context: Context = {
-    out: (text) => {
-      stdout += text;
-    },
-    err: (text) => {
-      stderr += text;
-    },
-    input: async () => '',
-    terminal: false,
-    columns: 80,
+  const { context, out, err } = keptContext({
     env: { SYSMASTER_SOCKET: `${system.run}/sysmaster/api.sock`, SYSMASTER_LOGS: `${system.run}/sysmaster/log` },
-    nowUs: () => Date.now() * 1000,
-    monotonicUs: () => Number(process.hrtime.bigint() / 1000n),
-    name: 'sctl',
-    uid: 0,
     pause: (ms) => delay(ms),
-  };
+  });
   const status = await main(words, context);
-  return { status, stdout, stderr };
+  return { status, stdout: out(), stderr: err() };
 }
 
 /** One property of several services, as numbers. */

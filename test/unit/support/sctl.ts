@@ -1,6 +1,7 @@
 /** sctl in a test: what it prints, and its exit status. */
 import type { Context } from '../../../src/cli/context.ts';
 import { main } from '../../../src/cli/run.ts';
+import { keptContext } from './context.ts';
 import { type DirectClient, directClient } from './direct-client.ts';
 import { type FakeManager, fakeManager } from './fake-manager.ts';
 import { NOON } from './fake-units.ts';
@@ -24,32 +25,19 @@ export function sctl(uid = 0): Sctl {
     manager,
     client,
     async run(words, more = {}) {
-      let out = '';
-      let err = '';
-      const context: Context = {
-        out: (text) => {
-          out += text;
-        },
-        err: (text) => {
-          err += text;
-        },
-        input: async () => '',
-        terminal: false,
-        columns: 80,
+      const { context, out, err } = keptContext({
         env: { SYSMASTER_LOGS: '/nonexistent' },
         nowUs: () => NOON.realUs + 185_000_000,
         monotonicUs: () => NOON.monotonicUs + 185_000_000,
-        name: 'sctl',
         uid,
-        pause: async () => {},
         ...more,
-      };
+      });
       const status = await main(
         typeof words === 'string' ? words.split(' ').filter((word) => word !== '') : words,
         context,
         client,
       );
-      return { out, err, status };
+      return { out: out(), err: err(), status };
     },
   };
 }
