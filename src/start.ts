@@ -8,6 +8,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
+import { isOwn, ownBytes, whyNotOwnDirectory } from './host/node/own.ts';
 
 /** Where core keeps the version before this one while this one is on trial (src/host/node/aside.ts). */
 const aside = join(process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster', 'previous');
@@ -15,21 +16,34 @@ const directory = process.argv.includes('--check-checkpoint') ? __dirname : whos
 const file = join(directory, 'core-bundle.cjs');
 const cache = join(directory, 'core.cache');
 
-/** The directory of the version to run: the one kept aside, if this one was tried and has never been in charge. */
+/**
+ * The directory of the version to run: the one kept aside, if this one was tried and has never been in charge. Only if all of it is
+ * core's own: what stands there is run.
+ */
 function whose(): string {
-  const trial = join(aside, 'trial');
-  try {
-    if (readFileSync(trial, 'latin1') === 'new') {
-      writeFileSync(trial, 'tried');
-      return __dirname;
+  const trial = ownBytes(join(aside, 'trial'), tell)?.toString('latin1');
+  // No trial, as a rule.
+  if (trial === undefined) return __dirname;
+  if (trial === 'new') {
+    try {
+      writeFileSync(join(aside, 'trial'), 'tried');
+    } catch (error) {
+      tell(`${aside}: ${String(error)}: there is no way back from this version`);
     }
-    process.stderr.write(`core: this version has ended before it was ready; back to the one before, in ${aside}\n`);
-    return aside;
-  } catch (error) {
-    // No trial, as a rule.
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     return __dirname;
   }
+  const why = whyNotOwnDirectory(aside) ?? ['core-bundle.cjs', 'addon.node'].find((name) => !isOwn(join(aside, name)));
+  if (why !== undefined) {
+    tell(`${aside}: ${why}: not core's own; this version is tried once more`);
+    return __dirname;
+  }
+  tell(`this version has ended before it was ready; back to the one before, in ${aside}`);
+  return aside;
+}
+
+/** To where core's last words are kept: there is no log yet. */
+function tell(what: string): void {
+  process.stderr.write(`core: ${what}\n`);
 }
 
 function cached(): Buffer | undefined {
@@ -48,9 +62,7 @@ const cachedData = cached();
 const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
 // Not fatal, and not for the log, which is core's: it goes to where core's last words are kept.
 if (script.cachedDataRejected === true)
-  process.stderr.write(
-    `core: ${cache}: made by another engine, with other options, or on another processor: not used\n`,
-  );
+  tell(`${cache}: made by another engine, with other options, or on another processor: not used`);
 type Bundle = (require: NodeJS.Require, file: string, directory: string, source: () => string) => void;
 const start = script.runInThisContext() as Bundle;
 /** The engine has the text in any case: what stands in the braces. */

@@ -7,6 +7,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from './errors.ts';
+import { whyNotOwnDirectory } from './own.ts';
 
 const place = (runDirectory: string) => join(runDirectory, 'previous');
 
@@ -14,17 +15,20 @@ const place = (runDirectory: string) => join(runDirectory, 'previous');
 export function keepAside(runDirectory: string, bundle: string): void {
   const directory = place(runDirectory);
   attempt(directory, () => {
+    // What is not core's own is not written into; of a link it is the link that goes.
+    if (whyNotOwnDirectory(directory) !== undefined) rmSync(directory, { recursive: true, force: true });
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    rmSync(join(directory, 'trial'), { force: true });
+    rmSync(join(directory, 'trial'), { recursive: true, force: true });
     writeWhole(join(directory, 'core-bundle.cjs'), Buffer.from(bundle, 'latin1'));
     writeWhole(join(directory, 'addon.node'), loadedAddon());
-    writeFileSync(join(directory, 'trial'), 'new');
+    writeFileSync(join(directory, 'trial'), 'new', { flag: 'wx' });
   });
 }
 
 /** As a new file: where this is the version that is kept aside, the old one is what it runs from, and has mapped. */
 function writeWhole(path: string, content: Buffer): void {
-  writeFileSync(`${path}.new`, content);
+  rmSync(`${path}.new`, { recursive: true, force: true });
+  writeFileSync(`${path}.new`, content, { flag: 'wx' });
   renameSync(`${path}.new`, path);
 }
 

@@ -84,6 +84,21 @@ export interface Records {
   readonly torn: string | undefined;
 }
 
+/**
+ * How many bytes of a file of this size have to be there to decode its records, as far as the ones at hand tell: all of them, or
+ * a place behind them. What stands behind the end mark need not be read: a file may have any size.
+ */
+export function bytesNeeded(bytes: Buffer, size: number): number {
+  let at = HEADER_BYTES;
+  for (let index = 0; at + RECORD_OVERHEAD <= bytes.length; index += 1) {
+    const length = bytes.readUInt32LE(at) - 1;
+    const isRecord = length >= 0 && bytes.readUInt32LE(at + 4) === index >>> 0 && at + length <= size;
+    if (!isRecord) return bytes.length;
+    at += RECORD_OVERHEAD + length;
+  }
+  return Math.min(size, at + RECORD_OVERHEAD);
+}
+
 /** All good records of a file of this generation; stops at the end mark or at the first thing that is not a record. */
 export function decodeRecords(bytes: Buffer, generation: number): Records {
   const texts: string[] = [];

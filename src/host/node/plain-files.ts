@@ -23,6 +23,7 @@ import {
 } from 'node:fs';
 import { type FilePort, type FileStat, HostError } from '../ports.ts';
 import { attempt, codeOf, unless } from './errors.ts';
+import { whyNotOwn } from './own.ts';
 
 /** ENOTDIR: a component of the path is a file, so there is nothing below it. ESRCH, ENODEV: /proc and cgroup files of what is gone. */
 const MISSING = ['ENOENT', 'ENOTDIR', 'ESRCH', 'ENODEV'];
@@ -79,15 +80,7 @@ export class PlainFiles implements Omit<FilePort, 'watch' | 'unwatch'> {
   }
 
   readOwn(path: string): string | undefined {
-    return unless(MISSING, path, () =>
-      read(path, constants.O_NOFOLLOW, (found) => {
-        const { mode, nlink, uid } = found;
-        if (!found.isFile()) return 'not a plain file';
-        if (nlink !== 1) return 'it has other names besides';
-        if (uid !== process.geteuid?.()) return `it belongs to uid ${uid}`;
-        return (mode & 0o022) === 0 ? undefined : 'others may write to it';
-      }),
-    );
+    return unless(MISSING, path, () => read(path, constants.O_NOFOLLOW, whyNotOwn));
   }
 
   readBytes(path: string, maxBytes: number): Uint8Array | undefined {

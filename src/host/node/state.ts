@@ -11,7 +11,7 @@
  * removed, or a directory that is somebody else's, counts as a disk that cannot be written to. A file that is there and cannot
  * be understood may have held the newest image, so the other one is not believed either. All of it is in the note of `load`.
  *
- * Where an image cannot be written to the disk at all, two files in memory take the place of `a` and `b`; init keeps them, so that
+ * On a disk that has become read-only what is there is still read. Where an image cannot be written to the disk at all, two files in memory take the place of `a` and `b`; init keeps them, so that
  * the next core finds them. It is back on the disk after the next boot, when there is a new checkpoint in any case.
  */
 import {
@@ -30,6 +30,7 @@ import { join } from 'node:path';
 import { HostError, type StatePort } from '../ports.ts';
 import { addon } from './addon.ts';
 import {
+  bytesNeeded,
   decodeHeader,
   decodeRecords,
   encodeHeader,
@@ -40,6 +41,7 @@ import {
   RECORD_OVERHEAD,
 } from './checkpoint.ts';
 import { attempt, codeOf, hostError } from './errors.ts';
+import { OPEN_SAFELY, octal, whyNotOwn } from './own.ts';
 
 export interface StateOptions {
   /** Where the files `a` and `b` live; made if missing. */
@@ -69,8 +71,13 @@ export interface StateMemory {
 /** Room reserved in memory, where it costs what it takes. */
 const MEMORY_BYTES = 256 * 1024;
 
+/** What stat(2) counts in. */
+const BLOCK_BYTES = 512;
+
 /** The largest a file may grow to. */
 const BYTES_MAX = 1024 * 1024 * 1024;
+/** What is read of a file at first: as a rule there is no more. */
+const READ_BYTES = 1024 * 1024;
 
 type Slot = { readonly path: string; readonly fd: number };
 
@@ -143,7 +150,8 @@ export class NodeState implements StatePort {
     const slot = slots[newest.at] as Slot;
     if (newest.header.isVoid) return nothing(`${slot.path}: made void by the core that wrote it`);
     if (newest.header.bootId !== this.#bootId) return nothing(`${slot.path}: from another boot`);
-    const bytes = readAt(slot, 0, fstatSync(slot.fd).size);
+    const { size } = fstatSync(slot.fd);
+    const bytes = readRecords(slot, size);
     const { texts, end, torn } = decodeRecords(bytes, newest.header.generation);
     const [image, ...records] = texts;
     if (image === undefined) return nothing(`${slot.path}: ${torn ?? 'it holds no image'}`);
@@ -151,7 +159,7 @@ export class NodeState implements StatePort {
     this.#records = texts.length;
     this.#end = end;
     this.#imageEnd = HEADER_BYTES + RECORD_OVERHEAD + Buffer.byteLength(image);
-    this.#room = bytes.length;
+    this.#room = size;
     return {
       image,
       records,
@@ -254,8 +262,9 @@ export class NodeState implements StatePort {
     let room = Math.max(this.#inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES);
     while (room < 4 * needed && room < BYTES_MAX) room *= 2;
     if (room < needed) throw new HostError('EFBIG', `${slot.path}: an image of ${needed} bytes`);
-    const size = fstatSync(slot.fd).size;
-    if (size < room) attempt(slot.path, () => addon.allocate(slot.fd, room));
+    const { size, blocks } = fstatSync(slot.fd);
+    // Of a size is not enough: what somebody has made sparse has no room.
+    if (size < room || blocks * BLOCK_BYTES < room) attempt(slot.path, () => addon.allocate(slot.fd, room));
     return Math.max(size, room);
   }
 
@@ -271,7 +280,7 @@ export class NodeState implements StatePort {
     if (this.#files !== undefined) return this.#files;
     const { directory, readOnly } = this.#options;
     if (readOnly === true) {
-      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const flags = constants.O_RDONLY | OPEN_SAFELY;
       const paths = [join(directory, 'a'), join(directory, 'b')] as const;
       const open = (path: string): Slot => ({ path, fd: attempt(path, () => openSync(path, flags)) });
       this.#files = [open(paths[0]), open(paths[1])];
@@ -306,15 +315,15 @@ export class NodeState implements StatePort {
 
   /** @param at its place below the open directory, so that nobody can move another one under it */
   #openOne(at: string, path: string): Slot {
-    // Not blocking, should it be a pipe.
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const flags = constants.O_RDWR | constants.O_CREAT | OPEN_SAFELY;
     let fd: number | undefined;
     let fault: string | undefined;
     try {
       fd = openSync(at, flags, 0o600);
-      fault = faultOf(fstatSync(fd));
+      fault = whyNoSlot(fstatSync(fd));
     } catch (cause) {
       const code = codeOf(cause) ?? '';
+      if (code === 'EROFS') return this.#openToRead(at, path);
       if (!(code in OPEN_FAULTS)) throw hostError(cause, path);
       fault = OPEN_FAULTS[code];
     }
@@ -322,10 +331,22 @@ export class NodeState implements StatePort {
       if (fd !== undefined) closeSync(fd);
       // By its name: what a link leads to is not touched.
       attempt(path, () => unlinkSync(at));
-      this.#notes.push(`${path}: ${fault}; removed, and made anew`);
+      this.#notes.push(`${path}: ${fault}; not believed, but removed and made anew`);
       fd = attempt(path, () => openSync(at, flags | constants.O_EXCL, 0o600));
     }
     return this.#owned(fd, path);
+  }
+
+  /** What was written before the disk became read-only is as good as ever; the next image goes elsewhere. */
+  #openToRead(at: string, path: string): Slot {
+    const fd = attempt(path, () => openSync(at, constants.O_RDONLY | OPEN_SAFELY));
+    const fault = whyNoSlot(fstatSync(fd));
+    if (fault === undefined) {
+      this.#notes.push(`${path}: on a read-only file system`);
+      return { path, fd };
+    }
+    closeSync(fd);
+    throw new HostError('EROFS', `${path}: ${fault}, and cannot be removed`);
   }
 
   #owned(fd: number, path: string): Slot {
@@ -381,16 +402,11 @@ const OPEN_FAULTS: Readonly<Record<string, string>> = {
   ENODEV: 'a device',
 };
 
-/** Why this can be no file of ours, or nobody knows who has written it. */
-function faultOf(found: Stats): string | undefined {
-  if (!found.isFile()) return 'not a plain file';
-  if (found.uid !== process.geteuid?.()) return `it belongs to uid ${found.uid}, not to core`;
-  if (found.nlink > 1) return `it has ${found.nlink} names`;
-  if ((found.mode & 0o022) !== 0) return `others may write to it (${octal(found.mode)}), and so it is not believed`;
-  return undefined;
+function whyNoSlot(found: Stats): string | undefined {
+  return (
+    whyNotOwn(found) ?? (found.size > BYTES_MAX ? `of ${found.size} bytes, more than core ever writes` : undefined)
+  );
 }
-
-const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
 
 const joined = (notes: readonly string[]): string | undefined => (notes.length === 0 ? undefined : notes.join('; '));
 
@@ -398,6 +414,18 @@ const memorySlots = ([a, b]: readonly [number, number]): readonly [Slot, Slot] =
   { path: 'state:a', fd: a },
   { path: 'state:b', fd: b },
 ];
+
+/** All that belongs to records, and not much more: the file may be sparse and of any size. */
+function readRecords(slot: Slot, size: number): Buffer {
+  let bytes = readAt(slot, 0, Math.min(size, READ_BYTES));
+  for (;;) {
+    const needed = bytesNeeded(bytes, size);
+    if (needed <= bytes.length) return bytes;
+    const more = readAt(slot, bytes.length, Math.min(size, Math.max(needed, 2 * bytes.length)) - bytes.length);
+    if (more.length === 0) return bytes; // it was cut meanwhile
+    bytes = Buffer.concat([bytes, more]);
+  }
+}
 
 function readAt(slot: Slot, position: number, length: number): Buffer {
   return attempt(slot.path, () => {

@@ -85,6 +85,6 @@ describe("a file of core's own", () => {
   test.skipIf(!isRoot)('that belongs to somebody else is not believed', () => {
     writeFileSync(path, 'x', { mode: 0o600 });
     chownSync(path, 65_534, 65_534);
-    expect(() => files.readOwn(path)).toThrow(/EPERM on .*it belongs to uid 65534; it is not believed/);
+    expect(() => files.readOwn(path)).toThrow(/EPERM on .*it belongs to uid 65534, not to core; it is not believed/);
   });
 });

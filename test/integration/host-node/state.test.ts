@@ -32,6 +32,30 @@ const FULL_DISK = `
   try { state.replace('image'); } catch (error) { console.log(error.code); }
   state.makeVoid();
 `;
+/** Likewise, where the directory becomes read-only with a checkpoint in it. */
+const READ_ONLY_DISK = `
+  const { NodeState } = await import(process.env.STATE);
+  const { spawnSync } = await import('node:child_process');
+  const { closeSync } = await import('node:fs');
+  const directory = process.env.DIRECTORY;
+  const made = [];
+  const memory = { kept: () => made[0], keep: (files) => void made.push(files), moved: () => undefined };
+  const open = () => new NodeState({ directory, bootId: '1', bytes: 65536, memory });
+  const first = open();
+  first.load();
+  first.replace('image');
+  first.append('one');
+  first.close();
+  spawnSync('mount', ['-o', 'remount,ro', directory], { stdio: 'inherit' });
+  const second = open();
+  const { image, records, note } = second.load();
+  console.log(image, records, /read-only/.test(note));
+  try { second.append('two'); } catch (error) { console.log('an append fails'); }
+  second.replace('another');
+  second.append('three');
+  const third = open().load();
+  console.log(third.image, third.records, made.length);
+`;
 let directory: string;
 let open: NodeState[];
 
@@ -226,31 +250,37 @@ describe('the checkpoint', () => {
     'on a full disk is an ENOSPC, and can still be made void',
     () => {
       mkdirSync(directory, { recursive: true });
-      const done = spawnSync(
-        'unshare',
-        [
-          '--mount',
-          'sh',
-          '-c',
-          `mount -t tmpfs -o size=8k none ${directory} && exec "$0" "$@"`,
-          process.execPath,
-          '--input-type=module',
-          '-e',
-          FULL_DISK,
-        ],
-        {
-          encoding: 'utf8',
-          env: {
-            ...process.env,
-            STATE: join(import.meta.dirname, '../../../src/host/node/state.ts'),
-            DIRECTORY: directory,
-          },
-        },
-      );
-      expect(done.stderr).toBe('');
-      expect(done.stdout.trim()).toBe('ENOSPC');
+      expect(onDisk('8k', FULL_DISK)).toBe('ENOSPC');
     },
   );
+
+  test.runIf(process.getuid?.() === 0)('on a disk that has become read-only is read, and goes on in memory', () => {
+    mkdirSync(directory, { recursive: true });
+    expect(onDisk('1m', READ_ONLY_DISK).split('\n')).toEqual([
+      "image [ 'one' ] true",
+      'an append fails',
+      "another [ 'three' ] 1",
+    ]);
+  });
+
+  /** What a script says, run in a mount namespace where the directory is a disk of this size. */
+  const onDisk = (size: string, script: string): string => {
+    const mount = `mount -t tmpfs -o size=${size} none ${directory} && exec "$0" "$@"`;
+    const done = spawnSync(
+      'unshare',
+      ['--mount', 'sh', '-c', mount, process.execPath, '--input-type=module', '-e', script],
+      {
+        encoding: 'utf8',
+        env: {
+          ...process.env,
+          STATE: join(import.meta.dirname, '../../../src/host/node/state.ts'),
+          DIRECTORY: directory,
+        },
+      },
+    );
+    expect(done.stderr).toBe('');
+    return done.stdout.trim();
+  };
 
   test('that the disk has no room for is kept in memory, and found there by the next core', () => {
     const made: (readonly [number, number])[] = [];
@@ -344,11 +374,23 @@ describe('the checkpoint', () => {
   };
 
   test.each<[string, (path: string, victim: string) => void, RegExp]>([
-    ['a symbolic link', (path, victim) => symlinkSync(victim, path), /a symbolic link, which is not followed; removed/],
-    ['a dangling link', (path, victim) => symlinkSync(`${victim}-not-there`, path), /not followed; removed/],
-    ['a second name of another file', (path, victim) => linkSync(victim, path), /it has 2 names; removed/],
-    ['a pipe', (path) => void spawnSync('mkfifo', [path]), /not a plain file; removed/],
-    ['a socket', (path) => void createSocketFile(path), /a socket or a device; removed/],
+    [
+      'a symbolic link',
+      (path, victim) => symlinkSync(victim, path),
+      /a symbolic link, which is not followed; not believed, but removed/,
+    ],
+    [
+      'a dangling link',
+      (path, victim) => symlinkSync(`${victim}-not-there`, path),
+      /not followed; not believed, but removed/,
+    ],
+    [
+      'a second name of another file',
+      (path, victim) => linkSync(victim, path),
+      /it has 2 names; not believed, but removed/,
+    ],
+    ['a pipe', (path) => void spawnSync('mkfifo', [path]), /not a plain file; not believed, but removed/],
+    ['a socket', (path) => void createSocketFile(path), /a socket or a device; not believed, but removed/],
   ])('whose place is taken by %s is neither followed nor fatal, and is told', (_what, plant, note) => {
     const paths = left();
     const victim = secret();
@@ -382,7 +424,7 @@ describe('the checkpoint', () => {
     const next = state();
     expect(next.load()).toMatchObject({
       image: undefined,
-      note: expect.stringMatching(/others may write to it \(0666\), and so it is not believed/),
+      note: expect.stringMatching(/others may write to it \(0666\); not believed/),
     });
     writable(next);
   });
@@ -446,6 +488,59 @@ describe('the checkpoint', () => {
     expect(loaded.note).toMatch(note);
     expect(loaded.note).toContain('the other file may be older');
     writable(next);
+  });
+
+  test('of ten gigabytes, made sparse, is neither read to its end nor fatal, and is told', () => {
+    const paths = left();
+    for (const path of paths) truncateSync(path, 10 * 1024 ** 3);
+    const next = state();
+    expect(next.load()).toMatchObject({ image: undefined, note: expect.stringMatching(/of 10737418240 bytes/) });
+    writable(next);
+    expect(statSync(paths[0]).size).toBe(BYTES);
+  });
+
+  test('in a file that was made longer is read as far as it goes', () => {
+    for (const path of left()) truncateSync(path, 900 * 1024 ** 2);
+    const next = state();
+    expect(next.load()).toEqual({ image: 'image', records: ['record'], note: undefined });
+  });
+
+  /** What there was, or the beginning of it with a word on the rest, and never anything else. */
+  const expectTrue = ({ image, records, note }: ReturnType<NodeState['load']>) => {
+    if (image === undefined) expect([records, typeof note]).toEqual([[], 'string']);
+    else if (records.length === 1) expect([image, records]).toEqual(['image', ['record']]);
+    else expect([image, records, typeof note]).toEqual(['image', [], 'string']);
+  };
+  /** Try one change of the newest file after the other, each from what was left. */
+  const tried = (changes: number, change: (bytes: Buffer, at: number) => Buffer) => {
+    const paths = left();
+    const whole = new Map(paths.map((path) => [path, readFileSync(path)] as const));
+    const path = paths.find((one) => whole.get(one)?.includes('image')) as string;
+    let spoilt = 0;
+    for (let at = 0; at < changes; at += 1) {
+      writeFileSync(path, change(Buffer.from(whole.get(path) as Buffer), at));
+      const next = state();
+      const loaded = next.load();
+      expectTrue(loaded);
+      if (loaded.note !== undefined) spoilt += 1;
+      for (const one of open.splice(0)) one.close();
+    }
+    return spoilt;
+  };
+  /** Header, image and record, in bytes. */
+  const WRITTEN = 64 + 12 + 5 + 12 + 6;
+
+  test('cut off at any byte is used as far as it is whole, or told', () => {
+    // Only the end mark may be missing without a loss: and that is told too.
+    expect(tried(WRITTEN + 12, (bytes, at) => bytes.subarray(0, at))).toBe(WRITTEN + 12);
+  });
+
+  test('with any one bit turned is used as far as it is whole, or told', () => {
+    const turned = (bytes: Buffer, at: number) => {
+      bytes.writeUInt8((bytes[at >> 3] as number) ^ (1 << (at & 7)), at >> 3);
+      return bytes;
+    };
+    expect(tried(8 * WRITTEN, turned)).toBe(8 * WRITTEN);
   });
 
   test.each(Array.from({ length: 20 }, (_, at) => at))('of noise is told and replaced (seed %i)', (seed) => {
