@@ -317,7 +317,7 @@ export class ActorHost {
     if (setAside !== undefined) {
       const what = `${event.type} has taken core down twice, the last time by ${setAside.how}`;
       this.#report('error', 'event-set-aside', to, what, event as Json);
-      this.#supervision.quarantine(to, `its event ${what}`);
+      this.#supervision.deadly(to, event.type, `its event ${what}`, 'step');
       return;
     }
     const cell = this.#cell(to);
@@ -512,7 +512,7 @@ export class ActorHost {
       const { actor, type, params } = effect;
       const what = `${type} has taken core down twice, the last time by ${badEffect?.how}`;
       this.#report('error', 'effect-set-aside', actor, what, params ?? null);
-      this.#supervision.quarantine(actor, `its effect ${what}`);
+      this.#supervision.deadly(actor, type, `its effect ${what}`, 'effect');
       this.#tryEffect(effect, (def, call) => def.setAside?.(call, params as never, `it ${what}`));
     }
   }

@@ -194,6 +194,18 @@ export class Supervision {
     if (wasStopping) this.#remove(id, 'failed', undefined);
   }
 
+  /**
+   * An event or an effect of this actor has taken core down twice and is set aside. Its actor with it, unless it is one of core's
+   * own, right below the root: everything stands still without those, so that one counts as a failure, and the next ones too.
+   */
+  deadly(id: ActorId, type: string, why: string, of: 'step' | 'effect'): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(id);
+    const above = node === undefined || isSupervisor(node) ? undefined : ledger.nodes.get(node.parent);
+    if (above?.parent === null) this.failed(id, type, why, of);
+    else this.quarantine(id, why);
+  }
+
   /** A quarantined actor gets events again: from its last good snapshot, or from its input if it has none. */
   release(id: ActorId, atMs: number): void {
     const { ledger } = this.#stage;

@@ -62,8 +62,7 @@ describe.skipIf(missing !== undefined)(
           // come to do something for somebody first. A plain SIGKILL alone is nobody's fault, so that it may come at any time.
           early = !early && EARLY.has(blow) && next() < EARLY_SHARE;
           if (!early) {
-            const before = load.done();
-            await Promise.race([load.failed, eventually('core has done something', () => load.done() > before)]);
+            await Promise.race([load.failed, eventually('core has done something', load.since())]);
           }
           // The moment of the blow is what is random here; nothing is waited for.
           await Promise.race([load.failed, delay(next() * REST_MS)]);

@@ -144,8 +144,11 @@ export interface Load {
   answered(): number;
   /** How many calls. */
   answeredByCore(): number;
-  /** How many of them that changed something, or that saw a killed service be back. */
-  done(): number;
+  /**
+   * Is there a change by now (or a killed service that is back) that was asked for after this call? Answers to what was asked before
+   * may come from what an earlier core has done.
+   */
+  since(): () => boolean;
 }
 
 export async function startLoad(system: System, who: Crowd): Promise<Load> {
@@ -168,7 +171,12 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
   let abandoned = false;
   let answered = 0;
   let byCore = 0;
-  let done = 0;
+  /** Changes that were asked for since the last call of `since`, and have been made. */
+  let fresh = 0;
+  let era = 0;
+  const madeSince = (began: number) => {
+    if (began === era) fresh += 1;
+  };
   const keep = (words: readonly string[], ran: Ran): Ran => {
     answered += 1;
     byCore += 1;
@@ -182,8 +190,9 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
   };
   const ask = async (...words: string[]) => keep(words, await ctl(system, ...words));
   const expectDone = async (...words: string[]) => {
+    const began = era;
     expect(await ask(...words), words.join(' ')).toMatchObject({ status: 0 });
-    done += 1;
+    madeSince(began);
   };
 
   /** Connect, and read to the end what the service says: its pid. */
@@ -228,9 +237,10 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
     // The program itself, which a person runs.
     async () => {
       const words = ['start', `${who.ticks.at(-1)}.service`];
+      const began = era;
       expect(keep(words, await laterSctl(system, ...words))).toMatchObject({ status: 0 });
       ticks += 1;
-      done += 1;
+      madeSince(began);
       const count = starts();
       for (const name of who.ticks) expect([name, count(name)]).toEqual([name, ticks]);
     },
@@ -242,6 +252,7 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
     ...who.victims.map((name) => async () => {
       const pid = await mainPid(name);
       if (pid === undefined) return void (await delay(ASK_AGAIN_MS));
+      const began = era;
       expect(system.inside('kill', '-KILL', pid)).toMatchObject({ status: 0 });
       kills.set(name, kills.get(name)! + 1);
       const end = process.hrtime.bigint() + BigInt(LAST_ANSWER_SEC) * 1_000_000_000n;
@@ -250,7 +261,7 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
         if (process.hrtime.bigint() > end) throw new Error(`${name}: nobody has come after process ${pid}`);
         await delay(ASK_AGAIN_MS);
       }
-      done += 1;
+      madeSince(began);
     }),
   ];
   const running = clients.map(async (once) => {
@@ -338,6 +349,10 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
     },
     answered: () => answered,
     answeredByCore: () => byCore,
-    done: () => done,
+    since() {
+      era += 1;
+      fresh = 0;
+      return () => fresh > 0;
+    },
   };
 }
