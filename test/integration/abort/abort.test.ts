@@ -2,10 +2,11 @@
  * Core is made to die at every call that changes the world: before it, after it, in the middle of a write; while it comes back;
  * while it folds its journal. What a life comes to must be what it comes to without a death.
  *
- * Here a sample; `npm run test:abort [FROM TO]` takes every point in turn (SYSMASTER_ABORT: all, or FROM TO).
+ * Here a sample; `npm run test:abort [SWEEP [FROM [TO]]]` takes every point in turn (SYSMASTER_ABORT: all, or those words).
  */
 import { deepStrictEqual } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { lib, systemsMissing } from '../support/system.ts';
@@ -15,33 +16,52 @@ import type { Orders } from './points.ts';
 
 const missing = systemsMissing();
 const asked = process.env['SYSMASTER_ABORT'];
-const [FROM = 1, TO = 5000] = (asked ?? '').split(' ').map(Number).filter(Boolean);
-/** Of a sweep that takes everything, every so manieth. */
-const STRIDE = Number(process.env['SYSMASTER_ABORT_STRIDE'] ?? 1);
+const [only = 'all', from = '1', to = '100000'] = (asked ?? 'all').split(' ');
 const FOLD_EVERY = 5;
+
+/** Points of coming back from a death, and some behind them; what follows is a life like any other. */
+const BACK = 130;
+
+const how = (n: number): Orders['how'] => (n % 4 === 0 ? 'abort' : 'kill');
+
+interface Sweep {
+  readonly last: number;
+  orders(n: number): Orders;
+}
+
+/** By name: of a life; of one in which the journal is folded all the time; of coming back from a death at one point. */
+const SWEEPS: Readonly<Record<string, Sweep>> = {
+  life: { last: Number.POSITIVE_INFINITY, orders: (n) => ({ at: [n], how: how(n) }) },
+  folded: { last: Number.POSITIVE_INFINITY, orders: (n) => ({ at: [n], how: how(n), foldEvery: FOLD_EVERY }) },
+  ...Object.fromEntries(
+    [60, 250, 500, 750].map((first): [string, Sweep] => [
+      `back-from-${first}`,
+      { last: BACK, orders: (n) => ({ at: [first, n], how: how(n) }) },
+    ]),
+  ),
+};
 
 describe.skipIf(missing !== undefined)(
   `an aborted core${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
-    let living: LivingSystem;
+    /** The first one serves the sample, all of them a sweep. */
+    const living: LivingSystem[] = [];
     let calm: Told;
 
     beforeAll(async () => {
-      living = await bootLiving();
-      calm = (await living.live(undefined)).told;
+      living.push(await bootLiving());
+      calm = (await (living[0] as LivingSystem).live(undefined)).told;
     });
     afterAll(async () => {
-      if (living !== undefined) expect(await living.system.stop()).toBe(true);
+      for (const one of living.filter((each) => each !== undefined)) expect(await one.system.stop()).toBe(true);
     });
 
-    /** One life; how often core died in it. */
-    const compared = async (orders: Orders): Promise<number> => {
-      const { told, deaths } = await living.live(orders);
-      if (asked !== undefined) process.stderr.write(`${JSON.stringify(orders)} ${deaths.join('; ')}\n`);
+    /** One life; where core died in it. */
+    const compared = async (orders: Orders, system = living[0] as LivingSystem): Promise<readonly string[]> => {
+      const { told, deaths } = await system.live(orders);
       deepStrictEqual({ deaths, ...told }, { deaths, ...calm });
-      return deaths.length;
+      return deaths;
     };
-    const how = (n: number): Orders['how'] => (n % 4 === 0 ? 'abort' : 'kill');
 
     test('can be made by a build for tests only: what is shipped has no such points', async () => {
       const text = (path: string) => readFileSync(path, 'latin1');
@@ -59,38 +79,49 @@ describe.skipIf(missing !== undefined)(
         ['late, while it folds', { at: [801], how: 'kill', foldEvery: FOLD_EVERY }],
         ['and once more while it comes back', { at: [333, 21], how: 'kill' }],
       ])('%s: nobody notices', async (_when, orders) => {
-        expect(await compared(orders)).toBe(orders.at.length);
+        expect(await compared(orders)).toHaveLength(orders.at.length);
       });
     });
 
     describe.runIf(asked !== undefined)('at every point', () => {
-      const sweep = async (of: (n: number) => Orders) => {
-        const faults: unknown[] = [];
-        let last = FROM;
-        for (let n = FROM; n <= TO; n += STRIDE) {
-          last = n;
-          try {
-            if ((await compared(of(n))) < of(n).at.length) break; // the life is over before it
-          } catch (error) {
-            process.stderr.write(`${JSON.stringify(of(n))}: ${String(error)}\n`);
-            faults.push({ orders: of(n), error: String(error).slice(0, 2000) });
-            // What it has left behind is not to be blamed on the next point.
-            await living.system.stop();
-            living = await bootLiving();
-          }
-        }
-        process.stderr.write(`points ${FROM} to ${last}, ${faults.length} faults\n`);
-        expect(faults).toEqual([]);
-      };
-      const timeout = 4 * 3600_000;
+      const chosen = Object.keys(SWEEPS).filter((name) => only === 'all' || only === name);
 
-      test('of a life', { timeout }, () => sweep((n) => ({ at: [n], how: how(n) })));
-      test('of a life in which the journal is folded all the time', { timeout }, () =>
-        sweep((n) => ({ at: [n], how: how(n), foldEvery: FOLD_EVERY })),
-      );
-      test.each([60, 250, 500, 750])('of coming back from a death at point %i', { timeout }, (first) =>
-        sweep((n) => ({ at: [first, n], how: how(n) })),
-      );
+      test.each(chosen)('of %s', { timeout: 4 * 3600_000 }, async (name) => {
+        const { last, orders } = SWEEPS[name] as Sweep;
+        const faults: unknown[] = [];
+        const places = new Map<string, number>();
+        let next = Number(from);
+        let end = Math.min(last, Number(to));
+        const say = (text: string) => process.stderr.write(`${name} ${text}\n`);
+        const one = async (n: number, at: number): Promise<void> => {
+          const wanted = orders(n);
+          try {
+            living[at] ??= await bootLiving();
+            const died = await compared(wanted, living[at]);
+            say(`${n}: ${died.join('; ') || 'the life is over before it'}`);
+            if (died.length < wanted.at.length) end = Math.min(end, n - 1);
+            for (const where of died.map((line) => line.replace(/^\d+ /, '')))
+              places.set(where, (places.get(where) ?? 0) + 1);
+          } catch (error) {
+            say(`${n} ${JSON.stringify(wanted)}: ${String(error)}`);
+            faults.push({ orders: wanted, error: String(error).slice(0, 2000) });
+            // What it has left behind is not to be blamed on the next point.
+            await living[at]?.system.stop();
+            delete living[at];
+          }
+        };
+        /** Each has a system of its own, and takes the next point that nobody has taken. */
+        const work = async (at: number): Promise<void> => {
+          while (next <= end) {
+            next += 1;
+            await one(next - 1, at);
+          }
+        };
+        await Promise.all(Array.from({ length: availableParallelism() }, (_, at) => work(at)));
+        const names = [...places].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([where, times]) => `${where} ${times}`);
+        say(`from ${from} to ${end}: ${faults.length} faults; core died ${names.join(', ')}`);
+        expect(faults).toEqual([]);
+      });
     });
   },
 );

@@ -113,6 +113,7 @@ export async function bootLiving(): Promise<LivingSystem> {
     },
     coreEnvironment: {
       SYSMASTER_CRASH_AT: '/run/crash-at',
+      NODE_COMPILE_CACHE: '/run/compiled',
       SYSMASTER_ADDON: join(lib, 'addon.node'),
       SYSMASTER_LIB: lib,
     },

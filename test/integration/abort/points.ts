@@ -7,6 +7,7 @@
  * A death leaves a line in FILE.deaths. None of this is in the core that is shipped: build.ts puts it in front of the host.
  */
 import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 
 /** What the file says. */
 export interface Orders {
@@ -27,6 +28,9 @@ let count = 0;
 let depth = 0;
 let below = 0;
 let appends = 0;
+/** Calls after which a core has compiled most of what it will need, and leaves that to those after it (NODE_COMPILE_CACHE). */
+const WARM_CALLS = 200;
+let calls = 0;
 
 /** How many lives there were before this one; told once init's hello is there. */
 export function livesBefore(cores: number): void {
@@ -68,6 +72,8 @@ function point(where: string): void {
 
 /** A call of a port. */
 export function portCall<T>(name: string, run: () => T): T {
+  calls += 1;
+  if (calls === WARM_CALLS) flushCompileCache();
   point(`before ${name}`);
   depth += 1;
   below = 0;
