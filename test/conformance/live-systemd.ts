@@ -24,9 +24,10 @@ export function liveSystemdMissing(): string | undefined {
 
 /**
  * With a writable /sys it has device units. Its log goes to the console, a terminal of script(1) that keeps all of it;
- * of what goes to the kernel's buffer systemd drops the greater part.
+ * of what goes to the kernel's buffer systemd drops the greater part. It shows its own niceness as that of all units.
  */
 const START = `
+renice -n 0 -p $$ >/dev/null
 mount -o remount,rw /sys
 script -qfc 'tty >/run/probe/tty; exec sleep infinity' /run/probe/log </dev/null >/dev/null 2>&1 &
 for i in $(seq 500); do [ ! -s /run/probe/tty ] || break; sleep 0.01; done
