@@ -21,6 +21,8 @@ export interface Scenario<Core, End> {
   end(sim: Sim, core: Core): End;
   /** Core leaves so often of its own will, to be started anew. */
   readonly leaves?: number;
+  /** What the crash has changed although it may not, as lines; default: {@link differences}. */
+  differs?(calm: End, crashed: End, sim: Sim): readonly string[];
   /** What must hold even where core has set something aside, by law 7: faults in words. Absent: nothing is asked. */
   evenSo?(sim: Sim, calm: End): readonly string[];
 }
@@ -78,7 +80,8 @@ export function judge<Core, End>(scenario: Scenario<Core, End>, calm: End, crash
     const faults = scenario.evenSo?.(sim, calm) ?? [];
     return faults.length === 0 ? 'lawful' : { fault: `set aside by law 7, and yet: ${faults.join('; ')}` };
   }
-  return isDeepStrictEqual(end, calm) ? 'same' : { fault: `it ends otherwise:\n${differences(calm, end).join('\n')}` };
+  const lines = scenario.differs?.(calm, end, sim) ?? differences(calm, end);
+  return lines.length === 0 ? 'same' : { fault: `it ends otherwise:\n${lines.join('\n')}` };
 }
 
 /** Core has died twice while the same step or effect was in hand: it rightly does not try that a third time (DESIGN law 7). */

@@ -112,6 +112,7 @@ export class Clients {
   readonly #sim: Sim;
   readonly #open = new Map<number, { readonly message: string; client: SimClient | undefined }>();
   readonly #answers = new Map<number, Answered>();
+  readonly #all: SimClient[] = [];
 
   constructor(sim: Sim, wishes: readonly (Wish | Call)[]) {
     this.#sim = sim;
@@ -122,6 +123,11 @@ export class Clients {
   answer(index: number): Answered | undefined {
     this.#collect();
     return this.#answers.get(index);
+  }
+
+  /** Replies on connections that have had theirs. */
+  get surplus(): number {
+    return this.#all.reduce((sum, { received }) => sum + Math.max(0, received.length - 1), 0);
   }
 
   /** Core is new: whoever has no answer asks again. */
@@ -147,6 +153,7 @@ export class Clients {
     // A client that finds no core waits for the next one.
     if (open === undefined || !this.#sim.coreAlive) return;
     open.client = this.#sim.client();
+    this.#all.push(open.client);
     open.client.send(open.message);
   }
 

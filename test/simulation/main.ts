@@ -1,13 +1,15 @@
 /**
  * `npm run test:crash`: every life, crashed at every call, in every variant; pairs of crashes; writes torn at every byte.
  *
- *   npm run test:crash -- [--seed N] [--pairs N] [--only TEXT] [--variant NAME] [--shards N]
+ *   npm run test:crash -- [--seed N] [--pairs N] [--only TEXT] [--variant NAME] [--shards N] [--done FILE]
  *   npm run test:crash -- --only NAME --variant NAME --crash 'before 12, after 40' [--wishes 0,2] [--outside 0] [--units a.service]
  *
  * The work is cut into tasks, a life in a variant each, and handed to as many processes as there are processors. A failure is
- * shrunk where it was found, and told with the command that runs it alone.
+ * shrunk where it was found, and told with the command that runs it alone. With `--done` each task that is over is a line in that
+ * file, and those in it are not done again: a run that was interrupted goes on.
  */
 import { type ChildProcess, fork } from 'node:child_process';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     variant: { type: 'string', default: '' },
     shards: { type: 'string', default: String(availableParallelism()) },
+    done: { type: 'string' },
     crash: { type: 'string' },
     wishes: { type: 'string' },
     outside: { type: 'string' },
@@ -83,6 +86,14 @@ function words({ life, variant, crashes, fault, seed, shortest }: Failure): stri
   ].join('\n');
 }
 
+/** What an interrupted run has done, by task. */
+function doneBefore(): ReadonlyMap<string, Done> {
+  const file = values.done;
+  if (file === undefined || !existsSync(file)) return new Map();
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return new Map(lines.map((line): [string, Done] => JSON.parse(line)));
+}
+
 /** The first process: hands out tasks, adds up what comes back. */
 async function runAll(): Promise<number> {
   const tasks = tasksOf(values.only, values.variant, Number(values.seed), Number(values.pairs));
@@ -92,26 +103,35 @@ async function runAll(): Promise<number> {
   }
   const began = performance.now();
   const total = { runs: 0, bytes: 0, lawful: 0, failures: 0 };
-  const queue = tasks.toReversed();
+  const before = doneBefore();
+  const queue = tasks.filter((task) => !before.has(JSON.stringify(task))).toReversed();
+  let over = 0;
   const told = (done: Done) => {
+    over += 1;
     total.runs += done.runs;
     total.bytes += done.bytes;
     total.lawful += done.lawful;
     total.failures += done.failures.length;
     console.log(
-      `${done.name}: ${done.runs} crash points${done.bytes > 0 ? `, ${done.bytes} torn bytes` : ''}, ${done.seconds} s`,
+      `${over}/${tasks.length} ${done.name}: ${done.runs} crash points${done.bytes > 0 ? `, ${done.bytes} torn bytes` : ''}, ${done.seconds} s`,
     );
     for (const failure of done.failures) console.log(words(failure));
   };
+  for (const task of tasks) {
+    const done = before.get(JSON.stringify(task));
+    if (done !== undefined) told(done);
+  }
   const worker = () =>
     new Promise<void>((resolve, reject) => {
       const child: ChildProcess = fork(fileURLToPath(import.meta.url), ['--worker']);
+      let task: Task | undefined;
       const next = () => {
-        const task = queue.pop();
+        task = queue.pop();
         if (task === undefined) child.disconnect();
         else child.send(task);
       };
       child.on('message', (done: Done) => {
+        if (values.done !== undefined) appendFileSync(values.done, `${JSON.stringify([JSON.stringify(task), done])}\n`);
         told(done);
         next();
       });

@@ -5,7 +5,8 @@ import type { Host } from '../../src/host/ports.ts';
 import type { Sim, SimState } from '../../src/host/sim/index.ts';
 import type { ServiceContext } from '../../src/machines/service-context.ts';
 import type { ActorHost, Input } from '../../src/supervisor/index.ts';
-import type { Scenario } from './crash.ts';
+import { differences, type Scenario } from './crash.ts';
+import { insideOf, shifted } from './inside.ts';
 import type { Life, Outside } from './lives/life.ts';
 import { type Answered, bootCore, Clients, jobsNow, type Shown, shownUnits, simOptions } from './machine.ts';
 
@@ -38,10 +39,17 @@ export interface RealEnd {
   readonly exits: readonly unknown[];
   /** Every process ever started, by program and tag (unit, role, how many-th). */
   readonly started: readonly string[];
+  /** How every process has ended, and every signal that came to one. */
+  readonly ended: readonly string[];
+  readonly signals: readonly string[];
   readonly running: readonly string[];
   readonly answers: readonly unknown[];
   readonly jobs: readonly string[];
+  /** Replies to clients beyond the one to each. */
+  readonly surplus: number;
   readonly unacknowledged: number;
+  /** How much init keeps for repeated effects, and watches. */
+  readonly remembered: unknown;
   readonly deadlines: readonly unknown[];
   /** What is in init's store, and what waits there to be read. */
   readonly store: readonly string[];
@@ -50,7 +58,10 @@ export interface RealEnd {
   readonly history: readonly string[];
   /** Files that core and services have written. */
   readonly files: Readonly<Record<string, string>>;
-  readonly groups: readonly string[];
+  readonly groups: readonly unknown[];
+  /** What all actors know, and when it all was, by place. */
+  readonly inside: unknown;
+  readonly times: Readonly<Record<string, number>>;
   readonly plans: readonly unknown[];
   readonly environment: unknown;
   readonly ending: unknown;
@@ -102,9 +113,20 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
     forMs: life.forMs,
     ...(life.leaves === undefined ? {} : { leaves: life.leaves }),
     end: (sim, core) => endOf(life, sim, core, clients.get(sim) as Clients),
+    differs(calm, crashed, sim) {
+      const { times: wasAt, ...was } = calm;
+      const { times: isAt, ...is } = crashed;
+      // Without one of the two there is enough to tell.
+      const lines = differences(was, is);
+      if (lines.length > 0) return lines;
+      return shifted(wasAt, isAt, sim.deaths * ((restartMs ?? life.restartMs ?? 1) + SLACK_MS)).slice(0, 20);
+    },
     evenSo,
   };
 }
+
+/** What a death costs besides the time without a core: an event may come one tick later. */
+const SLACK_MS = 1;
 
 const poisonOf = (name: string, n: number): Input => ({
   key: `poison ${name} ${n}`,
@@ -141,12 +163,26 @@ function endOf(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd
   const end = wholeEnd(life, sim, core, clients);
   // Init has ended the system: no core comes back to tell of it, and what the last one did not write nobody misses.
   if (sim.init.end?.now !== true) return end;
-  const { started, running, answers, files, complaints, ending } = end;
-  return { started, running, answers, files, complaints, ending: (ending as unknown[])[2] } as unknown as RealEnd;
+  const { started, ended, signals, running, answers, surplus, files, complaints, ending, times } = end;
+  const seen = { started, ended, signals, running, answers, surplus, files, complaints };
+  const outside = Object.fromEntries(Object.entries(times).filter(([place]) => place.startsWith(OUTSIDE)));
+  return { ...seen, ending: (ending as unknown[])[2], times: outside } as unknown as RealEnd;
 }
 
 function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): RealEnd {
   const manager = core.read<{ value: unknown; context: { environment: unknown; ending: unknown } }>('manager');
+  const { known, times } = insideOf(core);
+  const history = historyOf(core);
+  const { started, ends, signals } = sim.processes;
+  const world = [
+    ...started.map((one) => ({ text: `start of ${one.path} ${one.tag}`, atMs: one.atMs })),
+    ...ends.map(({ process: { path, tag }, ended, atMs }) => ({
+      text: `end of ${path} ${tag} ${JSON.stringify(ended)}`,
+      atMs,
+    })),
+    ...signals.map(({ process: { path, tag }, signal, atMs }) => ({ text: `${signal} to ${path} ${tag}`, atMs })),
+  ];
+  const texts = (head: RegExp) => world.flatMap(({ text }) => (head.test(text) ? [text] : [])).toSorted();
   return {
     units: shownUnits(core),
     exits: core.list('unit:').flatMap((id) => {
@@ -156,7 +192,9 @@ function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): Real
       const { mainStatus, nRestarts, fds, status } = context as Partial<ServiceContext> & Record<string, unknown>;
       return [[id, mainStatus?.ended, nRestarts, commands, fds, status]];
     }),
-    started: sim.started.map(({ path, tag }) => `${path} ${tag}`).toSorted(),
+    started: texts(/^start of /),
+    ended: texts(/^end of /),
+    signals: texts(/^\d+ to /),
     running: sim.processes
       .all()
       .map(({ path, unit, group }) => `${path} ${unit} in ${group}`)
@@ -164,17 +202,21 @@ function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): Real
     answers: life.wishes.map((wish, index) =>
       'asks' in wish && wish.asks === true ? clients.answer(index) !== undefined : answerOf(clients.answer(index)),
     ),
+    surplus: clients.surplus,
     jobs: jobsNow(core).map(({ unit, type, state }) => `${type} ${unit} ${state}`),
     unacknowledged: sim.init.records().length,
+    remembered: sim.init.remembers,
     deadlines: core.list('').map((id) => [id, Object.keys(core.deadlines(id)).toSorted()]),
     store: sim.init.hello().fds,
     waiting: sim.init.hello().fds.flatMap((name) => {
       const count = sim.sockets.datagrams(name).length + sim.sockets.waiting(name);
       return count === 0 ? [] : [`${name} ${count}`];
     }),
-    history: historyOf(core),
+    history: history.map(({ text }) => text),
     files: withoutTimes(sim.files.contents()),
-    groups: sim.processes.groups(),
+    groups: sim.processes.groups().map((path) => [path, sim.processes.attributes(path)]),
+    inside: known,
+    times: { ...times, ...timesOf('history', history), ...timesOf(OUTSIDE, world) },
     plans: plansOf(core),
     environment: manager?.context.environment,
     ending: [manager?.value, manager?.context.ending, { ...sim.init.end, deadlineMs: undefined }],
@@ -213,33 +255,48 @@ function answerOf(answer: Answered | undefined): unknown {
 
 interface Happened {
   readonly kind: string;
+  readonly n: number;
+  readonly atMs: number;
   readonly unit: string;
   readonly [field: string]: unknown;
 }
 
+interface At {
+  readonly text: string;
+  readonly atMs: number;
+}
+
+/** Places of times in the world, not in core. */
+const OUTSIDE = 'the world: ';
+
+/** Each by what happened, and which time it happened. */
+function timesOf(head: string, all: readonly At[]): Readonly<Record<string, number>> {
+  const times: Record<string, number> = {};
+  for (const { text, atMs } of all) {
+    let count = 1;
+    while (times[`${head}${text} (${count})`] !== undefined) count += 1;
+    times[`${head}${text} (${count})`] = atMs;
+  }
+  return times;
+}
+
 /** Order is kept within a unit, and given up between them. */
-function historyOf(core: ActorHost): readonly string[] {
+function historyOf(core: ActorHost): readonly At[] {
   const state = core.read<{ history: unknown }>('events');
   const records = JSON.parse(JSON.stringify(state?.history ?? null)) as unknown;
-  const lines: string[] = [];
+  const lines: (At & { readonly unit: string })[] = [];
   const walk = (value: unknown): void => {
     if (Array.isArray(value)) value.forEach(walk);
     else if (typeof value === 'object' && value !== null) {
-      const one = value as Happened;
-      if (typeof one.kind === 'string' && typeof one['n'] === 'number') {
-        if (one.kind === 'unit')
-          lines.push(`${one.unit}: ${one['was']} → ${one['active']} ${one['sub']} ${one['result']}`);
-        else if (one.kind === 'job' || one.kind === 'job-over')
-          lines.push(`${one.unit}: ${one.kind} ${one['type']} ${one['result'] ?? ''}`);
-        else if (one.kind === 'process' || one.kind === 'signal') lines.push(`${one.unit}: ${one.kind}`);
-      } else Object.values(one).forEach(walk);
+      const { kind, n, atMs, unit, job: _, ...rest } = value as Happened;
+      if (typeof kind !== 'string' || typeof n !== 'number') Object.values(value).forEach(walk);
+      else if (kind !== 'core') lines.push({ unit, atMs, text: `${unit}: ${kind} ${JSON.stringify(rest)}` });
     }
   };
   walk(records);
   return lines
-    .map((line, index) => [line.slice(0, line.indexOf(':')), index, line] as const)
-    .toSorted(([a, m], [b, n]) => (a < b ? -1 : a > b ? 1 : m - n))
-    .map(([, , line]) => line);
+    .map((line, index) => ({ ...line, index }))
+    .toSorted((a, b) => (a.unit < b.unit ? -1 : a.unit > b.unit ? 1 : a.index - b.index));
 }
 
 /** Plans that are kept, and those that wait to be confirmed, without times. */

@@ -136,6 +136,11 @@ export class VirtualInit {
     };
   }
 
+  /** Effects that it would answer for, and processes that it watches: what must not grow with time. */
+  get remembers(): { readonly effects: number; readonly watches: number } {
+    return { effects: this.#known.size, watches: this.#watches.size };
+  }
+
   /** Everything not acknowledged, for a new core. */
   records(): readonly InitRecord[] {
     return this.#records.map(({ record }) => record);

@@ -17,6 +17,8 @@ export interface Process {
   group: string;
   readonly program: Program;
   readonly about: About;
+  /** As in {@link Started}. */
+  readonly tag: string | undefined;
   /** Only a process that runs its program plays the script. */
   execed: boolean;
 }
@@ -28,6 +30,18 @@ export interface Started {
   readonly unit: string;
   readonly tag: string | undefined;
   readonly pid: number;
+  readonly atMs: number;
+}
+
+/** One signal that came to a process, and one end of a process; kept for tests. */
+export interface Signalled {
+  readonly process: Process;
+  readonly signal: number;
+  readonly atMs: number;
+}
+export interface EndedProcess {
+  readonly process: Process;
+  readonly ended: Ended;
   readonly atMs: number;
 }
 
@@ -58,6 +72,8 @@ const PROCESSES_MAX = 100_000;
 
 export class Processes {
   readonly started: Started[] = [];
+  readonly signals: Signalled[] = [];
+  readonly ends: EndedProcess[] = [];
   readonly #kernel: Kernel;
   readonly #programs: Programs;
   readonly #world: World;
@@ -97,6 +113,7 @@ export class Processes {
       group,
       program,
       about,
+      tag,
       execed: false,
     };
     this.#live.set(pid, process);
@@ -127,6 +144,7 @@ export class Processes {
   signal(pid: number, signal: number): boolean {
     const process = this.#live.get(pid);
     if (process === undefined) return false;
+    this.signals.push({ process, signal, atMs: this.#kernel.nowMs });
     if (signal === SIGNAL.KILL) this.end(process, { killed: signal });
     else if (!process.execed) {
       if (!HARMLESS.has(signal)) this.end(process, { killed: signal });
@@ -136,6 +154,7 @@ export class Processes {
 
   end(process: Process, ended: Ended): void {
     if (!this.#live.delete(process.pid)) return;
+    this.ends.push({ process, ended, atMs: this.#kernel.nowMs });
     for (const child of this.#live.values()) if (child.ppid === process.pid) child.ppid = 1;
     if (process.group !== '') this.#tell(process.group, 0);
     if (process.ppid === 1) this.#world.reaped(process, ended);
@@ -204,6 +223,11 @@ export class Processes {
   /** Every group that there is, sorted. */
   groups(): readonly string[] {
     return [...this.#groups.keys()].sort();
+  }
+
+  /** What was written to a group's attributes, by attribute; a group that is not there has none. */
+  attributes(path: string): Readonly<Record<string, string>> {
+    return Object.fromEntries([...(this.#groups.get(path)?.attributes ?? [])].sort());
   }
 
   hasGroup(path: string): boolean {
