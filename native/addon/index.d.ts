@@ -135,3 +135,17 @@ export class PathChecker {
   ask(token: number, request: string): void;
   take(): { token: number; json: string }[];
 }
+
+/** The other end of a unix connection. */
+export interface UnixPeer {
+  /** 0: nobody has accepted it yet. */
+  readonly peer: number;
+  /** Inode of the listener in whose queue it waits; 0: none. */
+  readonly listener: number;
+  /** Address of the other end or of that listener. */
+  readonly name?: string;
+}
+/** By inode; null: not connected, or of another network namespace. */
+export function unixPeer(inode: number): UnixPeer | null;
+/** Processes that hold these sockets; at most so many descriptors are looked at. */
+export function socketHolders(inodes: readonly number[], maxLinks: number): { inode: number; pid: number }[];

@@ -5,7 +5,8 @@
  * Only files that never touch the memory of the process are read, so that none of them can hang. Everything may be missing (no
  * permission, a kernel without it): then less is said. Source: proc(5), syscall(2).
  */
-import { type Host, HostError } from '../host/ports.ts';
+import type { Host } from '../host/ports.ts';
+import { attempt, type OpenSocket, Sockets } from './open-sockets.ts';
 
 export interface Blocked {
   readonly pid: number;
@@ -19,12 +20,15 @@ export interface Blocked {
   readonly doing: string;
   /** The child it waits for. */
   readonly child: Blocked | undefined;
+  /** The connected sockets that it waits on; more than one where it polls them. */
+  readonly sockets: readonly OpenSocket[];
 }
 
 /** Processes that are followed one below the other. */
 const DEPTH = 5;
-/** Bytes of a table of sockets that are looked at. */
-const TABLE_BYTES = 256 << 10;
+/** Descriptors of a process that polls that are looked at, and sockets of it that are told. */
+const DESCRIPTORS = 64;
+const POLLED = 4;
 
 type About = 'fd' | 'path' | 'child' | 'none';
 
@@ -69,17 +73,6 @@ const CALLS: readonly (readonly [name: string, x64: number, arm64: number, about
   ['getrandom', 318, 278, 'none', 'waits for random numbers'],
 ];
 
-/** Reads that may be refused or come too late. */
-function attempt<T>(read: () => T | undefined): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    // The process has ended meanwhile, or is not ours to look at: there is less to tell, and nothing to do about it.
-    if (error instanceof HostError) return undefined;
-    throw error;
-  }
-}
-
 /** Undefined: there is no such process. */
 export function blockedOn(host: Host, pid: number, depth = DEPTH): Blocked | undefined {
   const read = (name: string) => attempt(() => host.files.readText(`/proc/${pid}/${name}`));
@@ -87,15 +80,18 @@ export function blockedOn(host: Host, pid: number, depth = DEPTH): Blocked | und
   const match = stat === undefined ? null : /^\d+ \((.*)\) (\S)/s.exec(stat);
   if (match === null) return undefined;
   const channel = (read('wchan') ?? '').trim();
-  const call = callOf(read('syscall'), host.facts.architecture);
+  const syscall = read('syscall');
+  const call = callOf(syscall, host.facts.architecture);
   const child = call?.[3] === 'child' ? childOf(host, pid, depth) : undefined;
+  const { doing, sockets } = call === undefined ? { doing: '', sockets: [] } : waitOf(host, pid, call, syscall ?? '');
   return {
     pid,
     command: match[1] as string,
     state: match[2] as string,
     channel: channel === '0' ? '' : channel,
-    doing: call === undefined ? '' : callWords(host, pid, call, read('syscall')),
+    doing,
     child,
+    sockets,
   };
 }
 
@@ -116,80 +112,38 @@ function callOf(text: string | undefined, architecture: string): (typeof CALLS)[
   return column === undefined ? undefined : CALLS.find((call) => call[column] === Number(number));
 }
 
-function callWords(host: Host, pid: number, call: (typeof CALLS)[number], text: string | undefined): string {
+/** What a call is about, in words, and its sockets. */
+function waitOf(
+  host: Host,
+  pid: number,
+  call: (typeof CALLS)[number],
+  text: string,
+): { readonly doing: string; readonly sockets: readonly OpenSocket[] } {
   const [name, , , about, words] = call;
+  const sockets = new Sockets(host, pid);
+  const socketOf = (link: string | undefined): OpenSocket | undefined => {
+    const inode = /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1];
+    return inode === undefined ? undefined : sockets.of(inode);
+  };
   if (about === 'fd') {
-    const fd = Number.parseInt(/^\d+ (0x[0-9a-f]+)/.exec(text ?? '')?.[1] ?? '', 16);
-    const file = Number.isNaN(fd) ? undefined : fileWords(host, pid, fd);
-    return `${words} ${file ?? `descriptor ${fd}`} (${name})`;
+    const fd = Number.parseInt(/^\d+ (0x[0-9a-f]+)/.exec(text)?.[1] ?? '', 16);
+    const link = Number.isNaN(fd) ? undefined : linkOf(host, pid, fd);
+    const socket = socketOf(link);
+    const file = socket?.words ?? link ?? `descriptor ${fd}`;
+    return { doing: `${words} ${file} (${name})`, sockets: socket === undefined ? [] : [socket] };
   }
-  if (words !== 'polls its descriptors') return `${words} (${name})`;
-  const connecting = openSockets(host, pid);
-  return connecting.length === 0 ? `${words} (${name})` : `${words} (${name}): ${connecting.join(', ')}`;
+  if (words !== 'polls its descriptors') return { doing: `${words} (${name})`, sockets: [] };
+  const found: OpenSocket[] = [];
+  for (const fd of (attempt(() => host.files.list(`/proc/${pid}/fd`)) ?? []).slice(0, DESCRIPTORS)) {
+    const socket = found.length === POLLED ? undefined : socketOf(linkOf(host, pid, fd));
+    if (socket !== undefined) found.push(socket);
+  }
+  const told = found.map((socket) => socket.words).join(', ');
+  return { doing: `${words} (${name})${told === '' ? '' : `: ${told}`}`, sockets: found };
 }
 
 const linkOf = (host: Host, pid: number, fd: number | string) =>
   attempt(() => host.files.readlink(`/proc/${pid}/fd/${fd}`));
-
-/** What stands behind a descriptor: a path, a pipe, a socket with its addresses. */
-function fileWords(host: Host, pid: number, fd: number): string | undefined {
-  const link = linkOf(host, pid, fd);
-  const inode = /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1];
-  return inode === undefined ? link : (socketWords(host, pid, inode) ?? link);
-}
-
-/** Sockets of a process that polls: those that connect or are connected, at most four. */
-function openSockets(host: Host, pid: number): string[] {
-  const found: string[] = [];
-  for (const fd of (attempt(() => host.files.list(`/proc/${pid}/fd`)) ?? []).slice(0, 64)) {
-    const inode = /^socket:\[(\d+)\]$/.exec(linkOf(host, pid, fd) ?? '')?.[1];
-    const words = inode === undefined ? undefined : socketWords(host, pid, inode);
-    if (words !== undefined) found.push(words);
-    if (found.length === 4) break;
-  }
-  return found;
-}
-
-const TCP_STATES: Readonly<Record<string, string>> = { '01': '', '02': ', connecting', '0A': ', listening' };
-
-/** `tcp 10.0.0.1:443, connecting`, `unix /run/x.sock`; undefined: it is in no table that can be read. */
-function socketWords(host: Host, pid: number, inode: string): string | undefined {
-  for (const kind of ['tcp', 'udp', 'tcp6', 'udp6']) {
-    const fields = rowOf(host, pid, kind, 9, inode);
-    if (fields === undefined) continue;
-    const [, local = '', remote = '', state = ''] = fields;
-    const listening = state === '0A' || /^0+:0000$/.test(remote);
-    const suffix = kind.startsWith('tcp') ? (TCP_STATES[state] ?? '') : '';
-    return `${kind.slice(0, 3)} ${addressWords(listening ? local : remote)}${suffix}`;
-  }
-  const unix = rowOf(host, pid, 'unix', 6, inode);
-  return unix === undefined ? undefined : `unix socket${unix[7] === undefined ? '' : ` ${unix[7]}`}`;
-}
-
-function rowOf(host: Host, pid: number, table: string, column: number, inode: string): string[] | undefined {
-  const bytes = attempt(() => host.files.readBytes(`/proc/${pid}/net/${table}`, TABLE_BYTES));
-  if (bytes === undefined) return undefined;
-  const text = Array.from({ length: Math.ceil(bytes.length / 8192) }, (_, part) =>
-    String.fromCharCode(...bytes.subarray(part * 8192, (part + 1) * 8192)),
-  ).join('');
-  for (const line of text.split('\n')) {
-    if (!line.includes(inode)) continue;
-    const fields = line.trim().split(/\s+/);
-    if (fields[column] === inode) return fields;
-  }
-  return undefined;
-}
-
-/** `0100007F:0050` is 127.0.0.1:80: words of the machine's byte order, which is little-endian wherever we run. */
-function addressWords(text: string): string {
-  const [address = '', port = '0'] = text.split(':');
-  const bytes = (address.match(/.{8}/g) ?? []).flatMap((word) => (word.match(/../g) ?? []).reverse());
-  const number = Number.parseInt(port, 16);
-  if (bytes.length === 4) return `${bytes.map((byte) => Number.parseInt(byte, 16)).join('.')}:${number}`;
-  const groups = Array.from({ length: 8 }, (_, at) => `${bytes[2 * at] ?? '0'}${bytes[2 * at + 1] ?? '0'}`);
-  const short = groups.map((group) => group.replace(/^0+(?=.)/, '').toLowerCase()).join(':');
-  return `[${short.replace(/(^|:)0(:0)+(:|$)/, '::')}]:${number}`;
-}
 
 /** `process 41 (curl) connects by tcp 10.0.0.1:80, connecting (connect) [inet_wait_for_connect]`, followed to the child. */
 export function blockedWords(blocked: Blocked): string {

@@ -1,21 +1,24 @@
 /**
  * Standstill: jobs wait, and nothing can move them. Looked for in the whole wait-for graph: jobs, units, processes and clients.
  *
- * The table of jobs knows rings of jobs, and jobs that wait for nothing that runs (src/jobs/explain.ts). What it cannot know is a
- * process of a unit that asks for a job itself and waits for it, while that job waits for the unit: `sctl start b` in the
- * ExecStart= of a, with b ordered after a. And it cannot know that nobody will ever tell of a device.
+ * The table of jobs knows rings of jobs, and jobs that wait for nothing that runs (src/jobs/explain.ts). What it cannot know is what
+ * processes wait for (wait-rings.ts): one that asks for a job itself, while that job waits for its unit (`sctl start b` in the
+ * ExecStart= of a, with b ordered after a), or one that waits at a socket for a process or service that waits for it. And it
+ * cannot know that nobody will ever tell of a device.
  */
 import type { StallView } from '../api/insight.ts';
-import type { JobView } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { stall } from '../jobs/explain.ts';
 import type { JobsState } from '../jobs/logic.ts';
 import type { Errand } from '../machines/errands.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
 import type { UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost } from '../supervisor/index.ts';
+import { blockedOn } from './blocked.ts';
 import type { JobsView } from './manager.ts';
 import type { Registry } from './registry.ts';
 import { groupOf } from './unit-effects.ts';
+import { waitRing } from './wait-rings.ts';
 
 export interface StallParts {
   readonly host: Host;
@@ -24,9 +27,6 @@ export interface StallParts {
   readonly jobs: JobsView;
   readonly errands: () => readonly Errand[];
 }
-
-/** Jobs followed in search of a ring. */
-const STEPS_MAX = 20_000;
 
 /** @returns what is asked when somebody wants to know; undefined: something can move */
 export function createStalls({ host, registry, actors, jobs, errands }: StallParts): () => StallView | undefined {
@@ -55,50 +55,56 @@ export function createStalls({ host, registry, actors, jobs, errands }: StallPar
       : undefined;
   };
 
-  /** From the jobs of a client's request to the job of the unit that the client belongs to; undefined: there is no way. */
-  const wayTo = (from: readonly number[], goal: number): readonly JobView[] | undefined => {
-    const came = new Map<number, number>(from.map((id) => [id, -1]));
-    const queue = [...from];
-    for (let at = 0; at < queue.length && at < STEPS_MAX; at += 1) {
-      const id = queue[at] as number;
-      if (id === goal) {
-        const way: JobView[] = [];
-        for (let back: number | undefined = id; back !== undefined && back !== -1; back = came.get(back)) {
-          const job = jobs.get(back);
-          if (job !== undefined) way.unshift(job);
-        }
-        return way;
-      }
-      for (const { job } of jobs.get(id)?.waits ?? []) {
-        if (job === undefined || came.has(job)) continue;
-        came.set(job, id);
-        queue.push(job);
-      }
-    }
-    return undefined;
+  /** Clients that wait: their pid, and the jobs that are still open. */
+  const clients = (): readonly { readonly pid: number; readonly open: readonly number[] }[] =>
+    errands().flatMap(({ by, answer, wanted }) => {
+      const pid = Number(/\bpid (\d+)/.exec(by)?.[1] ?? 0);
+      const open = wanted.flatMap(({ job, over }) => (job === null || over ? [] : [job]));
+      return answer !== undefined || pid === 0 || open.length === 0 ? [] : [{ pid, open }];
+    });
+
+  /** Where a unit's own socket is, by its address; a port alone stands for all addresses. */
+  const listensOn = (address: string) => {
+    const unit = registry
+      .units()
+      .find(({ socket }) =>
+        socket?.Listen.some((one) => one.address === address || address.endsWith(`:${one.address}`)),
+      );
+    const service = unit === undefined ? undefined : registry.graph.others(unit.name, 'Triggers')[0];
+    return unit === undefined || service === undefined ? undefined : { socket: unit.name, service };
   };
 
-  const byClients = (): StallView | undefined => {
-    for (const { by, answer, wanted } of errands()) {
-      if (answer !== undefined) continue;
-      const pid = Number(/\bpid (\d+)/.exec(by)?.[1] ?? 0);
-      const unit = pid === 0 ? undefined : unitOfProcess(pid);
-      const own = unit === undefined ? undefined : jobs.of(unit);
-      const open = wanted.flatMap(({ job, over }) => (job === null || over ? [] : [job]));
-      if (unit === undefined || own === undefined || open.length === 0 || open.includes(own.id)) continue;
-      const way = wayTo(open, own.id);
-      if (way === undefined) continue;
-      const asked = way[0] as JobView;
-      return {
-        ring: [...way.map((job) => job.unit), `process ${pid}`],
-        why: [
-          ...way.flatMap((job) => job.waits.flatMap((wait) => (wait.job === undefined ? [] : [wait.why]))),
-          `job ${own.id} (${own.type} ${unit}) waits for a process of ${unit}: process ${pid}, which waits for job ${asked.id} (${asked.type} ${asked.unit}) that it has asked for`,
-        ],
-        todo: `ask with --no-block in ${unit}, drop the ordering, or cancel job ${asked.id}`,
-      };
-    }
-    return undefined;
+  /** A ring that goes through processes. */
+  const byProcesses = (): StallView | undefined => {
+    const waiting = clients().map((client) => ({ ...client, unit: unitOfProcess(client.pid) }));
+    const running = jobs.list().filter(({ state }) => state === 'running');
+    const found = waitRing(
+      running.map(({ id }) => id),
+      {
+        host,
+        job: jobs.get,
+        jobOf: jobs.of,
+        processesOf({ unit, type }) {
+          const context = snapshotOf(unit)?.context as Partial<ServiceContext> | undefined;
+          // A stop has signalled the main process: it is on its way out, whatever it waited for.
+          const own = type === 'stop' ? [context?.control] : [context?.control, context?.main];
+          const asking = waiting.filter((client) => client.unit === unit).map(({ pid }) => pid);
+          return [...new Set([...asking, ...own.flatMap((process) => process?.pid ?? [])])];
+        },
+        askedBy: (pid) => waiting.filter((client) => client.pid === pid).flatMap(({ open }) => open),
+        blocked: (pid) => blockedOn(host, pid),
+        listensOn,
+      },
+    );
+    if (found === undefined) return undefined;
+    const { ring, why, jobs: ids } = found;
+    const asker = waiting.find(({ open }) => open.some((id) => ids.includes(id)));
+    const cancel = ids.length === 0 ? 'end one of these processes' : `cancel job ${ids[0]} (sctl cancel ${ids[0]})`;
+    const todo =
+      asker?.unit === undefined
+        ? `drop the ordering, or ${cancel}`
+        : `ask with --no-block in ${asker.unit}, drop the ordering, or ${cancel}`;
+    return { ring, why, todo };
   };
 
   /** Jobs that run, but for something nobody can be asked for, and without an end. */
@@ -128,5 +134,5 @@ export function createStalls({ host, registry, actors, jobs, errands }: StallPar
     };
   };
 
-  return () => (jobs.count() === 0 ? undefined : (byTable() ?? byClients() ?? byEvents()));
+  return () => (jobs.count() === 0 ? undefined : (byTable() ?? byProcesses() ?? byEvents()));
 }

@@ -3,6 +3,7 @@
 import type { Cause } from '../api/insight.ts';
 import { unmaskWords } from '../units/unmask.ts';
 import type { Blocked } from './blocked.ts';
+import type { Other } from './open-sockets.ts';
 
 export type More = Partial<Omit<Cause, 'kind' | 'what'>>;
 
@@ -33,6 +34,14 @@ export function askerWords(by: string): string {
 /** A process and those it waits for. */
 export const pidsOf = (blocked: Blocked | undefined): number[] =>
   blocked === undefined ? [] : [blocked.pid, ...pidsOf(blocked.child)];
+
+/** Who is at the other ends of the sockets that it, or the child it waits for, waits on. */
+export const otherEnds = (blocked: Blocked | undefined): Other[] =>
+  blocked === undefined
+    ? []
+    : [...blocked.sockets.flatMap(({ others }) => others), ...otherEnds(blocked.child)].filter(
+        ({ unit }) => unit !== '',
+      );
 
 /** How a process ended, from the words of src/api to those of the host. */
 export const endedOf = ({ code, status }: { code: string; status: number }) =>

@@ -14,7 +14,7 @@ import { endWords } from './causes.ts';
 import { type LastWords, type Order, unloadedWords } from './history.ts';
 import { whyChaos, whyCondition, whyFailed, whyNotLoaded, whyQuarantined } from './why-faults.ts';
 import { afterFailure, nextOfService } from './why-next.ts';
-import { askerWords, cause, endedOf, type More, NOT_LOADED, pidsOf } from './why-words.ts';
+import { askerWords, cause, endedOf, type More, NOT_LOADED, otherEnds, pidsOf } from './why-words.ts';
 import { stampIn, type WhyWorld } from './why-world.ts';
 
 /** Reasons of reasons that are told, and reasons of one thing. */
@@ -142,6 +142,12 @@ export class Why {
       .map((id) =>
         cause('request', `it has asked for job ${id} and waits for it`, { job: id, below: [this.job(id, seen)] }),
       );
+    for (const other of otherEnds(blocked)) {
+      const job = other.unit === unit ? undefined : this.#world.jobOf(other.unit);
+      if (job === undefined) continue;
+      const what = `process ${other.pid}, at the other end of its socket, is of ${other.unit}`;
+      below.push(cause('unit', what, { unit: other.unit, pid: other.pid, below: [this.job(job, seen)] }));
+    }
     return cause(kind, `${command} of ${unit}: ${words}`, { unit, pid, since, below });
   }
 

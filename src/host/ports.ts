@@ -176,6 +176,20 @@ export interface ProcessPort {
   inspect(
     pid: number,
   ): { readonly ppid: number; readonly startTime: number; readonly group: string; readonly comm: string } | undefined;
+  /** The other end of a connected unix socket, by inode (sock_diag(7)); undefined: not connected, or not in core's network namespace. */
+  unixPeer(inode: number): UnixPeer | undefined;
+  /** The processes but core that hold these sockets, by inode. Bounded: on a machine with very many descriptors some may be missed. */
+  socketHolders(inodes: readonly number[]): readonly { readonly inode: number; readonly pid: number }[];
+}
+
+/** The other end of a unix connection. */
+export interface UnixPeer {
+  /** Its inode; 0: nobody has accepted the connection yet. */
+  readonly peer: number;
+  /** The inode of the listener in whose queue it waits; 0: none. */
+  readonly listener: number;
+  /** The address of the other end, or of that listener: a path, or `@name`. */
+  readonly name?: string | undefined;
 }
 
 /** Init itself: core's life, and the end of the system. */

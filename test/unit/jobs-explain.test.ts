@@ -19,7 +19,7 @@ import {
 import { callerWords } from '../../src/actors/requests.ts';
 import { afterFailure, nextOfService } from '../../src/actors/why-next.ts';
 import { askerWords } from '../../src/actors/why-words.ts';
-import { type Host, HostError } from '../../src/host/ports.ts';
+import { type Host, HostError, type UnixPeer } from '../../src/host/ports.ts';
 import { proposedCuts } from '../../src/jobs/cycles.ts';
 import type { InstalledJob } from '../../src/jobs/types.ts';
 import { newService, type ServiceContext, type ServiceSettings } from '../../src/machines/service-context.ts';
@@ -207,8 +207,22 @@ describe('who asked', () => {
             .filter((name) => name.startsWith(`${path}/`))
             .map((name) => name.slice(path.length + 1)),
       },
+      process: {
+        inspect: (pid: number) => ({ ppid: 1, startTime: 1, group: 'system.slice/b.service', comm: `p${pid}` }),
+        unixPeer: (inode: number) => PEERS[inode],
+        socketHolders: (inodes: readonly number[]) =>
+          inodes.flatMap((inode) => (HOLDERS[inode] ?? []).map((pid) => ({ inode, pid }))),
+      },
+      hello: { pid: 1 },
       facts: { architecture: 'x86-64' },
     }) as unknown as Host;
+  /** Sockets 71 to 79 are connected, each in a way of its own; init (pid 1) holds listeners too. */
+  const PEERS: Readonly<Record<number, UnixPeer>> = {
+    71: { peer: 81, listener: 0, name: '/run/b.sock' },
+    72: { peer: 0, listener: 82, name: '@name' },
+    73: { peer: 0, listener: 0 },
+  };
+  const HOLDERS: Readonly<Record<number, readonly number[]>> = { 81: [50], 82: [1, 51], 83: [52], 84: [1] };
   const caller = { session: 1, ticket: 1, pid: 41, uid: 0, gid: 0 };
 
   test('a client is known by user, login, pid and command', () => {
@@ -243,6 +257,33 @@ describe('who asked', () => {
       expect(blockedWords(found!)).toBe(
         'process 41 (sh) waits for a child (wait4) [do_wait]: process 42 (a (b) c) connects by tcp 10.0.0.2:80, connecting (connect) [inet_wait_for_connect]',
       );
+    });
+
+    const reading = { '/proc/41/stat': '41 (a) S 1', '/proc/41/syscall': '0 0x3 0x0' };
+    test.each([
+      ['71', 'reads unix socket /run/b.sock of process 50 (p50, b.service) (read)'],
+      ['72', 'reads unix socket @name of process 51 (p51, b.service), which nobody has accepted yet (read)'],
+      ['73', 'reads unix socket (read)'],
+      ['74', 'reads unix socket /run/own (read)'],
+    ])('unix socket %s: %s', (inode, doing) => {
+      const rows = ['71', '72', '73'].map((one) => `0: 2 0 0 1 3 ${one}`);
+      const files = { ...reading, '/proc/41/net/unix': `Num\n${rows.join('\n')}\n0: 2 0 0 1 1 74 /run/own\n` };
+      expect(blockedOn(proc(files, { '/proc/41/fd/3': `socket:[${inode}]` }), 41)?.doing).toBe(doing);
+    });
+
+    test('the other end of a TCP connection is found by its addresses, and what is not accepted by the listener', () => {
+      const tcp = [
+        ' 0: 0100007F:0050 00000000:0000 0A 0:0 0:0 0 0 0 84 1',
+        ' 1: 0100007F:C350 0100007F:0051 01 0:0 0:0 0 0 0 77 1',
+        ' 2: 0100007F:0051 0100007F:C350 01 0:0 0:0 0 0 0 83 1',
+        ' 3: 0100007F:C351 0100007F:0050 01 0:0 0:0 0 0 0 78 1',
+        ' 4: 0100007F:0050 0100007F:C351 01 0:0 0:0 0 0 0 0 1',
+      ];
+      const files = { ...reading, '/proc/41/net/tcp': `sl\n${tcp.join('\n')}\n` };
+      const of = (inode: string) => blockedOn(proc(files, { '/proc/41/fd/3': `socket:[${inode}]` }), 41)?.sockets[0];
+      expect(of('77')).toMatchObject({ queued: '', others: [{ pid: 52, command: 'p52', unit: 'b.service' }] });
+      expect(of('78')).toMatchObject({ queued: '127.0.0.1:80', others: [] });
+      expect(of('78')?.words).toBe('tcp 127.0.0.1:80, which nobody has accepted yet');
     });
 
     test('a process whose files may not be read is still named', () => {

@@ -15,6 +15,7 @@ mod error;
 mod files;
 mod frames;
 mod paths;
+mod peers;
 mod poller;
 #[allow(unsafe_code)]
 mod raw;

@@ -1,11 +1,13 @@
 /** Processes through init, and what /proc says of one. */
 import { readFileSync } from 'node:fs';
-import type { EffectId, ExecSpec, KillTarget, ProcessPort } from '../ports.ts';
+import type { EffectId, ExecSpec, KillTarget, ProcessPort, UnixPeer } from '../ports.ts';
 import { addon } from './addon.ts';
 import { attempt, unless } from './errors.ts';
 import type { Link } from './link.ts';
 import type { Outstanding } from './outstanding.ts';
 
+/** Descriptors looked at in search of who holds a socket: some 20 ms. */
+const LINKS_MAX = 16_384;
 /** Errors that say a process is gone; ESRCH comes from a read after the open. */
 const GONE = ['ENOENT', 'ESRCH'];
 
@@ -73,6 +75,14 @@ export class NodeProcesses implements ProcessPort {
       startTime: Number(fields[19]), // field 22
       group: this.#below(groups),
     };
+  }
+
+  unixPeer(inode: number): UnixPeer | undefined {
+    return attempt(`socket ${inode}`, () => addon.unixPeer(inode)) ?? undefined;
+  }
+
+  socketHolders(inodes: readonly number[]): readonly { readonly inode: number; readonly pid: number }[] {
+    return attempt('/proc', () => addon.socketHolders(inodes, LINKS_MAX)).filter(({ pid }) => pid !== process.pid);
   }
 
   /** Path below init's root as the group port takes it; a group elsewhere keeps its leading slash. */

@@ -35,6 +35,14 @@ const units = {
   'listens.service': early(
     `[Service]\nType=notify\nTimeoutStartSec=infinity\nExecStart=/usr/bin/perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => "/run/own.sock", Listen => 1)->accept'\n`,
   ),
+  'asks.service': early(
+    `[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/usr/bin/perl -MIO::Socket::UNIX -e 'my $$s; do { $$s = IO::Socket::UNIX->new(Peer => "/run/answers.sock") or select undef, undef, undef, 0.02 } until $$s; sysread $$s, my $$answer, 1'\n`,
+  ),
+  // It takes the connection, and only then asks for what comes after the one that waits for its answer.
+  'answers.service': early(
+    `[Service]\nType=notify\nTimeoutStartSec=infinity\nExecStart=/usr/bin/perl -MIO::Socket::UNIX -e 'my $$c = IO::Socket::UNIX->new(Local => "/run/answers.sock", Listen => 1)->accept; $$ENV{SYSMASTER_SOCKET} = "/run/sysmaster/api.sock"; $$^F = 99; system "${lib}/node", "${lib}/sctl.mjs", "start", "follows.service"'\n`,
+  ),
+  'follows.service': early('After=asks.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'fleeting.service': early(
     'CollectMode=inactive-or-failed\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "echo no more paper; exit 3"\n',
   ),
@@ -170,14 +178,39 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     expect(system.sctl('start', '--no-block', 'talks', 'listens').status).toBe(0);
     const soon = (name: string, pattern: RegExp) =>
       eventually(`${name} says ${pattern}`, () => words(name).some((what) => pattern.test(what)));
-    await soon('talks', /ExecStart= of talks\.service: process \d+ \(perl\) reads unix socket \(read\)/);
+    await soon(
+      'talks',
+      /ExecStart= of talks\.service: process \d+ \(perl\) reads unix socket \/run\/deaf\.sock, which nobody has accepted yet \(read\)/,
+    );
     await soon('listens', /process \d+ \(perl\) waits for a connection on unix socket \/run\/own\.sock \(accept4?\)/);
     // The other side: its service was asked for by the socket, and waits for the one that talks.
     await soon('deaf', /asked for by the socket deaf\.socket: it has input/);
     await soon('deaf', /start deaf\.service waits for job \d+ \(start talks\.service\)/);
+    // Both together are a ring.
+    const stall = system.sctl('analyze', 'stall');
+    expect(stall.status).toBe(1);
+    expect(stall.stdout).toMatch(/jobs wait in a ring: deaf\.service → talks\.service → process \d+ → deaf\.service\n/);
+    expect(stall.stdout).toMatch(/accepted yet \(read\); deaf\.socket listens there for deaf\.service\n/);
     system.sctl('cancel');
     system.sctl('stop', 'deaf.socket', 'deaf', 'talks', 'listens');
     await eventually('no job is left', () => system.sctl('list-jobs', '--output=json').stdout.trim() === '[]');
+  });
+
+  test('a ring over a connected socket is one ring, with the process at the other end', async () => {
+    expect(system.sctl('start', '--no-block', 'asks', 'answers').status).toBe(0);
+    await eventually('the ring is seen', () => system.sctl('analyze', 'stall').status === 1);
+    const { stdout } = system.sctl('analyze', 'stall');
+    expect(stdout).toMatch(
+      /jobs wait in a ring: follows\.service → asks\.service → process \d+ → process \d+ → (process \d+ → )?follows\.service\n/,
+    );
+    expect(stdout).toMatch(
+      /process \d+ \(perl\) reads unix socket \/run\/answers\.sock of process \d+ \(perl, answers\.service\) \(read\)/,
+    );
+    expect(words('asks').join('\n')).toMatch(/process \d+, at the other end of its socket, is of answers\.service/);
+    system.sctl('cancel');
+    system.sctl('stop', 'asks', 'answers');
+    await eventually('it is over', () => system.sctl('list-jobs', '--output=json').stdout.trim() === '[]');
+    expect(system.sctl('analyze', 'stall').status).toBe(0);
   });
 
   test('a device that never appears is named as what is missing, and the wait for it can be cancelled', async () => {
