@@ -132,8 +132,11 @@ export interface ChildSpec {
   readonly kind: string;
   readonly input: Json;
   readonly restart: RestartType;
-  /** How long it may take to end after `shutdown`, in ms; `brutal`: it is removed without being asked. */
-  readonly shutdown: number | 'brutal';
+  /**
+   * How long it may take to end after `shutdown`, in ms; `infinity`: as long as it likes; `brutal`: it is removed without being asked
+   * (Erlang/OTP, supervisor, "shutdown"). A supervisor has all the time that its children need.
+   */
+  readonly shutdown: number | 'infinity' | 'brutal';
 }
 
 /** Which children share the fate of one that failed (Erlang/OTP, supervisor, "restart strategy"). */

@@ -26,7 +26,7 @@ import type { DueAt } from './deadlines.ts';
 import type { ImageParts } from './image.ts';
 import { Journal } from './journal.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
-import { type ActorHostOptions, type RecoveryView, type TreeView, treeOf } from './options.ts';
+import { type ActorHostOptions, phaseOf, type RecoveryView, restartsOf, type TreeView, treeOf } from './options.ts';
 import { EventQueue } from './queue.ts';
 import { PHASE, type Recovered, recover, type Suspect, type Suspects } from './recovery.ts';
 import { type Prepared, prepare } from './steps.ts';
@@ -623,7 +623,8 @@ export class ActorHost {
 
   /** Where an actor is in its life; undefined: there is none. */
   phase(id: ActorId): TreeView['phase'] | undefined {
-    return this.#ledger.nodes.has(id) ? treeOf(this.#ledger, id)?.phase : undefined;
+    const node = this.#ledger.nodes.get(id);
+    return node === undefined ? undefined : phaseOf(node);
   }
 
   /** Ids of actors that begin with `prefix`, sorted. */
@@ -656,15 +657,15 @@ export class ActorHost {
     return this.#queue.length > 0 || this.#effectsLeft > 0;
   }
 
-  /** A supervisor's restarts within its period, as of the last failure. */
+  /** A supervisor's restarts within the period that ends now. */
   restarts(supervisor: ActorId): number {
     const node = this.#ledger.nodes.get(supervisor);
-    return node !== undefined && isSupervisor(node) ? node.history.length : 0;
+    return node !== undefined && isSupervisor(node) ? restartsOf(node, this.#host.clock.nowMs()) : 0;
   }
 
   /** The supervision tree, or the part below `id`; undefined: there is no such node. */
   tree(id: ActorId = this.#options.root.id): TreeView | undefined {
-    return treeOf(this.#ledger, id);
+    return treeOf(this.#ledger, id, this.#host.clock.nowMs());
   }
 
   #report(level: HostReport['level'], what: string, actor: ActorId | undefined, why: string, detail?: Json): void {

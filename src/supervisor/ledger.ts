@@ -43,6 +43,8 @@ export interface ChildNode {
   /** How often it failed, and how at last; absent: never. */
   readonly failures?: number;
   readonly last?: Failure;
+  /** Of a temporary child: when its effects failed, newest first. They count for nobody but itself. */
+  readonly faults?: readonly number[];
   /** Events that wait for the end of a quarantine, the oldest first, and how many more there were before them. */
   readonly held?: readonly Post[];
   readonly dropped?: number;
@@ -55,6 +57,8 @@ export interface ChildNode {
 export interface Takedown {
   readonly remaining: readonly ActorId[];
   readonly restart: readonly (ChildSpec | SupervisorSpec)[] | null;
+  /** All children when it began, in their order of starting: who has come since comes after those that are started again. */
+  readonly order?: readonly ActorId[];
 }
 
 /** A supervisor in the tree; its children are the nodes that name it, in order. The root has no parent. */
@@ -172,6 +176,20 @@ export class Ledger {
 
   removeNode(id: ActorId): void {
     if (this.#dropNode(id)) this.#ops.push(`["N",${text(id)}]`);
+  }
+
+  /** Make a node with all below it the last of its siblings. */
+  moveLast(id: ActorId): void {
+    const moved: [ActorId, TreeNode][] = [];
+    const visit = (at: ActorId) => {
+      const node = this.nodes.get(at);
+      if (node === undefined) return;
+      moved.push([at, node]);
+      for (const child of this.childrenOf(at)) visit(child);
+    };
+    visit(id);
+    for (const [at] of moved.toReversed()) this.removeNode(at);
+    for (const [at, node] of moved) this.setNode(at, node);
   }
 
   addEffect(effect: Omit<PendingEffect, 'saved'>, params: string | undefined): void {

@@ -14,7 +14,7 @@ import type {
   SupervisorSpec,
 } from './actor.ts';
 import type { ActorHost } from './host.ts';
-import { type Failure, isSupervisor, type Ledger } from './ledger.ts';
+import { type Failure, isSupervisor, type Ledger, type SupervisorNode, type TreeNode } from './ledger.ts';
 import type { Migrations } from './migrate.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -67,7 +67,7 @@ export interface TreeView {
   readonly strategy?: Strategy;
   readonly intensity?: number;
   readonly periodMs?: number;
-  /** Restarts within the period, of a supervisor. */
+  /** Restarts within the period that ends now, of a supervisor. */
   readonly restarts?: number;
   /** Of an actor. */
   readonly restart?: RestartType;
@@ -79,8 +79,8 @@ export interface TreeView {
   readonly children: readonly TreeView[];
 }
 
-/** The part of the tree below `id`; undefined: there is no such node. */
-export function treeOf(ledger: Ledger, id: ActorId): TreeView | undefined {
+/** The part of the tree below `id`, at a time (CLOCK_MONOTONIC, ms); undefined: there is no such node. */
+export function treeOf(ledger: Ledger, id: ActorId, nowMs: number): TreeView | undefined {
   const node = ledger.nodes.get(id);
   if (node === undefined) return undefined;
   const failed = { failures: node.failures ?? 0, ...(node.last === undefined ? {} : { last: node.last }) };
@@ -91,9 +91,17 @@ export function treeOf(ledger: Ledger, id: ActorId): TreeView | undefined {
   const { strategy, intensity, periodMs } = node.spec;
   return {
     id,
-    phase: node.takedown?.restart === null ? 'stopping' : 'running',
+    phase: phaseOf(node),
     ...{ strategy, intensity, periodMs, ...failed },
-    restarts: node.history.length,
-    children: ledger.childrenOf(id).flatMap((child) => treeOf(ledger, child) ?? []),
+    restarts: restartsOf(node, nowMs),
+    children: ledger.childrenOf(id).flatMap((child) => treeOf(ledger, child, nowMs) ?? []),
   };
 }
+
+/** Restarts that count at a time. */
+export const restartsOf = ({ history, spec }: SupervisorNode, nowMs: number): number =>
+  history.filter((atMs) => nowMs - atMs <= spec.periodMs).length;
+
+/** A supervisor stops once all below it are to go for good. */
+export const phaseOf = (node: TreeNode): TreeView['phase'] =>
+  !isSupervisor(node) ? node.phase : node.takedown?.restart === null ? 'stopping' : 'running';

@@ -117,17 +117,27 @@ export function checkPost(post: Post): void {
   if (typeof post.to !== 'string' || typeof post.event?.type !== 'string') throw new Error(`not a post: ${text}`);
 }
 
+const RESTARTS: ReadonlySet<unknown> = new Set(['permanent', 'transient', 'temporary']);
+const STRATEGIES: ReadonlySet<unknown> = new Set(['one_for_one', 'one_for_all', 'rest_for_one']);
+const SHUTDOWNS: ReadonlySet<unknown> = new Set(['infinity', 'brutal']);
+
 /** Throws where a spec could not be started as it is. */
 export function checkSpec(kinds: ActorKinds, spec: ChildSpec | SupervisorSpec): void {
   if (typeof spec?.id !== 'string') throw new Error('a child without an id');
   if (!isSupervisorSpec(spec)) {
     if (kinds[spec.kind] === undefined) throw new Error(`${spec.id}: there is no kind of actor named ${spec.kind}`);
+    const { restart, shutdown } = spec;
+    if (!RESTARTS.has(restart)) throw new Error(`${spec.id}: ${String(restart)} is no restart type`);
+    if (typeof shutdown === 'number' ? !(shutdown >= 0 && Number.isFinite(shutdown)) : !SHUTDOWNS.has(shutdown))
+      throw new Error(`${spec.id}: ${String(shutdown)} is no time for a shutdown`);
     stringify(spec);
     return;
   }
-  if (!Number.isFinite(spec.intensity) || !Number.isFinite(spec.periodMs)) {
-    throw new Error(`${spec.id}: a restart intensity and a period in ms are needed`);
-  }
+  const { strategy, intensity, periodMs } = spec;
+  if (!STRATEGIES.has(strategy)) throw new Error(`${spec.id}: ${String(strategy)} is no restart strategy`);
+  if (!Number.isSafeInteger(intensity) || intensity < 0 || !Number.isFinite(periodMs) || periodMs <= 0)
+    throw new Error(`${spec.id}: a restart intensity (a number from 0 on) and a period in ms are needed`);
+  if (!Array.isArray(spec.children)) throw new Error(`${spec.id}: its children are no list`);
   for (const child of spec.children) checkSpec(kinds, child);
 }
 

@@ -66,34 +66,40 @@ export class Supervision {
     this.#stage = stage;
   }
 
-  /** Start an actor or a supervisor below another supervisor (null: it is the root), with all its children. */
-  start(spec: ChildSpec | SupervisorSpec, parent: ActorId | null, atMs: number): void {
+  /**
+   * Start an actor or a supervisor below another supervisor (null: it is the root), with all its children.
+   *
+   * @returns false where it, or somebody below it, could not be started
+   */
+  start(spec: ChildSpec | SupervisorSpec, parent: ActorId | null, atMs: number): boolean {
     const { ledger } = this.#stage;
     if (ledger.nodes.has(spec.id)) {
       this.#stage.report('warning', 'already-there', spec.id, 'an actor of this name exists; it is left as it is');
-      return;
+      return true;
     }
     if (parent !== null) {
       const above = ledger.nodes.get(parent);
       if (above === undefined || !isSupervisor(above)) {
         this.#stage.report('error', 'start-refused', spec.id, `there is no supervisor ${parent}`);
-        return;
+        return false;
       }
       if (above.takedown?.restart === null || this.#depth >= MAX_DEPTH) {
         const why = this.#depth >= MAX_DEPTH ? 'children start children without end' : `${parent} is being stopped`;
         this.#stage.report('error', 'start-refused', spec.id, why);
-        return;
+        return false;
       }
     }
     this.#depth += 1;
+    let well = true;
     if (isSupervisorSpec(spec)) {
       ledger.setNode(spec.id, { parent, spec, history: [], takedown: null });
-      for (const child of spec.children) this.start(child, spec.id, atMs);
+      for (const child of spec.children) well = this.start(child, spec.id, atMs) && well;
     } else {
       ledger.setNode(spec.id, { parent: parent ?? '', spec, phase: 'running' });
-      this.#begin(spec, atMs);
+      well = this.#begin(spec, atMs);
     }
     this.#depth -= 1;
+    return well;
   }
 
   /** Stop an actor or a supervisor with all below it, in order. Unknown: already gone. */
@@ -133,26 +139,39 @@ export class Supervision {
 
   /**
    * A step or an effect of an actor threw. Counts it; true: the actor may go on.
-   * False: it is quarantined, and its supervisor has failed upwards. A step of a temporary child counts for nobody but itself, as in
-   * OTP: it is not started again, so there are no restarts to run wild; what is lost twice ends it.
+   * False: it is quarantined, and its supervisor has failed upwards; or it was a temporary child, and is gone. Its failures count for
+   * nobody but itself, as in OTP: it is not started again, so there are no restarts to run wild. A step that is lost twice ends it,
+   * and so do more effects that fail than its supervisor would bear of others.
    */
   failed(id: ActorId, event: string, why: string, of: 'step' | 'effect'): boolean {
-    const node = this.#stage.ledger.nodes.get(id);
-    if (node === undefined || isSupervisor(node) || node.phase === 'quarantined') return false;
-    this.#noteFailure(id, node, event, why);
-    if (of === 'step' && node.spec.restart === 'temporary') return true;
+    const { ledger, nowMs } = this.#stage;
+    const before = ledger.nodes.get(id);
+    if (before === undefined || isSupervisor(before) || before.phase === 'quarantined') return false;
+    const node = this.#noteFailure(id, before, event, why);
+    if (node.spec.restart === 'temporary') {
+      const above = ledger.nodes.get(node.parent);
+      if (of === 'step' || above === undefined || !isSupervisor(above)) return true;
+      const { verdict, history } = admitRestart(node.faults ?? [], nowMs, above.spec);
+      ledger.setNode(id, { ...node, faults: history });
+      if (verdict === 'restart') return true;
+      this.#stage.report('error', 'temporary-failed', id, `${event}: ${firstLine(why)}`);
+      this.#remove(id, 'failed', undefined);
+      return false;
+    }
     if (this.#admit(node.parent)) return true;
     this.#giveUp(id, node, `${event}: ${firstLine(why)}`);
     return false;
   }
 
-  #noteFailure(id: ActorId, node: ChildNode, event: string, why: string): void {
+  #noteFailure(id: ActorId, node: ChildNode, event: string, why: string, times = 1): ChildNode {
     const { ledger, nowMs } = this.#stage;
     const last = { actor: id, atMs: nowMs, event, why: firstLine(why) };
-    ledger.setNode(id, { ...node, failures: (node.failures ?? 0) + 1, last });
+    const noted = { ...node, failures: (node.failures ?? 0) + times, last };
+    ledger.setNode(id, noted);
     const above = ledger.nodes.get(node.parent);
     if (above !== undefined && isSupervisor(above))
-      ledger.setNode(node.parent, { ...above, failures: (above.failures ?? 0) + 1, last });
+      ledger.setNode(node.parent, { ...above, failures: (above.failures ?? 0) + times, last });
+    return noted;
   }
 
   /** An event for a quarantined actor: what happens to its processes is news still when it is released. False: it is none. */
@@ -201,9 +220,13 @@ export class Supervision {
   deadly(id: ActorId, type: string, why: string, of: 'step' | 'effect'): void {
     const { ledger } = this.#stage;
     const node = ledger.nodes.get(id);
-    const above = node === undefined || isSupervisor(node) ? undefined : ledger.nodes.get(node.parent);
-    if (above?.parent === null) this.failed(id, type, why, of);
-    else this.quarantine(id, why);
+    if (node === undefined || isSupervisor(node)) return;
+    if (ledger.nodes.get(node.parent)?.parent === null) {
+      this.failed(id, type, why, of);
+      return;
+    }
+    this.#noteFailure(id, node, '', why, 2);
+    this.quarantine(id, why);
   }
 
   /** A quarantined actor gets events again: from its last good snapshot, or from its input if it has none. */
@@ -238,7 +261,8 @@ export class Supervision {
     }
   }
 
-  #begin(spec: ChildSpec, atMs: number): void {
+  /** False: it could not be started. */
+  #begin(spec: ChildSpec, atMs: number): boolean {
     const { ledger } = this.#stage;
     const kind = ledger.kinds[spec.kind];
     let prepared: Prepared;
@@ -248,16 +272,17 @@ export class Supervision {
       prepared = prepare(ledger.kinds, kind, spec.id, undefined, kind.logic.initial(spec.input));
     } catch (error) {
       this.#startFailed(spec, kind, error);
-      return;
+      return false;
     }
     const saved = prepared.change !== undefined && 'saved' in prepared.change ? prepared.change.saved : 'null';
     const { id: actor, kind: kindName, input } = spec;
     this.#stage.record({ atMs, actor, kindName, kind, input, before: undefined, outcome: prepared });
     ledger.addActor(spec.id, spec.kind, prepared.snapshot, saved);
     this.#stage.apply(spec.id, { ...prepared, change: undefined }, atMs);
+    return true;
   }
 
-  /** The same input would throw again: it is not tried again by itself, but stays visible unless it is temporary. */
+  /** The same input would throw again: it is not tried again by itself, but stays visible unless it is temporary. Where it was a restart, its supervisor fails. */
   #startFailed(spec: ChildSpec, kind: ActorKind | undefined, error: unknown): void {
     const why = messageOf(error);
     this.#stage.report('error', 'start-failed', spec.id, why);
@@ -274,7 +299,7 @@ export class Supervision {
       return;
     }
     ledger.setNode(id, { ...node, phase: 'stopping' });
-    ledger.arm(id, SHUTDOWN_DEADLINE, this.#stage.nowMs + ms);
+    ledger.arm(id, SHUTDOWN_DEADLINE, ms === 'infinity' ? ms : this.#stage.nowMs + ms);
     const event: ActorEvent = { type: 'shutdown' };
     this.#stage.queue({ to: id, event });
   }
@@ -338,21 +363,58 @@ export class Supervision {
     const { ledger } = this.#stage;
     const node = ledger.nodes.get(supervisor);
     if (node === undefined || !isSupervisor(node)) return;
-    if (node.takedown !== null) return; // they are on their way out already
+    if (node.takedown !== null) {
+      this.#widen(supervisor, node, node.takedown, failed);
+      return;
+    }
     if (node.spec.strategy === 'one_for_one' && !gone) return; // it goes on from its last good snapshot
-    const ids = affected(node.spec.strategy, ledger.childrenOf(supervisor), failed);
-    const specs = ids.flatMap((id) => {
-      const child = ledger.nodes.get(id);
-      if (child === undefined) return [];
-      return !isSupervisor(child) && child.spec.restart === 'temporary' ? [] : [child.spec];
-    });
+    const order = ledger.childrenOf(supervisor);
+    const ids = affected(node.spec.strategy, order, failed);
     if (gone && ids.length === 1) {
       const child = ledger.nodes.get(failed);
-      if (child !== undefined && !isSupervisor(child)) this.#begin(child.spec, this.#stage.nowMs);
+      if (child === undefined || isSupervisor(child)) return;
+      if (!this.#begin(child.spec, this.#stage.nowMs)) this.#escalate(supervisor, `${failed} cannot be started again`);
       return;
     }
     this.#stage.report('warning', 'group-restart', failed, `${node.spec.strategy} of ${supervisor}`, [...ids]);
-    this.#takeDown(supervisor, { remaining: stopOrder(ids), restart: specs });
+    this.#takeDown(supervisor, { remaining: stopOrder(ids), restart: this.#specsAgain(ids), order });
+  }
+
+  /** What is started again of these: all but temporary children. */
+  #specsAgain(ids: readonly ActorId[]): readonly (ChildSpec | SupervisorSpec)[] {
+    return ids.flatMap((id) => {
+      const child = this.#stage.ledger.nodes.get(id);
+      if (child === undefined) return [];
+      return !isSupervisor(child) && child.spec.restart === 'temporary' ? [] : [child.spec];
+    });
+  }
+
+  /**
+   * A child has failed while siblings of it are on their way out, to be started again: all whose fate it decides go with them. One
+   * that is among them already, or whose supervisor is being stopped, needs nothing more.
+   */
+  #widen(supervisor: ActorId, node: SupervisorNode, takedown: Takedown, failed: ActorId): void {
+    const { remaining, restart } = takedown;
+    if (restart === null || remaining.includes(failed)) return;
+    const present = this.#stage.ledger.childrenOf(supervisor);
+    const more = affected(node.spec.strategy, present, failed).filter((id) => !remaining.includes(id));
+    const going = new Set([...remaining, ...more]);
+    const order = [...(takedown.order ?? []), ...present.filter((id) => !takedown.order?.includes(id))];
+    const again = [...restart, ...this.#specsAgain(more)];
+    again.sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
+    this.#stage.report('warning', 'group-restart', failed, `${node.spec.strategy} of ${supervisor}`, [...more]);
+    this.#takeDown(supervisor, { remaining: stopOrder(present.filter((id) => going.has(id))), restart: again, order });
+  }
+
+  /** Children that have come while others were away stand behind them: the order of starting is that of their first start. */
+  #sort(supervisor: ActorId, order: readonly ActorId[]): void {
+    const { ledger } = this.#stage;
+    const present = ledger.childrenOf(supervisor);
+    const known = new Set(order);
+    const there = new Set(present);
+    const wanted = [...order.filter((id) => there.has(id)), ...present.filter((id) => !known.has(id))];
+    const from = wanted.findIndex((id, at) => id !== present[at]);
+    if (from >= 0) for (const id of wanted.slice(from)) ledger.moveLast(id);
   }
 
   #takeDown(supervisor: ActorId, takedown: Takedown): void {
@@ -387,8 +449,13 @@ export class Supervision {
     if (node === undefined || !isSupervisor(node) || node.takedown === null) return;
     const { restart } = node.takedown;
     if (restart !== null) {
+      const { order = [] } = node.takedown;
       ledger.setNode(supervisor, { ...node, takedown: null });
-      for (const spec of restart) this.start(spec, supervisor, nowMs);
+      const lost = restart.filter((spec) => !this.start(spec, supervisor, nowMs));
+      this.#sort(supervisor, order);
+      // The same input would fail again, so there is nothing to be tried until the intensity is used up: it is at once.
+      const [first] = lost;
+      if (first !== undefined) this.#escalate(supervisor, `${first.id} cannot be started again`);
       return;
     }
     ledger.removeNode(supervisor);

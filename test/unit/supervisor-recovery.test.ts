@@ -278,6 +278,10 @@ test.each(SHAPES)(
     expect(sim.deaths).toBe(2);
     expect(whats()).toContain('event-set-aside a');
     expect(phases(core().tree() as Tree)).toEqual(left);
+    expect(core().tree('a')).toMatchObject({
+      failures: tree === below ? 2 : 1,
+      last: { why: expect.stringContaining('poison') },
+    });
     expect(heard('b')).toEqual(['fine']);
     expect(sim.init.records()).toEqual([]);
     deadly = false;
