@@ -263,12 +263,18 @@ class Turn {
   #restartItself(request: JobRequest): RequestAnswer | undefined {
     const [unit = ''] = request.units;
     if (this.#work.jobOf(unit)?.type === 'stop') return undefined;
-    const fates = this.#rules.fates(unit, request.by);
-    const over = fates.find(({ verdict }) => verdict === 'escalate');
-    if (over !== undefined) {
-      this.#rules.escalate(over);
-      return undefined;
+    const own = `${unit}: `;
+    const how = request.by.startsWith(own) ? request.by.slice(own.length) : request.by;
+    const fates = this.#rules.fates(unit, how);
+    const over = fates.filter(({ verdict }) => verdict === 'escalate');
+    const given = new Set<string>();
+    for (const fate of over) {
+      const become = this.#rules.escalate(fate, unit, given);
+      // It waits to be restarted, and is not: so it has failed, and everybody can see whose fault it was.
+      if (become === 'stopped' && fate.stops.includes(fate.supervisor))
+        this.#post(`unit:${unit}`, { type: 'job-refused', why: fate.why });
     }
+    if (over.length > 0) return undefined;
     const sharing = fates.filter(({ others }) => others.length > 0);
     if (sharing.length === 0) return this.#planAndInstall(request);
     const units = [...new Set([unit, ...sharing.flatMap(({ others }) => others)])];

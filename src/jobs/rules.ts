@@ -5,7 +5,7 @@
 import type * as paged from './paged.ts';
 import type { JobsEffect } from './protocol.ts';
 import { level as levelOf, type ReactWorld } from './react.ts';
-import { asked, type Fate, fateOf, supervisorsOf } from './supervise.ts';
+import { asked, type Fate, fateOf, outerOf, supervisorsOf } from './supervise.ts';
 import type { InstalledJob, JobRequest, JobType, Passage, Refusal } from './types.ts';
 import { goesDown, isDown } from './verbs.ts';
 
@@ -62,7 +62,11 @@ export class Rules {
 
   /** What the supervisors of a unit that failed decide; each failure is written down. */
   fates(unit: string, how: string, hopeless = false): readonly Fate[] {
-    return supervisorsOf(this.#world, unit)
+    return this.#judge(supervisorsOf(this.#world, unit), unit, how, hopeless);
+  }
+
+  #judge(supervisors: readonly string[], unit: string, how: string, hopeless = false): readonly Fate[] {
+    return supervisors
       .filter((supervisor) => !goesDown(this.#jobOf(supervisor)?.type ?? 'nop'))
       .map((supervisor) => {
         const failures = this.#supervised.get(supervisor) ?? [];
@@ -81,22 +85,50 @@ export class Rules {
   supervise({ unit, before, after, restarting, result = '' }: Passage, job: JobType | undefined): void {
     if (isDown(after) && this.#supervised.get(unit) !== undefined) this.#supervised.delete(unit);
     if (after !== 'failed' || before === 'failed' || restarting || (job !== undefined && goesDown(job))) return;
-    for (const fate of this.fates(unit, result, result === 'start-limit-hit')) {
-      if (fate.verdict === 'escalate') this.escalate(fate);
-      else this.request([asked('restart', [unit, ...fate.others], fate.why)]);
-    }
+    const fates = this.fates(unit, result, result === 'start-limit-hit');
+    const over = fates.filter(({ verdict }) => verdict === 'escalate');
+    const given = new Set<string>();
+    for (const fate of over) this.escalate(fate, unit, given);
+    // One group that is given up takes the unit with it, whatever others would do.
+    if (over.length === 0)
+      for (const { others, why } of fates) this.request([asked('restart', [unit, ...others], why)]);
   }
 
-  escalate({ supervisor, stops, outcome, why }: Fate): void {
+  /**
+   * A group is given up, because of a member. Who supervises the group itself counts that, and has all of it started anew, with whom
+   * its strategy adds, or gives up as well; nobody does: it is stopped. What OnEscalate= says is done in any case.
+   *
+   * @param given groups that this failure has ended; each is given up once, though groups may want each other
+   * @returns what becomes of the group
+   */
+  escalate(
+    { supervisor, stops, outcome, why }: Fate,
+    member: string,
+    given: Set<string> = new Set(),
+  ): 'stopped' | 'restarted' {
+    if (given.has(supervisor)) return 'stopped';
+    given.add(supervisor);
     this.#effect({ type: 'log', params: { level: 'warning', unit: supervisor, message: why } });
     this.#supervised.delete(supervisor);
-    if (stops.length > 0) this.#ask([asked('stop', stops, why)]);
-    if ('unit' in outcome) this.#ask([asked('start', [outcome.unit], why)]);
-    else if (outcome.action !== 'none')
+    const others = outerOf(this.#world, supervisor).filter((outer) => !given.has(outer));
+    const fates = this.#judge(others, supervisor, 'it was given up');
+    const over = fates.filter(({ verdict }) => verdict === 'escalate');
+    const sharing = fates.filter(({ verdict }) => verdict === 'restart');
+    const become = over.length > 0 || sharing.length === 0 ? 'stopped' : 'restarted';
+    const asks: JobRequest[] = [];
+    if (become === 'restarted') {
+      const units = new Set([...stops, member, ...sharing.flatMap((fate) => fate.others)]);
+      this.request([asked('restart', [...units], sharing.map((fate) => fate.why).join('; '))]);
+    } else if (stops.length > 0) asks.push(asked('stop', stops, why));
+    if ('unit' in outcome) asks.push(asked('start', [outcome.unit], why));
+    if (asks.length > 0) this.#ask(asks);
+    if ('action' in outcome && outcome.action !== 'none')
       this.#effect({
         type: 'jobTimeoutAction',
         params: { unit: supervisor, action: outcome.action, rebootArgument: '' },
       });
+    for (const fate of over) this.escalate(fate, member, given);
+    return become;
   }
 
   /** What a level wants is wanted until it is so: a job that stands in the way now will not stand there for ever. */

@@ -8,7 +8,8 @@
  *     one_for_all      and with it all members that are up
  *     rest_for_one     and with it those members that are up and ordered after it, directly or through other members
  *     more than Intensity= failures within Period=, or a start limit that forbids a restart:
- *                      the unit and its members are stopped, and OnEscalate= is done
+ *                      the unit and its members are stopped, and OnEscalate= is done; where the unit itself has a supervisor, that
+ *                      counts it as a failure of it, and starts the whole group anew, by its own strategy, or gives up in its turn
  *
  * Pure: from graph, states and the times of earlier failures to what is to be asked for. Names and meaning of the strategies
  * are Erlang/OTP's (supervisor, "Supervision Principles"). For users: docs/guide/supervision.md.
@@ -52,20 +53,27 @@ const ends = (graph: JobGraph, unit: string, ...kinds: Parameters<JobGraph['edge
 /** Units that are up and supervise this one, sorted. */
 export function supervisorsOf({ graph, states }: World, unit: string): readonly string[] {
   if (!canBeMember(graph, unit)) return [];
-  const found = new Set(
-    ends(graph, unit, 'WantedBy', 'RequiredBy').filter(
-      (target) => target.endsWith('.target') && settingsOf(graph, target) !== undefined,
-    ),
+  const targets = ends(graph, unit, 'WantedBy', 'RequiredBy').filter(
+    (target) => target.endsWith('.target') && settingsOf(graph, target) !== undefined,
   );
+  const found = new Set([...targets, ...slicesAround(graph, unit)]);
+  return [...found].filter((supervisor) => isUp(states.active(supervisor))).sort();
+}
+
+/** Units that are up and supervise a group as a whole, sorted: who is told that it is given up. */
+export function outerOf(world: World, group: string): readonly string[] {
+  if (!group.endsWith('.slice')) return supervisorsOf(world, group);
+  return slicesAround(world.graph, group).filter((slice) => isUp(world.states.active(slice)));
+}
+
+/** The next slice around a unit that supervises; at most one. */
+function slicesAround(graph: JobGraph, unit: string): readonly string[] {
   let [slice] = ends(graph, unit, 'InSlice');
   for (let depth = 0; slice !== undefined && depth < MAX_DEPTH; depth += 1) {
-    if (settingsOf(graph, slice) !== undefined) {
-      found.add(slice);
-      break;
-    }
+    if (settingsOf(graph, slice) !== undefined) return [slice];
     [slice] = ends(graph, slice, 'InSlice');
   }
-  return [...found].filter((supervisor) => isUp(states.active(supervisor))).sort();
+  return [];
 }
 
 /** Members of a supervising unit, sorted. */
@@ -120,7 +128,7 @@ export function fateOf({ graph, states }: World, supervisor: string, member: str
   };
   if (hopeless || failures.length > Intensity) {
     const span = Period === 'infinity' ? 'all its time' : `${Period / 1000} s`;
-    const limit = hopeless ? 'it cannot be restarted' : `more than ${Intensity} failures in ${span}`;
+    const limit = hopeless ? 'it cannot be restarted' : `more than ${Intensity} ${failuresWord(Intensity)} in ${span}`;
     const mayStop = graph.facts(supervisor)?.canStop === true;
     const stops = [...(mayStop ? [supervisor] : []), ...members];
     return {
@@ -128,13 +136,15 @@ export function fateOf({ graph, states }: World, supervisor: string, member: str
       verdict: 'escalate',
       others: [],
       stops,
-      why: `${place} gave up (${OnEscalate}): ${what}; ${limit}`,
+      why: `${place} gave up (OnEscalate=${OnEscalate}): ${what}; ${limit}`,
     };
   }
   const shares = Strategy === 'rest_for_one' ? orderedAfter(graph, members, member) : new Set(members);
   const others = Strategy === 'one_for_one' ? [] : members.filter((unit) => unit !== member && shares.has(unit));
   return { ...base, verdict: 'restart', others, stops: [], why: `${Strategy} by ${place}: ${what}` };
 }
+
+const failuresWord = (count: number) => (count === 1 ? 'failure' : 'failures');
 
 const actionOf = (word: string) => ({ action: word === 'stop' ? 'none' : word });
 

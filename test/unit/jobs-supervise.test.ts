@@ -1,7 +1,7 @@
 /** [X-Supervisor]: who shares a failure, when a group is given up, and what the job engine makes of it. */
 import { describe, expect, test } from 'vitest';
 import { createSim } from '../../src/host/sim/index.ts';
-import { fateOf, membersOf, supervisorsOf } from '../../src/jobs/supervise.ts';
+import { fateOf, membersOf, outerOf, supervisorsOf } from '../../src/jobs/supervise.ts';
 import type { ActiveState } from '../../src/jobs/types.ts';
 import type { ActorHost } from '../../src/supervisor/index.ts';
 import type { MemberSupervision } from '../../src/units/types.ts';
@@ -85,6 +85,9 @@ describe('who shares a failure', () => {
     expect(membersOf(graph, 'a.slice')).toEqual(['one.service', 'two.service']);
     expect(supervisorsOf({ graph, states }, 'two.service')).toEqual(['a.slice']);
     expect(supervisorsOf({ graph, states }, 'three.service')).toEqual(['a-c.slice']);
+    // The groups as a whole: the one inside has a supervisor, the outer one has none.
+    expect(outerOf({ graph, states }, 'a-c.slice')).toEqual(['a.slice']);
+    expect(outerOf({ graph, states }, 'a.slice')).toEqual([]);
   });
 });
 
@@ -149,10 +152,12 @@ describe('on the real core', () => {
     const starts: Record<string, number> = {};
     for (const { unit } of sim.started) starts[unit] = (starts[unit] ?? 0) + 1;
     const shown = shownUnits(core as ActorHost);
-    const up = Object.keys(shown).filter(
-      (name) => shown[name]?.active === 'active' && !name.endsWith('.slice') && name !== 'default.target',
-    );
-    return { starts, up, log: sim.log.map(({ message }) => message) };
+    const those = (active: string) =>
+      Object.keys(shown).filter(
+        (name) => shown[name]?.active === active && !name.endsWith('.slice') && name !== 'default.target',
+      );
+    const log = sim.log.map(({ message }) => message);
+    return { starts, up: those('active'), failed: those('failed'), log };
   }
   const ALL = ['aside.service', 'db.service', 'web.service'];
 
@@ -175,9 +180,71 @@ describe('on the real core', () => {
         const played = play(daemons('Intensity=2\nPeriod=1min\nOnEscalate=alarm.service\n', restart), 4, crash);
         expect(played.starts).toEqual({ 'db.service': 3, 'web.service': 1, 'aside.service': 1, 'alarm.service': 1 });
         for (const name of [...ALL, 'app.target']) expect(played.up).not.toContain(name);
+        // Whose fault it was is seen afterwards, whether it would have been restarted by itself or not.
+        expect(played.failed).toEqual(['db.service']);
       }
     },
   );
+
+  /** Two groups in an outer one: `app.target` with db and web, and beside it `aside.service`. */
+  const nested = (outer: string, restart: string, kind: 'target' | 'slice') => {
+    const inner = '[X-Supervisor]\nIntensity=1\nPeriod=1min\n';
+    const outside = `[X-Supervisor]\n${outer}`;
+    const inTargets = {
+      'app.target': plain(`Wants=outer.target\nAfter=outer.target\n`),
+      'outer.target': plain(`Wants=inner.target aside.service\n${outside}`),
+      'inner.target': plain(`Wants=db.service web.service\n${inner}`),
+      'db.service': service('/bin/db', 'StartLimitBurst=0', restart),
+      'web.service': service('/bin/web', 'After=db.service'),
+      'aside.service': service('/bin/aside'),
+    };
+    const inSlices = {
+      'app.target': plain('Wants=db.service web.service aside.service\n'),
+      'outer.slice': plain(outside),
+      'outer-inner.slice': plain(inner),
+      'db.service': service('/bin/db', 'StartLimitBurst=0', `Slice=outer-inner.slice\n${restart}`),
+      'web.service': service('/bin/web', 'After=db.service', 'Slice=outer-inner.slice\n'),
+      'aside.service': service('/bin/aside', '', 'Slice=outer.slice\n'),
+    };
+    return kind === 'target' ? inTargets : inSlices;
+  };
+
+  describe.each(['target', 'slice'] as const)('a group that is given up in another one, each a %s', (kind) => {
+    test.each([
+      ['one_for_one', { 'db.service': 3, 'web.service': 2, 'aside.service': 1 }],
+      ['one_for_all', { 'db.service': 3, 'web.service': 2, 'aside.service': 2 }],
+    ])('is started anew as a whole by the outer one, and by %s with its siblings', (strategy, starts) => {
+      for (const restart of ['', 'Restart=always\n']) {
+        const played = play(nested(`Strategy=${strategy}\n`, restart, kind), 2);
+        expect(played.starts).toEqual(starts);
+        expect(played.up).toEqual(expect.arrayContaining(ALL));
+        expect(played.failed).toEqual([]);
+      }
+    });
+
+    test('counts there as one failure, and begins anew itself; past the intensity of the outer one all of it is stopped', () => {
+      for (const restart of ['', 'Restart=always\n']) {
+        // Given up at the second and at the fourth death, of which the outer one bears the first.
+        const played = play(nested('Intensity=1\nPeriod=1min\n', restart, kind), 6);
+        expect(played.starts).toEqual({ 'db.service': 4, 'web.service': 2, 'aside.service': 1 });
+        for (const name of ALL) expect(played.up).not.toContain(name);
+        expect(played.failed).toEqual(['db.service']);
+      }
+    });
+  });
+
+  test('two groups that supervise each other are given up together, once', () => {
+    const each = (other: string) => plain(`Wants=${other} db.service\n[X-Supervisor]\nIntensity=0\n`);
+    const units = {
+      'app.target': each('b.target'),
+      'b.target': each('app.target'),
+      'db.service': service('/bin/db', 'StartLimitBurst=0'),
+    };
+    const played = play(units, 1);
+    expect(played.starts).toEqual({ 'db.service': 1 });
+    expect(played.up).toEqual([]);
+    expect(played.log.filter((line) => line.includes('gave up'))).toHaveLength(2);
+  });
 
   test('failures further apart than the period do not add up', () => {
     const played = play(daemons('Intensity=1\nPeriod=900ms\n'), 5);

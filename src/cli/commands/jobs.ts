@@ -105,12 +105,14 @@ async function failures({ client }: Call, names: readonly string[]): Promise<Map
       if (!('explanation' in answer)) return [];
       const { result, active, because } = answer.explanation;
       const of = (wanted: string) => because.filter(({ kind }) => kind === wanted).map(({ what }) => what);
+      const aside = of('unit').filter((what) => what.startsWith('its machine is quarantined'));
       return [
         [
           names[index]!,
           {
             result,
-            ends: of('process'),
+            // How its processes fare is nothing that a unit in quarantine would act on.
+            ends: aside.length > 0 ? aside : of('process'),
             jobs: of('job').filter((what) => what.includes(' ended with ')),
             gone: active === 'inactive' && result !== 'success',
           },

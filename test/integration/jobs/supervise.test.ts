@@ -46,6 +46,6 @@ describe.skipIf(missing !== undefined)(`supervised members${missing === undefine
     );
     await eventually('the alarm runs', () => active('alarm.service') === 'active');
     expect(active('db.service')).toBe('failed');
-    expect(system.sctl('why', 'web.service').stdout).toContain('gave up (alarm.service)');
+    expect(system.sctl('why', 'web.service').stdout).toContain('gave up (OnEscalate=alarm.service)');
   }, 120_000);
 });
