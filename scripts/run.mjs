@@ -119,7 +119,8 @@ const tasks = {
       },
     );
   },
-  // The real core aborted at every call that changes the world, in one life after another. Arguments: the first point, and the last.
+  // The real core aborted at every call that changes the world, in one life after another. Arguments: which sweep, its first
+  // point, and its last; see test/integration/abort/abort.test.ts.
   'test:abort': () => run('vitest', ['run', 'test/integration/abort'], { SYSMASTER_ABORT: args.join(' ') || 'all' }),
   fuzz() {
     // FUZZ_INPUTS and FUZZ_SEED are passed on: how many inputs for the unit-file language, and which.
