@@ -111,6 +111,17 @@ const once = <T>(make: () => T): (() => T) => {
   };
 };
 
+/** Says which process it is given to (systemd.exec(5), SYSTEMD_EXEC_PID): no fact about the machine, and another one for each core. */
+const OF_ONE_PROCESS = 'SYSTEMD_EXEC_PID';
+
+/** Assignments that the next core will find as well: units made under others are not believed. */
+export const ofEveryCore = (environment: NodeJS.ProcessEnv): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && entry[0] !== OF_ONE_PROCESS,
+    ),
+  );
+
 /** Gathered when first asked for, where that takes more than one small file. */
 export function machineFacts(hello: Pick<Hello, 'role' | 'canSetUid'>, runDirectory: string): MachineFacts {
   const virtualization = once(() => container() || machine());
@@ -137,9 +148,7 @@ export function machineFacts(hello: Pick<Hello, 'role' | 'canSetUid'>, runDirect
     kernelCommandLine: commandLine,
     privileged: process.geteuid?.() === 0 && hello.canSetUid,
     runDirectory,
-    environment: Object.fromEntries(
-      Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    ),
+    environment: ofEveryCore(process.env),
     get osRelease() {
       return osRelease();
     },
