@@ -126,11 +126,12 @@ function deathWords(death: BlackBox | undefined): string {
  * them without core, and keeps how they ended.
  */
 export function relist(host: Host, actors: ActorHost, registry: Registry, pidFiles: PidFiles): void {
-  /** What a machine was told last; with events that it has not heard yet, nobody knows. */
-  const knows = actors.queued === 0;
+  const toHear = actors.addressees();
   for (const unit of registry.units()) {
-    const snapshot = actors.read<Seen>(`unit:${unit.name}`);
+    const id = `unit:${unit.name}`;
+    const snapshot = actors.read<Seen>(id);
     if (snapshot === undefined) continue;
+    const knows = !toHear.has(id);
     // What fails for one unit fails for that unit, and core comes up all the same.
     for (const look of [hearAgain, watchGroup, awaitPidFile, listenAgain]) {
       try {
@@ -154,7 +155,7 @@ interface At {
   readonly actors: ActorHost;
   readonly unit: Unit;
   readonly pidFiles: PidFiles;
-  /** The machines have heard all there is to hear. */
+  /** Its machine has heard all there is to hear; otherwise nobody knows what it will believe. */
   readonly knows: boolean;
 }
 

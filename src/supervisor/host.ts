@@ -652,6 +652,11 @@ export class ActorHost {
     return this.#queue.length;
   }
 
+  /** Actors that have not heard all yet that there is to hear. */
+  addressees(): ReadonlySet<ActorId> {
+    return this.#queue.addressees();
+  }
+
   /** Something is under way: an event waits, or, asked from within an effect, others of the same commit come after that one. */
   get busy(): boolean {
     return this.#queue.length > 0 || this.#effectsLeft > 0;

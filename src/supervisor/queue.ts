@@ -62,6 +62,11 @@ export class EventQueue {
     return { taken, added: added.reverse() };
   }
 
+  /** Whom the events are for that wait. */
+  addressees(): ReadonlySet<ActorId> {
+    return new Set(this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? [entry.post.to] : [])));
+  }
+
   /** The text of everything queued, for an image. */
   texts(): readonly string[] {
     return this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? (textOf(entry.post) ?? []) : []));

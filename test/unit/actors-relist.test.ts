@@ -27,7 +27,7 @@ function done({ stored, state = 'listening', failing }: { stored: string[]; stat
     },
   };
   const actors = {
-    queued: 0,
+    addressees: () => new Set(),
     read: (id: string) =>
       id.endsWith('.service')
         ? { value: 'running', context: { active: 'active', populated: true, settings: NOTIFIES } }
@@ -60,6 +60,30 @@ describe('after core was away', () => {
     const { calls, said } = done({ stored: without('notify:c.service') });
     expect(calls.at(-1)).toBe('notify notify:c.service undefined');
     expect(said).toEqual([['c.service', 'its notify socket was lost, and is made anew']]);
+  });
+
+  test('whether a group is populated is told only where that is not what its machine knows', () => {
+    const known = (waiting: readonly string[]) => {
+      const told = new Map<string, boolean | undefined>();
+      const services = ['a.service', 'b.service'].map((name) => ({ name, edges: [], unit: { Slice: '' } }));
+      const host = {
+        facts: { runDirectory: '/run/sysmaster' },
+        groups: {
+          available: true,
+          watch: (group: string, before?: boolean) => void told.set(group.split('/').at(-1)!, before),
+        },
+        log: { log: () => undefined },
+        sockets: { stored: () => false },
+      };
+      const actors = {
+        addressees: () => new Set(waiting),
+        read: () => ({ value: 'running', context: { active: 'active', populated: true } }),
+      };
+      relist(host as never, actors as never, { units: () => services } as never, {} as never);
+      return Object.fromEntries(told);
+    };
+    expect(known(['events', 'upgrade'])).toEqual({ 'a.service': true, 'b.service': true });
+    expect(known(['unit:a.service'])).toEqual({ 'a.service': undefined, 'b.service': true });
   });
 
   test('what fails for one unit is said, and costs no other one anything', () => {
