@@ -55,6 +55,7 @@ export function machineLogic(machine: AnyStateMachine, options: MachineLogicOpti
   const version = options.version ?? 1;
   const bound = machine.options.maxIterations;
   if (bound === undefined || bound > MAX_MICROSTEPS) machine.options.maxIterations = MAX_MICROSTEPS;
+  const known = new Map<string, AnyMachineSnapshot>();
   return {
     name: machine.id,
     version,
@@ -67,7 +68,7 @@ export function machineLogic(machine: AnyStateMachine, options: MachineLogicOpti
     save,
     load(saved, from) {
       const current = from === version ? saved : migrated(saved, from, version, options);
-      return restore(machine, current as unknown as Saved);
+      return restore(machine, current as unknown as Saved, known);
     },
     same: (a, b) =>
       a === b ||
@@ -129,9 +130,29 @@ function savedHistory(snapshot: AnyMachineSnapshot): Record<string, string[]> | 
   return Object.fromEntries(entries.map(([id, nodes]) => [id, nodes.map((node) => node.id)]));
 }
 
-/** xstate fills in missing regions without their entry actions: such a snapshot is not believed, but migrated by its author. */
-function restore(machine: AnyStateMachine, saved: Saved): AnyMachineSnapshot {
+/**
+ * Thousands of actors are restored in a handful of states: what follows from the state alone is found out once.
+ *
+ * @param known snapshots by their state, of those that have neither a history nor an output
+ */
+function restore(machine: AnyStateMachine, saved: Saved, known: Map<string, AnyMachineSnapshot>): AnyMachineSnapshot {
+  if (saved?.history !== undefined || saved?.output !== undefined) return resolved(machine, saved);
+  const state = JSON.stringify(saved?.value);
+  const same = known.get(state);
+  if (same !== undefined) return { ...same, context: contextOf(saved) } as AnyMachineSnapshot;
+  const snapshot = resolved(machine, saved);
+  known.set(state, { ...snapshot, context: {} } as AnyMachineSnapshot);
+  return snapshot;
+}
+
+function contextOf(saved: Saved): Saved['context'] {
   if (typeof saved?.context !== 'object' || saved.context === null) throw new Error('saved without a context');
+  return saved.context;
+}
+
+/** xstate fills in missing regions without their entry actions: such a snapshot is not believed, but migrated by its author. */
+function resolved(machine: AnyStateMachine, saved: Saved): AnyMachineSnapshot {
+  const context = contextOf(saved);
   const historyValue = Object.fromEntries(
     Object.entries(saved.history ?? {}).map(([id, nodes]) => [
       id,
@@ -140,7 +161,7 @@ function restore(machine: AnyStateMachine, saved: Saved): AnyMachineSnapshot {
   );
   const snapshot = machine.resolveState({
     value: saved.value,
-    context: saved.context,
+    context,
     historyValue,
     ...(saved.output === undefined ? {} : { output: saved.output }),
   }) as AnyMachineSnapshot;
