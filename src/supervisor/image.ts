@@ -4,6 +4,7 @@
  */
 import type { ActorId, ActorKinds } from './actor.ts';
 import type { DueAt } from './deadlines.ts';
+import { Deltas } from './delta.ts';
 import type { Cell, PendingEffect, TreeNode } from './ledger.ts';
 
 /** What the ledger held. */
@@ -29,12 +30,28 @@ export interface ImageParts {
 
 /** Each as JSON text; ledger.ts tells what they mean. */
 export function* operations(moment: Moment, kinds: ActorKinds): Generator<string> {
-  for (const [id, node] of moment.nodes) yield `["n",${text(id)},${JSON.stringify(node)}]`;
+  const nodes = new Alike();
+  for (const [id, node] of moment.nodes)
+    yield nodes.add(
+      'history' in node ? '' : `${node.parent} ${node.spec.kind}`,
+      id,
+      node,
+      'm',
+      (whole) => `["n",${text(id)},${whole}]`,
+    );
+  const forms = new Alike();
   for (const cell of moment.cells) {
+    const { id, kindName } = cell;
     const form =
       cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : cell.kind.logic.save(cell.snapshot);
     const version = cell.saved?.version ?? cell.kind?.logic.version ?? 0;
-    yield `["a",${text(cell.id)},${text(cell.kindName)},${version},${JSON.stringify(form)}]`;
+    yield forms.add(
+      `${version} ${kindName}`,
+      id,
+      form,
+      'b',
+      (whole) => `["a",${text(id)},${text(kindName)},${version},${whole}]`,
+    );
   }
   for (const [actor, name, at] of moment.deadlines) yield `["d",${text(actor)},${text(name)},${JSON.stringify(at)}]`;
   if (moment.lowWater > 0) yield `["k","record:${moment.lowWater}"]`;
@@ -43,6 +60,31 @@ export function* operations(moment: Moment, kinds: ActorKinds): Generator<string
   if (moment.queued.length > 0) yield `["q",0,[${moment.queued.join(',')}]]`;
   yield* effects(moment, kinds);
   yield `["i",${moment.seq}]`;
+}
+
+/** Of those that are of one sort: the one that others are told by. */
+interface Base {
+  readonly id: ActorId;
+  readonly value: unknown;
+  /** Length of its whole text. */
+  readonly length: number;
+  readonly deltas: Deltas;
+}
+
+/** Tells each by what it has otherwise than one of its sort before it, unless that saves little: then it is told whole, and the next ones by it. */
+class Alike {
+  readonly #bases = new Map<string, Base>();
+
+  /** @param sort empty: like no other */
+  add(sort: string, id: ActorId, value: unknown, letter: string, whole: (json: string | undefined) => string): string {
+    const base = this.#bases.get(sort);
+    const delta = base?.deltas.text(base.value, value);
+    if (base !== undefined && delta !== undefined && delta.length * 2 < base.length)
+      return `["${letter}",${text(id)},${text(base.id)},${delta}]`;
+    const json = JSON.stringify(value);
+    if (sort !== '') this.#bases.set(sort, { id, value, length: json?.length ?? 0, deltas: new Deltas() });
+    return whole(json);
+  }
 }
 
 function* effects({ cells, pending }: Moment, kinds: ActorKinds): Generator<string> {

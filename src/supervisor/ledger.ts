@@ -13,6 +13,8 @@
  *   D actor name                 disarmed, or fired       i seq         number of the last event
  *   e seq index actor type atMs params                    an effect, to be carried out after this commit; in an image
  *                                                         followed by the number of its actor's form, and if it has params
+ *   b actor other delta, m id other delta                 in an image: an actor, or a node, by what it has otherwise than one before
+ *                                                         it, whose kind and version it has (delta.ts)
  *   f actor, f kind version saved                         in an image: the next form that effects refer to, an actor's present
  *                                                         one or an older one. Effects share them: without that a thousand
  *                                                         effects of one large actor would make an image of a thousand times it
@@ -20,6 +22,7 @@
 import type { EffectId } from '../host/ports.ts';
 import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
 import { Deadlines, type DueAt } from './deadlines.ts';
+import { applied } from './delta.ts';
 import { type ImageParts, operations } from './image.ts';
 import { InputKeys } from './keys.ts';
 
@@ -104,7 +107,7 @@ export interface PendingEffect {
 }
 
 /** The form of images and operations. An image of another form is not read, but adopted around. */
-export const FORMAT = 2;
+export const FORMAT = 3;
 
 export class Ledger {
   readonly kinds: ActorKinds;
@@ -261,6 +264,16 @@ export class Ledger {
           saved: { version: c, form: d },
           broken: this.actors.get(a)?.broken,
         });
+        return;
+      case 'b': {
+        const base = this.actors.get(b);
+        if (base?.saved === undefined) throw new Error(`${a} by ${b}, which is not there`);
+        const saved = { version: base.saved.version, form: applied(base.saved.form, c) };
+        this.actors.set(a, { ...base, id: a, saved, broken: this.actors.get(a)?.broken });
+        return;
+      }
+      case 'm':
+        this.#putNode(a, applied(this.nodes.get(b) as unknown as Json, c) as unknown as TreeNode);
         return;
       case 's':
         this.#patch(a, b);

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { BlackBox, Hello } from '../../src/host/ports.ts';
-import { blackBoxName, type Effect } from '../../src/supervisor/index.ts';
+import { blackBoxName, type Effect, type Json } from '../../src/supervisor/index.ts';
 import { FORMAT, Ledger } from '../../src/supervisor/ledger.ts';
-import { suspectsOf, verify } from '../../src/supervisor/recovery.ts';
+import { replay, suspectsOf, verify } from '../../src/supervisor/recovery.ts';
 import { bench, child, puppetLogic, supervisor } from './supervisor-fixture.ts';
 
 const root = supervisor('core', [child('a'), child('b')]);
@@ -512,4 +512,40 @@ test('effects that wait for their turn share one form of their actor in an image
   expect(again.pending.map(({ id, params, saved }) => [id.index, params, saved?.form])).toEqual(
     Array.from({ length: 200 }, (_, index) => [index, index, index < 100 ? older : large]),
   );
+});
+
+test('a hundred actors that are alike but for a little are told by what differs, and come back each as it was', () => {
+  const kinds = { puppet: { logic: { ...puppetLogic, save: (form: Json) => form }, effects: {} } };
+  const ledger = new Ledger(kinds, 1);
+  const usual = { long: 'x'.repeat(1000), lists: { some: [1, 2, 3] } };
+  const forms = new Map<string, Json>();
+  ledger.setNode('core', { parent: null, spec: supervisor('core', []), history: [], takedown: null });
+  for (let index = 0; index < 100; index += 1) {
+    const id = `a${index}`;
+    const form = { ...usual, index, lists: { some: [index % 3] }, ...(index === 7 ? { long: 'y'.repeat(2000) } : {}) };
+    forms.set(id, form);
+    ledger.addActor(id, 'puppet', form, JSON.stringify(form));
+    const spec = { ...child(id), kind: 'puppet', input: form };
+    ledger.setNode(
+      id,
+      index === 9
+        ? { parent: 'core', spec, phase: 'quarantined', failures: 2 }
+        : { parent: 'core', spec, phase: 'running' },
+    );
+  }
+  const { head, operations, tail } = ledger.image('B', []);
+  const image = `${head}${[...(operations as Iterable<string> & Iterator<string>)].join(',')}${tail}`;
+  expect(image.length).toBeLessThan(40_000);
+  const again = new Ledger(kinds, 1);
+  again.apply(JSON.parse(image).ops);
+  expect([...again.nodes]).toEqual([...ledger.nodes]);
+  expect([...again.actors].map(([id, { saved }]) => [id, saved])).toEqual(
+    [...forms].map(([id, form]) => [id, { version: puppetLogic.version, form }]),
+  );
+  expect(again.childrenOf('core')).toEqual([...forms.keys()]);
+});
+
+test('an actor by another one that is not there makes the whole image unreadable', () => {
+  expect(replay(new Ledger({}, 1), [['b', 'a', 'nobody', [{}]]], [])).toContain('a by nobody, which is not there');
+  expect(replay(new Ledger({}, 1), [['m', 'a', 'nobody', [{}]]], [])).toContain('a difference from nothing');
 });

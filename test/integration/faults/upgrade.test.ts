@@ -79,8 +79,8 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
     ],
     [
       'reads only an older form',
-      present.replace(/\b(FORMAT\d*)=2(?=,Ledger=)/, '$1=1'),
-      /the image has form 2, this core reads 1/,
+      present.replace(/\b(FORMAT\d*)=3(?=,Ledger=)/, '$1=2'),
+      /the image has form 3, this core reads 2/,
     ],
   ])('that %s is refused with the reason, and the present one stays', (_what, text, why) => {
     expect(text).not.toBe(present);
