@@ -11,6 +11,7 @@ import { createJobsLogic, type JobsState, jobsOf, planWorld, statesSeen } from '
 import * as paged from '../jobs/paged.ts';
 import { isRefusal, plan } from '../jobs/plan.ts';
 import type { JobsEffect, JobsWorld } from '../jobs/protocol.ts';
+import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
 import type { InstalledJob, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';
@@ -218,6 +219,16 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
     count() {
       const now = state();
       return now === undefined ? 0 : jobsOf(now).length;
+    },
+    supervision(unit, settings) {
+      const now = state();
+      if (now === undefined) return { members: [], failures: [] };
+      const sinceMs = settings.Period === 'infinity' ? Number.NEGATIVE_INFINITY : host.clock.nowMs() - settings.Period;
+      const failures = (paged.get(now.supervised, unit) ?? []).filter((atMs) => atMs >= sinceMs);
+      return {
+        members: membersOf(world.graph(), unit),
+        failures: failures.map((atMs) => stampOf(host, atMs)),
+      };
     },
     of(unit) {
       const now = state();

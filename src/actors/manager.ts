@@ -17,6 +17,7 @@ import {
   type SupervisorView,
   type SystemState,
   type UnitFile,
+  type UnitState,
   type UnitSummary,
   type UnitView,
 } from '../api/manager.ts';
@@ -30,6 +31,7 @@ import type { ActorHost, Recording, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
 import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
+import type { MemberSupervision } from '../units/types.ts';
 import { chaosRuns } from './chaos.ts';
 import type { Checks } from './checks.ts';
 import type { FailedUnits } from './failed.ts';
@@ -45,6 +47,7 @@ export interface JobsView {
   get(id: number): JobView | undefined;
   count(): number;
   of(unit: string): { readonly id: number; readonly type: JobType } | undefined;
+  supervision(unit: string, settings: MemberSupervision): NonNullable<UnitState['supervision']>;
   plan(request: JobRequest): PlanDocument | Refusal;
   /** Starts and stops of many units, of which some may not be possible any more. */
   back(request: JobRequest): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
@@ -207,9 +210,18 @@ export function createManager(parts: ManagerParts): Manager {
     },
     unit(name): UnitView {
       const unit = find(name);
+      const supervised =
+        unit.unit.Supervisor === undefined ? undefined : jobs.supervision(unit.name, unit.unit.Supervisor);
       return {
         unit,
-        state: unitState(host, unit, snapshotOf(unit.name), jobs.of(unit.name), parts.checks.last(unit.name)),
+        state: unitState(
+          host,
+          unit,
+          snapshotOf(unit.name),
+          jobs.of(unit.name),
+          parts.checks.last(unit.name),
+          supervised,
+        ),
         preset: preset(name),
       };
     },

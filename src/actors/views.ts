@@ -120,6 +120,7 @@ export function unitState(
   snapshot: UnitSnapshot | undefined,
   job: { readonly id: number; readonly type: JobType } | undefined,
   checks: Pick<UnitState, 'condition' | 'assertion'>,
+  supervision?: UnitState['supervision'],
 ): UnitState {
   const seen = snapshot === undefined ? undefined : view(snapshot);
   const group = groupOf(unit);
@@ -158,6 +159,7 @@ export function unitState(
       unit.type === 'socket'
         ? { accepted: 0, connections: 0, refused: 0, controlPid: context?.control?.pid ?? 0 }
         : undefined,
+    supervision,
   };
 }
 

@@ -111,6 +111,15 @@ export interface Unit {
     readonly refused: number;
     readonly controlPid: number;
   }>;
+  /** `periodUs` absent: infinity. */
+  readonly supervision?: Maybe<{
+    readonly strategy: string;
+    readonly intensity: number;
+    readonly periodUs?: Maybe<number>;
+    readonly onEscalate: string;
+    readonly members: readonly string[];
+    readonly failures: readonly Stamp[];
+  }>;
   readonly findings: readonly Finding[];
 }
 

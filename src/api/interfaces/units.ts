@@ -76,6 +76,16 @@ type Finding (
 )
 
 # Everything that status shows.
+# What becomes of members that fail; those of the failures that still count, newest first. No period: infinity.
+type Supervision (
+  strategy: string,
+  intensity: int,
+  periodUs: ?int,
+  onEscalate: string,
+  members: []string,
+  failures: []Stamp
+)
+
 type Unit (
   name: string,
   names: []string,
@@ -115,6 +125,8 @@ type Unit (
   triggeredBy: []Summary,
   service: ?Service,
   socket: ?Socket,
+  # Of a target or slice with [X-Supervisor].
+  supervision: ?Supervision,
   findings: []Finding
 )
 

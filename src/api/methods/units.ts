@@ -32,6 +32,14 @@ function filter<T extends { readonly name: string }>(
 const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
   a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 
+function supervisionReply({ unit, state }: UnitView): Reply | undefined {
+  const settings = unit.unit.Supervisor;
+  if (settings === undefined) return undefined;
+  const { Strategy: strategy, Intensity: intensity, Period, OnEscalate: onEscalate } = settings;
+  const periodUs = Period === 'infinity' ? undefined : Math.round(Period * 1000);
+  return { strategy, intensity, periodUs, onEscalate, ...(state.supervision ?? { members: [], failures: [] }) };
+}
+
 function socketReply(unit: Unit, { state }: UnitView): Reply | undefined {
   if (unit.socket === undefined) return undefined;
   const counts = state.socket ?? { accepted: 0, connections: 0, refused: 0, controlPid: 0 };
@@ -92,6 +100,7 @@ function unitReply(view: UnitView, { manager }: CallContext, processes: boolean)
     triggeredBy: linked('TriggeredBy'),
     service: state.service,
     socket: socketReply(unit, view),
+    supervision: supervisionReply(view),
     findings: unit.findings.map(findingReply),
   };
 }

@@ -136,7 +136,8 @@ function unsetText(row: Directive, property: string): string {
 export function restOfTable(into: Properties, unit: Unit): void {
   const sections = new Set(sectionsOf(unit.type));
   for (const row of DIRECTIVES) {
-    if (row.status !== 'honoured' || !sections.has(row.section)) continue;
+    // Without the section there is no supervision, and so nothing that it would be set to.
+    if (row.status !== 'honoured' || !sections.has(row.section) || row.section === 'X-Supervisor') continue;
     for (const property of propertiesOf(row))
       if (!(property in into) && !/^(Exec|Limit)/.test(property)) into[property] = unsetText(row, property);
   }

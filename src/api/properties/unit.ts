@@ -57,6 +57,7 @@ const OCTAL = /(^UMask|Mode)$/;
 const APART = new Set([
   'Limits',
   'options',
+  'Supervisor',
   'monotonic',
   'OnCalendar',
   'specs',
@@ -190,8 +191,21 @@ function socket(into: Properties, unit: Unit, { socket: now }: UnitState): void 
   Object.assign(into, optionProperties(unit.socket.options));
 }
 
+/** [X-Supervisor], where a unit has it. */
+function supervision(into: Properties, { unit, state }: UnitView): void {
+  const { Supervisor } = unit.unit;
+  if (Supervisor === undefined) return;
+  into['Strategy'] = Supervisor.Strategy;
+  into['Intensity'] = String(Supervisor.Intensity);
+  into['PeriodUSec'] = spanUs(Supervisor.Period);
+  into['OnEscalate'] = Supervisor.OnEscalate;
+  into['Supervises'] = (state.supervision?.members ?? []).join(' ');
+  into['NFailures'] = String(state.supervision?.failures.length ?? 0);
+}
+
 /** Everything `show` prints for a unit; `edges` as Manager.edges gives them. */
-export function unitProperties({ unit, state, preset }: UnitView, edges: readonly Edge[]): Properties {
+export function unitProperties(view: UnitView, edges: readonly Edge[]): Properties {
+  const { unit, state, preset } = view;
   const into: Properties = {};
   const can = (verb: boolean): string => yesNo(verb && unit.loadState === 'loaded' && unit.type !== 'device');
   if (unit.service !== undefined) into['Type'] = unit.service.Type;
@@ -280,6 +294,7 @@ export function unitProperties({ unit, state, preset }: UnitView, edges: readonl
   stamps(into, 'ConditionTimestamp', state.condition?.at);
   stamps(into, 'AssertTimestamp', state.assertion?.at);
   settings(into, unit.unit, state);
+  supervision(into, view);
   Object.assign(into, conditionProperties(unit.conditions));
   restOfTable(into, unit);
   into['LoadError'] = unit.findings.find((finding) => finding.severity === 'error')?.why ?? '';

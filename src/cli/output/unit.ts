@@ -159,6 +159,20 @@ function socketLines({ socket }: Unit): string[] {
   return [...several('Listen', texts), ...counts];
 }
 
+/** `one_for_all of 3 members; at most 2 failures in 1min, then stop`, and those that count now. */
+function supervisionLines({ supervision }: Unit, { nowUs, style }: UnitLinesOptions): string[] {
+  if (!supervision) return [];
+  const { strategy, intensity, periodUs, onEscalate, members, failures } = supervision;
+  const span = typeof periodUs === 'number' ? spanText(periodUs, periodUs < 1e6 ? 1000 : 1_000_000) : 'all its time';
+  const bears = `at most ${intensity} ${intensity === 1 ? 'failure' : 'failures'} in ${span}, then ${onEscalate}`;
+  const [last] = failures;
+  const counted = last && `${failures.length} so far, the last ${agoText(last.realUs, nowUs)}`;
+  return [
+    line('Supervises', `${members.length} by ${strategy}; ${bears}`),
+    ...(counted ? [`${INDENT}${style.yellow(counted)}`] : []),
+  ];
+}
+
 function resourceLines(unit: Unit, columns: number): string[] {
   const { tasks, tasksMax, memoryBytes, memoryPeakBytes, cpuNs, group, controlGroup } = unit;
   const number = (value: number | null | undefined): value is number => typeof value === 'number';
@@ -204,6 +218,7 @@ export function unitLines(unit: Unit, options: UnitLinesOptions): string[] {
     ...others('Triggers', unit.triggers),
     ...several('Docs', unit.documentation),
     ...socketLines(unit),
+    ...supervisionLines(unit, options),
     ...processLines(unit, style),
     ...pidLines(unit, style),
     ...serviceLines(unit, style),

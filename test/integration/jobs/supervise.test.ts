@@ -37,6 +37,15 @@ describe.skipIf(missing !== undefined)(`supervised members${missing === undefine
       return db > 0 && web > 0 && db !== before.db && web !== before.web;
     });
     expect(pid('aside.service')).toBe(before.aside);
+    // The group says what it bears, and what it has borne.
+    const shown = system.sctl('status', 'app.target').stdout;
+    expect(shown).toMatch(
+      /Supervises: 3 by rest_for_one; at most 1 failure in 1h, then alarm\.service\n +1 so far, the last /,
+    );
+    const values = system.sctl('show', 'app.target', '-P', 'Strategy,PeriodUSec,Supervises,NFailures').stdout;
+    expect(values.split('\n').slice(0, 4)).toEqual(
+      expect.arrayContaining(['rest_for_one', '1h', 'aside.service db.service web.service', '1']),
+    );
     expect(system.sctl('why', 'web.service').stdout).toMatch(
       /rest_for_one by \[X-Supervisor\] of app\.target \(\S+app\.target:\d+\)/,
     );
