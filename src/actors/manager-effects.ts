@@ -70,6 +70,9 @@ export interface ManagerTools {
   beforeLoading(): void;
 }
 
+/** Up for as long as the system is, and in memory though nobody may name them. Slices come with the units in them. */
+const EVER = ['-.mount', 'init.scope'] as const;
+
 const fault = (error: ApiError['error'], unit: string, why: string, todo: string): ChangeAnswer => ({
   error: { error, unit, why, todo },
 });
@@ -550,7 +553,7 @@ export function managerKind(tools: ManagerTools): ActorKind {
         // What programs look for to know that sockets are passed and READY=1 is heard (sd_booted(3)).
         if (host.hello.role !== 'subreaper') host.files.mkdirs('/run/systemd/system', 0o755);
         tools.beforeLoading();
-        bringIn(tools, call, tools.boot.first);
+        bringIn(tools, call, [...tools.boot.first, ...EVER]);
         for (const unit of tools.boot.first) request(call, 'start', unit, 'replace', 'the boot');
         call.post('manager', { type: 'first-asked' });
       }),

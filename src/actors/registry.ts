@@ -73,7 +73,9 @@ export interface Registry extends UnitWorld {
 /** The kind of a unit's actor, and its machine's settings. */
 export function specOf(unit: Unit): UnitSpec {
   const { kind, settings } = machineOf(unit);
-  return { name: unit.name, kind, settings: settings as Json };
+  // Slices that are there for ever are started like others: their group has to be made.
+  const present = PERPETUAL.has(unit.name) && unit.type !== 'slice';
+  return { name: unit.name, kind, settings: settings as Json, ...(present ? { present } : {}) };
 }
 
 const canReload = (unit: Unit) =>

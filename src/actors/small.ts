@@ -37,6 +37,8 @@ export interface UnitSpec {
   /** Kind of its actor. */
   readonly kind: string;
   readonly settings: Json;
+  /** It is there for as long as the system is, and nobody starts it. */
+  readonly present?: boolean;
 }
 
 /** A unit that goes, and what is kept of it. */
@@ -61,16 +63,14 @@ const childSpec = ({ name, kind, settings }: UnitSpec, past: Past | undefined): 
 function loadUnits(state: Loaded, specs: readonly UnitSpec[], nowMs: number): Step<Loaded> {
   const known = new Set(state.names);
   const { floor = 0, limits = {} } = state;
-  const effects: Effect[] = specs.map((spec) => {
-    if (known.has(spec.name))
-      return {
-        type: 'post',
-        params: { to: `unit:${spec.name}`, event: { type: 'settings', settings: spec.settings } },
-      };
+  const effects: Effect[] = specs.flatMap((spec) => {
+    const post = (event: Json): Effect => ({ type: 'post', params: { to: `unit:${spec.name}`, event } });
+    if (known.has(spec.name)) return [post({ type: 'settings', settings: spec.settings })];
     const { untilMs = 0, ...startLimit } = limits[spec.name] ?? { beganMs: 0, starts: 0 };
     const past: Past | undefined =
       untilMs >= nowMs && untilMs > 0 ? { floor, startLimit } : floor > 0 ? { floor } : undefined;
-    return { type: 'startChild', params: { spec: childSpec(spec, past) as unknown as Json, supervisor: UNITS } };
+    const made = { type: 'startChild', params: { spec: childSpec(spec, past) as unknown as Json, supervisor: UNITS } };
+    return spec.present === true ? [made, post({ type: 'present' })] : [made];
   });
   const names = [...new Set([...state.names, ...specs.map(({ name }) => name)])].sort();
   return { snapshot: names.length === state.names.length ? state : { ...state, names }, effects };

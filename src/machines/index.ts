@@ -45,6 +45,8 @@ export function machineOf(unit: Unit): { readonly kind: string; readonly setting
     };
   }
   if (unit.socket !== undefined) return { kind, settings: socketSettings({ ...unit, socket: unit.socket }) };
+  // It holds init, and nobody starts or ends it.
+  if (unit.name === 'init.scope') return { kind: 'static', settings: { type: unit.type } };
   if (unit.scope !== undefined) return { kind, settings: scopeSettings({ ...unit, scope: unit.scope }) };
   if (kind === 'static') return { kind, settings: { type: unit.type } };
   return { kind, settings: unit.unit.SuccessAction === 'none' ? null : endSettings(unit.unit) };

@@ -4,7 +4,8 @@
  *   dead <-start, stop-> active
  *
  * A target is up when it is asked to be: what it stands for is ordered and awaited by jobs. A slice is a control group.
- * Mounts, swaps and devices appear and vanish with the kernel's tables; timers, paths and automounts do nothing yet. Those are
+ * Mounts, swaps and devices appear and vanish with the kernel's tables; init.scope is there from the beginning; timers, paths and
+ * automounts do nothing yet. Those are
  * shown as they are, and a start says `unsupported`: it is never pretended.
  */
 import { setup } from 'xstate';
@@ -115,7 +116,7 @@ export const sliceMachine = setup({
 
 /** Which of the watched types; input of the machine. */
 export interface StaticSettings {
-  readonly type: 'mount' | 'swap' | 'device' | 'timer' | 'path' | 'automount';
+  readonly type: 'mount' | 'swap' | 'device' | 'timer' | 'path' | 'automount' | 'scope';
 }
 
 interface StaticContext extends UnitContext {
@@ -159,7 +160,7 @@ export const staticMachine = setup({
     tags: ActiveState;
   },
   actions: withEffects({ enter, end, refuseVerb, takeSettings }),
-  guards: { isMount: isOf('mount'), isSwap: isOf('swap'), isDevice: isOf('device') },
+  guards: { isMount: isOf('mount'), isSwap: isOf('swap'), isDevice: isOf('device'), isScope: isOf('scope') },
 }).createMachine({
   id: 'static',
   context: ({ input }) => ({ ...newUnit, settings: input.settings }),
@@ -175,11 +176,13 @@ export const staticMachine = setup({
           { guard: 'isMount', target: 'mounted' },
           { guard: 'isDevice', target: 'plugged' },
           { guard: 'isSwap', target: 'active' },
+          { guard: 'isScope', target: 'running' },
         ],
       },
     },
     mounted: present,
     plugged: present,
     active: present,
+    running: present,
   },
 });

@@ -118,7 +118,7 @@ export function edgeDifferences(graph: Graph, unit: Unit, theirs: Shown, foreign
 
 /** Of this boot and machine, not of the files; or compared elsewhere; or of what systemctl can print nothing. */
 const RUNTIME =
-  /Timestamp|^(ActiveState|SubState|InvocationID|Job|ControlGroup|CPUUsageNSec|ConditionResult|AssertResult|NeedDaemonReload|Slice|RequiresMountsFor|LoadError|TasksMax|UnitFilePreset|Conditions|Asserts)$/;
+  /Timestamp|^(ActiveState|SubState|InvocationID|Job|ControlGroup|CPUUsageNSec|ConditionResult|AssertResult|NeedDaemonReload|Slice|RequiresMountsFor|TasksMax|UnitFilePreset|Conditions|Asserts)$/;
 /** systemd shows these as they are while the unit runs, and the unit does not run. */
 const WHILE_RUNNING = /^WatchdogUSec$/;
 /** ProtectKernelModules=, PrivateDevices= and the like take these away from a service; here they are not honoured yet. */

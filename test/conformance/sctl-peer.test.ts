@@ -173,6 +173,13 @@ describe.skipIf(missing !== undefined)(
       'show pb.service -p Nonsense,ActiveState --value',
       'show --failed p* -p Id',
       'show pe.service -p ExecMainStatus',
+      'show pb.service pm.service nosuch.service pi.service pj@one.service -p LoadState,LoadError',
+      // What is there for as long as the system is.
+      'is-active -- -.slice system.slice init.scope -.mount',
+      'show -p ActiveState,SubState,LoadState,CanStop -- init.scope -.mount',
+      'start -- init.scope -.mount -.slice',
+      'stop init.scope',
+      'stop -- -.mount',
     ])('%s: the same', async (words) => {
       const { theirs, ours } = await both(words);
       expect(ours).toEqual(theirs);

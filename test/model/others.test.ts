@@ -242,6 +242,7 @@ const plain: Record<string, [AnyStateMachine, unknown]> = {
   mount: [staticMachine, { settings: { type: 'mount' } }],
   device: [staticMachine, { settings: { type: 'device' } }],
   swap: [staticMachine, { settings: { type: 'swap' } }],
+  'init.scope': [staticMachine, { settings: { type: 'scope' } }],
   timer: [staticMachine, { settings: { type: 'timer' } }],
 };
 const plainSeen = new Map<AnyStateMachine, Set<string>>();

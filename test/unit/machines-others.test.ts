@@ -111,6 +111,7 @@ describe('a unit that is only watched', () => {
     ['mount', 'mounted'],
     ['device', 'plugged'],
     ['swap', 'active'],
+    ['scope', 'running'],
   ])('of type %s is %s while the kernel shows it', (type, sub) => {
     const input = { settings: { type } };
     expect(run(staticMachine, input, { type: 'present' }).state).toBe(`active/${sub}`);

@@ -297,7 +297,27 @@ export function unitProperties(view: UnitView, edges: readonly Edge[]): Properti
   supervision(into, view);
   Object.assign(into, conditionProperties(unit.conditions));
   restOfTable(into, unit);
-  into['LoadError'] = unit.findings.find((finding) => finding.severity === 'error')?.why ?? '';
+  into['LoadError'] = loadError(unit);
   into['InvocationID'] = state.invocationId;
   return into;
+}
+
+/** The name of a D-Bus error and its words, as systemctl shows them; empty: it is loaded (org.freedesktop.systemd1(5), LoadError). */
+function loadError({ name, loadState, findings }: Unit): string {
+  const of = (error: string, words: string) => `org.freedesktop.systemd1.${error} "${words}"`;
+  switch (loadState) {
+    case 'masked':
+      return of('UnitMasked', `Unit ${name} is masked.`);
+    case 'not-found':
+      return of('NoSuchUnit', `Unit ${name} not found.`);
+    case 'bad-setting':
+      return of('BadUnitSetting', `Unit ${name} has a bad unit file setting.`);
+    case 'error': {
+      const why = findings.find(({ severity }) => severity === 'error')?.why ?? 'its files cannot be read';
+      const words = `Unit ${name} failed to load properly, please adjust/correct and reload service manager: ${why}`;
+      return of('LoadFailed', words);
+    }
+    default:
+      return '';
+  }
 }
