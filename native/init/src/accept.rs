@@ -2,7 +2,7 @@
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddr, SocketFlags, acceptfrom_with, getpeername, sockopt};
+use rustix::net::{AddressFamily, SocketAddr, SocketFlags, acceptfrom_with, getpeername, getsockname, sockopt};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
@@ -34,7 +34,31 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Accepted> {
     if blocking {
         fcntl_setfl(listener, flags)?;
     }
-    let (socket, _) = accepted?;
+    describe(accepted?.0)
+}
+
+/// The one connection among these sockets that was accepted on this listener; none: there is none.
+///
+/// An init that faulted between accepting and noting has left at most one.
+pub fn find(listener: BorrowedFd<'_>, strays: Vec<OwnedFd>) -> Option<OwnedFd> {
+    let own = getsockname(listener).ok()?;
+    let kind = sockopt::socket_type(listener).ok()?;
+    strays.into_iter().find(|socket| {
+        let is_same = match (getsockname(socket).map(SocketAddr::try_from), SocketAddr::try_from(own.clone())) {
+            // A listener on any address has connections on particular ones.
+            (Ok(Ok(its)), Ok(own)) => its.port() == own.port(),
+            (Ok(Err(_)), Err(_)) => getsockname(socket).is_ok_and(|its| its == own),
+            _ => false,
+        };
+        is_same && sockopt::socket_type(socket) == Ok(kind) && sockopt::socket_acceptconn(socket) == Ok(false)
+    })
+}
+
+/// Who is at the other end of a connection.
+///
+/// # Errors
+/// Those of getsockopt(2) and getpeername(2).
+pub fn describe(socket: OwnedFd) -> io::Result<Accepted> {
     let unix = sockopt::socket_domain(&socket)? == AddressFamily::UNIX;
     let (peer_pid, peer_uid) = match sockopt::socket_peercred(&socket) {
         Ok(peer) if unix => (peer.pid.as_raw_nonzero().get(), Some(peer.uid.as_raw())),

@@ -1,125 +1,106 @@
-//! Carrying out what step.rs asks for. What comes of an action is the next event.
+//! Carrying out what step.rs asks for of the world. What comes of an action is noted, and is then the next event.
+//!
+//! A fault may cut each of these off before its outcome is noted, and then it is done again: docs/adr/0009 says for each why that
+//! is the same as doing it once.
 
 use crate::kill;
-use crate::link::Link;
 use crate::process;
 use crate::say::say;
+use crate::spawn::Started;
 use crate::state::Watch;
 use crate::step::{Action, Event};
-use crate::turn::{Init, TOKEN_LINK, TOKEN_STATUS, errno, watch_token};
-use std::collections::VecDeque;
+use crate::turn::{Init, Outcome, errno};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 impl Init {
-    pub(crate) fn carry_out(&mut self, action: Action, fds: &mut VecDeque<OwnedFd>) -> Option<Event> {
+    pub(crate) fn carry_out(&mut self, action: Action) -> Outcome {
         match action {
-            Action::Answer(reply) => {
-                if let Some(link) = &mut self.link
-                    && !link.progress.closed
-                {
-                    link.progress.reply = Some(reply);
-                }
-                None
-            }
-            Action::Spawn { serial, fds: names } => Some(self.spawn(serial, &names, fds.pop_front())),
-            Action::StartCore { serial, previous, lower_oom } => Some(self.start_core(serial, previous, lower_oom)),
-            Action::StartShell { serial } => Some(self.start_own(serial, &crate::core::shell_spec(&self.config))),
-            Action::StartUnmount { serial } => Some(self.start_own(serial, &crate::core::unmount_spec())),
-            Action::StartCheck { serial, path } => Some(self.start_check(serial, &path)),
-            Action::Reexec { path } => Some(Event::ReexecFailed { errno: self.reexec(&path) }),
+            Action::Spawn { serial, fds } => self.spawn(serial, &fds),
+            Action::StartCore { serial, previous, lower_oom } => self.start_core(serial, previous, lower_oom),
+            Action::StartShell { serial } => self.start_own(serial, &crate::core::shell_spec(&self.config)),
+            Action::StartUnmount { serial } => self.start_own(serial, &crate::core::unmount_spec()),
+            Action::StartCheck { serial, path } => self.start_check(serial, &path),
+            Action::Reexec { path } => Event::ReexecFailed { errno: self.reexec(&path) }.into(),
             Action::Kill { id, target, signal } => {
                 let killed = kill::kill(&self.state.facts, &target, signal);
-                id.map(|id| match killed {
+                let event = id.map(|id| match killed {
                     Ok(count) => Event::Signalled { id, count },
                     Err(error) => Event::EffectFailed { id, errno: errno(&error) },
-                })
+                });
+                Outcome { event, fds: Vec::new() }
             }
-            Action::Watch(watch) => Some(self.watch(watch)),
-            Action::Accept { id, listener, name } => Some(self.accept(id, &listener, name)),
-            Action::Store { id, names } => {
-                self.store.extend(names.iter().cloned().zip(fds.drain(..)));
-                Some(Event::Stored { id, names })
-            }
-            Action::Drop { id, names } => {
-                names.iter().for_each(|name| drop(self.store.remove(name)));
-                Some(Event::Dropped { id, names })
-            }
+            Action::Watch(watch) => self.watch(watch),
+            Action::Accept { id, listener, name } => self.accept(id, &listener, name),
             Action::KillAll { scope, signal } => {
                 self.kill_all(scope, signal);
-                None
+                Outcome::default()
             }
             Action::Finish { last, argument } => {
                 self.exit = crate::finish::finish(&self.state.facts, last, &argument);
-                None
+                Outcome::default()
             }
             Action::Say { level, text } => {
                 say(level, &text);
-                None
+                Outcome::default()
             }
+            // These concern the tables only, and are settled there.
+            Action::Answer(_) | Action::Store { .. } | Action::Drop { .. } => Outcome::default(),
         }
     }
 
-    fn spawn(&mut self, serial: u64, names: &[String], spec: Option<OwnedFd>) -> Event {
-        let failed = |errno, detail: &str| Event::ForkFailed { serial, errno, detail: detail.to_owned() };
-        let Some(spec) = spec else { return failed(nix::libc::EBADF, "exec spec") };
+    fn spawn(&self, serial: u64, names: &[String]) -> Outcome {
+        let failed =
+            |errno, detail: &str| Outcome::from(Event::ForkFailed { serial, errno, detail: detail.to_owned() });
+        let Some(spec) = self.work.fds.front() else { return failed(nix::libc::EBADF, "exec spec") };
         let mut fds = Vec::with_capacity(names.len());
         for name in names {
-            match self.store.get(name) {
+            match self.tables.store.get(name) {
                 Some(fd) => fds.push(fd.as_fd()),
                 None => return failed(nix::libc::ENOENT, name),
             }
         }
-        let started = self.helper.start(spec.as_fd(), &fds, &self.limits);
-        self.follow_child(serial, started)
+        started(serial, self.helper.start(spec.as_fd(), &fds, &self.limits), None)
     }
 
-    /// A child was forked, or not.
-    pub fn follow_child(&mut self, serial: u64, started: io::Result<crate::spawn::Started>) -> Event {
-        match started {
-            Ok(started) => {
-                let start_time = process::start_time(started.pid);
-                self.add(&started.status, TOKEN_STATUS | serial);
-                self.statuses.insert(serial, started.status);
-                Event::Forked { serial, pid: started.pid, start_time }
-            }
-            Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "fork".to_owned() },
-        }
-    }
-
-    /// Use this link from now on.
-    pub fn adopt_link(&mut self, link: Link) {
-        self.add(&link, TOKEN_LINK);
-        self.link = Some(link);
-    }
-
-    fn watch(&mut self, mut watch: Watch) -> Event {
+    fn watch(&self, mut watch: Watch) -> Outcome {
         match kill::open_process(watch.pid, watch.start_time) {
             Ok((pidfd, stat)) => {
                 watch.start_time = stat.start_time;
-                let key = (watch.pid, watch.start_time);
-                if !self.pidfds.contains_key(&key) {
-                    self.add(&pidfd, watch_token(watch.pid));
-                    self.pidfds.insert(key, pidfd);
-                }
-                Event::Watching(watch)
+                let is_new = !self.tables.pidfds.contains_key(&(watch.pid, watch.start_time));
+                Outcome { event: Some(Event::Watching(watch)), fds: is_new.then_some(pidfd).into_iter().collect() }
             }
-            Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => Event::WatchedGone(watch),
-            Err(error) => Event::EffectFailed { id: watch.id, errno: errno(&error) },
+            Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => Event::WatchedGone(watch).into(),
+            Err(error) => Event::EffectFailed { id: watch.id, errno: errno(&error) }.into(),
         }
     }
 
-    fn accept(&mut self, id: sysmaster_link::EffectId, listener: &str, name: String) -> Event {
-        let Some(listener) = self.store.get(listener) else {
-            return Event::EffectFailed { id, errno: nix::libc::ENOENT };
+    fn accept(&mut self, id: sysmaster_link::EffectId, listener: &str, name: String) -> Outcome {
+        let Some(listener) = self.tables.store.get(listener) else {
+            return Event::EffectFailed { id, errno: nix::libc::ENOENT }.into();
         };
-        match crate::accept::accept(listener.as_fd()) {
+        let accepted = match self.orphan.take() {
+            Some(socket) => crate::accept::describe(socket),
+            None => crate::accept::accept(listener.as_fd()),
+        };
+        match accepted {
             Ok(accepted) => {
-                self.store.insert(name.clone(), accepted.socket);
                 let (peer_pid, peer_uid, peer) = (accepted.peer_pid, accepted.peer_uid, accepted.peer);
-                Event::Accepted { id, name, peer_pid, peer_uid, peer }
+                let event = Event::Accepted { id, name, peer_pid, peer_uid, peer };
+                Outcome { event: Some(event), fds: vec![accepted.socket] }
             }
-            Err(error) => Event::EffectFailed { id, errno: errno(&error) },
+            Err(error) => Event::EffectFailed { id, errno: errno(&error) }.into(),
         }
+    }
+}
+
+/// A child was forked, or not; `link`: our end of the link, if it is core.
+pub(crate) fn started(serial: u64, started: io::Result<Started>, link: Option<OwnedFd>) -> Outcome {
+    match started {
+        Ok(Started { pid, status, gate }) => {
+            let event = Event::Forked { serial, pid, start_time: process::start_time(pid) };
+            Outcome { event: Some(event), fds: [gate, status].into_iter().chain(link).collect() }
+        }
+        Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "fork".to_owned() }.into(),
     }
 }

@@ -86,8 +86,8 @@ pub struct Arguments {
     pub command: Option<Vec<String>>,
     /// What to do instead of being an init.
     pub instead: Option<Instead>,
-    /// `--restore`: the descriptor of the state, after a re-exec.
-    pub restore: Option<i32>,
+    /// `--restore`: the descriptor of the state, after a re-exec; after a fault also that of the state before it, and the journal's.
+    pub restore: Vec<i32>,
     /// `--fault`: how many faults in a row led to this re-exec.
     pub fault: u32,
     /// What was not understood.
@@ -135,7 +135,10 @@ pub fn arguments(words: impl IntoIterator<Item = String>) -> Arguments {
             "--core" => arguments.core.splice(0..0, value()).for_each(drop),
             "--core-arg" => arguments.core.extend(value()),
             "--set" => arguments.set.extend(value()),
-            "--restore" => arguments.restore = value().and_then(|value| value.parse().ok()),
+            "--restore" => {
+                let numbers = value().unwrap_or_default();
+                arguments.restore = numbers.split(',').filter_map(|number| number.parse().ok()).collect();
+            }
             "--fault" => arguments.fault = value().and_then(|value| value.parse().ok()).unwrap_or(0),
             _ => arguments.complaints.push(format!("{word}: not an option; see --help")),
         }

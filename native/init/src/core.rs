@@ -1,5 +1,6 @@
 //! The children init starts of its own: core, the emergency shell, the unmounting helper; and what it reads of core's end.
 
+use crate::act;
 use crate::config::Config;
 use crate::keeper::BLACK_BOX_BYTES;
 use crate::kill;
@@ -8,7 +9,7 @@ use crate::process;
 use crate::say::say;
 use crate::spawn::spec_memfd;
 use crate::step::Event;
-use crate::turn::{Init, errno};
+use crate::turn::{Init, Outcome, errno};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -28,7 +29,7 @@ const CORE_OOM_SCORE: i32 = -900;
 
 impl Init {
     /// Start core on a new link.
-    pub(crate) fn start_core(&mut self, serial: u64, previous: bool, lower_oom: bool) -> Event {
+    pub(crate) fn start_core(&self, serial: u64, previous: bool, lower_oom: bool) -> Outcome {
         let words = if previous { &self.config.previous_core } else { &self.config.core };
         let spec = core_spec(words, &self.config, &self.state.facts.cgroup_root, lower_oom);
         let started = Link::pair().and_then(|(link, theirs)| {
@@ -37,35 +38,37 @@ impl Init {
             Ok((link, started))
         });
         match started {
-            Ok((link, started)) => {
-                self.adopt_link(link);
-                self.follow_child(serial, Ok(started))
-            }
-            Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "core".to_owned() },
+            Ok((link, started)) => act::started(serial, Ok(started), Some(link)),
+            Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "core".to_owned() }.into(),
         }
     }
 
     /// Start a child of init's own.
-    pub(crate) fn start_own(&mut self, serial: u64, spec: &ExecSpec) -> Event {
+    pub(crate) fn start_own(&self, serial: u64, spec: &ExecSpec) -> Outcome {
         self.start_with(serial, spec, &[])
     }
 
-    pub(crate) fn start_with(&mut self, serial: u64, spec: &ExecSpec, fds: &[BorrowedFd<'_>]) -> Event {
+    pub(crate) fn start_with(&self, serial: u64, spec: &ExecSpec, fds: &[BorrowedFd<'_>]) -> Outcome {
         let started = spec_memfd(spec).and_then(|spec| self.helper.start(spec.as_fd(), fds, &self.limits));
-        self.follow_child(serial, started)
+        act::started(serial, started, None)
     }
 
-    /// The black box of the core that has just ended, if it had stored one. It is emptied: the next core may die before it writes
-    /// anything, and is not to be taken for what the one before it did.
-    pub(crate) fn take_black_box(&self) -> Option<Vec<u8>> {
+    /// The black box of the core that has just ended, if it had stored one.
+    pub(crate) fn black_box(&self) -> Option<Vec<u8>> {
         let mut bytes = vec![0; BLACK_BOX_BYTES];
-        let slot = self.store.get(BLACK_BOX)?;
-        let count = rustix::io::pread(slot, &mut bytes, 0).ok()?;
+        let count = rustix::io::pread(self.tables.store.get(BLACK_BOX)?, &mut bytes, 0).ok()?;
         bytes.truncate(count);
-        if let Err(error) = rustix::io::pwrite(slot, &[0; BLACK_BOX_BYTES], 0) {
+        Some(bytes)
+    }
+
+    /// Once it is noted, it is emptied: the next core may die before it writes anything, and is not to be taken for what the one
+    /// before it did.
+    pub(crate) fn empty_black_box(&self) {
+        if let Some(slot) = self.tables.store.get(BLACK_BOX)
+            && let Err(error) = rustix::io::pwrite(slot, &[0; BLACK_BOX_BYTES], 0)
+        {
             say(3, &format!("black box: cannot be emptied: {error}"));
         }
-        Some(bytes)
     }
 
     /// Signal all that ending is to reach.

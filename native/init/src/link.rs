@@ -1,25 +1,21 @@
 //! The link to core: one frame a message, never waiting, no queue.
 //!
 //! What is to be said is not stored but derived: a [`Cursor`] for the hello, one [`Reply`] at a time (no frame is read while one
-//! is due), and the records with their sent marks. So a full link costs nothing, and a new one starts from the state.
+//! is due), and the records with their sent marks. So a full link costs nothing, and a new one starts from the state. That
+//! something was sent and what that changes are two things: the journal is told in between.
 
+use crate::journal::Journal;
 use crate::state::{Change, Kind, State};
 use crate::step::Reply;
+use nix::libc::{ECONNRESET, ENOTCONN, EPIPE};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use sysmaster_link::{FDS_MAX, FRAME_MAX, FromInit, encode};
+use sysmaster_link::{FRAME_MAX, FromInit, encode};
 
-/// Bytes of control data for the most descriptors a message can carry.
-const CONTROL_BYTES: usize = rustix::cmsg_space!(ScmRights(FDS_MAX));
 /// Most names in one frame, so that 255 bytes each fit [`FRAME_MAX`].
 const NAMES_MAX: usize = 200;
 
@@ -49,8 +45,9 @@ pub struct Progress {
 
 /// The link to the present core.
 #[derive(Debug)]
-pub struct Link {
-    socket: OwnedFd,
+pub struct Link<F = OwnedFd> {
+    /// Our end of it.
+    pub socket: F,
     /// How far everything is.
     pub progress: Progress,
 }
@@ -64,8 +61,8 @@ pub enum Received {
     Closed,
     /// A message, with its descriptors.
     Message {
-        /// Bytes of the buffer that it fills.
-        bytes: usize,
+        /// All of it.
+        bytes: Vec<u8>,
         /// Its descriptors.
         fds: Vec<OwnedFd>,
         /// It was longer than any frame, or had more descriptors than init can take.
@@ -78,10 +75,20 @@ pub enum Received {
 pub enum Sent {
     /// It is on its way.
     Done,
+    /// There was nothing to say.
+    Nothing,
     /// There is no room now.
     Full,
     /// There is nobody at the other end.
     Dead,
+}
+
+impl<F> Link<F> {
+    /// A link on which nothing has been said.
+    #[must_use]
+    pub const fn new(socket: F) -> Self {
+        Self { socket, progress: Progress { cursor: Cursor::Start, reply: None, closed: false } }
+    }
 }
 
 impl Link {
@@ -89,63 +96,41 @@ impl Link {
     ///
     /// # Errors
     /// Those of socketpair(2).
-    pub fn pair() -> io::Result<(Self, OwnedFd)> {
-        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        Ok((Self::restore(ours, Progress { cursor: Cursor::Start, reply: None, closed: false }), theirs))
+    pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+        Ok(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?)
     }
 
-    /// A link whose descriptor has come through a re-exec.
-    #[must_use]
-    pub fn restore(socket: OwnedFd, progress: Progress) -> Self {
-        Self { socket, progress }
-    }
-
-    /// Take one message. `buffer` must be longer than [`FRAME_MAX`].
+    /// Take one message.
     ///
     /// # Errors
     /// Those of recvmsg(2), but EAGAIN; ECONNRESET is not an end, as data may be left behind it.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-        let message = match recvmsg(&self.socket, &mut [IoSliceMut::new(buffer)], &mut control, flags) {
-            Ok(message) => message,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(Received::Empty),
-            Err(error) => return Err(error.into()),
-        };
-        let mut fds = Vec::new();
-        for part in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(received) = part {
-                fds.extend(received);
-            }
-        }
+    pub fn receive(&self, journal: &Journal) -> io::Result<Received> {
+        let Some((told, fds)) = journal.receive(self.as_fd())? else { return Ok(Received::Empty) };
+        let bytes = journal.message(&told);
         // An empty message looks like the end of the file; only the end has nobody behind it.
-        if message.bytes == 0 && fds.is_empty() && self.hung_up() {
+        if bytes.is_empty() && fds.is_empty() && self.hung_up() {
             return Ok(Received::Closed);
         }
-        let truncated = message.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC);
-        Ok(Received::Message { bytes: message.bytes, fds, truncated })
+        Ok(Received::Message { bytes, fds, truncated: told.truncated })
     }
 
-    fn hung_up(&self) -> bool {
+    /// Whether nobody is at the other end any more.
+    #[must_use]
+    pub fn hung_up(&self) -> bool {
         let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
         poll(&mut fds, Some(&rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok()
             && fds.iter().any(|fd| fd.revents().contains(PollFlags::HUP))
     }
 
     /// Send one frame with these descriptors. A frame that cannot be encoded counts as sent: it would never be otherwise.
-    #[must_use]
-    pub fn send(&self, frame: &FromInit, fds: &[BorrowedFd<'_>]) -> Sent {
+    fn send(&self, journal: &Journal, frame: &FromInit, fds: &[BorrowedFd<'_>]) -> Sent {
         let Ok(bytes) = encode(frame) else { return Sent::Done };
-        let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-            return Sent::Done;
-        }
-        match sendmsg(&self.socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(_) => Sent::Done,
-            Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Sent::Dead,
-            Err(_) => Sent::Full,
+        match journal.send(self.as_fd(), &bytes, fds) {
+            Ok(()) => Sent::Done,
+            Err(error) => match error.raw_os_error() {
+                Some(EPIPE | ECONNRESET | ENOTCONN) => Sent::Dead,
+                _ => Sent::Full,
+            },
         }
     }
 
@@ -155,55 +140,28 @@ impl Link {
         self.progress.cursor != Cursor::Done || self.progress.reply.is_some() || state.next_unsent().is_some()
     }
 
-    /// Say the next thing; where it was a record, the state is to be told with the change.
-    ///
-    /// # Errors
-    /// [`Sent::Full`] or [`Sent::Dead`]; [`Sent::Done`] if there is nothing to say.
-    pub fn say(&mut self, state: &State, store: &BTreeMap<String, OwnedFd>) -> Result<Option<Change>, Sent> {
+    /// Send the next thing there is to say; [`Progress::said`] has what follows from it.
+    #[must_use]
+    pub fn say(&self, journal: &Journal, state: &State, store: &BTreeMap<String, OwnedFd>) -> Sent {
         if self.progress.cursor != Cursor::Done {
-            let (frame, next) = hello(&self.progress.cursor, state);
-            if let Some(frame) = frame {
-                expect_done(self.send(&frame, &[]))?;
-            }
-            self.progress.cursor = next;
-            return Ok(None);
-        }
-        if let Some(reply) = self.progress.reply.take() {
-            self.progress.reply = match self.answer(&reply, store) {
-                Ok(rest) => rest,
-                Err(sent) => {
-                    self.progress.reply = Some(reply);
-                    return Err(sent);
-                }
+            return match hello(&self.progress.cursor, state).0 {
+                Some(frame) => self.send(journal, &frame, &[]),
+                None => Sent::Done,
             };
-            return Ok(None);
         }
-        let Some(kept) = state.next_unsent() else { return Err(Sent::Done) };
-        expect_done(self.send(&FromInit::Record(kept.record.clone()), &[]))?;
-        Ok(Some(Change::Sent(kept.record.number)))
-    }
-
-    /// Send a reply, or the next part of it; what is left of it.
-    fn answer(&self, reply: &Reply, store: &BTreeMap<String, OwnedFd>) -> Result<Option<Reply>, Sent> {
-        match reply {
-            Reply::Refused { why, id, errno } => {
-                let frame = FromInit::Refused { why: why.clone(), id: *id, errno: *errno };
-                expect_done(self.send(&frame, &[]))?;
-                Ok(None)
+        match (&self.progress.reply, state.next_unsent()) {
+            (Some(Reply::Refused { why, id, errno }), _) => {
+                self.send(journal, &FromInit::Refused { why: why.clone(), id: *id, errno: *errno }, &[])
             }
-            Reply::Fds { names } => {
-                let now: Vec<&String> = names.iter().take(NAMES_MAX).collect();
-                let rest: Vec<String> = names.iter().skip(NAMES_MAX).cloned().collect();
-                let here: Vec<(&String, BorrowedFd<'_>)> =
-                    now.into_iter().filter_map(|name| store.get(name).map(|fd| (name, fd.as_fd()))).collect();
-                let frame = FromInit::Fds {
-                    names: here.iter().map(|(name, _)| (*name).clone()).collect(),
-                    last: rest.is_empty(),
-                };
-                let fds: Vec<BorrowedFd<'_>> = here.iter().map(|(_, fd)| *fd).collect();
-                expect_done(self.send(&frame, &fds))?;
-                Ok(if rest.is_empty() { None } else { Some(Reply::Fds { names: rest }) })
+            (Some(Reply::Fds { names }), _) => {
+                let here =
+                    names.iter().take(NAMES_MAX).filter_map(|name| Some((name.clone(), store.get(name)?.as_fd())));
+                let (sent, fds): (Vec<String>, Vec<BorrowedFd<'_>>) = here.unzip();
+                let last = names.len() <= NAMES_MAX;
+                self.send(journal, &FromInit::Fds { names: sent, last }, &fds)
             }
+            (None, Some(kept)) => self.send(journal, &FromInit::Record(kept.record.clone()), &[]),
+            (None, None) => Sent::Nothing,
         }
     }
 }
@@ -212,10 +170,6 @@ impl AsFd for Link {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-fn expect_done(sent: Sent) -> Result<(), Sent> {
-    if sent == Sent::Done { Ok(()) } else { Err(sent) }
 }
 
 /// The next frame of the hello, and where it is then. Pure. Without a frame the cursor just moves on.
@@ -275,6 +229,24 @@ pub fn hello(cursor: &Cursor, state: &State) -> (Option<FromInit>, Cursor) {
 }
 
 impl Progress {
+    /// The next thing has been sent: how far everything is now. Where it was a record, the state is to be told.
+    #[must_use]
+    pub fn said(&mut self, state: &State) -> Option<Change> {
+        if self.cursor != Cursor::Done {
+            self.cursor = hello(&self.cursor, state).1;
+            return None;
+        }
+        match self.reply.take() {
+            Some(Reply::Fds { names }) if names.len() > NAMES_MAX => {
+                let names = names.into_iter().skip(NAMES_MAX).collect();
+                self.reply = Some(Reply::Fds { names });
+                None
+            }
+            Some(_) => None,
+            None => state.next_unsent().map(|kept| Change::Sent(kept.record.number)),
+        }
+    }
+
     /// Nothing more can be said on this link.
     pub fn give_up(&mut self) {
         self.cursor = Cursor::Done;

@@ -1,22 +1,26 @@
 //! Becoming another init without losing anything: the state in a memfd, the descriptors kept open over execve(2).
 //!
-//! The new program is first run as a child that only looks at the state (`--check`). What cannot be carried over is nothing:
-//! the link stays, core does not notice. The same memfds, refreshed whenever the state has changed, are what a fault falls back on.
+//! Asked for, the new program is first run as a child that only looks at the state (`--check`). What cannot be carried over is
+//! nothing: the link stays, core does not notice. After a fault, a panic included, init executes itself: on the state that was saved
+//! last, and the journal of what has happened since (journal.rs, replay.rs).
 
+use crate::accept;
 use crate::core::{own_program, spec};
+use crate::fault::point;
+use crate::journal::{Hand, Journal, Note};
 use crate::link::{Link, Progress};
+use crate::replay::{Frontier, Unreaped, faults_at_the_end, replay};
 use crate::say::say;
 use crate::spawn::Helper;
 use crate::state::{STATE_VERSION, State};
-use crate::step::Event;
-use crate::turn::{Init, errno, now_us};
+use crate::step::{Action, Event};
+use crate::tables::{Tables, Work};
+use crate::turn::{Init, Outcome, errno, now_us};
 use nix::unistd::execve;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::Rlimit;
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -31,17 +35,16 @@ use sysmaster_sys::wait::{Whom, peek};
 const FAULTS_MAX: u32 = 3;
 /// After so long without a fault the earlier ones are forgotten.
 const FORGET_US: u64 = 600_000_000;
-
-/// How much of init's time may go into the state that a fault falls back on: one part in so many.
-const SAVE_SHARE: u64 = 5;
-/// Less than this is no matter.
-const SAVE_CHEAP_US: u64 = 1_000;
-/// Core is never kept waiting for longer than this.
-const SAVE_APART_MAX_US: u64 = 50_000;
+/// Of what has brought down init so often, the rest is not tried again.
+const TRIES_MAX: usize = 2;
+/// No descriptor of init's has a higher number (start.rs raises the limit this far).
+const DESCRIPTORS: RawFd = 65_536;
 
 /// All of init, with the numbers of its descriptors. It is read whole, and written from what is there (`S`: the state, `N`: a name).
 #[derive(Serialize, Deserialize)]
 struct Saved<S = State, N = String> {
+    /// A journal of the same generation goes on from here.
+    generation: u64,
     state: S,
     link: Option<(RawFd, Progress)>,
     store: Vec<(N, RawFd)>,
@@ -57,116 +60,176 @@ struct Saved<S = State, N = String> {
 pub struct Restored {
     /// All that is known.
     pub state: State,
-    /// The link to core.
-    pub link: Option<Link>,
-    /// The descriptor store.
-    pub store: BTreeMap<String, OwnedFd>,
-    /// Status pipes.
-    pub statuses: BTreeMap<u64, OwnedFd>,
-    /// Watched processes.
-    pub pidfds: BTreeMap<(i32, u64), OwnedFd>,
+    /// Its descriptors.
+    pub tables: Tables,
     /// The exec helper.
     pub helper: Helper,
     /// The limit on descriptors that init was given at first.
     pub limits: Rlimit,
+    /// After a fault: where init goes on.
+    pub fallen: Option<Fallen>,
+}
+
+/// What there is after a fault in addition.
+pub struct Fallen {
+    /// What init goes on noting in.
+    pub journal: Journal,
+    /// What init does first.
+    pub rest: Rest,
+}
+
+/// What init does first.
+pub struct Rest {
+    net: Net,
+    work: Work,
+    gate: Option<OwnedFd>,
+    unreaped: Option<Unreaped>,
+    hand: Option<(Hand, Vec<OwnedFd>)>,
+    orphan: Option<OwnedFd>,
 }
 
 /// The memfds a fault falls back on.
 pub struct Net {
     slots: [File; fatal::SLOTS],
     next: usize,
+    generation: u64,
+    saved_bytes: usize,
     faults: u32,
     armed_us: u64,
-    /// Before this the state is not written again.
-    due_us: u64,
-}
-
-/// How long to wait after a write that took so long: nothing for a small state, and for one of ten thousand units, which is
-/// megabytes, so long that writing it takes a fixed share of the time.
-const fn apart_us(cost_us: u64) -> u64 {
-    if cost_us < SAVE_CHEAP_US {
-        return 0;
-    }
-    let apart_us = cost_us.saturating_mul(SAVE_SHARE - 1);
-    if apart_us < SAVE_APART_MAX_US { apart_us } else { SAVE_APART_MAX_US }
-}
-
-/// Processor time of this thread, in microseconds: on a busy machine a small state is written no less often.
-fn spent_us() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(time.tv_nsec).unwrap_or(0) / 1000)
 }
 
 impl Net {
-    /// Make the memfds and arm the handler; `faults`: how many there were in a row.
+    /// Make the memfds; `faults`: how many there were in a row.
     ///
     /// # Errors
-    /// Those of memfd_create(2) and sigaction(2).
+    /// Those of memfd_create(2).
     pub fn spread(faults: u32) -> io::Result<Self> {
         let memfd = || memfd_create("state", MemfdFlags::CLOEXEC).map(File::from);
-        let net = Self { slots: [memfd()?, memfd()?], next: 0, faults, armed_us: now_us(), due_us: 0 };
-        net.arm()?;
-        Ok(net)
+        let slots = [memfd()?, memfd()?];
+        Ok(Self { slots, next: 0, generation: 0, saved_bytes: 0, faults, armed_us: now_us() })
     }
 
-    fn arm(&self) -> io::Result<()> {
+    /// How long the saved state is.
+    #[must_use]
+    pub const fn saved_bytes(&self) -> usize {
+        self.saved_bytes
+    }
+
+    fn arm(&self, journal: &Journal) -> io::Result<()> {
+        let number = |slot: usize| self.slots.get(slot % fatal::SLOTS).map_or(-1, AsRawFd::as_raw_fd);
         let argv = |slot: usize| {
-            let number = self.slots.get(slot).map_or(-1, AsRawFd::as_raw_fd);
             if self.faults >= FAULTS_MAX {
                 return Vec::new();
             }
-            arguments_with(&[format!("--restore={number}"), format!("--fault={}", self.faults + 1)])
+            let numbers = format!("{},{},{}", number(slot), number(slot + 1), journal.memfd().as_raw_fd());
+            arguments_with(&[format!("--restore={numbers}"), format!("--fault={}", self.faults + 1)])
         };
         fatal::arm(c_string(&own_program()), [argv(0), argv(1)], environment())
     }
 }
 
-impl Init {
-    /// When [`Self::refresh_net`] may be called again.
-    pub(crate) fn net_due_us(&self) -> u64 {
-        self.net.as_ref().map_or(0, |net| net.due_us)
+/// A fault from here on begins this restoration anew, until init can go on by itself.
+pub fn arm_early(numbers: &[RawFd], faults: u32) {
+    if numbers.is_empty() || faults >= FAULTS_MAX {
+        return;
     }
+    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    let words = [format!("--restore={}", numbers.join(",")), format!("--fault={}", faults + 1)];
+    match fatal::arm(c_string(&own_program()), [arguments_with(&words), Vec::new()], environment()) {
+        Ok(()) => fatal::saved(0, DESCRIPTORS),
+        Err(error) => say(3, &format!("fault handler: {error}")),
+    }
+}
 
-    /// Bring the state a fault falls back on up to date.
-    pub(crate) fn refresh_net(&mut self) {
-        let Some(mut net) = self.net.take() else { return };
+impl Init {
+    /// Save the state that a fault falls back on; what was noted before is in it.
+    pub(crate) fn save_state(&mut self) {
+        let Some(mut net) = self.net.take() else { return self.journal.begin(0) };
         if net.faults > 0 && now_us().saturating_sub(net.armed_us) > FORGET_US {
             net.faults = 0;
             net.armed_us = now_us();
-            if let Err(error) = net.arm() {
+            if let Err(error) = net.arm(&self.journal) {
                 say(3, &format!("fault handler: {error}"));
             }
         }
-        let slot = net.next;
-        let began_us = spent_us();
-        if let (Some(file), Ok(bytes)) = (net.slots.get(slot), self.save())
+        let generation = net.generation.saturating_add(1);
+        if let (Some(file), Ok(bytes)) = (net.slots.get(net.next), self.save(generation))
             && file.write_all_at(&bytes, 0).is_ok()
             && file.set_len(u64::try_from(bytes.len()).unwrap_or(0)).is_ok()
         {
-            let highest = self.descriptors().iter().map(AsRawFd::as_raw_fd).max().unwrap_or(2);
-            fatal::saved(slot, highest.max(file.as_raw_fd()));
-            net.next = (slot + 1) % fatal::SLOTS;
+            point("before a saved state counts");
+            let own = net.slots.iter().map(AsRawFd::as_raw_fd).chain([self.journal.memfd().as_raw_fd()]);
+            let highest = self.descriptors().iter().map(AsRawFd::as_raw_fd).chain(own).max().unwrap_or(2);
+            fatal::saved(net.next, highest);
+            point("before the journal begins anew");
+            self.journal.begin(generation);
+            point("after the journal has begun anew");
+            net.next = (net.next + 1) % fatal::SLOTS;
+            net.generation = generation;
+            net.saved_bytes = bytes.len();
         }
-        let cost_us = spent_us().saturating_sub(began_us);
-        net.due_us = now_us().saturating_add(apart_us(cost_us));
         self.net = Some(net);
+    }
+
+    /// Have faults fall back on this, and on the state as it is now.
+    pub(crate) fn spread_net(&mut self, net: Net) {
+        match net.arm(&self.journal) {
+            Ok(()) => self.net = Some(net),
+            Err(error) => say(3, &format!("no fault handler: {error}")),
+        }
+        self.save_state();
+    }
+
+    /// Go on after a fault, exactly where init was.
+    pub(crate) fn go_on(&mut self, rest: Rest) -> Net {
+        let Rest { net, work, gate, unreaped, hand, orphan } = rest;
+        self.orphan = orphan;
+        if let Some(gate) = gate {
+            self.open_gate(&gate);
+        }
+        if let Some(dead) = unreaped
+            && peek(Whom::Pid(dead.pid)).is_ok_and(|zombie| zombie.is_some())
+            && crate::process::start_time(dead.pid) == dead.start_time
+        {
+            self.lay_to_rest(dead);
+        }
+        if !work.is_done() {
+            self.work = work;
+            self.work_off();
+        }
+        match hand {
+            Some((Hand::Message(bytes, told), fds)) => {
+                let is_end = bytes.is_empty() && fds.is_empty() && self.tables.link.as_ref().is_none_or(Link::hung_up);
+                if !is_end {
+                    self.handle_message(&bytes, fds, told.truncated);
+                }
+            }
+            Some((Hand::Signal(signal), _)) => self.take_signal(signal),
+            Some((Hand::Status(serial, bytes), _)) => self.take_report(serial, &bytes),
+            Some((Hand::Said, _)) => self.take_said(),
+            Some((Hand::Empty, _)) | None => {}
+        }
+        self.orphan = None;
+        net
     }
 
     /// Every descriptor that goes along.
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let link = self.link.iter().map(AsFd::as_fd);
-        let tables = self.store.values().chain(self.statuses.values()).chain(self.pidfds.values()).map(AsFd::as_fd);
-        link.chain(tables).chain([self.helper.image(), self.helper.null()]).collect()
+        let tables = &self.tables;
+        let link = tables.link.iter().map(AsFd::as_fd);
+        let others = tables.store.values().chain(tables.statuses.values()).chain(tables.pidfds.values());
+        link.chain(others.map(AsFd::as_fd)).chain([self.helper.image(), self.helper.null()]).collect()
     }
 
-    fn save(&self) -> io::Result<Vec<u8>> {
+    fn save(&self, generation: u64) -> io::Result<Vec<u8>> {
+        let tables = &self.tables;
         let saved = Saved {
+            generation,
             state: &self.state,
-            link: self.link.as_ref().map(|link| (link.as_fd().as_raw_fd(), link.progress.clone())),
-            store: self.store.iter().map(|(name, fd)| (name.as_str(), fd.as_raw_fd())).collect(),
-            statuses: self.statuses.iter().map(|(serial, fd)| (*serial, fd.as_raw_fd())).collect(),
-            pidfds: self.pidfds.iter().map(|(key, fd)| (*key, fd.as_raw_fd())).collect(),
+            link: tables.link.as_ref().map(|link| (link.as_fd().as_raw_fd(), link.progress.clone())),
+            store: tables.store.iter().map(|(name, fd)| (name.as_str(), fd.as_raw_fd())).collect(),
+            statuses: tables.statuses.iter().map(|(serial, fd)| (*serial, fd.as_raw_fd())).collect(),
+            pidfds: tables.pidfds.iter().map(|(key, fd)| (*key, fd.as_raw_fd())).collect(),
             helper: self.helper.image().as_raw_fd(),
             null: self.helper.null().as_raw_fd(),
             limits: (self.limits.current, self.limits.maximum),
@@ -176,20 +239,20 @@ impl Init {
     }
 
     /// Run the new program as a child on the state, which it either understands or not.
-    pub(crate) fn start_check(&mut self, serial: u64, path: &str) -> Event {
+    pub(crate) fn start_check(&self, serial: u64, path: &str) -> Outcome {
         let path = if path.is_empty() { own_program() } else { path.to_owned() };
         let mut check = spec("check", &[path, "--check".to_owned()]);
         check.stdin = sysmaster_link::Stdio::Fd(0);
-        match self.save().and_then(|bytes| state_memfd(&bytes)) {
+        match self.save(0).and_then(|bytes| state_memfd(&bytes)) {
             Ok(memfd) => self.start_with(serial, &check, &[memfd.as_fd()]),
-            Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "state".to_owned() },
+            Err(error) => Event::ForkFailed { serial, errno: errno(&error), detail: "state".to_owned() }.into(),
         }
     }
 
     /// Become the program at this path, or init's own. Comes back only if that failed, with the errno.
     pub(crate) fn reexec(&mut self, path: &str) -> i32 {
         let path = if path.is_empty() { own_program() } else { path.to_owned() };
-        let memfd = match self.save().and_then(|bytes| state_memfd(&bytes)) {
+        let memfd = match self.save(0).and_then(|bytes| state_memfd(&bytes)) {
             Ok(memfd) => memfd,
             Err(error) => return errno(&error),
         };
@@ -209,20 +272,17 @@ impl Init {
         failed
     }
 
-    /// After a re-exec: find out about children that were lost in it. Only a fault can have lost any.
+    /// After a re-exec: find out about children that were lost in it. Only what was set aside can have lost any.
     pub(crate) fn count_children(&mut self) {
         let children: Vec<(u64, i32, u64)> =
             self.state.children.values().map(|child| (child.serial, child.pid, child.start_time)).collect();
         for (serial, pid, start_time) in children {
             if pid == 0 {
-                self.handle(
-                    Event::ForkFailed { serial, errno: nix::libc::EINTR, detail: "fork".to_owned() },
-                    Vec::new(),
-                );
+                self.handle(Event::ForkFailed { serial, errno: nix::libc::EINTR, detail: "fork".to_owned() });
             } else if peek(Whom::Pid(pid)).is_err() {
                 say(3, &format!("process {pid}: ended while init faulted; how is not known"));
                 let ended = Ended::Killed(nix::libc::SIGKILL);
-                self.handle(Event::Exited { pid, start_time, ended, black_box: None }, Vec::new());
+                self.handle(Event::Exited { pid, start_time, ended, black_box: None });
             }
         }
     }
@@ -235,13 +295,42 @@ pub fn check() -> bool {
     read_state(&mut File::from(fd)).is_ok()
 }
 
-/// Take over what the init before left in this descriptor.
+/// Take over what the init before left in these descriptors: the state; after a fault also the state before that one, and the journal.
 ///
 /// # Errors
 /// Words for a person. A descriptor that did not come through is left out and said; without the helper nothing goes on.
-pub fn restore(number: RawFd) -> Result<Restored, String> {
-    let memfd = take_fd(number).map_err(|error| format!("descriptor {number}: {error}"))?;
-    let saved = read_state(&mut File::from(memfd)).map_err(|error| format!("the saved state: {error}"))?;
+pub fn restore(numbers: &[RawFd], faults: u32) -> Result<Restored, String> {
+    let take_own = |number: RawFd| take_fd(number).map_err(|error| format!("descriptor {number}: {error}"));
+    let (state, fallen) = match numbers {
+        [state] => (*state, None),
+        [state, spare, journal] => (*state, Some((take_own(*spare)?, take_own(*journal)?))),
+        _ => return Err("--restore: neither one descriptor nor three".to_owned()),
+    };
+    let mut file = File::from(take_own(state)?);
+    let (saved, saved_bytes) = read_state(&mut file).map_err(|error| format!("the saved state: {error}"))?;
+    let Saved { generation, mut state, helper, null, limits, .. } = saved;
+    let mut tables = Tables {
+        link: saved.link.map(|(socket, progress)| Link { socket, progress }),
+        store: saved.store.into_iter().collect(),
+        statuses: saved.statuses.into_iter().collect(),
+        pidfds: saved.pidfds.into_iter().collect(),
+    };
+    let mut frontier = Frontier::default();
+    let mut journal = None;
+    let mut hand = None;
+    if let Some((spare, memfd)) = fallen {
+        let mut reopened = Journal::reopen(memfd).map_err(|error| format!("the journal: {error}"))?;
+        if reopened.generation() == generation {
+            hand = reopened.hand();
+            frontier = replay(&mut state, &mut tables, notes_after_fault(&mut reopened));
+        } else {
+            // The state was saved, and the journal was about to begin anew.
+            reopened.begin(generation);
+        }
+        let net =
+            Net { slots: [file, File::from(spare)], next: 1, generation, saved_bytes, faults, armed_us: now_us() };
+        journal = Some((reopened, net));
+    }
     let take = |what: &str, number: RawFd| match take_fd(number) {
         Ok(fd) => Some(fd),
         Err(error) => {
@@ -249,34 +338,57 @@ pub fn restore(number: RawFd) -> Result<Restored, String> {
             None
         }
     };
-    let helper = take("the exec helper", saved.helper).ok_or("no exec helper")?;
-    let null = take("/dev/null", saved.null).ok_or("no /dev/null")?;
-    let link = saved.link.and_then(|(number, progress)| Some(Link::restore(take("the link", number)?, progress)));
-    Ok(Restored {
-        state: saved.state,
-        link,
-        store: saved.store.into_iter().filter_map(|(name, fd)| take(&name, fd).map(|fd| (name, fd))).collect(),
-        statuses: saved
-            .statuses
-            .into_iter()
-            .filter_map(|(key, fd)| take("a status pipe", fd).map(|fd| (key, fd)))
-            .collect(),
-        pidfds: saved.pidfds.into_iter().filter_map(|(key, fd)| take("a pidfd", fd).map(|fd| (key, fd))).collect(),
-        helper: Helper::restore(helper, null),
-        limits: Rlimit { current: saved.limits.0, maximum: saved.limits.1 },
-    })
+    let tables = tables.map(take);
+    let helper = Helper::restore(
+        take("the exec helper", helper).ok_or("no exec helper")?,
+        take("/dev/null", null).ok_or("no /dev/null")?,
+    );
+    let fallen = journal.map(|(journal, net)| {
+        let Frontier { work, gate, unreaped } = frontier;
+        let Work { at_us, events, actions, fds } = work;
+        let fds = fds.into_iter().filter_map(|number| take("a descriptor of a message", number)).collect();
+        let work = Work { at_us, events, actions, fds };
+        let hand = hand.map(|hand| {
+            let numbers = if let Hand::Message(_, told) = &hand { told.fds.clone() } else { Vec::new() };
+            (hand, numbers.into_iter().filter_map(|number| take("a descriptor of a message", number)).collect())
+        });
+        let gate = gate.and_then(|number| take("a gate", number));
+        let listener = match work.actions.front() {
+            Some(Action::Accept { listener, .. }) => tables.store.get(listener),
+            _ => None,
+        };
+        let orphan = listener.and_then(|listener| accept::find(listener.as_fd(), take_strays()));
+        Fallen { journal, rest: Rest { net, work, gate, unreaped, hand, orphan } }
+    });
+    let limits = Rlimit { current: limits.0, maximum: limits.1 };
+    Ok(Restored { state, tables, helper, limits, fallen })
 }
 
-/// Close every descriptor that was inherited and that nobody has taken: init has no use for it, and no child may have it.
-pub fn close_strays() {
-    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
+/// The notes to go through; what has brought down init again and again is set aside first.
+fn notes_after_fault(journal: &mut Journal) -> Vec<Note> {
+    if journal.was_busy() {
+        if faults_at_the_end(&journal.notes()) >= TRIES_MAX {
+            say(2, "what init had in hand has brought it down three times; the rest of it is set aside");
+            journal.note(&Note::SetAside);
+            journal.busy(false);
+        } else {
+            journal.note(&Note::Fault);
+        }
+    }
+    journal.notes()
+}
+
+/// Take every descriptor that was inherited and that nobody has taken.
+#[must_use]
+pub fn take_strays() -> Vec<OwnedFd> {
+    let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return Vec::new() };
     let numbers: Vec<RawFd> =
         entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect();
     // What has an owner already is refused, and so kept.
-    numbers.into_iter().for_each(|number| drop(take_fd(number)));
+    numbers.into_iter().filter_map(|number| take_fd(number).ok()).collect()
 }
 
-fn read_state(file: &mut File) -> io::Result<Saved> {
+fn read_state(file: &mut File) -> io::Result<(Saved, usize)> {
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
@@ -285,7 +397,8 @@ fn read_state(file: &mut File) -> io::Result<Saved> {
     if u16::from_le_bytes(*version) != STATE_VERSION {
         return Err(bad("of another version"));
     }
-    postcard::from_bytes(body).map_err(|_| bad("not understood"))
+    let saved = postcard::from_bytes(body).map_err(|_| bad("not understood"))?;
+    Ok((saved, bytes.len()))
 }
 
 fn state_memfd(bytes: &[u8]) -> io::Result<OwnedFd> {
@@ -314,27 +427,4 @@ fn environment() -> Vec<CString> {
 /// Words that came from a command line or a path hold no NUL; one that does becomes empty and then fails to execute.
 fn c_string(word: &str) -> CString {
     CString::new(word).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_state_is_written_whenever_it_has_changed() {
-        assert_eq!(apart_us(0), 0);
-        assert_eq!(apart_us(SAVE_CHEAP_US - 1), 0);
-    }
-
-    #[test]
-    fn writing_a_large_state_takes_a_fixed_share_of_the_time() {
-        for cost_us in [SAVE_CHEAP_US, 3_000, 10_000] {
-            assert_eq!(cost_us + apart_us(cost_us), SAVE_SHARE * cost_us);
-        }
-    }
-
-    #[test]
-    fn core_is_not_kept_waiting_however_long_it_takes() {
-        assert_eq!(apart_us(u64::MAX), SAVE_APART_MAX_US);
-    }
 }

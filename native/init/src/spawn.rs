@@ -29,6 +29,14 @@ pub struct Started {
     pub pid: i32,
     /// Read end of its status pipe, non-blocking.
     pub status: OwnedFd,
+    /// The child does nothing before it is told to by [`let_go`]; closed without a word, it ends.
+    pub gate: OwnedFd,
+}
+
+/// The child may go on: it is known by now. Done twice it is the same.
+pub fn let_go(gate: &OwnedFd) {
+    // A child that has been killed meanwhile needs no word; its end is reported like any other.
+    let _ = send_marker(gate, HANDOVER_LAST, &[]);
 }
 
 /// The exec helper, ready to be started without touching a file system.
@@ -79,14 +87,13 @@ impl Helper {
         self.image.as_raw_fd().to_string()
     }
 
-    /// Fork. The spec is descriptor 0 of the handover, `fds` are the ones it counts.
+    /// Fork a child that waits at its gate. The spec is descriptor 0 of the handover, `fds` are the ones it counts.
     ///
     /// # Errors
     /// errno of what failed: no memory, no process, no descriptor left.
     pub fn start(&self, spec: BorrowedFd<'_>, fds: &[BorrowedFd<'_>], original: &Rlimit) -> io::Result<Started> {
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         hand_over(&ours, spec, fds)?;
-        drop(ours);
         let (status, report) = pipe_with(PipeFlags::CLOEXEC)?;
         rustix::io::ioctl_fionbio(&status, true)?;
         let null = self.null.try_clone()?;
@@ -102,7 +109,7 @@ impl Helper {
             say(2, &format!("RLIMIT_NOFILE: cannot be raised again: {error}"));
         }
         let pid = i32::try_from(spawned?.id()).map_err(|_| Errno::OVERFLOW)?;
-        Ok(Started { pid, status })
+        Ok(Started { pid, status, gate: ours })
     }
 }
 
@@ -131,15 +138,15 @@ fn executable_memfd() -> io::Result<OwnedFd> {
 
 fn hand_over(socket: &OwnedFd, spec: BorrowedFd<'_>, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
     let all: Vec<BorrowedFd<'_>> = std::iter::once(spec).chain(fds.iter().copied()).collect();
-    let mut parts = all.chunks(FDS_MAX).peekable();
-    while let Some(part) = parts.next() {
-        let more = [if parts.peek().is_some() { HANDOVER_MORE } else { HANDOVER_LAST }];
-        let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !control.push(SendAncillaryMessage::ScmRights(part)) {
-            return Err(Errno::NOBUFS.into());
-        }
-        sendmsg(socket, &[IoSlice::new(&more)], &mut control, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
+    all.chunks(FDS_MAX).try_for_each(|part| send_marker(socket, HANDOVER_MORE, part))
+}
+
+fn send_marker(socket: &OwnedFd, marker: u8, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); CONTROL_BYTES];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(Errno::NOBUFS.into());
     }
+    sendmsg(socket, &[IoSlice::new(&[marker])], &mut control, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
     Ok(())
 }

@@ -4,8 +4,10 @@ use crate::cgroup;
 use crate::config::{Arguments, Config};
 use crate::core::own_program;
 use crate::early;
+use crate::fault;
+use crate::journal::Journal;
 use crate::keeper::{self, Sign};
-use crate::reexec::{Net, Restored, close_strays, restore};
+use crate::reexec::{Net, Restored, arm_early, restore, take_strays};
 use crate::say::{LogTarget, say, set_target};
 use crate::spawn::Helper;
 use crate::state::{CHILDREN_MAX, Facts, Policy, State};
@@ -30,6 +32,13 @@ const DESCRIPTORS_KEPT: u64 = 128;
 /// # Errors
 /// Words for a person: init cannot work at all.
 pub fn start(arguments: &Arguments) -> Result<Init, String> {
+    fault::life(arguments.fault);
+    // A panic is a fault like any other, so that there is one way back only. Where there is none, the loop goes on.
+    std::panic::set_hook(Box::new(|info| {
+        say(2, &format!("fault: {info}"));
+        sysmaster_sys::fatal::again();
+    }));
+    arm_early(&arguments.restore, arguments.fault);
     let role = early::role();
     set_target(if role == Role::Machine { LogTarget::Console } else { LogTarget::Stderr });
     // Every signal is blocked before the first child can end and before the first wait.
@@ -38,7 +47,6 @@ pub fn start(arguments: &Arguments) -> Result<Init, String> {
     if !early::proc_is_ours() {
         return Err("/proc: not of this pid namespace; mount it before init is started".to_owned());
     }
-    std::panic::set_hook(Box::new(|info| say(2, &format!("fault: {info}"))));
     let (config, complaints) = Config::load(arguments, Path::new(&own_program()));
     if let Some(target) = config.log_target {
         set_target(target);
@@ -48,18 +56,22 @@ pub fn start(arguments: &Arguments) -> Result<Init, String> {
         rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
             .map_err(|error| format!("cannot become a child subreaper: {error}"))?;
     }
-    let restored = arguments.restore.map(restore).transpose()?;
-    close_strays();
+    let restored =
+        if arguments.restore.is_empty() { None } else { Some(restore(&arguments.restore, arguments.fault)?) };
+    // Whatever else was inherited: init has no use for it, and no child may have it.
+    drop(take_strays());
     let limits = raise_limit(restored.as_ref().map(|restored| restored.limits));
-    let mut init = match restored {
-        Some(restored) => resume(restored, config, signals, limits)?,
-        None => begin(role, config, signals, limits)?,
-    };
-    match Net::spread(arguments.fault) {
-        Ok(net) => init.net = Some(net),
-        Err(error) => say(3, &format!("no fault handler: {error}")),
+    match restored {
+        Some(restored) => resume(restored, config, signals, limits),
+        None => {
+            let mut init = begin(role, config, signals, limits)?;
+            match Net::spread(arguments.fault) {
+                Ok(net) => init.spread_net(net),
+                Err(error) => say(3, &format!("no fault handler: {error}")),
+            }
+            Ok(init)
+        }
     }
-    Ok(init)
 }
 
 fn begin(role: Role, config: Config, signals: Signals, limits: Rlimit) -> Result<Init, String> {
@@ -102,30 +114,42 @@ fn begin(role: Role, config: Config, signals: Signals, limits: Rlimit) -> Result
         can_lower_oom: early::can_lower_oom(),
     };
     let state = State::new(facts, policy(&config));
-    Init::new(state, config, helper, signals, limits).map_err(|error| format!("epoll: {error}"))
+    Init::new(state, config, (helper, limits), signals, journal()?).map_err(|error| format!("epoll: {error}"))
+}
+
+fn journal() -> Result<Journal, String> {
+    Journal::new().map_err(|error| format!("the journal: {error}"))
 }
 
 fn resume(restored: Restored, config: Config, signals: Signals, limits: Rlimit) -> Result<Init, String> {
-    let Restored { mut state, link, store, statuses, pidfds, helper, .. } = restored;
-    state.policy = policy(&config);
-    // Core could not be heard meanwhile.
-    state.core = keeper::lives(&state.core, &state.policy, Sign::Beat, now_us());
+    let Restored { state, tables, helper, fallen, .. } = restored;
+    let (journal, rest) = match fallen {
+        Some(fallen) => (fallen.journal, Some(fallen.rest)),
+        None => (journal()?, None),
+    };
     // A new helper comes with a new init; if it cannot be read, the old one still works.
-    let helper = match load_helper(&config) {
-        Ok(new) => new,
-        Err(why) => {
+    let helper = match rest {
+        Some(_) => helper,
+        None => load_helper(&config).unwrap_or_else(|why| {
             say(4, &format!("{why}; the old one is used on"));
             helper
-        }
+        }),
     };
-    let mut init = Init::new(state, config, helper, signals, limits).map_err(|error| format!("epoll: {error}"))?;
-    init.link = link;
-    init.store = store;
-    init.statuses = statuses;
-    init.pidfds = pidfds;
+    let policy = policy(&config);
+    let mut init =
+        Init::new(state, config, (helper, limits), signals, journal).map_err(|error| format!("epoll: {error}"))?;
+    init.tables = tables;
     init.watch_everything();
+    let net = match rest {
+        Some(rest) => init.go_on(rest),
+        None => Net::spread(0).map_err(|error| format!("no memory for the state: {error}"))?,
+    };
+    init.state.policy = policy;
+    // Core could not be heard meanwhile.
+    init.state.core = keeper::lives(&init.state.core, &init.state.policy, Sign::Beat, now_us());
+    init.spread_net(net);
     init.count_children();
-    init.handle(Event::Reexeced, Vec::new());
+    init.handle(Event::Reexeced);
     Ok(init)
 }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use sysmaster_link::{BlackBox, EffectId, Ended, Record, Report, Role};
 
 /// The version of [`State`] in a memfd; another version is refused by `--check`.
-pub const STATE_VERSION: u16 = 1;
+pub const STATE_VERSION: u16 = 2;
 /// Most children at a time.
 pub const CHILDREN_MAX: usize = 16_384;
 /// Most watched processes at a time.

@@ -32,7 +32,7 @@ pub fn step(state: &State, now_us: u64, event: Event) -> Turn {
     let mut turn = Turn::default();
     match event {
         Event::Frame { frame, fds } => on_frame(&mut turn, state, now_us, frame, fds),
-        Event::BadFrame { why } => turn.refuse(None, EPROTO, why),
+        Event::BadFrame { why } => turn.refuse(None, EPROTO, &why),
         Event::Forked { serial, pid, start_time } => on_forked(&mut turn, state, now_us, serial, pid, start_time),
         Event::ForkFailed { serial, errno, detail } => on_fork_failed(&mut turn, state, now_us, serial, errno, detail),
         Event::Execed { serial } => on_execed(&mut turn, state, now_us, serial),

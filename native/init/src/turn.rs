@@ -2,25 +2,30 @@
 //!
 //! One turn: signals, exits (core's first), status pipes and pidfds, frames, then deadlines; after that the link is written to.
 //! Each of these is bounded, so that none can keep the others waiting; what is left over makes the next turn begin at once.
-//! A panic costs the event: the state is changed only after [`step`] has returned.
+//! What is taken in is noted in the journal before it is decided upon, and what came of an action before the next one. After a fault,
+//! a panic included, init executes itself anew and goes on from there (reexec.rs).
 
 use crate::config::Config;
-use crate::link::{BUFFER_BYTES, Link, Received, Sent};
+use crate::fault::point;
+use crate::journal::{Journal, Note, NoteRef};
+use crate::link::{Received, Sent};
 use crate::process;
 use crate::reexec::Net;
+use crate::replay::Unreaped;
 use crate::say::say;
-use crate::spawn::Helper;
-use crate::state::{Phase, State};
-use crate::step::{Event, next_deadline, step};
+use crate::spawn::{Helper, let_go};
+use crate::state::{Kind, Phase, State};
+use crate::step::{Action, Event, next_deadline};
+use crate::tables::{Tables, Work};
 use nix::libc::{ECHILD, EIO};
 use rustix::event::{Timespec, epoll};
 use rustix::process::Rlimit;
 use rustix::time::{ClockId, clock_gettime};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use sysmaster_link::{Ended, FrameError, StatusReport, ToInit, decode};
+use sysmaster_link::{Ended, FrameError, StatusReport, ToInit, decode, encode};
 use sysmaster_sys::signal::{Signals, rtmin};
 use sysmaster_sys::wait::{Ending, Whom, Zombie, peek, reap};
 
@@ -32,8 +37,8 @@ const FRAMES_A_TURN: usize = 64;
 const SENDS_A_TURN: usize = 512;
 /// Messages read from the link of a core that has ended; somebody else may hold its other end and write on for ever.
 const DRAIN_MAX: usize = 65_536;
-/// Events that one event may bring about.
-const FOLLOW_MAX: usize = 1024;
+/// Events and actions that one event may bring about.
+const WORK_MAX: usize = 4096;
 
 /// How long after something has happened its text is dropped.
 const LET_GO_US: u64 = 500_000;
@@ -41,9 +46,9 @@ const LET_GO_US: u64 = 500_000;
 const BUSY_MAX: u32 = 256;
 
 const TOKEN_SIGNALS: u64 = 0;
-pub(crate) const TOKEN_LINK: u64 = 1;
+const TOKEN_LINK: u64 = 1;
 /// Plus the serial.
-pub(crate) const TOKEN_STATUS: u64 = 1 << 62;
+const TOKEN_STATUS: u64 = 1 << 62;
 /// Plus the pid.
 const TOKEN_WATCH: u64 = 1 << 61;
 
@@ -53,30 +58,28 @@ pub struct Init {
     pub state: State,
     /// What was set.
     pub config: Config,
-    /// The descriptor store.
-    pub store: BTreeMap<String, OwnedFd>,
-    /// The link to core.
-    pub link: Option<Link>,
-    /// Status pipes of children that have not become their program yet, by serial.
-    pub statuses: BTreeMap<u64, OwnedFd>,
-    /// Watched processes by pid and start time.
-    pub pidfds: BTreeMap<(i32, u64), OwnedFd>,
+    /// Its descriptors.
+    pub tables: Tables,
+    /// What it has in hand.
+    pub work: Work,
     /// The exec helper.
     pub helper: Helper,
     /// The limit on descriptors that init was given, and gives on to its children.
     pub limits: Rlimit,
-    /// What a fault falls back on.
+    /// What has happened since the state was saved.
+    pub journal: Journal,
+    /// The saved state, which a fault falls back on.
     pub net: Option<Net>,
     /// The status to exit with, once the loop is to end.
     pub exit: Option<u8>,
     epoll: OwnedFd,
     signals: Signals,
-    buffer: Vec<u8>,
     panics: u32,
     busy: u32,
-    dirty: bool,
-    /// Core is told nothing until the state may be written again.
-    held: bool,
+    /// The last beat, which is noted only if something else is.
+    beat: Option<u64>,
+    /// A connection that was accepted right before a fault, and not noted.
+    pub(crate) orphan: Option<OwnedFd>,
     let_go_at_us: Option<u64>,
 }
 
@@ -99,27 +102,31 @@ impl Init {
     ///
     /// # Errors
     /// Those of epoll_create1(2).
-    pub fn new(state: State, config: Config, helper: Helper, signals: Signals, limits: Rlimit) -> io::Result<Self> {
+    pub fn new(
+        state: State,
+        config: Config,
+        (helper, limits): (Helper, Rlimit),
+        signals: Signals,
+        journal: Journal,
+    ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &signals, epoll::EventData::new_u64(TOKEN_SIGNALS), epoll::EventFlags::IN)?;
         Ok(Self {
             state,
             config,
-            store: BTreeMap::new(),
-            link: None,
-            statuses: BTreeMap::new(),
-            pidfds: BTreeMap::new(),
+            tables: Tables::default(),
+            work: Work::default(),
             helper,
             limits,
+            journal,
             net: None,
             exit: None,
             epoll,
             signals,
-            buffer: vec![0; BUFFER_BYTES],
             panics: 0,
             busy: 0,
-            dirty: true,
-            held: false,
+            beat: None,
+            orphan: None,
             let_go_at_us: Some(now_us().saturating_add(LET_GO_US)),
         })
     }
@@ -137,6 +144,7 @@ impl Init {
                     at_once = more;
                     self.panics = 0;
                 }
+                // There were too many faults, or nothing to go on from: the hook has come back.
                 Err(_) => {
                     self.panics = self.panics.saturating_add(1);
                     say(2, &format!("a fault in init itself cost one event ({} in a row)", self.panics));
@@ -170,19 +178,18 @@ impl Init {
         self.busy = if more { self.busy.saturating_add(1) } else { 0 };
         if (!more || self.busy > BUSY_MAX) && next_deadline(&self.state).is_some_and(|at_us| at_us <= now_us()) {
             self.busy = 0;
-            self.handle(Event::Tick, Vec::new());
-        }
-        // What core is told must not be forgotten by a fault right after: so with a large state it is told a little later.
-        self.held = self.dirty && self.net_due_us() > now_us();
-        if self.held {
-            return more;
-        }
-        if self.dirty {
-            self.dirty = false;
-            self.refresh_net();
+            self.handle(Event::Tick);
         }
         more |= self.write_link();
+        self.save_if_long();
         more
+    }
+
+    /// Save the state where the journal has become long; between two inputs only.
+    fn save_if_long(&mut self) {
+        if self.journal.is_long(self.net.as_ref().map_or(0, Net::saved_bytes)) {
+            self.save_state();
+        }
     }
 
     /// Wait until something is ready or due; the tokens of what is ready.
@@ -194,13 +201,15 @@ impl Init {
         let mut events = Vec::<epoll::Event>::with_capacity(128);
         let mut letting_go = false;
         loop {
-            let held_until_us = self.held.then(|| self.net_due_us());
-            let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).chain(held_until_us).min();
+            let until_us = next_deadline(&self.state).into_iter().chain(self.let_go_at_us).min();
             let timeout = if at_once { Some(0) } else { until_us.map(|at_us| at_us.saturating_sub(now_us())) };
             let timeout = timeout.map(|us| Timespec {
                 tv_sec: i64::try_from(us / 1_000_000).unwrap_or(i64::MAX),
                 tv_nsec: i64::try_from(us % 1_000_000).unwrap_or(0) * 1000,
             });
+            if letting_go {
+                self.rest();
+            }
             // EINTR and the like: whatever is ready is ready in the next turn as well.
             let epoll = &self.epoll;
             let mut sleep = || epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), timeout.as_ref());
@@ -224,14 +233,24 @@ impl Init {
         events.iter().map(|event| event.data.u64()).collect()
     }
 
+    /// Nothing has happened for a while: the notes are not needed any more, nor is their memory.
+    fn rest(&mut self) {
+        if self.journal.used() > 0 {
+            self.save_state();
+        }
+        if let Err(error) = self.journal.release() {
+            say(6, &format!("memory of the journal cannot be given back: {error}"));
+        }
+    }
+
     /// Ask epoll for what the link is waiting for: no frame is read while an answer is due.
     fn follow_link(&mut self) {
-        let Some(link) = &self.link else { return };
+        let Some(link) = &self.tables.link else { return };
         let mut flags = epoll::EventFlags::empty();
         if link.progress.reply.is_none() {
             flags |= epoll::EventFlags::IN;
         }
-        if !self.held && link.has_more(&self.state) {
+        if link.has_more(&self.state) {
             flags |= epoll::EventFlags::OUT;
         }
         if link.progress.closed {
@@ -244,48 +263,134 @@ impl Init {
 
     /// Have everything that came through a re-exec watched by the new epoll.
     pub fn watch_everything(&mut self) {
-        if let Some(link) = &self.link {
-            self.add(link, TOKEN_LINK);
-        }
-        self.statuses.iter().for_each(|(serial, fd)| self.add(fd, TOKEN_STATUS | serial));
-        self.pidfds.iter().for_each(|((pid, _), fd)| self.add(fd, watch_token(*pid)));
+        let tables = &self.tables;
+        tables.link.iter().for_each(|link| self.add(link, TOKEN_LINK));
+        tables.statuses.iter().for_each(|(serial, fd)| self.add(fd, TOKEN_STATUS | serial));
+        tables.pidfds.iter().for_each(|((pid, _), fd)| self.add(fd, watch_token(*pid)));
     }
 
-    pub(crate) fn add(&self, fd: impl AsFd, token: u64) {
+    fn add(&self, fd: impl AsFd, token: u64) {
         if let Err(error) = epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN) {
             say(2, &format!("epoll: cannot follow a descriptor: {error}"));
         }
     }
 
-    /// Let an event be decided, apply the changes, carry out the actions; then the events these bring about.
-    /// Descriptors that no action has taken are closed at the end.
-    pub fn handle(&mut self, event: Event, fds: Vec<OwnedFd>) {
-        let mut fds = VecDeque::from(fds);
-        let mut events = VecDeque::from([event]);
-        for _ in 0..FOLLOW_MAX {
-            let Some(event) = events.pop_front() else { return };
-            // A beat changes a deadline only, which starts anew after a re-exec.
-            let beat = matches!(event, Event::Frame { frame: ToInit::Beat, .. });
-            let turn = step(&self.state, now_us(), event);
-            self.dirty |= !(beat || turn.changes.is_empty());
-            turn.changes.into_iter().for_each(|change| self.state.apply(change));
-            for action in turn.actions {
-                events.extend(self.carry_out(action, &mut fds));
+    /// What an action has opened is to be heard of.
+    fn follow(&self, event: &Event) {
+        let tables = &self.tables;
+        match event {
+            Event::Forked { serial, .. } => {
+                tables.statuses.get(serial).into_iter().for_each(|status| self.add(status, TOKEN_STATUS | serial));
+                let is_core = self.state.children.get(serial).is_some_and(|child| child.kind == Kind::Core);
+                tables.link.iter().filter(|_| is_core).for_each(|link| self.add(link, TOKEN_LINK));
+            }
+            Event::Watching(watch) => {
+                let pidfd = tables.pidfds.get(&(watch.pid, watch.start_time));
+                pidfd.into_iter().for_each(|pidfd| self.add(pidfd, watch_token(watch.pid)));
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, note: &NoteRef<'_>) {
+        if let Some(at_us) = self.beat.take() {
+            self.journal.note(&Note::Beat { at_us });
+        }
+        self.journal.note(note);
+    }
+
+    /// The world has brought this about: note it, decide, act, and so on with what comes of that.
+    pub fn handle(&mut self, event: Event) {
+        let at_us = now_us();
+        self.note(&Note::Event { at_us, event: &event });
+        self.work_on(Work::new(at_us, VecDeque::from([event]), VecDeque::new()));
+    }
+
+    /// Core has sent this.
+    pub(crate) fn handle_message(&mut self, bytes: &[u8], fds: Vec<OwnedFd>, truncated: bool) {
+        let at_us = now_us();
+        // A beat changes a deadline only.
+        if fds.is_empty() && encode(&ToInit::Beat).is_ok_and(|beat| beat == bytes) {
+            let beat = Event::Frame { frame: ToInit::Beat, fds: 0 };
+            self.beat = Some(at_us);
+            return Work::new(at_us, VecDeque::new(), VecDeque::new()).decide(&mut self.state, &mut self.tables, beat);
+        }
+        let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        self.note(&Note::Message { at_us, bytes, fds: &numbers, truncated });
+        let event = understand(bytes, fds.len(), truncated);
+        self.work_on(Work::new(at_us, VecDeque::from([event]), fds.into()));
+    }
+
+    fn work_on(&mut self, work: Work) {
+        self.work = work;
+        self.work_off();
+    }
+
+    /// Do what is in hand. Descriptors that no action has taken are closed at the end.
+    pub(crate) fn work_off(&mut self) {
+        self.journal.busy(true);
+        for _ in 0..WORK_MAX {
+            if let Some(action) = self.work.actions.pop_front() {
+                match self.tables.settle(action, &mut self.work.fds) {
+                    Ok(event) => self.work.events.extend(event),
+                    Err(action) => self.act(action),
+                }
+            } else if let Some(event) = self.work.events.pop_front() {
+                self.work.decide(&mut self.state, &mut self.tables, event);
+            } else {
+                break;
             }
         }
+        self.work = Work::default();
+        self.journal.busy(false);
+    }
+
+    /// Carry out an action, and note what came of it before anything else is done.
+    fn act(&mut self, action: Action) {
+        let takes_spec = matches!(action, Action::Spawn { .. });
+        point("before an action");
+        let Outcome { event, fds } = self.carry_out(action);
+        point("after an action");
+        self.work.at_us = now_us();
+        let numbers: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        self.note(&Note::Outcome { at_us: self.work.at_us, event: event.as_ref(), fds: &numbers });
+        if takes_spec {
+            drop(self.work.fds.pop_front());
+        }
+        let Some(event) = event else { return };
+        let mut fds = fds.into_iter();
+        let gate = if matches!(event, Event::Forked { .. }) { fds.next() } else { None };
+        self.tables.keep(&event, fds);
+        self.follow(&event);
+        if let Some(gate) = gate {
+            self.open_gate(&gate);
+        }
+        self.work.events.push_back(event);
+    }
+
+    /// A child that is known by now may go on.
+    pub(crate) fn open_gate(&mut self, gate: &OwnedFd) {
+        let_go(gate);
+        point("after a child was let go");
+        self.note(&Note::LetGo);
     }
 
     fn take_signals(&mut self) {
         for _ in 0..64 {
-            match self.signals.next() {
-                Ok(Some(nix::libc::SIGCHLD)) => {}
-                Ok(Some(signal)) => self.handle(Event::Signal { signal, rtmin: rtmin() }, Vec::new()),
+            match self.journal.signal(self.signals.as_fd()) {
+                Ok(Some(signal)) => self.take_signal(signal),
                 _ => return,
             }
         }
     }
 
-    /// Take exits in three steps: look, read /proc, reap. True if there are more.
+    pub(crate) fn take_signal(&mut self, signal: i32) {
+        if signal != nix::libc::SIGCHLD {
+            self.handle(Event::Signal { signal, rtmin: rtmin() });
+        }
+    }
+
+    /// Take exits in four steps: look, read /proc, note, reap. True if there are more.
     fn take_exits(&mut self) -> bool {
         if let Some(pid) = self.state.core_pid()
             && let Ok(Some(zombie)) = peek(Whom::Pid(pid))
@@ -293,12 +398,13 @@ impl Init {
             self.take_core_exit(zombie);
         }
         for _ in 0..EXITS_A_TURN {
+            self.save_if_long();
             match peek(Whom::Any) {
                 Ok(Some(zombie)) if self.state.core_pid() == Some(zombie.pid) => self.take_core_exit(zombie),
                 Ok(Some(zombie)) => self.take_exit(zombie, None),
                 Err(error) if error.raw_os_error() == Some(ECHILD) => {
                     if matches!(self.state.phase, Phase::Ending { .. }) && self.is_alone() {
-                        self.handle(Event::NobodyLeft, Vec::new());
+                        self.handle(Event::NobodyLeft);
                     }
                     return false;
                 }
@@ -311,63 +417,63 @@ impl Init {
     /// Core has ended: what it still said is carried out before its end is.
     fn take_core_exit(&mut self, zombie: Zombie) {
         for _ in 0..DRAIN_MAX {
-            if let Some(link) = &mut self.link {
+            if let Some(link) = &mut self.tables.link {
                 link.progress.give_up();
             }
             if !self.take_frames(1) {
                 break;
             }
         }
-        self.link = None;
-        let black_box = self.take_black_box();
+        let black_box = self.black_box();
         self.take_exit(zombie, Some(black_box));
     }
 
     fn take_exit(&mut self, zombie: Zombie, black_box: Option<Option<Vec<u8>>>) {
         let pid = zombie.pid;
-        let stat = process::stat(pid);
-        let serial = self.state.child_of_pid(pid).map(|child| child.serial);
-        // After repeated faults the exit is taken first, lest the same one comes back for ever.
-        if self.panics > 2 {
-            self.reap(pid);
-        }
-        if let Some(serial) = serial {
+        if let Some(serial) = self.state.child_of_pid(pid).map(|child| child.serial) {
             self.take_status(serial, true);
-            self.statuses.remove(&serial);
         }
-        let start_time = stat.map_or(0, |stat| stat.start_time);
         let ended = match zombie.ending {
             Ending::Exited(status) => Ended::Exited(status),
             Ending::Killed(signal) => Ended::Killed(signal),
             Ending::Dumped(signal) => Ended::Dumped(signal),
         };
-        self.pidfds.remove(&(pid, start_time));
-        self.handle(Event::Exited { pid, start_time, ended, black_box: black_box.flatten() }, Vec::new());
-        self.reap(pid);
+        let (start_time, is_core) = (process::start_time(pid), black_box.is_some());
+        let at_us = now_us();
+        let event = Event::Exited { pid, start_time, ended, black_box: black_box.flatten() };
+        point("before an exit is noted");
+        self.note(&Note::Event { at_us, event: &event });
+        self.lay_to_rest(Unreaped { pid, start_time, is_core });
+        self.work_on(Work::new(at_us, VecDeque::from([event]), VecDeque::new()));
     }
 
-    fn reap(&self, pid: i32) {
-        if let Err(error) = reap(pid) {
-            say(3, &format!("process {pid}: cannot be reaped: {error}"));
+    /// A process whose exit is noted goes out of the process table, if it has not; core's black box is emptied.
+    pub(crate) fn lay_to_rest(&self, dead: Unreaped) {
+        if dead.is_core {
+            self.empty_black_box();
         }
+        point("before a process is reaped");
+        if let Err(error) = reap(dead.pid) {
+            say(3, &format!("process {}: cannot be reaped: {error}", dead.pid));
+        }
+        point("after a process is reaped");
     }
 
     /// Read a status pipe. Its end means that the program runs, or that the helper has died: the process itself tells which.
     fn take_status(&mut self, serial: u64, dead: bool) {
-        let Some(status) = self.statuses.get(&serial) else { return };
-        let mut buffer = [0; 2048];
-        let event = match rustix::io::read(status, &mut buffer) {
-            Ok(0) if !self.is_helper(serial) => Event::Execed { serial },
-            Ok(0) | Err(_) if dead => Event::ExecFailed { serial, report: died_early() },
+        let Some(status) = self.tables.statuses.get(&serial) else { return };
+        match self.journal.status(serial, status.as_fd()) {
+            Ok(Some(bytes)) if !bytes.is_empty() => self.take_report(serial, &bytes),
+            Ok(Some(_)) if !self.is_helper(serial) => self.handle(Event::Execed { serial }),
+            _ if dead => self.handle(Event::ExecFailed { serial, report: died_early() }),
             // A helper that is dying closes its files before it is a zombie: that is next.
-            Ok(0) | Err(_) => return,
-            Ok(count) => {
-                let report = buffer.get(..count).and_then(StatusReport::from_bytes);
-                Event::ExecFailed { serial, report: report.unwrap_or_else(died_early) }
-            }
-        };
-        self.statuses.remove(&serial);
-        self.handle(event, Vec::new());
+            _ => {}
+        }
+    }
+
+    pub(crate) fn take_report(&mut self, serial: u64, bytes: &[u8]) {
+        let report = StatusReport::from_bytes(bytes).unwrap_or_else(died_early);
+        self.handle(Event::ExecFailed { serial, report });
     }
 
     /// Whether a child has not become its program. One that is dying has no program any more, but keeps its name.
@@ -381,16 +487,14 @@ impl Init {
 
     /// A watched process has ended. If it is ours, reaping says how; that comes first.
     fn take_watch(&mut self, pid: i32) {
-        let ended: Vec<(i32, u64)> = self.pidfds.keys().filter(|key| key.0 == pid).copied().collect();
+        let ended: Vec<(i32, u64)> = self.tables.pidfds.keys().filter(|key| key.0 == pid).copied().collect();
         for (pid, start_time) in ended {
-            let Some(stat) = process::stat(pid).filter(|stat| stat.start_time == start_time) else {
-                self.pidfds.remove(&(pid, start_time));
-                self.handle(Event::WatchEnded { pid, start_time }, Vec::new());
-                continue;
+            let is_over = match process::stat(pid).filter(|stat| stat.start_time == start_time) {
+                Some(stat) => stat.state == 'Z' && stat.parent != self.state.facts.pid,
+                None => true,
             };
-            if stat.state == 'Z' && stat.parent != self.state.facts.pid {
-                self.pidfds.remove(&(pid, start_time));
-                self.handle(Event::WatchEnded { pid, start_time }, Vec::new());
+            if is_over {
+                self.handle(Event::WatchEnded { pid, start_time });
             }
         }
     }
@@ -398,26 +502,18 @@ impl Init {
     /// Read at most so many frames; true if there may be more.
     fn take_frames(&mut self, most: usize) -> bool {
         for _ in 0..most {
-            let Some(link) = &mut self.link else { return false };
+            self.save_if_long();
+            let Some(link) = &mut self.tables.link else { return false };
             if link.progress.reply.is_some() {
                 return false;
             }
-            match link.receive(&mut self.buffer) {
+            match link.receive(&self.journal) {
                 Ok(Received::Empty) => return false,
                 Ok(Received::Closed) => {
                     link.progress.give_up();
                     return false;
                 }
-                Ok(Received::Message { bytes, fds, truncated }) => {
-                    let event = match self.buffer.get(..bytes) {
-                        _ if truncated => {
-                            Event::BadFrame { why: "longer than a frame, or more descriptors than init can hold" }
-                        }
-                        Some(bytes) => understand(bytes, fds.len()),
-                        None => Event::BadFrame { why: "longer than a frame" },
-                    };
-                    self.handle(event, fds);
-                }
+                Ok(Received::Message { bytes, fds, truncated }) => self.handle_message(&bytes, fds, truncated),
                 // The other end has gone with something unread; what it wrote is still there.
                 Err(error) if error.raw_os_error() == Some(nix::libc::ECONNRESET) => {}
                 Err(_) => return false,
@@ -432,28 +528,47 @@ impl Init {
     /// Say on the link what there is to say; true if there is more and the link would take it.
     fn write_link(&mut self) -> bool {
         for _ in 0..SENDS_A_TURN {
-            let Some(link) = &mut self.link else { return false };
+            self.save_if_long();
+            let Some(link) = &mut self.tables.link else { return false };
             if link.progress.closed {
                 return false;
             }
-            match link.say(&self.state, &self.store) {
-                Ok(change) => {
-                    self.dirty = true;
-                    change.into_iter().for_each(|change| self.state.apply(change));
-                }
-                Err(Sent::Dead) => {
+            match link.say(&self.journal, &self.state, &self.tables.store) {
+                Sent::Done => self.take_said(),
+                Sent::Dead => {
                     // What core wrote before is still read: each turn tries, whether or not epoll follows the link.
                     link.progress.give_up();
                     return false;
                 }
-                Err(Sent::Full | Sent::Done) => return false,
+                Sent::Full | Sent::Nothing => return false,
             }
         }
         true
     }
+
+    /// The next thing on the link has been said.
+    pub(crate) fn take_said(&mut self) {
+        self.note(&Note::Said);
+        if let Some(change) = self.tables.link.as_mut().and_then(|link| link.progress.said(&self.state)) {
+            self.state.apply(change);
+        }
+    }
 }
 
-pub(crate) fn watch_token(pid: i32) -> u64 {
+/// What came of an action: the next event, and what is open because of it.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) event: Option<Event>,
+    pub(crate) fds: Vec<OwnedFd>,
+}
+
+impl From<Event> for Outcome {
+    fn from(event: Event) -> Self {
+        Self { event: Some(event), fds: Vec::new() }
+    }
+}
+
+fn watch_token(pid: i32) -> u64 {
     TOKEN_WATCH | u64::try_from(pid).unwrap_or(0)
 }
 
@@ -463,12 +578,16 @@ fn died_early() -> StatusReport {
 
 /// A frame, or why it is none.
 #[must_use]
-pub fn understand(bytes: &[u8], fds: usize) -> Event {
+pub fn understand(bytes: &[u8], fds: usize, truncated: bool) -> Event {
+    let bad = |why: &str| Event::BadFrame { why: why.to_owned() };
+    if truncated {
+        return bad("longer than a frame, or more descriptors than init can hold");
+    }
     match decode::<ToInit>(bytes) {
         Ok(frame) => Event::Frame { frame, fds },
-        Err(FrameError::Short) => Event::BadFrame { why: "shorter than it says" },
-        Err(FrameError::Long) => Event::BadFrame { why: "longer than a frame" },
-        Err(FrameError::Version(_)) => Event::BadFrame { why: "another version of the protocol" },
-        Err(FrameError::Malformed) => Event::BadFrame { why: "not a frame" },
+        Err(FrameError::Short) => bad("shorter than it says"),
+        Err(FrameError::Long) => bad("longer than a frame"),
+        Err(FrameError::Version(_)) => bad("another version of the protocol"),
+        Err(FrameError::Malformed) => bad("not a frame"),
     }
 }

@@ -156,7 +156,7 @@ fn any_bytes_are_answered_and_never_fatal() {
             assert_eq!(decode::<ToInit>(&encode(&frame).unwrap()), Ok(frame), "{bytes:?}");
         }
         let fds = random.below(4);
-        let turn = step(&state, number, understand(&bytes, fds));
+        let turn = step(&state, number, understand(&bytes, fds, false));
         refused += u64::from(turn.actions.iter().any(|action| matches!(action, Action::Answer(_))));
         turn.changes.into_iter().for_each(|change| state.apply(change));
         // Begin anew where the state would only refuse, or has grown for nothing.

@@ -4,13 +4,14 @@
 //!
 //! | descriptor | is |
 //! |---|---|
-//! | 0 | one end of a SOCK_SEQPACKET pair; init has already written the [`Handover`] messages and closed the other end |
+//! | 0 | one end of a SOCK_SEQPACKET pair; the handover messages are there already, but for the last |
 //! | 1 | write end of the status pipe; the helper marks it close-on-exec, so its end of file means that execve succeeded |
 //! | 2 | /dev/null |
 //!
 //! Each handover message is one byte, `1` if another follows and `0` for the last, with up to [`crate::FDS_MAX`] descriptors.
 //! Descriptor 0 of the first message is the sealed memfd with the postcard form of [`crate::ExecSpec`]; all others, in order,
-//! are the passed descriptors that the spec counts from 0.
+//! are the passed descriptors that the spec counts from 0. The last message has none: init sends it once it has noted that there is
+//! this process. A helper that is not told to go on has done nothing yet, and ends when the other end is closed.
 //! On failure the helper writes one [`StatusReport`] and exits with the step's exit code.
 
 use crate::ExecStep;
@@ -24,7 +25,7 @@ pub const HANDOVER_MORE: u8 = 1;
 pub const DETAIL_MAX: usize = 1024;
 
 /// A failed step: two bytes step, four bytes errno (both little-endian), then the detail as UTF-8.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StatusReport {
     /// [`ExecStep`] as a number.
     pub step: u16,

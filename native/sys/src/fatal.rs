@@ -16,9 +16,12 @@ const FAULTS: [i32; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFP
 /// How many saved states the caller writes in turn.
 pub const SLOTS: usize = 2;
 
+/// Descriptors above the highest that was told which may be open as well: what one operation opens before it is noted.
+const MARGIN: RawFd = 1024;
+
 /// One prepared execve: NUL-terminated arrays of NUL-terminated strings.
 struct Prepared {
-    program: CString,
+    programs: [CString; 2],
     argv: [Vec<*const libc::c_char>; SLOTS],
     envp: Vec<*const libc::c_char>,
     // The arrays point into these.
@@ -31,7 +34,8 @@ static SLOT: AtomicUsize = AtomicUsize::new(SLOTS);
 /// The highest descriptor the next program is to inherit.
 static HIGHEST: AtomicI32 = AtomicI32::new(2);
 
-/// What to run after a fault: the program, its arguments for each slot, its environment.
+/// What to run after a fault: the very program that runs now, whatever has taken its place meanwhile, or where that cannot be
+/// named the one at this path; its arguments for each slot, its environment.
 ///
 /// Without arguments a fault makes the process stand still. May be called again; the old plan is leaked on purpose,
 /// for a handler may be reading it.
@@ -46,7 +50,8 @@ pub fn arm(program: CString, argv: [Vec<CString>; SLOTS], envp: Vec<CString>) ->
     let arrays = [pointers(&argv[0]), pointers(&argv[1])];
     let environment = pointers(&envp);
     let strings = argv.into_iter().flatten().chain(envp).collect();
-    let plan = Box::new(Prepared { program, argv: arrays, envp: environment, _strings: strings });
+    let programs = [c"/proc/self/exe".to_owned(), program];
+    let plan = Box::new(Prepared { programs, argv: arrays, envp: environment, _strings: strings });
     PREPARED.store(Box::into_raw(plan), Ordering::SeqCst);
     install()
 }
@@ -55,6 +60,16 @@ pub fn arm(program: CString, argv: [Vec<CString>; SLOTS], envp: Vec<CString>) ->
 pub fn saved(slot: usize, highest: RawFd) {
     HIGHEST.store(highest, Ordering::SeqCst);
     SLOT.store(slot, Ordering::SeqCst);
+}
+
+/// The next program is to inherit this descriptor as well.
+pub fn reach(descriptor: RawFd) {
+    HIGHEST.fetch_max(descriptor, Ordering::SeqCst);
+}
+
+/// Do what is done after a fault. Comes back if nothing is prepared, or if it has failed.
+pub fn again() {
+    execute();
 }
 
 fn install() -> io::Result<()> {
@@ -76,22 +91,29 @@ extern "C" fn handle(_: libc::c_int) {
     let words = b"sysmaster-init: a fault in init; it runs itself again on its last state\n";
     // SAFETY: a buffer of that length; a failed write changes nothing for what follows.
     unsafe { libc::write(libc::STDERR_FILENO, words.as_ptr().cast(), words.len()) };
+    execute();
+    loop {
+        // The services run on, and a person can still see what is there.
+        // SAFETY: no arguments.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Comes back only if it has failed. Async-signal-safe.
+fn execute() {
     let plan = PREPARED.load(Ordering::SeqCst);
     let slot = SLOT.load(Ordering::SeqCst);
     // SAFETY: what was stored there came from Box::into_raw and is never freed.
     if let Some(plan) = unsafe { plan.as_ref() }
         && let Some(argv) = plan.argv.get(slot).filter(|argv| argv.len() > 1)
     {
-        for descriptor in 3..=HIGHEST.load(Ordering::SeqCst) {
+        for descriptor in 3..=HIGHEST.load(Ordering::SeqCst).saturating_add(MARGIN) {
             // SAFETY: F_SETFD on a number that is not open is EBADF and nothing else.
             unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
         }
-        // SAFETY: NUL-terminated string and arrays, as laid out by `arm`.
-        unsafe { libc::execve(plan.program.as_ptr(), argv.as_ptr(), plan.envp.as_ptr()) };
-    }
-    loop {
-        // The services run on, and a person can still see what is there.
-        // SAFETY: no arguments.
-        unsafe { libc::pause() };
+        for program in &plan.programs {
+            // SAFETY: NUL-terminated string and arrays, as laid out by `arm`.
+            unsafe { libc::execve(program.as_ptr(), argv.as_ptr(), plan.envp.as_ptr()) };
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod exec_calls;
 pub mod fatal;
 pub mod machine;
 pub mod memory;
+pub mod shared;
 pub mod signal;
 pub mod stdio;
 pub mod wait;

@@ -42,30 +42,34 @@ impl Signals {
         // SAFETY: a new descriptor that nothing else owns.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
+}
 
+impl Signals {
     /// The next pending signal's number, none if there is none.
     ///
     /// # Errors
     /// Those of read(2), but EAGAIN and EINTR.
     pub fn next(&self) -> io::Result<Option<i32>> {
-        let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
-        let size = size_of::<libc::signalfd_siginfo>();
-        // SAFETY: the buffer is exactly `size` bytes long.
-        let count = unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size) };
-        if count < 0 {
-            let error = io::Error::last_os_error();
-            return match error.raw_os_error() {
-                Some(libc::EAGAIN | libc::EINTR) => Ok(None),
-                _ => Err(error),
-            };
+        let mut info = [0; INFO_BYTES];
+        match rustix::io::read(&self.0, &mut info) {
+            Ok(count) => Ok(info.get(..count).and_then(number_in)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        if usize::try_from(count).ok() != Some(size) {
-            return Ok(None);
-        }
-        // SAFETY: the kernel has filled all of it.
-        let info = unsafe { info.assume_init() };
-        Ok(i32::try_from(info.ssi_signo).ok())
     }
+}
+
+/// Bytes that one read of [`Signals`] gives for one signal (signalfd(2)).
+pub const INFO_BYTES: usize = size_of::<libc::signalfd_siginfo>();
+
+/// The number of the signal in what was read; none if that is no signal.
+#[must_use]
+pub fn number_in(bytes: &[u8]) -> Option<i32> {
+    if bytes.len() < INFO_BYTES {
+        return None;
+    }
+    // The number stands first (signalfd(2), ssi_signo).
+    bytes.first_chunk::<4>().map(|number| i32::from_ne_bytes(*number)).filter(|number| *number > 0)
 }
 
 impl AsFd for Signals {

@@ -4,8 +4,8 @@ use crate::ending::{Last, Scope};
 use crate::state::{Change, Watch};
 use sysmaster_link::{EffectId, Ended, Report, StatusReport, ToInit};
 
-/// Something that has happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something that has happened. In the journal a frame stands as the bytes that came.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Event {
     /// A frame from core, with so many descriptors.
     Frame {
@@ -17,7 +17,7 @@ pub enum Event {
     /// A message from core that is not a frame.
     BadFrame {
         /// What is wrong with it.
-        why: &'static str,
+        why: String,
     },
     /// A child was forked.
     Forked {

@@ -168,7 +168,7 @@ fn events() -> Vec<Event> {
     }
     events.extend((0..=65).map(|signal| Event::Signal { signal, rtmin: RTMIN }));
     events.extend([
-        Event::BadFrame { why: "x" },
+        Event::BadFrame { why: "x".to_owned() },
         Event::Signalled { id: id(81), count: 0 },
         Event::Signalled { id: id(81), count: 4 },
         Event::Stored { id: id(82), names: vec!["a".to_owned()] },
