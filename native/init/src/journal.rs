@@ -190,8 +190,8 @@ impl Journal {
         self.shared.release(if self.used() == 0 { IN.data.0 } else { NOTES + self.used() })
     }
 
-    /// Note something. It is there whole or not at all.
-    pub fn note(&mut self, note: &NoteRef<'_>) {
+    /// Note something, and before it a beat, if there was one. All of it is there or nothing: what is in hand is noted with it.
+    pub fn note(&mut self, beat: Option<u64>, note: &NoteRef<'_>) {
         point("before a note");
         if let Note::Outcome { fds, .. } | Note::Message { fds, .. } = note
             && let Some(highest) = fds.iter().max()
@@ -199,8 +199,10 @@ impl Journal {
             sysmaster_sys::fatal::reach(*highest);
         }
         let end = self.used();
-        let noted = postcard::to_allocvec(note).ok().filter(|bytes| !self.lost && self.append(end, bytes));
-        if noted.is_none() && !self.lost {
+        let mut bytes = Vec::new();
+        let beat = beat.map(|at_us| NoteRef::Beat { at_us });
+        let whole = beat.iter().chain([note]).all(|note| frame(&mut bytes, note));
+        if !self.lost && !(whole && self.append(end, &bytes)) {
             self.lost = true;
             say(2, "the journal is full: a fault now would cost what happens until the state is saved");
         }
@@ -208,12 +210,8 @@ impl Journal {
     }
 
     fn append(&self, end: usize, bytes: &[u8]) -> bool {
-        let after = end.saturating_add(4).saturating_add(bytes.len());
-        let Ok(length) = u32::try_from(bytes.len()) else { return false };
-        if after > NOTES_BYTES
-            || !self.shared.write(NOTES + end, &length.to_le_bytes())
-            || !self.shared.write(NOTES + end + 4, bytes)
-        {
+        let after = end.saturating_add(bytes.len());
+        if after > NOTES_BYTES || !self.shared.write(NOTES + end, bytes) {
             return false;
         }
         self.shared.store(AT_END, after as u64);
@@ -361,6 +359,15 @@ impl Journal {
             _ => Hand::Empty,
         })
     }
+}
+
+/// A note, with its length in front; false if it cannot be written.
+fn frame(bytes: &mut Vec<u8>, note: &NoteRef<'_>) -> bool {
+    let Ok(note) = postcard::to_allocvec(note) else { return false };
+    let Ok(length) = u32::try_from(note.len()) else { return false };
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(note);
+    true
 }
 
 /// Whether the other end of a pipe is closed and nothing is left in it.

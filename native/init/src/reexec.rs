@@ -369,10 +369,10 @@ fn notes_after_fault(journal: &mut Journal) -> Vec<Note> {
     if journal.was_busy() {
         if faults_at_the_end(&journal.notes()) >= TRIES_MAX {
             say(2, "what init had in hand has brought it down three times; the rest of it is set aside");
-            journal.note(&Note::SetAside);
+            journal.note(None, &Note::SetAside);
             journal.busy(false);
         } else {
-            journal.note(&Note::Fault);
+            journal.note(None, &Note::Fault);
         }
     }
     journal.notes()

@@ -293,10 +293,7 @@ impl Init {
     }
 
     fn note(&mut self, note: &NoteRef<'_>) {
-        if let Some(at_us) = self.beat.take() {
-            self.journal.note(&Note::Beat { at_us });
-        }
-        self.journal.note(note);
+        self.journal.note(self.beat.take(), note);
     }
 
     /// The world has brought this about: note it, decide, act, and so on with what comes of that.
