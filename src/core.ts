@@ -29,11 +29,12 @@ import { createManager } from './actors/manager.ts';
 import { dropSnapshot, type ManagerTools, managerKind, undo } from './actors/manager-effects.ts';
 import { migrations } from './actors/migrations.ts';
 import { logPipe } from './actors/names.ts';
+import { createNotes } from './actors/notes.ts';
 import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { promises } from './actors/promises.ts';
 import { createRecordings } from './actors/recording.ts';
-import { adoptions, comingUp, inMemory, relist, upBefore } from './actors/recovery.ts';
+import { adoptions, comingUp, inMemory, relist, unitsBefore, upBefore } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { UNITS, unitsKind } from './actors/small.ts';
@@ -52,7 +53,7 @@ import type { Confirmation } from './jobs/apply.ts';
 import type { JobsWorld } from './jobs/protocol.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
-import { managerMachine } from './machines/manager.ts';
+import { type ManagerContext, managerMachine } from './machines/manager.ts';
 import { type MachinePlugin, pluginKind } from './machines/plugin.ts';
 import type { ServiceContext } from './machines/service-context.ts';
 import { activeState, never, type UnitSnapshot, type View, view } from './machines/view.ts';
@@ -242,6 +243,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
     committed: () => actors.seq,
     publish: (event) => sessions.publish(event),
   });
+  const takeDown = createNotes({
+    host,
+    snapshot: snapshotOf,
+    manager: () => actors.read<{ context: ManagerContext }>('manager')?.context,
+  });
 
   const chaosTools: ChaosTools = {
     host,
@@ -308,6 +314,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
           if (told.unit === LOG_KEEPER && told.active === 'active') offerAllLogs();
           if (told.unit !== undefined && told.active === 'failed' && told.was !== 'failed')
             recordings.failed('unit-failed', `unit:${told.unit}`, told.cause ?? '');
+          takeDown(told);
           tell(told);
         },
       }),
@@ -363,12 +370,13 @@ export function createCore(host: Host, options: CoreOptions): Core {
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
     reconcile(view) {
-      again = upBefore(view);
+      const before = unitsBefore(view, host);
+      again = upBefore(view, before);
       const recall = view.mode === 'fresh' ? recallOf(host) : undefined;
       return [
         comingUp(view),
         { to: UPGRADE, event: cameUp(host, options.returned === true) },
-        ...adoptions(view, registry, host, () => promises(host)),
+        ...adoptions(view, registry, host, before, () => promises(host)),
         ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
       ];
     },

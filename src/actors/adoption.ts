@@ -7,6 +7,7 @@ import type { AdoptEvent } from '../machines/protocol.ts';
 import type { Post, RecoveryView } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
 import { parseTag } from './names.ts';
+import type { Noted } from './notes.ts';
 import { isNear } from './pid-files.ts';
 import { guessMain, pidFilePath, readPidFile } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
@@ -20,7 +21,7 @@ interface Remains {
 }
 
 /** Load such units, and tell each what it has. */
-export function adopt(view: RecoveryView, registry: Registry, host: Host): readonly Post[] {
+export function adopt(view: RecoveryView, registry: Registry, host: Host, { units }: Noted): readonly Post[] {
   const found = new Map<string, { -readonly [Key in keyof Remains]: Remains[Key] }>();
   const of = (name: string) => {
     const known = found.get(name) ?? { group: undefined, fds: [], listens: false };
@@ -45,7 +46,8 @@ export function adopt(view: RecoveryView, registry: Registry, host: Host): reado
   const sockets = names.filter((name) => found.get(name)?.listens === true);
   for (const name of [...sockets, ...names.filter((one) => !sockets.includes(one))]) {
     const { group, fds, main = mainIn(host, registry.unit(name), group) } = found.get(name) as Remains;
-    const event = { type: 'adopt', populated: group !== undefined || main !== undefined };
+    const restarts = units.get(name)?.restarts ?? 0;
+    const event = { type: 'adopt', populated: group !== undefined || main !== undefined, restarts };
     adopted.push({
       to: `unit:${registry.graph.canonical(name)}`,
       event: { ...event, ...(main === undefined ? {} : { main }), ...(fds.length === 0 ? {} : { fds }) },
@@ -56,8 +58,8 @@ export function adopt(view: RecoveryView, registry: Registry, host: Host): reado
 }
 
 /** What only the checkpoint knew. */
-const LOST =
-  'jobs in flight, restart counters and start limits, status texts, names of stored descriptors, and of services without a process whether they had been started';
+export const LOST =
+  'jobs in flight, start limits, status texts, names of stored descriptors, how far commands before and after the main process had come';
 
 /** How deep slices are looked into. */
 const SLICES_DEEP = 16;

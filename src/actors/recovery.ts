@@ -11,6 +11,7 @@ import type { Unit } from '../units/types.ts';
 import { adopt } from './adoption.ts';
 import { endWords } from './causes.ts';
 import { listener, notifyPath, notifySocket } from './names.ts';
+import { type Noted, type NotedUnit, readNotes } from './notes.ts';
 import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
@@ -22,14 +23,17 @@ import { groupOf } from './unit-effects.ts';
  * No others do: their question is in the queue of the checkpoint, or comes from an effect that is issued again.
  * Fresh (safe mode, or no checkpoint): units of which something lives (children of init, control groups with processes, listeners
  * and descriptors in init's store) are loaded and told what that is, so that they show as running, and nothing is started twice;
- * what was active without a process (RemainAfterExit=) is so still, and what waits to be confirmed goes on waiting.
+ * what was active without a process (RemainAfterExit=) is so still, what had failed has failed, and what waits to be confirmed goes
+ * on waiting.
  *
+ * @param before what is known of the units as they were
  * @param promised what was to be confirmed before the state was lost
  */
 export function adoptions(
   view: RecoveryView,
   registry: Registry,
   host: Host,
+  before: Noted = { units: new Map(), up: false },
   promised: () => readonly Confirmation[] = () => [],
 ): readonly Post[] {
   if (view.mode === 'restored') {
@@ -40,15 +44,18 @@ export function adoptions(
   }
   const confirmations = promised();
   const kept: Post[] = confirmations.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations } }];
-  const alive = adopt(view, registry, host);
-  const over = earlierUnits(view).flatMap(({ unit, value }) => (value === 'exited' ? [unit] : []));
-  const loaded = registry.load(over);
+  const alive = adopt(view, registry, host, before);
+  const still = [...before.units].filter(([, { active, sub }]) => sub === 'exited' || active === 'failed');
+  const loaded = registry.load(still.map(([unit]) => unit));
   return [
     ...alive,
     ...(loaded.length === 0 ? [] : [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }]),
-    ...over.map((unit) => ({
+    ...still.map(([unit, { active, result, restarts }]) => ({
       to: `unit:${registry.graph.canonical(unit)}`,
-      event: { type: 'adopt', populated: false, over: true },
+      event: {
+        ...{ type: 'adopt', populated: false, restarts },
+        ...(active === 'failed' ? { failed: result } : { over: true }),
+      },
     })),
     ...kept,
   ];
@@ -61,19 +68,23 @@ function isChecking(view: RecoveryView, job: string): boolean {
   return (view.read(job) as { context: JobContext } | undefined)?.context.checking === true;
 }
 
-interface EarlierUnit {
-  readonly unit: string;
-  readonly value: unknown;
-  readonly active: unknown;
-}
-
-/** Units as a state has them that is not used. */
-function earlierUnits({ earlier }: RecoveryView): readonly EarlierUnit[] {
-  return [...(earlier ?? [])].flatMap(([id, form]) => {
+/**
+ * What is known of the units as they were when core lost its state: by init's notes, or, from a core that made none, by the state
+ * that is not used, as far as it can be read.
+ */
+export function unitsBefore({ mode, hello, earlier }: RecoveryView, host: Host): Noted {
+  if (mode === 'restored' || hello.cores === 0) return { units: new Map(), up: false };
+  const noted = readNotes(host);
+  if (noted.units.size > 0) return noted;
+  const units = [...earlier].flatMap(([id, form]): [string, NotedUnit][] => {
     if (!id.startsWith('unit:')) return [];
-    const { value, context } = (form ?? {}) as { value?: unknown; context?: { active?: unknown } };
-    return [{ unit: id.slice('unit:'.length), value, active: context?.active }];
+    const { value, context } = (form ?? {}) as { value?: unknown; context?: Partial<ServiceContext> };
+    const { active = 'inactive', result = 'success', nRestarts: restarts = 0 } = context ?? {};
+    return [[id.slice('unit:'.length), { active, sub: typeof value === 'string' ? value : '', result, restarts }]];
   });
+  const manager = earlier.get('manager') as { context?: { finishedMs?: unknown; ending?: unknown } } | undefined;
+  const { finishedMs, ending } = manager?.context ?? {};
+  return { units: new Map(units), up: typeof finishedMs === 'number' && (ending ?? null) === null };
 }
 
 /** Types of which a start brings back what was there. */
@@ -83,14 +94,11 @@ const STARTED = /\.(?:service|socket|target|slice)$/;
  * What is to be started by a core that comes up without the state of the one before it: the units that were up, if the system had
  * come up by then. What had run and ended does not run once more, and what was stopped stays so. Undefined: it is to boot.
  */
-export function upBefore(view: RecoveryView): readonly string[] | undefined {
-  const manager = view.earlier.get('manager') as { context?: { finishedMs?: unknown; ending?: unknown } } | undefined;
-  const { finishedMs, ending } = manager?.context ?? {};
-  if (view.mode !== 'fresh' || typeof finishedMs !== 'number' || (ending ?? null) !== null) return undefined;
-  const up = earlierUnits(view).filter(({ active }) => ['active', 'reloading', 'activating'].includes(String(active)));
-  return up
-    .map(({ unit }) => unit)
-    .filter((unit) => STARTED.test(unit))
+export function upBefore({ mode }: RecoveryView, { units, up }: Noted): readonly string[] | undefined {
+  if (mode !== 'fresh' || !up) return undefined;
+  return [...units]
+    .filter(([unit, { active }]) => STARTED.test(unit) && ['active', 'reloading', 'activating'].includes(active))
+    .map(([unit]) => unit)
     .sort();
 }
 

@@ -72,7 +72,9 @@ function observe(tools: UnitTools) {
     }
     const posts: Post[] = [];
     const cause = causeWords(event, before as UnitSnapshot);
-    for (const change of changesOf(unit, before as UnitSnapshot, after as UnitSnapshot)) {
+    // What failed before core lost its state has had its consequences then (OnFailure=).
+    const isOld = event?.type === 'adopt' && is.active === 'failed';
+    for (const change of isOld ? [] : changesOf(unit, before as UnitSnapshot, after as UnitSnapshot)) {
       posts.push({ to: 'jobs', event: { type: 'unit-changed', ...change } });
     }
     if (unit.endsWith('.service')) posts.push(...socketPosts(tools, unit, is, false));

@@ -356,6 +356,18 @@ export interface StatePort {
   readonly trouble?: string;
 }
 
+/**
+ * A text that init keeps for a core that comes up without its state; it is on no disk, and ends with the boot. Throws HostError:
+ * ENOSPC beyond some megabytes.
+ */
+export interface NotesPort {
+  load(): string;
+  /** What a core that dies in here leaves is the beginning of it. */
+  append(text: string): void;
+  /** Whole or not at all. */
+  replace(text: string): void;
+}
+
 /** Things that may hang (paths that a unit names) or need another program: done elsewhere, answered as an `answer` event with the key. */
 export interface HelperPort {
   /** Evaluate path checks: JSON in, JSON out; the form is defined in src/units/conditions.ts. */
@@ -415,6 +427,7 @@ export interface Host {
   readonly files: FilePort;
   readonly clock: ClockPort;
   readonly state: StatePort;
+  readonly notes: NotesPort;
   readonly helper: HelperPort;
   readonly api: ApiPort;
   readonly log: LogPort;

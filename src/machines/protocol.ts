@@ -236,7 +236,8 @@ export interface JobRefusedEvent extends At {
  * Core came back without its memory (safe mode): this is what lives of the unit. Taken in `inactive` only. A service with a
  * main process, or Type=forking with a populated group, is running; a socket, whose listeners init has, opens what may be
  * missing of them and listens; anything else is left as it is.
- * `over`: it was active without a process (RemainAfterExit=), and still is.
+ * `over`: it was active without a process (RemainAfterExit=), and still is. `failed`: it had failed, with this result, and nobody
+ * is to be told once more.
  */
 export interface AdoptEvent extends At {
   readonly type: 'adopt';
@@ -246,6 +247,9 @@ export interface AdoptEvent extends At {
   /** Keys of the descriptors that init keeps for it; their names are lost. */
   readonly fds?: readonly number[];
   readonly over?: true;
+  readonly failed?: Result;
+  /** How often it was restarted (NRestarts=); absent: not known. */
+  readonly restarts?: number;
 }
 
 /** Sockets: some of its listeners are lost (nothing that init keeps is lost as a rule): open them again. */

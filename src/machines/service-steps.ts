@@ -224,9 +224,10 @@ const tidyGroup = serviceStep((turn) => turn.ask('pruneGroup', undefined));
 
 /** Core lost its memory and found this alive. */
 const adopt = serviceStep((turn) => {
-  const { main, populated, fds = [] } = turn.event as AdoptEvent;
+  const { main, populated, fds = [], restarts = 0 } = turn.event as AdoptEvent;
   turn.set({
     populated,
+    nRestarts: restarts,
     invocation: turn.context.invocation + 1,
     mainKnown: main !== undefined,
     storedFds: fds.map((key) => ({ key, name: 'stored' })),
@@ -244,6 +245,12 @@ const adopt = serviceStep((turn) => {
     });
   }
   turn.ask('log', { level: 'notice', message: 'taken over from an earlier core without its memory' });
+});
+
+/** It had failed before core lost its memory. */
+const adoptFailure = serviceStep((turn) => {
+  const { failed: result = 'success', restarts = 0 } = turn.event as AdoptEvent;
+  turn.set({ result, nRestarts: restarts });
 });
 
 // --------------------------------------------------------------------------------------------------- running, reloading
@@ -335,6 +342,7 @@ export const actions = {
   noteGroup,
   tidyGroup,
   adopt,
+  adoptFailure,
   becomeActive,
   limitRuntime,
   noDeadline,

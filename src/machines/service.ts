@@ -137,6 +137,7 @@ export const serviceMachine = setup({
     ),
     hasLife: ({ context, event }) =>
       event.type === 'adopt' && (event.main !== undefined || (context.settings.Type === 'forking' && event.populated)),
+    hadFailed: ({ event }) => event.type === 'adopt' && event.failed !== undefined,
     isOver: ({ context, event }) => event.type === 'adopt' && event.over === true && context.settings.RemainAfterExit,
     hasFailed: when((context) => context.result !== 'success' && context.control === null),
     listIsDone: when((context) => context.control === null),
@@ -226,6 +227,7 @@ export const serviceMachine = setup({
         adopt: [
           { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
           { guard: 'isOver', target: 'exited', actions: 'adopt' },
+          { guard: 'hadFailed', target: 'failed', actions: 'adoptFailure' },
         ],
         empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
         notify: {}, // nobody is left to speak

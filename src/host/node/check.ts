@@ -36,6 +36,7 @@ export function createCheckHost(directory: string, runDirectory: string, say: Ho
   const inMemory = directory === 'fds' ? { memory } : {};
   return {
     ...{ process: mute(), init: mute(), sockets: mute(), groups: mute(), helper: mute(), api: mute() },
+    notes: { load: () => '', append: () => undefined, replace: () => undefined },
     files: new NodeFiles(loop, new Inotify(loop)),
     clock: new NodeClock(loop),
     state: new NodeState({ directory, bootId, bytes: 0, readOnly: true, ...inMemory }),

@@ -20,6 +20,7 @@ import { Inotify } from './inotify.ts';
 import { Link } from './link.ts';
 import { type LogTarget, NodeLog } from './log.ts';
 import { Loop } from './loop.ts';
+import { NodeNotes } from './notes.ts';
 import { Outstanding } from './outstanding.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
@@ -62,6 +63,8 @@ const OWN_EPOCH = 0;
 const API_NAME = 'api';
 /** Under which init keeps a checkpoint that the disk had no room for. */
 const MEMORY_NAMES = ['state:a', 'state:b'] as const;
+/** Under which init keeps what a core without its state is to know. */
+const NOTES_NAME = 'notes';
 /** The name under which init looks for it (native/init/src/core.rs). */
 const BLACK_BOX_NAME = 'blackbox';
 
@@ -179,6 +182,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     files: new NodeFiles(loop, inotify),
     clock: new NodeClock(loop),
     state,
+    notes: new NodeNotes(notesFile(sockets, ownId)),
     helper: new NodeHelper(loop),
     api,
     log,
@@ -237,6 +241,12 @@ function blackBoxSlot(sockets: NodeSockets, ownId: () => EffectId): number {
   const made = addon.BlackBox.create();
   sockets.keep(ownId(), BLACK_BOX_NAME, made);
   return made;
+}
+
+/** The memory file that init keeps from an earlier core; else a new one, which is given to it to keep. */
+function notesFile(sockets: NodeSockets, ownId: () => EffectId): number {
+  if (!sockets.stored(NOTES_NAME)) sockets.keep(ownId(), NOTES_NAME, addon.memoryFile(NOTES_NAME));
+  return sockets.descriptor(NOTES_NAME);
 }
 
 function execSteps(): Host['execSteps'] {

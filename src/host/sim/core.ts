@@ -35,6 +35,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   groups: ['ensure', 'remove', 'write'],
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree'],
   state: ['append', 'replace', 'makeVoid'],
+  notes: ['append', 'replace'],
   helper: ['checkPaths'],
   api: ['send', 'close'],
 };
@@ -119,7 +120,7 @@ export class Core {
 
 /** Guard all ports of a host; its own methods are the simulator's. */
 export function guardHost(core: Core, host: Host): Host {
-  const { process, init, sockets, groups, files, clock, state, helper, api, log } = host;
+  const { process, init, sockets, groups, files, clock, state, notes, helper, api, log } = host;
   return {
     ...host,
     process: core.guard('process', process),
@@ -129,6 +130,7 @@ export function guardHost(core: Core, host: Host): Host {
     files: core.guard('files', files),
     clock: core.guard('clock', clock),
     state: core.guard('state', state),
+    notes: core.guard('notes', notes),
     helper: core.guard('helper', helper),
     api: core.guard('api', api),
     log: core.guard('log', log),

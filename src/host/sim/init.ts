@@ -81,6 +81,8 @@ export class VirtualInit {
   deaths: BlackBox[] = [];
   /** Every death, oldest first; for tests. */
   readonly allDeaths: BlackBox[] = [];
+  /** What it keeps for a core without its state. */
+  notes = '';
   /** Core has asked to be started anew: its end is no death. */
   leaving = false;
   /** True: the next spawns fail as fork does without memory or processes. */

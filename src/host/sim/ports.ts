@@ -31,7 +31,7 @@ export interface Machine {
 
 type Ports = Pick<
   Host,
-  'process' | 'init' | 'sockets' | 'groups' | 'files' | 'clock' | 'state' | 'helper' | 'api' | 'log'
+  'process' | 'init' | 'sockets' | 'groups' | 'files' | 'clock' | 'state' | 'notes' | 'helper' | 'api' | 'log'
 >;
 
 export function makePorts(machine: Machine): { readonly host: Ports; readonly view: SocketView } {
@@ -121,6 +121,15 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
       },
     },
     state,
+    notes: {
+      load: () => init.notes,
+      append(text) {
+        init.notes += text;
+      },
+      replace(text) {
+        init.notes = text;
+      },
+    },
     helper: {
       checkPaths(key, request) {
         kernel.after(machine.answerMs, () => life.emit({ type: 'answer', key, result: machine.answer(request) }));

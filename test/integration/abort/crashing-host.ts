@@ -11,6 +11,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   groups: ['ensure', 'remove', 'write', 'watch', 'unwatch'],
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree', 'watch', 'unwatch'],
   state: ['load', 'append', 'replace', 'makeVoid'],
+  notes: ['append', 'replace'],
   helper: ['checkPaths'],
   api: ['send', 'close'],
 };
@@ -55,6 +56,7 @@ export function createNodeHost(options: real.NodeHostOptions): real.NodeHost {
     groups: guard('groups', host.groups),
     files: guard('files', host.files),
     state: guard('state', folding(host.state)),
+    notes: guard('notes', host.notes),
     helper: guard('helper', host.helper),
     api: guard('api', host.api),
   };

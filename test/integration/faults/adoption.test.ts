@@ -26,6 +26,12 @@ const units: Record<string, string> = {
   'idle.socket': '[Socket]\nListenStream=/run/idle.sock\nService=idle.service\n',
   'idle.service': `[Service]\nExecStart=${worker('idle', 'answer')}\n`,
   'down.service': `[Service]\nExecStart=${worker('down', 'sleep')}\n`,
+  'kept.service': `[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=${worker('kept', 'once')}\n`,
+  'short.service': `[Service]\nType=oneshot\nExecStart=${worker('short', 'once')}\n`,
+  'halted.service': `[Service]\nExecStart=${worker('halted', 'sleep')}\n`,
+  'broken.service': `[Unit]\nOnFailure=mourner.service\n[Service]\nType=oneshot\nExecStart=${worker('broken', 'once')}\nExecStart=/bin/sh -c "exit 7"\n`,
+  'mourner.service': `[Service]\nType=oneshot\nExecStart=${worker('mourner', 'once')}\n`,
+  'grouped.target': '[Unit]\nDescription=Brought up by hand\n',
 };
 for (const name of simple) units[`${name}.service`] = `[Service]\nExecStart=${worker(name, 'sleep')}\n`;
 for (const name of notify)
@@ -75,7 +81,7 @@ describe.skipIf(missing !== undefined)(
       system = await bootSmall({
         units,
         // None of them but a few: what nobody wants at boot must not be lost either.
-        wants: ['simple-0.service', 'notify-0.service'],
+        wants: ['simple-0', 'notify-0', 'kept', 'short', 'halted', 'broken'].map((name) => `${name}.service`),
         files: {
           '/run/programs/worker.pl': text('worker.pl'),
           '/run/programs/life.pl': text('../abort/life.pl'),
@@ -84,7 +90,15 @@ describe.skipIf(missing !== undefined)(
       });
       const all = [...daemons.map((name) => `${name}.service`), 'answer.socket', 'idle.socket'];
       expect(system.sctl('start', ...all)).toMatchObject({ status: 0 });
+      expect(system.sctl('start', 'grouped.target').status).toBe(0);
+      expect(system.sctl('stop', 'halted.service').status).toBe(0);
       await ask('answer.sock');
+      expect(system.sctl('kill', '--signal=KILL', `${forking[1]}.service`).status).toBe(0);
+      await eventually(
+        'a daemon was restarted once',
+        () => property(system, `${forking[1]}.service`, 'NRestarts') === '1',
+      );
+      await eventually('it is up', () => system.sctl('is-active', `${forking[1]}.service`).status === 0);
       before = new Map(seen([...daemons, 'answer']).map(([name, , pid]) => [name, pid]));
       for (const [name, pid] of before) expect([name, pid > 1]).toEqual([name, true]);
       await eventually('descriptors are stored', () =>
@@ -106,10 +120,26 @@ describe.skipIf(missing !== undefined)(
 
     test('costs no service its process, its state or its main process, and starts none a second time', async () => {
       expect(seen([...before.keys()])).toEqual([...before].map(([name, pid]) => [name, 'active', pid]));
-      for (const name of before.keys()) if (!keeping.includes(name)) expect([name, starts(name)]).toEqual([name, 1]);
+      for (const name of before.keys())
+        if (!keeping.includes(name)) expect([name, starts(name)]).toEqual([name, name === forking[1] ? 2 : 1]);
       expect(lines('twice')).toEqual([]);
       expect(lines('trace').sort()).toEqual(keeping.map((name) => `${name} start`));
       expect(starts('down')).toBe(0);
+    });
+
+    test('leaves what has no process as it was: what stays without one, what was stopped, what has failed', () => {
+      const names = ['kept.service', 'short.service', 'halted.service', 'broken.service', 'mourner.service'];
+      expect(
+        system
+          .sctl('is-active', ...names, 'grouped.target', 'default.target')
+          .stdout.trim()
+          .split('\n'),
+      ).toEqual(['active', 'inactive', 'inactive', 'failed', 'inactive', 'active', 'active']);
+      expect(property(system, 'broken.service', 'Result')).toBe('exit-code');
+      expect(property(system, `${forking[1]}.service`, 'NRestarts')).toBe('1');
+      expect(system.sctl('is-system-running').stdout).toBe('degraded\n');
+      for (const name of ['kept', 'short', 'halted', 'broken', 'mourner'])
+        expect([name, starts(name)]).toEqual([name, 1]);
     });
 
     test('is told with its reason, with what was taken over, and with what is lost', () => {
@@ -118,7 +148,7 @@ describe.skipIf(missing !== undefined)(
       const taken = said.split('\n').find((line) => line.includes('taken over by what is left of them')) ?? '{}';
       const { units: names, lost } = JSON.parse(taken) as { units: string[]; lost: string };
       expect(names).toEqual(expect.arrayContaining([...before.keys()].map((name) => `${name}.service`)));
-      expect(lost).toMatch(/restart counters/);
+      expect(lost).toMatch(/jobs in flight/);
       expect(system.sctl('history', '--no-pager').stdout).toMatch(/core came back without state: .*not a checkpoint/);
     });
 
