@@ -34,13 +34,14 @@ import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { promises } from './actors/promises.ts';
 import { createRecordings } from './actors/recording.ts';
-import { adoptions, comingUp, inMemory, relist, unitsBefore, upBefore } from './actors/recovery.ts';
+import { adoptions, comingUp, inMemory, relist, stateTrouble, unitsBefore, upBefore } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { UNITS, unitsKind } from './actors/small.ts';
 import { createSnapshots } from './actors/snapshots.ts';
 import { type Asked, Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
+import { createTroubles } from './actors/troubles.ts';
 import { logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { cameUp, UPGRADE, upgradeKind } from './actors/upgrade.ts';
@@ -137,8 +138,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const { environment, runDirectory } = host.facts;
   const paths = unitPaths(environment, runDirectory);
   const { build, version } = options;
+  const troubles = createTroubles(host, (post) => actors.input({ events: [post] }));
+  /** For those who keep files of core's own: what they warn of is for whoever asks for the status, too. */
+  const keeper = { ...host, log: troubles.log };
   const refused = (why: string) =>
-    host.log.log('warning', { why }, 'what an earlier core has kept of units is not used');
+    troubles.log.log('warning', { why }, 'what an earlier core has kept of units is not used');
   const kept = { path: `${runDirectory}/units.cache`, version: `${version} ${build}`, refused };
   const cacheFile = build === undefined ? {} : { cacheFile: kept };
   const plugins = options.plugins ?? [];
@@ -184,7 +188,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     },
   };
   const recordings = createRecordings({
-    host,
+    host: keeper,
     version: options.build === undefined ? version : `${version} ${options.build}`,
     pure: new Set([...Object.keys(unitMachines), 'job', 'manager']),
     directory: options.recordings === true ? `${runDirectory}/recordings` : undefined,
@@ -244,7 +248,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     publish: (event) => sessions.publish(event),
   });
   const takeDown = createNotes({
-    host,
+    host: keeper,
     snapshot: snapshotOf,
     manager: () => actors.read<{ context: ManagerContext }>('manager')?.context,
   });
@@ -296,7 +300,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
         registry.loader.keep();
       } catch (error) {
         if (!(error instanceof HostError)) throw error;
-        host.log.log('warning', { errno: error.code, about: error.about }, 'units cannot be kept for the next core');
+        troubles.log.log(
+          'warning',
+          { errno: error.code, about: error.about },
+          'units cannot be kept for the next core',
+        );
       }
     },
   };
@@ -372,11 +380,13 @@ export function createCore(host: Host, options: CoreOptions): Core {
     reconcile(view) {
       const before = unitsBefore(view, host);
       again = upBefore(view, before);
-      const recall = view.mode === 'fresh' ? recallOf(host) : undefined;
+      const recall = view.mode === 'fresh' ? recallOf(keeper) : undefined;
+      const promised = view.mode === 'fresh' ? promises(keeper) : [];
       return [
         comingUp(view),
+        ...troubles.begin(stateTrouble(view)),
         { to: UPGRADE, event: cameUp(host, options.returned === true) },
-        ...adoptions(view, registry, host, before, () => promises(host)),
+        ...adoptions(view, registry, host, before, promised),
         ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
       ];
     },

@@ -26,8 +26,19 @@ const LAST_INTERVAL_MS = 60_000;
 /** When it is asked whether a request has come to a standstill: its jobs are in the table by then. */
 const LOOK_MS = 100;
 
+/** So many are kept. */
+const TROUBLES_MAX = 8;
+
+/** Something that was wrong with core's own files or state; CLOCK_MONOTONIC ms. */
+interface Trouble {
+  readonly atMs: number;
+  readonly what: string;
+}
+
 export interface EventsState {
   readonly history: History;
+  /** Newest first; absent: there were none. The same again takes the place of the one before. */
+  readonly troubles?: readonly Trouble[];
   /** The deadline `jobs` is armed. */
   readonly watching: boolean;
 }
@@ -67,6 +78,7 @@ export function remember(before: History, atMs: number, told: Told): History {
     now = history.orderingCut(now, atMs, told.cut, words);
   }
   if (told.stall !== undefined) add({ kind: 'stall', unit: told.stall.ring[0] ?? '', what: told.stall.why.join('; ') });
+  if (told.trouble !== undefined) add({ kind: 'core', unit: '', what: told.trouble });
   if (told.core !== undefined) add({ kind: 'core', unit, what: told.core });
   if (told.unloaded !== undefined) now = history.unloaded(now, atMs, told.unloaded);
   if (told.reloaded) {
@@ -76,6 +88,11 @@ export function remember(before: History, atMs: number, told: Told): History {
   return now;
 }
 
+function troublesAfter(before: EventsState['troubles'], atMs: number, what: string | undefined) {
+  if (what === undefined) return before;
+  return [{ atMs, what }, ...(before ?? []).filter((one) => one.what !== what)].slice(0, TROUBLES_MAX);
+}
+
 function step(state: EventsState, event: ActorEvent): Step<EventsState> {
   const effect = (type: string, params?: Json): Effect => ({ type, params });
   const arm = (name: string, ms: number) => effect('armDeadline', { name, ms });
@@ -83,7 +100,9 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
     case 'tell': {
       const told = event['what'] as Told;
       const watch = told.jobNew !== undefined && !state.watching;
+      const troubles = troublesAfter(state.troubles, event.atMs ?? 0, told.trouble);
       const snapshot = {
+        ...(troubles === undefined ? {} : { troubles }),
         history: remember(state.history, event.atMs ?? 0, told),
         watching: state.watching || watch,
       };
@@ -120,20 +139,42 @@ const eventsLogic: Logic<EventsState> = {
   version: 2,
   initial: () => ({ snapshot: START, effects: [] }),
   step,
-  save: (state) => ({ history: history.saveHistory(state.history), watching: state.watching }),
+  save: ({ history: all, watching, troubles }) => ({
+    ...{ history: history.saveHistory(all), watching },
+    ...(troubles === undefined ? {} : { troubles: troubles as unknown as Json }),
+  }),
   load(saved, version) {
     if (version < 2 || saved === null) return START; // it had no state
-    const { history: kept, watching } = saved as { history: Json; watching: boolean };
-    return { history: history.loadHistory(kept), watching };
+    const {
+      history: kept,
+      watching,
+      troubles,
+    } = saved as unknown as Omit<EventsState, 'history'> & {
+      history: Json;
+    };
+    return { history: history.loadHistory(kept), watching, ...(troubles === undefined ? {} : { troubles }) };
   },
   diff: (before, after) => ({
     watching: after.watching,
+    ...(before.troubles === after.troubles ? {} : { troubles: after.troubles as unknown as Json }),
     ...(before.history === after.history ? {} : { history: history.historySince(before.history, after.history) }),
   }),
   patch(saved, change) {
-    const was = saved as { history: Json; watching: boolean };
-    const { history: since, watching } = change as { history?: Json; watching: boolean };
-    return { history: since === undefined ? was.history : history.patchHistory(was.history, since), watching };
+    const was = saved as { history: Json; watching: boolean; troubles?: Json };
+    const {
+      history: since,
+      watching,
+      troubles = was.troubles,
+    } = change as {
+      history?: Json;
+      watching: boolean;
+      troubles?: Json;
+    };
+    return {
+      history: since === undefined ? was.history : history.patchHistory(was.history, since),
+      watching,
+      ...(troubles === undefined ? {} : { troubles }),
+    };
   },
 };
 

@@ -34,6 +34,7 @@ import { signalName } from '../units/syntax/signal.ts';
 import type { MemberSupervision } from '../units/types.ts';
 import { chaosRuns } from './chaos.ts';
 import type { Checks } from './checks.ts';
+import type { EventsState } from './events.ts';
 import type { FailedUnits } from './failed.ts';
 import type { Registry } from './registry.ts';
 import { callerWords, requestTold } from './requests.ts';
@@ -195,6 +196,10 @@ export function createManager(parts: ManagerParts): Manager {
         checkpointFault: parts.actors().checkpointVoid
           ? 'the checkpoint cannot be written; state is in memory only, and a crash means adoption'
           : (host.state.trouble ?? ''),
+        troubles: (parts.actors().read<EventsState>('events')?.troubles ?? []).map(({ atMs, what }) => ({
+          at: stampOf(host, atMs),
+          what,
+        })),
         stamps: {
           userspace: stampOrNone(host, userspaceMs(host)),
           core: state === undefined ? undefined : stampOf(host, state.startedMs),

@@ -6,9 +6,9 @@ import { type BlackBox, type Host, HostError } from '../host/ports.ts';
 import type { Confirmation } from '../jobs/apply.ts';
 import type { JobContext } from '../machines/job.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
-import type { ActorHost, Post, RecoveryView } from '../supervisor/index.ts';
+import { type ActorHost, NO_CHECKPOINT, NOT_BEGUN, type Post, type RecoveryView } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
-import { adopt } from './adoption.ts';
+import { adopt, LOST } from './adoption.ts';
 import { endWords } from './causes.ts';
 import { listener, notifyPath, notifySocket } from './names.ts';
 import { type Noted, type NotedUnit, readNotes } from './notes.ts';
@@ -34,7 +34,7 @@ export function adoptions(
   registry: Registry,
   host: Host,
   before: Noted = { units: new Map(), up: false },
-  promised: () => readonly Confirmation[] = () => [],
+  promised: readonly Confirmation[] = [],
 ): readonly Post[] {
   if (view.mode === 'restored') {
     return view
@@ -42,8 +42,8 @@ export function adoptions(
       .filter((job) => isChecking(view, job))
       .map((to) => ({ to, event: { type: 'ask-again', ask: { verb: 'start', restarting: false } } }));
   }
-  const confirmations = promised();
-  const kept: Post[] = confirmations.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations } }];
+  const kept: Post[] =
+    promised.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations: promised } }];
   const alive = adopt(view, registry, host, before);
   const still = [...before.units].filter(([, { active, sub }]) => sub === 'exited' || active === 'failed');
   const loaded = registry.load(still.map(([unit]) => unit));
@@ -120,6 +120,15 @@ export function comingUp({ mode, why, hello }: RecoveryView): Post {
   const core =
     hello.cores === 0 ? 'core came up' : `core came back ${state}; the one before ended by ${deathWords(death)}`;
   return { to: 'events', event: { type: 'tell', what: { core } } };
+}
+
+/** For `status`: what was wrong with the checkpoint, and what was lost with it; undefined: nothing. */
+export function stateTrouble({ mode, why, note, hello }: RecoveryView): string | undefined {
+  if (mode === 'restored') return note;
+  if (hello.cores > 0) return `core came back without its state: ${why}; lost: ${LOST}`;
+  return why === NO_CHECKPOINT || why === NOT_BEGUN
+    ? undefined
+    : `what was there at the first start is not used: ${why}`;
 }
 
 function deathWords(death: BlackBox | undefined): string {

@@ -52,6 +52,8 @@ export interface Told {
   };
   /** Core came up, or back; or the machine of `unit` has been set aside. */
   readonly core?: string;
+  /** Something is wrong with core's own files or state. */
+  readonly trouble?: string;
   readonly was?: ActiveState;
   readonly active?: ActiveState;
   readonly sub?: string;

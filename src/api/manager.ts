@@ -233,6 +233,8 @@ export interface ManagerView {
   readonly deaths: readonly { readonly atUs: number; readonly how: string; readonly at: string }[];
   /** Empty: the checkpoint is good. */
   readonly checkpointFault: string;
+  /** What was wrong with core's own files and its state, newest first: state that was lost, files that were not believed. */
+  readonly troubles: readonly { readonly at: Stamp; readonly what: string }[];
   /** Moments of the boot; userspace: init's exec. `finish`: the first time no job was left. */
   readonly stamps: {
     readonly userspace: Stamp | undefined;

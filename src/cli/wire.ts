@@ -196,6 +196,8 @@ export interface ManagerState {
   readonly controlGroup: string;
   readonly safeMode: boolean;
   readonly checkpointFault: string;
+  /** Absent: a core that knows of none yet. */
+  readonly troubles?: Maybe<readonly { readonly at: Stamp; readonly what: string }[]>;
   readonly deaths: readonly { readonly atUs: number; readonly how: string; readonly at: string }[];
   readonly stamps: {
     readonly userspace?: Maybe<Stamp>;

@@ -138,7 +138,7 @@ export class ActorHost {
 
   /** Finish recovery and take charge: after this, turns come from the host. Call it once. */
   start(): { readonly mode: 'restored' | 'fresh'; readonly why: string } {
-    const { mode, why } = this.#recovered as Recovered;
+    const { mode, why, note } = this.#recovered as Recovered;
     const { init, hello } = this.#host;
     this.#nowMs = this.#host.clock.nowMs();
     if (mode === 'restored') this.#awayUntilMs = this.#nowMs;
@@ -155,9 +155,8 @@ export class ActorHost {
     this.#supervision.complete(this.#options.root, null, this.#nowMs);
     init.mark(0, PHASE.recovery, 'reconcile');
     const view: RecoveryView = {
-      mode,
-      why,
-      hello,
+      ...{ mode, why, hello },
+      ...(note === undefined ? {} : { note }),
       read: (id) => this.read(id),
       list: (prefix) => this.list(prefix),
       onTheirWay: (to) => queued.filter((post) => post.to === to).map(({ event }) => event),

@@ -14,3 +14,4 @@ export {
   type Recording,
   type RecordingReason,
 } from './recorder.ts';
+export { NO_CHECKPOINT, NOT_BEGUN } from './recovery.ts';

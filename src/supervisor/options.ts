@@ -23,6 +23,8 @@ export interface RecoveryView {
   /** `fresh`: no state was restored and the epoch is new; live children in `hello` are to be adopted by their tags. */
   readonly mode: 'restored' | 'fresh';
   readonly why: string;
+  /** Restored, and this was wrong with the checkpoint. */
+  readonly note?: string;
   readonly hello: Hello;
   read(actor: ActorId): unknown;
   list(prefix: string): readonly ActorId[];

@@ -43,6 +43,10 @@ export interface Suspects {
   readonly badCompaction: boolean;
 }
 
+/** Why a start is fresh of which nobody need be told. */
+export const NO_CHECKPOINT = 'there is no checkpoint';
+export const NOT_BEGUN = 'the last core had not begun';
+
 const INNOCENT: Suspects = {
   aloneUntil: 0,
   setAside: undefined,
@@ -58,6 +62,8 @@ export interface Recovered {
   /** Why it is fresh; empty when restored. */
   readonly why: string;
   readonly suspects: Suspects;
+  /** Restored: what was wrong with the checkpoint nevertheless. */
+  readonly note?: string;
   /** Of a state of this boot that is not used: the saved forms of its actors, to be believed as little as any rumour. */
   readonly earlier: ReadonlyMap<ActorId, Json>;
 }
@@ -100,8 +106,7 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
     refused(fault);
     return anew(fault);
   }
-  if (ledger.nodes.size === 0)
-    return { ledger, mode: 'fresh', why: 'the last core had not begun', suspects: INNOCENT, earlier: NOTHING };
+  if (ledger.nodes.size === 0) return { ledger, mode: 'fresh', why: NOT_BEGUN, suspects: INNOCENT, earlier: NOTHING };
 
   loadActors(ledger, badRecovery, migrations, report, mark);
   mark('suspects');
@@ -109,7 +114,11 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   const roots = [...ledger.nodes].filter(([, { parent }]) => parent === null).map(([id]) => id);
   const own = new Set(roots.flatMap((root) => ledger.childrenOf(root)).map(blackBoxName));
   const suspects = suspectsOf(hello.deaths, ledger.seq, pending, own);
-  return { ledger, mode: 'restored', why: '', suspects, earlier: NOTHING };
+  const { note } = source;
+  return {
+    ...{ ledger, mode: 'restored', why: '', suspects, earlier: NOTHING },
+    ...(note === undefined ? {} : { note }),
+  };
 }
 
 interface Source {
@@ -132,7 +141,7 @@ function read(state: StatePort, hello: Hello, badRecovery: string | undefined): 
   try {
     const { image, records, note } = state.load();
     if (image !== undefined) return { image, records, note };
-    return { unusable: note ?? 'there is no checkpoint', refused: note !== undefined };
+    return { unusable: note ?? NO_CHECKPOINT, refused: note !== undefined };
   } catch (error) {
     return { unusable: `the checkpoint cannot be read: ${messageOf(error)}`, refused: true };
   }

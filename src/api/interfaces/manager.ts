@@ -5,6 +5,9 @@ interface io.sysmaster.Manager
 # One moment in microseconds: CLOCK_REALTIME since 1970, and CLOCK_MONOTONIC.
 type Stamp (realUs: int, monotonicUs: int)
 
+# Something wrong with core's own files or state, and what became of it.
+type Trouble (at: Stamp, what: string)
+
 # What became of a core before this one.
 type Death (atUs: int, how: string, at: string)
 
@@ -36,6 +39,8 @@ type State (
   deaths: []Death,
   # Empty: the checkpoint is good.
   checkpointFault: string,
+  # Newest first, at most eight; of this boot.
+  troubles: []Trouble,
   stamps: (userspace: ?Stamp, core: ?Stamp, unitsLoaded: ?Stamp, finish: ?Stamp)
 )
 

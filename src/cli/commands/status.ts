@@ -155,6 +155,9 @@ async function overview(call: Call): Promise<number> {
         : []),
       ...(manager.safeMode ? [`     Mode: ${style.red('safe mode: core came up without its checkpoint')}`] : []),
       ...(manager.checkpointFault !== '' ? [`     Disk: ${style.red(manager.checkpointFault)}`] : []),
+      ...(manager.troubles ?? []).map(
+        ({ at, what }) => `  Trouble: ${style.yellow(`${agoText(at.realUs, now)}: ${what}`)}`,
+      ),
       ...(root?.group
         ? [`   CGroup: ${root.group.path}`, ...groupLines(root.group, call.columns).map((line) => `           ${line}`)]
         : []),

@@ -149,7 +149,11 @@ describe.skipIf(missing !== undefined)(
       const { units: names, lost } = JSON.parse(taken) as { units: string[]; lost: string };
       expect(names).toEqual(expect.arrayContaining([...before.keys()].map((name) => `${name}.service`)));
       expect(lost).toMatch(/jobs in flight/);
-      expect(system.sctl('history', '--no-pager').stdout).toMatch(/core came back without state: .*not a checkpoint/);
+      const status = system.sctl('status').stdout;
+      expect(status).toMatch(/Trouble: .*core came back without its state: .*not a checkpoint.*; lost: jobs in flight/);
+      expect(system.sctl('history', '--no-pager', '--all').stdout).toMatch(
+        /core came back without state: .*not a checkpoint/,
+      );
     });
 
     test('leaves sockets listening, for the service that runs and for the one that does not', async () => {

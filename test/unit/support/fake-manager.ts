@@ -68,6 +68,7 @@ const managerView: ManagerView = {
   safeMode: false,
   deaths: [],
   checkpointFault: '',
+  troubles: [],
   stamps: { userspace: NOON, core: NOON, unitsLoaded: NOON, finish: undefined },
 };
 
