@@ -67,7 +67,7 @@ import {
   type EffectCall,
   type SupervisorSpec,
 } from './supervisor/index.ts';
-import { systemPaths } from './units/index.ts';
+import { LoadedUnits, systemPaths } from './units/index.ts';
 
 export interface CoreOptions {
   readonly version: string;
@@ -143,13 +143,17 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const keeper = { ...host, log: troubles.log };
   const refused = (why: string) =>
     troubles.log.log('warning', { why }, 'what an earlier core has kept of units is not used');
-  const kept = { path: `${runDirectory}/units.cache`, version: `${version} ${build}`, refused };
-  const cacheFile = build === undefined ? {} : { cacheFile: kept };
+  const cached = { path: `${runDirectory}/units.cache`, version: `${version} ${build}`, refused };
+  const cacheFile = build === undefined ? {} : { cacheFile: cached };
   const plugins = options.plugins ?? [];
   const facts = { ...host.facts, machines: plugins.map(({ name }) => name) };
+  const loaded = new LoadedUnits(host.loaded, `${version} ${build ?? ''}`, ({ code, about }) =>
+    troubles.log.log('warning', { errno: code, about }, 'units cannot be kept for the next core: it reads their files'),
+  );
   const registry = createRegistry({
     ...{ files: host.files, facts, paths, clock: host.clock, ...cacheFile },
-    read: (units) => unitsReadLater(units, host.clock.realMs()),
+    read: (units, readMs) => unitsReadLater(units, readMs ?? host.clock.realMs()),
+    loaded,
     changed: (unit) => filesChanged(host, unit),
   });
   let actors: ActorHost;
@@ -395,17 +399,20 @@ export function createCore(host: Host, options: CoreOptions): Core {
   return {
     actors,
     start() {
-      const loaded = inMemory(actors);
-      if (loaded.length > 0) {
+      const before = inMemory(actors);
+      // They are what an earlier core has loaded, though their files may say otherwise by now: that is for daemon-reload to find.
+      if (host.hello.cores > 0) registry.recall();
+      if (before.length > 0) {
         managerTools.beforeLoading();
-        registry.restore(loaded);
-        unitsRead(host.clock.realMs());
+        registry.restore(before);
+        unitsRead(0);
       }
       if (actors.recovered.mode === 'restored') {
         const failed = (asked: Asked) => notSpawned(asked, 0, 'init knows nothing of it, and core has died meanwhile');
         lostSpawns = new LostSpawns(host, actors, registry.units(), failed);
       }
       const { mode, why } = actors.start();
+      registry.settle();
       lostSpawns?.started(tools.spawns);
       const [death] = host.hello.deaths;
       if (host.hello.cores > 0 && death !== undefined) {

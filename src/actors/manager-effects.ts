@@ -153,7 +153,7 @@ function loadAgain(tools: ManagerTools, call: Pick<EffectCall, 'post'>): Reloade
     if (unit.loadState === 'loaded' || was === undefined || !activeOf(tools, unit.name)) continue;
     kept.add(unit.name);
     const { loadState, findings, unitFileState } = unit;
-    registry.graph.put({ ...was, loadState, findings, unitFileState });
+    registry.put({ ...was, loadState, findings, unitFileState });
   }
   unitsRead(host.clock.realMs());
   sayFindings(host, changed);
@@ -561,7 +561,7 @@ export function managerKind(tools: ManagerTools): ActorKind {
         const again = tools.boot.again();
         const unit = again === undefined ? bootUnit(tools, call) : undefined;
         if (again !== undefined) startAgain(tools, call, again);
-        unitsRead(host.clock.realMs());
+        unitsRead(0); // each has been read at a time of its own
         if (unit !== undefined) request(call, 'start', unit, 'replace', 'the boot');
       }),
       loadAgain: effect((call) => regenerate(tools, call, '')),

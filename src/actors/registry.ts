@@ -13,6 +13,8 @@ import {
   createGraph,
   createUnitLoader,
   type Graph,
+  type LoadedUnit,
+  type LoadedUnits,
   sentence,
   type Unit,
   type UnitLoader,
@@ -37,8 +39,10 @@ export interface RegistryOptions {
   readonly clock?: CacheClock;
   /** Where they are kept for the next core. */
   readonly cacheFile?: CacheFile;
-  /** Told of units that have just been read, apart from a reload of all. */
-  read?(units: readonly Unit[]): void;
+  /** Told of units that have just been read, apart from a reload of all; `readMs`: by an earlier core, at this time. */
+  read?(units: readonly Unit[], readMs?: number): void;
+  /** Where units are kept as they were loaded, for the next core. */
+  readonly loaded?: LoadedUnits;
   /** Have its files changed since it was read? */
   changed?(unit: Unit): boolean;
 }
@@ -51,11 +55,17 @@ export interface Registry extends UnitWorld {
   load(names: readonly string[]): readonly Unit[];
   /** Load names with all they reach for a question: they have no actors until the next {@link load}. */
   look(names: readonly string[]): void;
+  /** Core was away: until {@link settle}, units that were in memory before are loaded as they were loaded then, whatever their files say now. */
+  recall(): void;
   /**
-   * Load again, after core was away, what was in memory then. What these have come to reach by files that changed meanwhile is in
-   * memory for a question only: nobody has made actors for it.
+   * Load again, after {@link recall}, what was in memory then. What these have come to reach besides is in memory for a question
+   * only: nobody has made actors for it.
    */
   restore(names: readonly string[]): void;
+  /** What has not been loaded by now is as its files say. */
+  settle(): void;
+  /** Replace a unit in memory by another one of its name that comes from no file. */
+  put(unit: Unit): void;
   /** Read everything again; answers with all units, and with those of them that are not what they were. */
   reload(names: readonly string[]): { readonly units: readonly Unit[]; readonly changed: readonly Unit[] };
   /** What {@link reload} would answer with, by name; nothing is kept. */
@@ -123,6 +133,9 @@ function faultsOf(unit: Unit): readonly string[] {
   return faults.slice(0, MAX_FAULTS);
 }
 
+const isSameText = (unit: Unit, other: Unit | undefined): boolean =>
+  other !== undefined && JSON.stringify(unit) === JSON.stringify(other);
+
 export function createRegistry(options: RegistryOptions): Registry {
   const { files, facts, paths } = options;
   const loader = createUnitLoader(options);
@@ -149,17 +162,40 @@ export function createRegistry(options: RegistryOptions): Registry {
   /** In memory, and nobody has been told. */
   const lookedAt = new Set<string>();
 
+  const nowMs = () => options.clock?.realMs() ?? 0;
+  const all = () => graph.units();
+  /** Units of an earlier core that nobody has loaded yet, by all of their names. */
+  const recalled = new Map<string, LoadedUnit>();
+
+  /** There are units in memory that are not the loader's. */
+  let hasRecalled = false;
+
+  const keep = (units: readonly Unit[]): void => {
+    if (recalled.size === 0) return options.loaded?.keep(units, nowMs(), all);
+    options.loaded?.keep(
+      units.filter(({ name }) => !recalled.has(name)),
+      nowMs(),
+      all,
+    );
+  };
+
   const loadAll = (names: readonly string[]): readonly Unit[] => {
     forgetStale(names);
     const missing = names.filter((name) => graph.get(name) === undefined);
     if (missing.length === 0) return [];
     const before = new Set(graph.units());
     // Whoever starts a unit that was not in memory means its files as they are; of many at once, as they were read last.
-    if (missing.length <= LOOKED_AGAIN_MAX) loader.forget(missing);
+    if (missing.length <= LOOKED_AGAIN_MAX) loader.forget(missing.filter((name) => !recalled.has(name)));
     for (const name of missing) graph.load(name);
     const fresh = graph.units().filter((unit) => !before.has(unit));
-    options.read?.(fresh);
+    tellRead(fresh);
     return fresh;
+  };
+
+  const tellRead = (units: readonly Unit[]): void => {
+    if (options.read === undefined) return;
+    const times = Map.groupBy(units, ({ name }) => recalled.get(name)?.readMs);
+    for (const [readMs, some] of times) options.read(some, readMs);
   };
 
   /** Of these units those that one of the others leads to. */
@@ -173,6 +209,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const forget = (names: readonly string[]): void => {
     loader.forget(names);
     graph.forget(names);
+    options.loaded?.drop(names, all);
     for (const name of names) {
       known.delete(name);
       lookedAt.delete(name);
@@ -212,27 +249,63 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     load(names) {
       const fresh = loadAll(names);
+      keep(fresh);
       if (lookedAt.size === 0) return fresh;
       const all = new Set([...lookedAt, ...fresh.map(({ name }) => name)]);
       lookedAt.clear();
       return graph.units().filter(({ name }) => all.has(name));
     },
     look(names) {
-      for (const { name } of loadAll(names)) lookedAt.add(name);
+      const fresh = loadAll(names);
+      keep(fresh);
+      for (const { name } of fresh) lookedAt.add(name);
+    },
+    recall() {
+      const kept = [...(options.loaded?.restore().values() ?? [])];
+      for (const one of kept) for (const name of [one.unit.name, ...one.unit.names]) recalled.set(name, one);
+      hasRecalled = kept.length > 0;
+      loader.remember(kept.map(({ unit }) => unit));
     },
     restore(names) {
       const had = new Set(names);
-      for (const { name } of loadAll(names)) if (!had.has(name)) lookedAt.add(name);
+      const fresh = loadAll(names);
+      keep(fresh);
+      for (const { name } of fresh) if (!had.has(name)) lookedAt.add(name);
+    },
+    settle() {
+      const left = [...recalled.values()].filter(({ unit }) => graph.get(unit.name) !== unit);
+      recalled.clear();
+      const names = left.map(({ unit }) => unit.name);
+      loader.forget(left.flatMap(({ unit }) => [unit.name, ...unit.names]));
+      options.loaded?.drop(names, all);
+    },
+    put(unit) {
+      graph.put(unit);
+      options.loaded?.keep([unit], nowMs(), all);
     },
     reload(names) {
       loader.refresh();
       const before = graph.units();
-      if (isAsBefore(before, names)) return { units: before, changed: [] };
+      if (isAsBefore(before, names)) {
+        options.loaded?.reloaded(nowMs(), all);
+        return { units: before, changed: [] };
+      }
       const former = new Set(before);
       graph = createGraph(loader);
       known = new Map();
       loadAll(names);
-      return { units: graph.units(), changed: graph.units().filter((unit) => !former.has(unit)) };
+      let changed = graph.units().filter((unit) => !former.has(unit));
+      if (hasRecalled) {
+        // Those were made from what an earlier core had kept: others now, but of the same text.
+        const were = new Map(before.map((unit) => [unit.name, unit]));
+        changed = changed.filter((unit) => !isSameText(unit, were.get(unit.name)));
+        hasRecalled = false;
+      }
+      const gone = before.filter(({ name }) => graph.get(name) === undefined).map(({ name }) => name);
+      keep(changed);
+      options.loaded?.drop(gone, all);
+      options.loaded?.reloaded(nowMs(), all);
+      return { units: graph.units(), changed };
     },
     preview(names) {
       const fresh = createGraph(createUnitLoader({ files, facts, paths }));

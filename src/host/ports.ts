@@ -356,13 +356,10 @@ export interface StatePort {
   readonly trouble?: string;
 }
 
-/**
- * A text that init keeps for a core that comes up without its state; it is on no disk, and ends with the boot. Throws HostError:
- * ENOSPC beyond some megabytes.
- */
+/** A text that init keeps for the next core; it is on no disk, and ends with the boot. Throws HostError: ENOSPC beyond its bound. */
 export interface NotesPort {
   load(): string;
-  /** What a core that dies in here leaves is the beginning of it. */
+  /** Whole or not at all. */
   append(text: string): void;
   /** Whole or not at all. */
   replace(text: string): void;
@@ -427,7 +424,10 @@ export interface Host {
   readonly files: FilePort;
   readonly clock: ClockPort;
   readonly state: StatePort;
+  /** For a core that comes up without its state. */
   readonly notes: NotesPort;
+  /** Units as they were loaded; likewise. */
+  readonly loaded: NotesPort;
   readonly helper: HelperPort;
   readonly api: ApiPort;
   readonly log: LogPort;

@@ -27,6 +27,7 @@ export { defaultTarget, type InstallOptions, planInstall } from './install.ts';
 export { applyChanges, type Change, type InstallPlan, type InstallRequest, type InstallVerb } from './install-plan.ts';
 export { createUnitLoader, emptyUnit, type UnitLoader, type UnitLoaderOptions } from './load.ts';
 export { plainPaths, systemdPaths, systemPaths, type UnitPaths } from './load-path.ts';
+export { type LoadedUnit, LoadedUnits } from './loaded.ts';
 export * from './names.ts';
 export { type PresetAnswer, type PresetRule, presetDirectories, presetOf, readPresets } from './preset.ts';
 export { type Assignment, placeOf, readUnitText, type UnitText } from './reader.ts';

@@ -62,6 +62,8 @@ export interface UnitLoader {
   catalog(): Catalog;
   /** A unit from text instead of files: transient units, `verify` of a file elsewhere. Drop-ins of the path count. */
   loadText(name: string, text: string, file: string): Unit;
+  /** Take in units as they were loaded before, without a look at any file. */
+  remember(units: Iterable<Unit>): void;
   /** Forget units by these names: the next load of each looks at its files anew, those of its template too. */
   forget(names: Iterable<string>): void;
   /** Forget everything read; the next load scans again (daemon-reload), and keeps what has not changed. */
@@ -411,6 +413,9 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
       return build({ name, entry: undefined, names: found.name === name ? found.names : [name] }, { text, file });
     },
     clockSet: () => cache?.forget(),
+    remember(known) {
+      for (const unit of known) for (const name of [unit.name, ...unit.names]) units.set(name, unit);
+    },
     keep() {
       if (options.cacheFile !== undefined) cache?.save(options.cacheFile, newDraft);
     },
@@ -524,7 +529,8 @@ function sections(type: UnitType): Sections {
   }
 }
 
-function newDraft(type: UnitType): Draft {
+/** A unit of a type that sets nothing. */
+export function newDraft(type: UnitType): Draft {
   const { unit, install, service, socket, slice, scope, timer, path, mount, automount, swap } = blankOf(type);
   const draft: Draft = {
     unit: { ...unit },

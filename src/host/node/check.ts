@@ -23,6 +23,8 @@ export function checkAsked(argv: readonly string[]) {
 /** Answers every call with nothing. */
 const mute = <Port extends object>(): Port => new Proxy({}, { get: () => () => undefined }) as Port;
 
+const NO_NOTES: Host['notes'] = { load: () => '', append: () => undefined, replace: () => undefined };
+
 /** @param say what core would write to its log */
 export function createCheckHost(directory: string, runDirectory: string, say: Host['log']['log']): Host {
   const loop = new Loop();
@@ -36,7 +38,8 @@ export function createCheckHost(directory: string, runDirectory: string, say: Ho
   const inMemory = directory === 'fds' ? { memory } : {};
   return {
     ...{ process: mute(), init: mute(), sockets: mute(), groups: mute(), helper: mute(), api: mute() },
-    notes: { load: () => '', append: () => undefined, replace: () => undefined },
+    notes: NO_NOTES,
+    loaded: NO_NOTES,
     files: new NodeFiles(loop, new Inotify(loop)),
     clock: new NodeClock(loop),
     state: new NodeState({ directory, bootId, bytes: 0, readOnly: true, ...inMemory }),

@@ -63,8 +63,9 @@ const OWN_EPOCH = 0;
 const API_NAME = 'api';
 /** Under which init keeps a checkpoint that the disk had no room for. */
 const MEMORY_NAMES = ['state:a', 'state:b'] as const;
-/** Under which init keeps what a core without its state is to know. */
-const NOTES_NAME = 'notes';
+/** Under which init keeps what a core without its state is to know, and units as they were loaded; and how much of each. */
+const NOTES = { name: 'notes', bytes: 4 * 1024 * 1024 } as const;
+const LOADED = { name: 'loaded', bytes: 128 * 1024 * 1024 } as const;
 /** The name under which init looks for it (native/init/src/core.rs). */
 const BLACK_BOX_NAME = 'blackbox';
 
@@ -182,7 +183,8 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     files: new NodeFiles(loop, inotify),
     clock: new NodeClock(loop),
     state,
-    notes: new NodeNotes(notesFile(sockets, ownId)),
+    notes: notesOf(NOTES, sockets, ownId),
+    loaded: notesOf(LOADED, sockets, ownId),
     helper: new NodeHelper(loop),
     api,
     log,
@@ -243,10 +245,14 @@ function blackBoxSlot(sockets: NodeSockets, ownId: () => EffectId): number {
   return made;
 }
 
-/** The memory file that init keeps from an earlier core; else a new one, which is given to it to keep. */
-function notesFile(sockets: NodeSockets, ownId: () => EffectId): number {
-  if (!sockets.stored(NOTES_NAME)) sockets.keep(ownId(), NOTES_NAME, addon.memoryFile(NOTES_NAME));
-  return sockets.descriptor(NOTES_NAME);
+/** In the memory file that init keeps from an earlier core; else in a new one, which is given to it to keep. */
+function notesOf(
+  { name, bytes }: { readonly name: string; readonly bytes: number },
+  sockets: NodeSockets,
+  ownId: () => EffectId,
+): NodeNotes {
+  if (!sockets.stored(name)) sockets.keep(ownId(), name, addon.memoryFile(name));
+  return new NodeNotes(sockets.descriptor(name), bytes);
 }
 
 function execSteps(): Host['execSteps'] {

@@ -9,20 +9,23 @@ import { readSync, writeSync } from 'node:fs';
 import { HostError, type NotesPort } from '../ports.ts';
 import { attempt } from './errors.ts';
 
-/** Room of each half; only what is written takes memory. */
-const HALF_BYTES = 4 * 1024 * 1024;
 const FIRST = 4096;
-const READ_BYTES = 64 * 1024;
+const READ_BYTES = 256 * 1024;
 
 export class NodeNotes implements NotesPort {
   readonly #fd: number;
+  readonly #halfBytes: number;
   #half: 0 | 1;
   /** Where the text ends in the current half; undefined: not known yet. */
   #end: number | undefined;
 
-  /** @param fd a memory file, which stays the lender's; an empty one holds no notes */
-  constructor(fd: number) {
+  /**
+   * @param fd a memory file, which stays the lender's; an empty one holds no notes
+   * @param halfBytes room for a text; only what is written takes memory
+   */
+  constructor(fd: number, halfBytes: number) {
     this.#fd = fd;
+    this.#halfBytes = halfBytes;
     const mark = Buffer.alloc(1);
     attempt('notes', () => readSync(fd, mark, 0, 1, 0));
     this.#half = mark[0] === 1 ? 1 : 0;
@@ -31,7 +34,7 @@ export class NodeNotes implements NotesPort {
   load(): string {
     const pieces: Buffer[] = [];
     let length = 0;
-    while (length < HALF_BYTES) {
+    while (length < this.#halfBytes) {
       const piece = Buffer.alloc(READ_BYTES);
       const at = this.#from(this.#half) + length;
       const count = attempt('notes', () => readSync(this.#fd, piece, 0, READ_BYTES, at));
@@ -47,32 +50,41 @@ export class NodeNotes implements NotesPort {
 
   append(text: string): void {
     if (this.#end === undefined) this.load();
-    this.#end = this.#write(this.#half, this.#end as number, text);
+    if (text === '') return;
+    // The first byte last: until then the NUL stands in its place, and what is behind that is not there.
+    const end = this.#end as number;
+    const bytes = this.#bytes(text, end);
+    this.#write(this.#half, end + 1, bytes.subarray(1));
+    this.#write(this.#half, end, bytes.subarray(0, 1));
+    this.#end = end + bytes.length - 1;
   }
 
   replace(text: string): void {
     const half = this.#half === 0 ? 1 : 0;
-    const end = this.#write(half, 0, text);
+    const bytes = this.#bytes(text, 0);
+    this.#write(half, 0, bytes);
     attempt('notes', () => writeSync(this.#fd, Buffer.of(half), 0, 1, 0));
     this.#half = half;
-    this.#end = end;
+    this.#end = bytes.length - 1;
   }
 
-  /** @returns where it ends; a NUL stands there, since an older text may go on behind it */
-  #write(half: 0 | 1, at: number, text: string): number {
+  /** With a NUL behind it, since an older text may go on there. */
+  #bytes(text: string, at: number): Buffer {
     const bytes = Buffer.from(`${text}\0`, 'utf8');
-    const end = at + bytes.length - 1;
-    if (end + 1 > HALF_BYTES) throw new HostError('ENOSPC', `notes: ${end} bytes`);
+    if (at + bytes.length > this.#halfBytes) throw new HostError('ENOSPC', `notes: ${at + bytes.length} bytes`);
+    return bytes;
+  }
+
+  #write(half: 0 | 1, at: number, bytes: Buffer): void {
     attempt('notes', () => {
       let done = 0;
       while (done < bytes.length) {
         done += writeSync(this.#fd, bytes, done, bytes.length - done, this.#from(half) + at + done);
       }
     });
-    return end;
   }
 
   #from(half: 0 | 1): number {
-    return FIRST + half * HALF_BYTES;
+    return FIRST + half * this.#halfBytes;
   }
 }

@@ -36,6 +36,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree'],
   state: ['append', 'replace', 'makeVoid'],
   notes: ['append', 'replace'],
+  loaded: ['append', 'replace'],
   helper: ['checkPaths'],
   api: ['send', 'close'],
 };
@@ -120,7 +121,7 @@ export class Core {
 
 /** Guard all ports of a host; its own methods are the simulator's. */
 export function guardHost(core: Core, host: Host): Host {
-  const { process, init, sockets, groups, files, clock, state, notes, helper, api, log } = host;
+  const { process, init, sockets, groups, files, clock, state, notes, loaded, helper, api, log } = host;
   return {
     ...host,
     process: core.guard('process', process),
@@ -131,6 +132,7 @@ export function guardHost(core: Core, host: Host): Host {
     clock: core.guard('clock', clock),
     state: core.guard('state', state),
     notes: core.guard('notes', notes),
+    loaded: core.guard('loaded', loaded),
     helper: core.guard('helper', helper),
     api: core.guard('api', api),
     log: core.guard('log', log),

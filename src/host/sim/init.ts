@@ -81,8 +81,9 @@ export class VirtualInit {
   deaths: BlackBox[] = [];
   /** Every death, oldest first; for tests. */
   readonly allDeaths: BlackBox[] = [];
-  /** What it keeps for a core without its state. */
-  notes = '';
+  /** What it keeps for a core without its state, and units as they were loaded. */
+  readonly notes = { text: '' };
+  readonly loaded = { text: '' };
   /** Core has asked to be started anew: its end is no death. */
   leaving = false;
   /** True: the next spawns fail as fork does without memory or processes. */

@@ -1,7 +1,15 @@
 /**
  * The ports of one simulated core, over the parts of the machine that outlive it. Nothing is decided here.
  */
-import { type Answer, type CgroupPort, type Host, HostError, type LogPort, type SocketPort } from '../ports.ts';
+import {
+  type Answer,
+  type CgroupPort,
+  type Host,
+  HostError,
+  type LogPort,
+  type NotesPort,
+  type SocketPort,
+} from '../ports.ts';
 import type { Core } from './core.ts';
 import type { VirtualFiles } from './files.ts';
 import type { VirtualInit } from './init.ts';
@@ -31,8 +39,29 @@ export interface Machine {
 
 type Ports = Pick<
   Host,
-  'process' | 'init' | 'sockets' | 'groups' | 'files' | 'clock' | 'state' | 'notes' | 'helper' | 'api' | 'log'
+  | 'process'
+  | 'init'
+  | 'sockets'
+  | 'groups'
+  | 'files'
+  | 'clock'
+  | 'state'
+  | 'notes'
+  | 'loaded'
+  | 'helper'
+  | 'api'
+  | 'log'
 >;
+
+const keptText = (kept: { text: string }): NotesPort => ({
+  load: () => kept.text,
+  append(text) {
+    kept.text += text;
+  },
+  replace(text) {
+    kept.text = text;
+  },
+});
 
 export function makePorts(machine: Machine): { readonly host: Ports; readonly view: SocketView } {
   const { kernel, files, state, sockets, processes, init, life } = machine;
@@ -121,15 +150,8 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
       },
     },
     state,
-    notes: {
-      load: () => init.notes,
-      append(text) {
-        init.notes += text;
-      },
-      replace(text) {
-        init.notes = text;
-      },
-    },
+    notes: keptText(init.notes),
+    loaded: keptText(init.loaded),
     helper: {
       checkPaths(key, request) {
         kernel.after(machine.answerMs, () => life.emit({ type: 'answer', key, result: machine.answer(request) }));

@@ -12,6 +12,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree', 'watch', 'unwatch'],
   state: ['load', 'append', 'replace', 'makeVoid'],
   notes: ['append', 'replace'],
+  loaded: ['append', 'replace'],
   helper: ['checkPaths'],
   api: ['send', 'close'],
 };
@@ -57,6 +58,7 @@ export function createNodeHost(options: real.NodeHostOptions): real.NodeHost {
     files: guard('files', host.files),
     state: guard('state', folding(host.state)),
     notes: guard('notes', host.notes),
+    loaded: guard('loaded', host.loaded),
     helper: guard('helper', host.helper),
     api: guard('api', host.api),
   };

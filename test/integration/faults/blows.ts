@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventually } from '../support/system.ts';
 
 /** How often each kind of blow falls, of twenty. */
 const SHARES = { SIGKILL: 7, SIGSEGV: 6, 'oom-killer': 4, 'no-memory': 2, SIGSTOP: 1 } as const;
@@ -71,10 +72,18 @@ export class Squeeze {
   }
 
   /** The next page that this process asks for is its last. */
-  on(pid: number): void {
+  async on(pid: number): Promise<void> {
     writeFileSync(join(this.#group, 'cgroup.procs'), String(pid));
-    // A megabyte: the killer is asked as soon as nothing more can be reclaimed.
-    writeFileSync(this.#limit, String(1 << 20));
+    // A megabyte: the killer is asked as soon as nothing more can be reclaimed. What the one before has had may not all be back yet.
+    await eventually('its memory is limited', () => {
+      try {
+        writeFileSync(this.#limit, String(1 << 20));
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+        return false;
+      }
+    });
   }
 
   /** Make room again, for the next one. */
@@ -99,8 +108,8 @@ function controls(base: string): boolean {
 }
 
 /** Strike. The process need not end by it at once: a hang is for init to notice, and memory is missed when it is asked for. */
-export function strike(blow: Blow, pid: number, squeeze: Squeeze | undefined): void {
-  if (blow === 'oom-killer') squeeze!.on(pid);
+export async function strike(blow: Blow, pid: number, squeeze: Squeeze | undefined): Promise<void> {
+  if (blow === 'oom-killer') await squeeze!.on(pid);
   else if (blow === 'no-memory') {
     // From now on no mapping can grow: the engine aborts, as it does when its heap is full.
     const done = spawnSync('prlimit', [`--pid=${pid}`, '--as=1048576:1048576'], { encoding: 'utf8' });

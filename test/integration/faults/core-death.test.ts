@@ -67,7 +67,7 @@ describe.skipIf(missing !== undefined)(
           // The moment of the blow is what is random here; nothing is waited for.
           await Promise.race([load.failed, delay(next() * REST_MS)]);
           const core = await eventually('there is a core', () => system.core());
-          strike(blow, core, typeof squeeze === 'string' ? undefined : squeeze);
+          await strike(blow, core, typeof squeeze === 'string' ? undefined : squeeze);
           struck += 1;
           await Promise.race([
             load.failed,
