@@ -295,14 +295,14 @@ export const saveHistory = (history: History): Json =>
   }) as unknown as Json;
 
 export function loadHistory(saved: Json): History {
-  const { next, r, l, g = [] } = saved as unknown as Saved;
-  const kept = r.slice(-HISTORY_MAX);
+  const { next, r, last, g } = opened(saved);
+  const kept = r.flat().slice(-HISTORY_MAX);
   const pages: HistoryRecord[][] = [];
   for (let from = 0; from < kept.length; from += PAGE) pages.push(kept.slice(from, from + PAGE));
   return {
     next,
     pages,
-    last: paged.fromEntries(Object.entries(l).filter(([, words]) => words !== null)),
+    last,
     gone: g,
     changed: { from: next, units: [] },
   };
@@ -331,14 +331,46 @@ function changedWords(before: History, after: History): Readonly<Record<string, 
 }
 
 export function patchHistory(saved: Json, since: Json): Json {
-  const was = saved as unknown as Saved;
-  const news = since as unknown as Partial<Saved> & { readonly next: number };
-  const r = [...was.r, ...(news.r ?? [])];
-  return {
-    next: news.next,
-    // Cut now and then, not each time: loading cuts it in any case.
-    r: r.length > 2 * HISTORY_MAX ? r.slice(-HISTORY_MAX) : r,
-    l: news.l === undefined ? was.l : { ...was.l, ...news.l },
-    g: news.g ?? was.g ?? [],
-  } as unknown as Json;
+  const was = opened(saved);
+  const { next, r: fresh = [], l = {}, g } = since as unknown as Partial<Saved> & { readonly next: number };
+  const last = new paged.Draft(was.last);
+  for (const [unit, words] of Object.entries(l)) {
+    if (words === null) last.delete(unit);
+    else last.set(unit, words);
+  }
+  const r = fresh.length === 0 ? was.r : [...was.r, fresh];
+  // Cut now and then, not each time: loading cuts it in any case.
+  const kept = r.length > 2 * PIECES ? [r.flat().slice(-HISTORY_MAX)] : r;
+  return new Patched(next, kept, last.done(), g ?? was.g) as unknown as Json;
+}
+
+/** Lists of records that are joined when there are more. */
+const PIECES = 256;
+
+/**
+ * A saved form while records are read: each of them changes a few words of what may be thousands of units, so those are kept in pages until
+ * the last one is read. As JSON it is what {@link saveHistory} gives.
+ */
+class Patched {
+  readonly next: number;
+  readonly r: readonly (readonly HistoryRecord[])[];
+  readonly last: Paged<LastWords>;
+  readonly g: readonly string[];
+
+  constructor(next: number, r: Patched['r'], last: Paged<LastWords>, g: readonly string[]) {
+    this.next = next;
+    this.r = r;
+    this.last = last;
+    this.g = g;
+  }
+
+  toJSON(): unknown {
+    return { next: this.next, r: this.r.flat(), l: Object.fromEntries(paged.entries(this.last)), g: this.g };
+  }
+}
+
+function opened(saved: Json): Patched {
+  if (saved instanceof Patched) return saved;
+  const { next, r, l, g = [] } = saved as unknown as Saved;
+  return new Patched(next, [r], paged.fromEntries(Object.entries(l).filter(([, words]) => words !== null)), g);
 }
