@@ -68,6 +68,8 @@ class Watchers {
 export class Inotify {
   readonly #fd = addon.inotifyCreate();
   readonly #subscriptions = new Map<number, Watchers>();
+  /** Watches of directories by what was asked for: thousands ask for the one that their groups are in. See {@link add}. */
+  readonly #directories = new Map<string, number>();
 
   constructor(loop: Loop) {
     loop.add(this.#fd, EPOLL.in, () => this.#read());
@@ -76,10 +78,16 @@ export class Inotify {
   /**
    * Throws the addon's error (ENOENT, EACCES, ENOSPC for too many watches).
    *
+   * A directory that is watched is not looked at again until something is read: whoever makes another one in its place is told of
+   * by the directory above, and only those who watch that as well may ask for `entry`.
+   *
    * @param entry tell of changes of this entry of a directory only, and when the watch is gone
    */
   add(path: string, mask: number, onChange: OnChange, entry?: string): Subscription {
-    const watch = addon.inotifyAdd(this.#fd, path, mask | IN.maskAdd);
+    const shared = entry === undefined ? undefined : `${mask} ${path}`;
+    const known = shared === undefined ? undefined : this.#directories.get(shared);
+    const watch = known ?? addon.inotifyAdd(this.#fd, path, mask | IN.maskAdd);
+    if (shared !== undefined) this.#directories.set(shared, watch);
     const subscription: Subscription = { watch, mask, entry, onChange };
     let watchers = this.#subscriptions.get(watch);
     if (watchers === undefined) {
@@ -94,11 +102,13 @@ export class Inotify {
   remove(subscription: Subscription): void {
     const all = this.#subscriptions.get(subscription.watch);
     if (all === undefined || !all.delete(subscription) || all.size > 0) return;
+    this.#directories.clear();
     this.#subscriptions.delete(subscription.watch);
     addon.inotifyRemove(this.#fd, subscription.watch);
   }
 
   #read(): void {
+    this.#directories.clear();
     for (const change of addon.inotifyRead(this.#fd, 256)) {
       if ((change.mask & IN.overflow) !== 0) {
         // Changes were lost: everybody looks again.
