@@ -113,6 +113,9 @@ export function letGoOfText(): void;
 /** _exit(2). */
 export function leave(status: number): never;
 
+/** As zlib(3) has it: of `bytes` behind others whose sum is `before`. */
+export function crc32(bytes: Uint8Array, before?: number): number;
+
 export type Clock = 'monotonic' | 'realtime' | 'boottime';
 export function clockMs(clock: Clock): number;
 export function timerCreate(clock: 'monotonic' | 'realtime'): number;

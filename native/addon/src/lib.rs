@@ -10,6 +10,7 @@
 
 mod blackbox;
 mod checks;
+mod checksum;
 mod datagram;
 mod error;
 mod files;

@@ -9,7 +9,7 @@
  * in the same file can never be taken for a record of this one. Each append writes its record and the end mark in one write:
  * anything but an end mark after the last good record is a write that was cut off.
  */
-import { crc32 } from 'node:zlib';
+import { addon } from './addon.ts';
 
 export const HEADER_BYTES = 64;
 /** Length and CRC in front of each record, and the size of the end mark. */
@@ -39,7 +39,7 @@ export function encodeHeader(header: Header): Buffer {
   bytes.writeUInt32LE(header.isVoid ? VOID : 0, 12);
   bytes.writeBigUInt64LE(BigInt(header.generation), 16);
   bytes.write(header.bootId, 24, BOOT_ID_BYTES, 'latin1');
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, 60)), 60);
+  bytes.writeUInt32LE(addon.crc32(bytes.subarray(0, 60)), 60);
   return bytes;
 }
 
@@ -49,7 +49,7 @@ export function decodeHeader(bytes: Buffer): Header | string {
   if (bytes.toString('latin1', 0, 8) !== MAGIC) return 'not a checkpoint';
   const version = bytes.readUInt32LE(8);
   if (version !== FORMAT_VERSION) return `format ${version}, this is format ${FORMAT_VERSION}`;
-  if (bytes.readUInt32LE(60) !== crc32(bytes.subarray(0, 60))) return 'its header is damaged';
+  if (bytes.readUInt32LE(60) !== addon.crc32(bytes.subarray(0, 60))) return 'its header is damaged';
   return {
     generation: Number(bytes.readBigUInt64LE(16)),
     bootId: bytes.toString('latin1', 24, 24 + BOOT_ID_BYTES),
@@ -61,7 +61,7 @@ function recordCrc(text: Buffer, generation: number, index: number): number {
   const place = Buffer.alloc(16);
   place.writeBigUInt64LE(BigInt(generation), 0);
   place.writeBigUInt64LE(BigInt(index), 8);
-  return crc32(text, crc32(place));
+  return addon.crc32(text, addon.crc32(place));
 }
 
 /** A record with the end mark behind it; the mark is overwritten by the next one. */
