@@ -84,6 +84,11 @@ export class Loop {
     this.#idle.push(work);
   }
 
+  /** There is more to do than to wait. */
+  get busy(): boolean {
+    return this.#scheduled || this.#queue.length > 0 || this.#wakeDue;
+  }
+
   /** One more round soon. */
   schedule(): void {
     if (this.#scheduled || this.#turn === undefined) return;

@@ -19,7 +19,9 @@ import type { Outstanding } from './outstanding.ts';
 const FETCH_MS = 2_000;
 const FLUSHES_MAX = 16;
 /** Log pipes that are handed over after one turn: a few milliseconds' worth. */
-const OFFERS_PER_TURN = 128;
+const OFFERS_PER_TURN = 64;
+/** Rounds that have more to do for which offered pipes wait: whoever writes to one does not wait for its reader. */
+const OFFERS_WAIT = 16;
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;
 
@@ -52,6 +54,7 @@ export class NodeSockets implements SocketPort {
   #keeper: number | undefined;
   /** Pipes that the log keeper is to get yet, the first in line first, and whether it has no room for more. */
   readonly #offers = new Map<string, () => string>();
+  #offersWaited = 0;
   #keeperIsFull = false;
 
   constructor(options: SocketsOptions) {
@@ -159,9 +162,14 @@ export class NodeSockets implements SocketPort {
     if (this.#offers.size > 0) this.#loop.schedule();
   }
 
-  /** The next of the offered pipes, once a round; their ends are fetched from init together. */
+  /** The next of the offered pipes, where a round has nothing better to do; their ends are fetched from init together. */
   flushOffers(): void {
     if (this.#offers.size === 0 || this.#keeperIsFull) return;
+    if (this.#loop.busy && this.#offersWaited < OFFERS_WAIT) {
+      this.#offersWaited += 1;
+      return;
+    }
+    this.#offersWaited = 0;
     const slice = [...this.#offers].slice(0, OFFERS_PER_TURN).filter(([name]) => {
       if (this.#stored.has(`${name}:r`)) return true;
       this.#offers.delete(name);
