@@ -11,6 +11,8 @@ const DELAY_MAX_US: u64 = 5_000_000;
 const EMERGENCY_US: u64 = 300_000_000;
 /// The time between SIGABRT and SIGKILL.
 const ABORT_US: u64 = 3_000_000;
+/// An upgraded core has this part of the time that any other has until `ready`.
+const UPGRADE_SHARE: u64 = 3;
 /// The longest time core may ask for with `loading`.
 const LOADING_MAX_US: u64 = 600_000_000;
 /// Bytes of the black box.
@@ -53,10 +55,17 @@ pub fn deadline(core: &Core) -> Option<u64> {
     }
 }
 
+/// How long a core may take that follows one which has left by itself: there is one to go back to, and until then nobody decides.
+/// A core with much to load says so, and gets the time that it asks for.
+fn upgrade_us(policy: &Policy) -> u64 {
+    (policy.start_us / UPGRADE_SHARE).max(policy.watchdog_us)
+}
+
 /// Core is being started as this child.
 #[must_use]
 pub fn started(core: &Core, policy: &Policy, serial: u64, now_us: u64) -> Core {
-    let beat_by_us = (policy.watchdog_us > 0).then(|| now_us.saturating_add(policy.start_us));
+    let patience_us = if core.planned { upgrade_us(policy) } else { policy.start_us };
+    let beat_by_us = (policy.watchdog_us > 0).then(|| now_us.saturating_add(patience_us));
     let run = Run::Up { serial, since_us: now_us, ready: false, beat_by_us, hang: Hang::No };
     Core { run, started: core.started.saturating_add(1), planned: false, ..core.clone() }
 }
@@ -110,7 +119,7 @@ pub fn died(core: &Core, policy: &Policy, death: BlackBox, wanted: bool, now_us:
     if !wanted {
         next.run = Run::Off;
     } else if core.planned {
-        next.planned = false;
+        // It stays planned until the next one is started.
         next.run = Run::Waiting { at_us: now_us };
     } else {
         if matches!(core.run, Run::Up { ready: true, since_us, .. } if now_us.saturating_sub(since_us) > policy.period_us)
@@ -252,7 +261,25 @@ mod tests {
         let mut core = started(&a_state().core, &policy, 1, 5);
         core.planned = true;
         let next = died(&core, &policy, dead(1), true, 9);
-        assert_eq!((next.run, next.failures.len(), next.planned), (Run::Waiting { at_us: 9 }, 0, false));
+        assert_eq!((next.run, next.failures.len()), (Run::Waiting { at_us: 9 }, 0));
+        assert!(!started(&next, &policy, 2, 9).planned);
+    }
+
+    #[test]
+    fn a_core_after_an_announced_exit_has_a_third_of_the_time_but_no_less_than_a_hang_takes() {
+        for (watchdog_us, expected) in [(10_000_000, 20_000_000), (30_000_000, 30_000_000)] {
+            let policy = Policy { watchdog_us, ..a_policy() };
+            let mut core = started(&a_state().core, &policy, 1, 0);
+            assert_eq!(deadline(&core), Some(60_000_000));
+            core.planned = true;
+            let next = started(&died(&core, &policy, dead(1), true, 9), &policy, 2, 9);
+            assert_eq!(deadline(&next), Some(9 + expected));
+            // What says that it is busy has its time, and if it fails the one after it has all of it.
+            let busy = lives(&next, &policy, Sign::Loading(90_000), 10);
+            assert_eq!(deadline(&busy), Some(10 + 90_000_000));
+            let back = started(&died(&next, &policy, dead(2), true, 20), &policy, 3, 20);
+            assert_eq!(deadline(&back), Some(20 + 60_000_000));
+        }
     }
 
     #[test]

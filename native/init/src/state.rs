@@ -45,7 +45,7 @@ pub struct Facts {
 pub struct Policy {
     /// Core is hung when it has not beaten for this long; 0: never.
     pub watchdog_us: u64,
-    /// The same until core has said `ready`.
+    /// The same until core has said `ready`; a third of it for one that follows a core which has left by itself.
     pub start_us: u64,
     /// More failures than this in a period, and the next remedy is taken.
     pub intensity: u32,
