@@ -2,7 +2,8 @@
  * Whom a fault may hit, and whom it does hit: the blast radius. Pure.
  *
  * First every unit that was named is asked whether the fault suits it; then the radius says how many of those may be hit; then a
- * draw that depends on nothing but the seed and the names takes so many. What is refused is refused with a reason and a way out.
+ * draw that depends on nothing but the seed and the names takes so many. Units that go down with another one count like it, and are
+ * protected like it. What is refused is refused with a reason and a way out.
  */
 import type { ChaosFault, ChaosSettings, ChaosWish } from '../api/chaos.ts';
 import { CHAOS_FOR_MS } from '../api/chaos.ts';
@@ -24,6 +25,8 @@ export interface Candidate {
   readonly watchdog: boolean;
   /** Faults of earlier requests that it is under. */
   readonly under: readonly ChaosFault['kind'][];
+  /** Others that go down, or are restarted, when this one fails: bound to it, or of one group with it. */
+  readonly along: readonly string[];
 }
 
 export interface Refused {
@@ -34,6 +37,8 @@ export interface Refused {
 export interface Drawn {
   readonly units: readonly string[];
   readonly spared: readonly { readonly unit: string; readonly why: string }[];
+  /** Units that are not hit, but go down with those that are, sorted. They count as well. */
+  readonly along: readonly string[];
   readonly forMs: number;
 }
 
@@ -111,7 +116,8 @@ export function fault(wish: ChaosWish, settings: ChaosSettings): Refused | undef
 }
 
 /**
- * Draw the units that are hit: never more than the radius, never one that is protected, the same ones for the same seed.
+ * Draw the units that are hit: with those that go down with them never more than the radius, none of them protected, the same ones
+ * for the same seed.
  *
  * @param under units that earlier requests keep under a fault
  */
@@ -126,10 +132,17 @@ export function draw(
   const isProtected = settings.protect.length === 0 ? () => false : globber(settings.protect);
   const spared: { unit: string; why: string }[] = [];
   const fit: string[] = [];
+  /** With whom each goes down, itself included. */
+  const taken = new Map<string, readonly string[]>();
   for (const candidate of [...candidates].sort((a, b) => (a.unit < b.unit ? -1 : 1))) {
+    const guarded = candidate.along.find(isProtected);
     const why = isProtected(candidate.unit)
       ? `Protect= in [X-Chaos] of ${settings.path} names it`
-      : unsuited(wanted, candidate);
+      : unsuited(wanted, candidate) ||
+        (guarded === undefined
+          ? ''
+          : `${guarded} would go down with it, which Protect= in [X-Chaos] of ${settings.path} names`);
+    taken.set(candidate.unit, [candidate.unit, ...candidate.along]);
     if (why === '') fit.push(candidate.unit);
     else spared.push({ unit: candidate.unit, why });
   }
@@ -152,23 +165,36 @@ export function draw(
   // Who is under a fault already takes no more of what is allowed at the same time.
   let room = settings.maxUnits - under.size;
   const hit: string[] = [];
+  const down = new Set<string>();
+  let tooMany: string | undefined;
   for (const unit of order) {
-    if (hit.length >= radius) break;
-    if (!under.has(unit)) {
-      if (room < 1) continue;
-      room -= 1;
-    }
+    const more = (taken.get(unit) ?? []).filter((one) => !down.has(one));
+    const fresh = more.filter((one) => !under.has(one)).length;
+    if (down.size + more.length > radius && more.length > 1) tooMany ??= unit;
+    if (down.size + more.length > radius || fresh > room) continue;
+    room -= fresh;
+    for (const one of more) down.add(one);
     hit.push(unit);
+  }
+  if (hit.length === 0 && tooMany !== undefined) {
+    const all = taken.get(tooMany) ?? [];
+    return {
+      refused: `${tooMany} would take ${all.slice(1).join(', ')} down with it: ${all.length} units, more than ${radius}`,
+      todo: `use --at-most=${all.length} if that is meant`,
+    };
   }
   if (hit.length === 0)
     return {
       refused: `${under.size} units are under faults already, which is as many as may be`,
       todo: `wait, or sctl chaos stop, or raise MaxUnits= in [X-Chaos] of ${settings.path}`,
     };
-  const taken = new Set(hit);
+  const struck = new Set(hit);
+  const along = [...down].filter((unit) => !struck.has(unit)).sort();
+  const others = fit.filter((unit) => !struck.has(unit) && !down.has(unit));
   return {
     units: hit.sort(),
-    spared: [...spared, ...fit.filter((unit) => !taken.has(unit)).map((unit) => ({ unit, why: '' }))],
+    spared: [...spared, ...others.map((unit) => ({ unit, why: '' }))],
+    along,
     forMs,
   };
 }

@@ -8,9 +8,12 @@ import type { ChaosChoice, ChaosRun, ChaosSettings, ChaosWish } from '../api/cha
 import { globber, isGlob } from '../api/glob.ts';
 import { type ApiErrorName, type ChangeAnswer, ManagerError } from '../api/manager.ts';
 import { type Host, HostError, type KillTarget } from '../host/ports.ts';
+import { unexpected } from '../jobs/react.ts';
+import { fateOf, supervisorsOf } from '../jobs/supervise.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { refOf } from '../machines/service-context.ts';
+import { activeState, type UnitSnapshot } from '../machines/view.ts';
 import type { ActorEvent, ActorHost, ActorKind, EffectCall } from '../supervisor/index.ts';
 import { isUnitName } from '../units/names.ts';
 import { CHAOS, type ChaosHooks, type ChaosState, chaosLogic, type Hit, type Run, stoppedOf } from './chaos-logic.ts';
@@ -109,7 +112,32 @@ function candidateOf(tools: ChaosTools, name: string, state: ChaosState): Candid
     notify: type === 'notify' || type === 'notify-reload',
     watchdog: watchdog > 0,
     under: state.runs.flatMap((run) => (run.hits.some((hit) => hit.unit === name) ? [run.fault.kind] : [])),
+    along: alongWith(tools, name),
   };
+}
+
+/** What the rules of jobs and of supervisors do to others when a unit fails, and to others because of those. */
+function alongWith(tools: ChaosTools, name: string): readonly string[] {
+  const { registry, actors } = tools;
+  const graph = registry.jobGraph;
+  const active = (unit: string) => {
+    const snapshot = actors().read<UnitSnapshot>(`unit:${unit}`);
+    return snapshot === undefined ? 'inactive' : activeState(snapshot);
+  };
+  const world = { graph, states: { active }, hasJob: () => false };
+  const failure = { nowMs: 0, how: '', failures: [], hopeless: false };
+  const shares = supervisorsOf(world, name).flatMap((supervisor) => {
+    const { others, stops } = fateOf(world, supervisor, name, failure);
+    return [...others, ...stops];
+  });
+  const found = new Set([name, ...shares]);
+  for (const unit of found) {
+    if (found.size > GROUPS_MAX) break;
+    const passage = { unit, before: 'active', after: 'failed', restarting: false } as const;
+    for (const { units } of unexpected(world, passage)) for (const other of units) found.add(other);
+  }
+  found.delete(name);
+  return [...found].sort();
 }
 
 /** Whom a signal to the unit is for; null: there is nobody. */
@@ -157,7 +185,7 @@ export function beginChaos(tools: ChaosTools, call: EffectCall, key: string, by:
   const candidates = wish.core ? [] : namedUnits(tools, wish.units).map((name) => candidateOf(tools, name, state));
   const under = new Set(state.runs.flatMap(({ hits }) => hits.map(({ unit }) => unit)));
   const drawn = wish.core
-    ? { units: [], spared: [], forMs: wish.forMs ?? 0 }
+    ? { units: [], spared: [], along: [], forMs: wish.forMs ?? 0 }
     : draw(wish, settings, candidates, under, seed);
   if ('refused' in drawn) throw refusal(drawn);
   const forMs = wish.core && wish.forMs === undefined ? CORE_FOR_MS : drawn.forMs;
@@ -167,6 +195,7 @@ export function beginChaos(tools: ChaosTools, call: EffectCall, key: string, by:
     seed,
     units: drawn.units,
     spared: drawn.spared,
+    along: drawn.along,
     untilMs: call.atMs + forMs,
     enabled: settings.enabled,
   };

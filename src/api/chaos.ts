@@ -78,6 +78,8 @@ export interface ChaosChoice {
   readonly units: readonly string[];
   /** Units that were named and are not hit, with the reason; those that the draw has passed over without. */
   readonly spared: readonly { readonly unit: string; readonly why: string }[];
+  /** Units that go down, or are restarted, with those that are hit; absent: an earlier core has not looked. */
+  readonly along?: readonly string[];
   /** CLOCK_MONOTONIC. */
   readonly untilMs: number;
   readonly enabled: boolean;

@@ -27,6 +27,7 @@ const candidate = (unit: string, more: Partial<Candidate> = {}): Candidate => ({
   notify: true,
   watchdog: true,
   under: [],
+  along: [],
   ...more,
 });
 const many = (count: number) => Array.from({ length: count }, (_, n) => candidate(`u${n}.service`));
@@ -102,6 +103,27 @@ describe('the draw', () => {
   ])('refuses %s', (_what, more, units, refused, todo) => {
     const answer = draw(wish(more), settings, units, new Set(), 0);
     expect(answer).toMatchObject({ refused: expect.stringContaining(refused), todo: expect.stringMatching(todo) });
+  });
+
+  test('counts units that go down with others like those, and spares whoever would take a protected one along', () => {
+    const pair = [candidate('a.service', { along: ['b.service', 'c.service'] }), candidate('d.service')];
+    const choose = (more: Partial<ChaosWish>, limits: Partial<ChaosSettings> = {}, from = pair) =>
+      draw(wish({ seed: 1, ...more }), { ...settings, ...limits }, from, new Set(), 1);
+    expect(choose({ atMost: 2 })).toMatchObject({ units: ['d.service'], along: [], spared: [{ unit: 'a.service' }] });
+    expect(choose({ atMost: 4 })).toMatchObject({
+      units: ['a.service', 'd.service'],
+      along: ['b.service', 'c.service'],
+      spared: [],
+    });
+    expect(choose({ atMost: 4 }, { maxUnits: 3 })).toMatchObject({ units: [expect.any(String)] });
+    expect(choose({ units: ['a.service'] }, {}, pair.slice(0, 1))).toEqual({
+      refused: 'a.service would take b.service, c.service down with it: 3 units, more than 1',
+      todo: 'use --at-most=3 if that is meant',
+    });
+    expect(choose({ atMost: 9 }, { protect: ['c.*'] })).toMatchObject({
+      units: ['d.service'],
+      spared: [{ unit: 'a.service', why: expect.stringContaining('c.service would go down with it, which Protect=') }],
+    });
   });
 
   test('refuses when as many are under faults as may be', () => {

@@ -36,7 +36,7 @@ type Run (
 type Allowed (enabled: bool, maxUnits: int, maxUs: int, protect: []string, path: string)
 
 # units: names, patterns, and slices and targets for their members. The radius: atMost units, and at most percent of those that
-# the fault suits; neither: one for each word of units. forUs: taken back then at the latest (30 s). id 0: it was a dry run.
+# the fault suits; neither: one for each word of units. Units that go down with others (along) count as well. forUs: taken back then at the latest (30 s). id 0: it was a dry run.
 method Begin(
   fault: Fault,
   units: ?[]string,
@@ -48,7 +48,7 @@ method Begin(
   seed: ?int,
   dryRun: ?bool,
   requestId: ?string
-) -> (id: int, what: string, seed: int, units: []string, spared: []Spared, untilUs: int, enabled: bool)
+) -> (id: int, what: string, seed: int, units: []string, spared: []Spared, along: ?[]string, untilUs: int, enabled: bool)
 
 method List() -> (runs: []Run, allowed: Allowed)
 

@@ -54,6 +54,7 @@ interface Begun {
   readonly seed: number;
   readonly units: readonly string[];
   readonly spared: readonly { readonly unit: string; readonly why: string }[];
+  readonly along?: readonly string[] | null;
   readonly untilUs: number;
   readonly enabled: boolean;
 }
@@ -147,12 +148,14 @@ async function begin(call: Call): Promise<number> {
     dryRun,
   });
   const { id, what, seed, spared, untilUs, enabled } = begun;
+  const along = begun.along ?? [];
   const span = leftText(untilUs, call);
   const whom = whomWords({ units: begun.units, core });
   call.print(begun, () => [
     dryRun
       ? `Would hit ${whom}: ${what}; for ${span}, seed ${seed}.`
       : `Chaos ${id} hits ${whom}: ${what}; over in ${span}, seed ${seed}.`,
+    ...(along.length === 0 ? [] : [`  along: ${along.join(' ')} (they go down with those, and count as well)`]),
     ...spared.map(({ unit, why }) => `  spared: ${unit}${why === '' ? '' : ` (${why})`}`),
   ]);
   if (dryRun && !enabled) call.warn('Chaos is not enabled on this system: without --dry-run this is refused.');
