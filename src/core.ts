@@ -194,7 +194,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const recordings = createRecordings({
     host: keeper,
     version: options.build === undefined ? version : `${version} ${options.build}`,
-    pure: new Set([...Object.keys(unitMachines), 'job', 'manager']),
+    pure: new Set([...Object.keys(unitMachines), 'job', 'manager', 'units', CHAOS, UPGRADE]),
     directory: options.recordings === true ? `${runDirectory}/recordings` : undefined,
     seq: () => actors.seq,
   });

@@ -6,6 +6,9 @@
  * Each actor begins with its recorded saved form, and goes on from what this program made of it; after a difference from what was
  * recorded, so that one fault is told once.
  */
+import { CHAOS, chaosLogic } from './actors/chaos-logic.ts';
+import { unitsLogic } from './actors/small.ts';
+import { UPGRADE, upgradeLogic } from './actors/upgrade.ts';
 import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
 import { managerMachine } from './machines/manager.ts';
@@ -47,7 +50,12 @@ type AnyLogic = Logic<any>;
 /** The logics of the kinds that can be run again, by kind. */
 export function logics(): Readonly<Record<string, AnyLogic>> {
   const machines = { ...unitMachines, job: jobMachine, manager: managerMachine };
-  return Object.fromEntries(Object.entries(machines).map(([kind, machine]) => [kind, machineLogic(machine)]));
+  return {
+    ...Object.fromEntries(Object.entries(machines).map(([kind, machine]) => [kind, machineLogic(machine)])),
+    units: unitsLogic,
+    [CHAOS]: chaosLogic,
+    [UPGRADE]: upgradeLogic,
+  };
 }
 
 /** The recording in a file: by itself, or in a report. Throws an Error that says what is wrong with it. */
@@ -56,7 +64,9 @@ export function recordingOf(text: string): Recording {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new Error('not JSON', { cause });
+    // All that core and sctl write ends so: what does not was cut short on its way.
+    const cut = text.trimStart().startsWith('{') && !text.trimEnd().endsWith('}');
+    throw new Error(cut ? 'not JSON: it ends in the middle, so a part of it is missing' : 'not JSON', { cause });
   }
   const inner = isObject(value) && isObject(value['recording']) ? value['recording'] : value;
   if (!isObject(inner) || typeof inner['recording'] !== 'number') throw new Error('there is no recording in it');

@@ -12,6 +12,8 @@ import { programVersion } from './version.ts';
 
 /** A larger file is none that core or sctl has written. */
 const FILE_MAX = 64 << 20;
+/** Actors that are named where none of those asked for is there. */
+const ACTORS = 20;
 /** Characters of an event or an effect on a line of a pipe. */
 const WORDS = 200;
 
@@ -136,6 +138,14 @@ export async function run(call: Call): Promise<number> {
     throw new CliError(`${path}: ${(error as Error).message}`, 1, error);
   }
   const shows = wanted(args.slice(1));
+  const actors = [...new Set(recording.steps.map(({ actor }) => actor))].sort();
+  if (actors.length > 0 && !actors.some(shows)) {
+    const known = actors.map((actor) => actor.replace(/^unit:/, ''));
+    const more = known.length > ACTORS ? ` and ${known.length - ACTORS} more` : '';
+    throw new CliError(
+      `${path}: nothing of ${args.slice(1).join(', ')} is in it; it tells of ${known.slice(0, ACTORS).join(', ')}${more}`,
+    );
+  }
   const all = options.all === true;
   const out = (lines: readonly string[]) => {
     if (!call.json && lines.length > 0) context.out(`${lines.join('\n')}\n`);

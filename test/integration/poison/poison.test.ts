@@ -99,6 +99,8 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
     });
     expect(deaths() - before, system.console()).toBe(2);
     expect(mainPids()).toEqual(pids);
+    expect((await answer).stderr).toContain('its machine is quarantined');
+    expect(system.sctl('tree', `unit:${unit}`).stdout).toMatch(/ quarantined failed 2×, last /);
     const status = system.sctl('status', unit).stdout;
     expect(status).toMatch(said);
     expect(status).toContain('its processes run on');

@@ -159,6 +159,20 @@ export const managerLives: readonly Life[] = [
     end: { 'b.service': 'failed exit-code' },
   },
   {
+    name: 'a group in another one, given up twice, and the other one with it',
+    units: {
+      'outer.target': `${unit('Wants=inner.target c.service\nAfter=inner.target c.service')}\n[X-Supervisor]\nStrategy=one_for_all\nIntensity=1\nPeriod=1h\n`,
+      'inner.target': `${unit('Wants=a.service b.service\nAfter=a.service b.service')}\n[X-Supervisor]\nIntensity=1\nPeriod=1h\n`,
+      'a.service': polite(),
+      'b.service': service('ExecStart=/bin/dies\nRestart=always\nRestartSec=50ms', 'After=a.service'),
+      'c.service': polite(),
+    },
+    programs,
+    wishes: [{ atMs: 20, verb: 'start', units: ['outer.target'] }],
+    forMs: 5_000,
+    end: { 'b.service': 'failed exit-code' },
+  },
+  {
     name: "init's tables and the kernel's are full for some",
     units: {
       'a.service': polite(),
