@@ -98,10 +98,14 @@ const tasks = {
     }),
   // Core crashed at every call of whole lives, on every processor; see test/simulation/main.ts for the parameters.
   'test:crash': () => become(node, ['test/simulation/main.ts', ...args]),
-  // Core and init die for real, among many services and under load. Arguments: deaths of core, services, re-execs of init, ends.
+  // Core and init die for real, among many services and under load. Arguments: deaths of core, services, re-execs of init, ends, children of init.
   'test:deaths': () => {
-    const [deaths = '300', services = '200', reexecs = '1000', shutdowns = '10'] = args;
-    const files = ['core-death', 'init-reexec', 'pid-reuse', 'shutdown'];
+    const [deaths = '300', services = '200', reexecs = '1000', shutdowns = '10', children = '10000'] = args;
+    const files = ['core-death', 'init-reexec', 'link-garbage', 'pid-reuse', 'shutdown'];
+    // The programs that are shipped: as fast as they are.
+    run('cargo', ['test', '--release', '-p', 'sysmaster-init', '--test', 'crowd', '--', '--nocapture'], {
+      SYSMASTER_CHILDREN: children,
+    });
     run(
       'vitest',
       [
@@ -114,6 +118,7 @@ const tasks = {
         SYSMASTER_DEATHS: deaths,
         SYSMASTER_SERVICES: services,
         SYSMASTER_REEXECS: reexecs,
+        SYSMASTER_GARBAGE: reexecs,
         SYSMASTER_REUSES: deaths,
         SYSMASTER_SHUTDOWNS: shutdowns,
       },
@@ -122,6 +127,13 @@ const tasks = {
   // The real core aborted at every call that changes the world, in one life after another. Arguments: which sweep, its first
   // point, and its last; see test/integration/abort/abort.test.ts.
   'test:abort': () => run('vitest', ['run', 'test/integration/abort'], { SYSMASTER_ABORT: args.join(' ') || 'all' }),
+  // Init made to fault at every boundary between two operations of a whole life. Arguments: as docs/reference/crash-simulation.md has them.
+  'test:faults': () => {
+    for (const faults of args.length > 0 ? [args.join(' ')] : ['all', 'pairs 500 1'])
+      run('cargo', ['test', '-p', 'sysmaster-init', '--test', 'faults', '--', '--nocapture'], {
+        SYSMASTER_FAULTS: faults,
+      });
+  },
   fuzz() {
     // FUZZ_INPUTS and FUZZ_SEED are passed on: how many inputs for the unit-file language, and which.
     run(node, ['--expose-gc', 'test/fuzz/main.ts']);

@@ -23,7 +23,7 @@ use sysmaster_link::{
 use sysmaster_sys::signal::kill_child;
 
 /// One boundary in so many is tried in the sample, by one kind of fault.
-const SAMPLE: usize = 29;
+const SAMPLE: usize = 47;
 const WORKERS: usize = 2;
 /// Before it nothing has been saved, and there is nothing that could be lost.
 const FIRST: usize = 3;

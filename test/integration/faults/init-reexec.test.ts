@@ -18,6 +18,11 @@ const SERVICES = Number(process.env['SYSMASTER_SERVICES'] ?? 16);
 const EACH_MS = 3000;
 /** How often core is killed while init replaces itself: of one. */
 const KILLED_SHARE = 0.1;
+/** How often init faults amid its work before it is replaced: of one. A replaced one has had no fault. */
+const FAULTED_SHARE = 0.3;
+const FAULTS = ['SIGSEGV', 'SIGBUS', 'SIGABRT'] as const;
+/** The moment of a fault is random within this time after something was done. */
+const FAULT_MS = 50;
 /** The state's numbers grow by a digit or two. */
 const STATE_SLACK_BYTES = 4096;
 const MEMORY_SLACK_KB = 512;
@@ -46,6 +51,7 @@ describe.skipIf(missing !== undefined)(`init, replaced${missing === undefined ? 
   const who = crowd(SERVICES);
   let system: System;
   let load: Load;
+  let faults = 0;
 
   beforeAll(
     async () => {
@@ -65,15 +71,26 @@ describe.skipIf(missing !== undefined)(`init, replaced${missing === undefined ? 
     await Promise.race([load.failed, eventually(`another PID 1 after ${what}`, () => imageOf(system.pid) !== before)]);
   };
 
-  test(`is noticed by nobody, however often it is, and whether or not core dies meanwhile (seed ${seed})`, {
+  test(`is noticed by nobody, however often it is, and whether or not core dies or init faults meanwhile (seed ${seed})`, {
     timeout: 240_000 + REEXECS * EACH_MS,
   }, async () => {
     const next = random(seed);
     const reexec = async () => expect(await ctl(system, 'init-reexec')).toMatchObject({ status: 0 });
     let first: { fds: number; state: number; memory: number } | undefined;
     let core = system.core();
+    faults = 0;
     try {
       for (let count = 0; count < REEXECS; count += 1) {
+        if (next() < FAULTED_SHARE) {
+          const before = load.done();
+          await Promise.race([load.failed, eventually('something is done', () => load.done() > before)]);
+          const fault = FAULTS[count % FAULTS.length]!;
+          await replaced(fault, async () => {
+            await delay(next() * FAULT_MS);
+            process.kill(system.pid, fault);
+          });
+          faults += 1;
+        }
         await replaced('sctl init-reexec', async () => {
           await reexec();
           if (next() >= KILLED_SHARE) return;
@@ -110,13 +127,13 @@ describe.skipIf(missing !== undefined)(`init, replaced${missing === undefined ? 
       throw error;
     });
     process.stdout.write(
-      `${REEXECS} re-execs of init, ${Object.keys(who.units).length} units, ${load.answered()} answers\n`,
+      `${REEXECS} re-execs and ${faults} faults of init, ${Object.keys(who.units).length} units, ${load.answered()} answers\n`,
     );
   });
 
-  // At rest: what init is about at the very moment of a fault is not written down yet.
+  // Amid its work at any boundary: native/init/tests/faults.rs.
   test.each(['SIGSEGV', 'SIGBUS', 'SIGABRT'] as const)(
-    'by a fault of its own, %s, it is noticed by nobody',
+    'by a fault of its own at rest, %s, it is noticed by nobody',
     async (fault) => {
       const core = system.core();
       await replaced(fault, async () => {
