@@ -16,6 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use support::{Core, Rig, id, shell, wait_for};
 use sysmaster_link::{
     EffectId, ExecSpec, FromInit, KillTarget, ProcessRef, Record, Report, ShutdownKind, Stdio, ToInit,
@@ -25,6 +26,8 @@ use sysmaster_sys::signal::kill_child;
 /// One boundary in so many is tried in the sample, by one kind of fault.
 const SAMPLE: usize = 47;
 const WORKERS: usize = 2;
+/// How long init may take to come back from a fault at rest.
+const SETTLING: Duration = Duration::from_secs(20);
 /// Before it nothing has been saved, and there is nothing that could be lost.
 const FIRST: usize = 3;
 
@@ -144,8 +147,8 @@ fn noting(folder: &support::Folder, word: &str, rest: &str) -> ExecSpec {
     shell(&format!("echo {word} >> {}; {rest}", folder.path("proof").display()))
 }
 
-/// One life of a system. `faults`: as SYSMASTER_FAULT_AT; `log`: gets the boundaries.
-fn live(faults: &str, log: Option<&std::path::Path>) -> Told {
+/// One life of a system. `faults`: as SYSMASTER_FAULT_AT; `log`: gets the boundaries; `usual`: how many descriptors it comes to have.
+fn live(faults: &str, log: Option<&std::path::Path>, usual: Option<usize>) -> Told {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sysmaster-init"));
     command.env("SYSMASTER_FAULT_AT", faults);
     if let Some(log) = log {
@@ -266,7 +269,13 @@ fn live(faults: &str, log: Option<&std::path::Path>) -> Told {
     let children = || std::fs::read_to_string(&family).unwrap().split_whitespace().count();
     // A helper that was never told to go on is on its way out.
     wait_for("two children", || (children() == 2).then_some(()));
-    let fds = std::fs::read_dir(format!("/proc/{}/fd", rig.pid())).unwrap().count();
+    // The last fault may come now, while nothing is left to do.
+    let count = || std::fs::read_dir(format!("/proc/{}/fd", rig.pid())).map_or(0, Iterator::count);
+    let until = Instant::now() + SETTLING;
+    while usual.is_some_and(|usual| usual != count()) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let fds = count();
     core.core.send(
         &ToInit::Shutdown { kind: ShutdownKind::Exit, deadline_ms: 0, status: 7, argument: String::new(), now: true },
         &[],
@@ -335,8 +344,8 @@ fn a_fault_at_any_boundary_is_noticed_by_nobody() {
     let folder = support::Folder::new();
     let log = folder.path("boundaries");
     // The log is a descriptor more.
-    live("", Some(&log));
-    let calm = live("", None);
+    live("", Some(&log), None);
+    let calm = live("", None, None);
     let names: Vec<String> = std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
     assert!(calm.cores[0].len() > 20 && names.len() > 200, "{} boundaries, {calm:#?}", names.len());
     let todo = chosen(names.len());
@@ -345,7 +354,7 @@ fn a_fault_at_any_boundary_is_noticed_by_nobody() {
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(faults) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let told = std::panic::catch_unwind(|| live(faults, None));
+                    let told = std::panic::catch_unwind(|| live(faults, None, Some(calm.fds)));
                     let why = match told {
                         Ok(told) if told == calm => continue,
                         Ok(told) => differences(&calm, &told),

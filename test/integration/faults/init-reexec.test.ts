@@ -82,8 +82,7 @@ describe.skipIf(missing !== undefined)(`init, replaced${missing === undefined ? 
     try {
       for (let count = 0; count < REEXECS; count += 1) {
         if (next() < FAULTED_SHARE) {
-          const before = load.done();
-          await Promise.race([load.failed, eventually('something is done', () => load.done() > before)]);
+          await Promise.race([load.failed, eventually('something is done', load.since())]);
           const fault = FAULTS[count % FAULTS.length]!;
           await replaced(fault, async () => {
             await delay(next() * FAULT_MS);
