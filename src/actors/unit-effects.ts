@@ -235,7 +235,8 @@ function makeReady(tools: UnitTools, unit: Unit, call: EffectCall): void {
     const group = groupOf(unit);
     host.groups.ensure(group);
     for (const [attribute, value] of execlessAttributes(unit)) writeAttribute(tools, unit, group, attribute, value);
-    host.groups.watch(group);
+    // What a scope takes in is not there yet: to be told that it is empty would be the end of it.
+    host.groups.watch(group, unit.scope === undefined ? undefined : false);
   }
   host.sockets.pipe(part(call.id, 1), logPipe(unit.name));
   // If the keeper is not there, it gets all pipes once it is.

@@ -118,10 +118,10 @@ export interface Tried {
 export function crashEverywhere<Core, End>(
   scenario: Scenario<Core, End>,
   second: readonly number[] = [],
-  only: (call: number) => boolean = () => true,
+  only: (call: number, names: readonly string[]) => boolean = () => true,
 ): Tried {
   const calm = playCalm(scenario);
-  const points = singles(calm.sim).filter(({ at }) => only(at));
+  const points = singles(calm.sim).filter(({ at }) => only(at, calm.sim.callNames));
   const cases = points.flatMap((point) => [
     [point],
     ...second.map((more): CrashPoint[] => [point, { at: point.at + more, when: 'before' }]),

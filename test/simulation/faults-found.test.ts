@@ -159,3 +159,26 @@ test('conditions are looked at again where a job has yet to hear, out of the que
   expect(playCalm(scenarioOf(one, single)).end.running).toHaveLength(2);
   expect(crashEverywhere(scenarioOf(one, single), [], (call) => call > 40).lawful).toBe(0);
 });
+
+test('a scope is not over because its control group was empty before it took a process in', () => {
+  const one = life(
+    { 'a.service': service('ExecStart=/bin/daemon', 'After=some.scope') },
+    [{ atMs: 20, verb: 'start', units: ['a.service'] }],
+    {
+      outside: [
+        {
+          atMs: 100,
+          tell: 'unit:some.scope',
+          event: ({ processes }) => ({
+            type: 'start',
+            pids: processes.all().map(({ pid, startTime }) => ({ pid, startTime })),
+          }),
+        },
+      ],
+    },
+  );
+  const { units, running } = playCalm(scenarioOf(one)).end;
+  expect(running).toEqual(['/bin/daemon a.service in some.scope']);
+  expect(units['some.scope']?.sub).toBe('running');
+  expect(crashEverywhere(scenarioOf(one), [], (call) => call % 7 === 0).lawful).toBe(0);
+});

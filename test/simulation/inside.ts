@@ -17,6 +17,9 @@ export interface Inside {
   readonly times: Readonly<Record<string, number>>;
 }
 
+/** Whether the boot is over is known; when it is hangs on what else was wanted while core was away. */
+const ANY_TIME: ReadonlySet<string> = new Set(['finishedMs']);
+
 /** The history is compared by itself, see real.ts. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['events']);
 
@@ -46,7 +49,7 @@ function walk(value: unknown, path: string, key: string, times: Record<string, n
   if (key === 'datagram' && typeof value === 'string') return value.replaceAll(/\d{6,}/g, 'a time');
   if (typeof value !== 'number') return value;
   if (/(Ms|Us)$/.test(key) || /^jobs\/(durations|supervised)\//.test(path)) {
-    times[path] = value;
+    if (!ANY_TIME.has(key)) times[path] = value;
     return 'a time';
   }
   return WHICH.has(key) ? 'a number' : value;

@@ -10,6 +10,7 @@ import { createSim, type Sim, type SimClient, type SimOptions } from '../../src/
 import type { JobsState } from '../../src/jobs/logic.ts';
 import { listJobs } from '../../src/jobs/table.ts';
 import type { JobMode, RequestVerb } from '../../src/jobs/types.ts';
+import type { MachinePlugin } from '../../src/machines/plugin.ts';
 import { type UnitSnapshot, type View, view } from '../../src/machines/view.ts';
 import type { ActorHost, ActorHostOptions } from '../../src/supervisor/index.ts';
 import type { CheckRequest } from '../../src/units/index.ts';
@@ -78,11 +79,16 @@ function existing(request: string, files: Sim['files']): Answer {
 }
 
 /** Start core on a host; log keeper and beats aside, it is the one that runs on real machines. */
-export function bootCore(host: Host, actors: MachineOptions['actors'] = {}): ActorHost {
+export function bootCore(
+  host: Host,
+  actors: MachineOptions['actors'] = {},
+  plugins: readonly MachinePlugin[] = [],
+): ActorHost {
   const core = createCore(host, {
     version: 'simulated',
     libDirectory: '/usr/lib/sysmaster',
     logs: false,
+    plugins,
     chaos: () => ({ enabled: true, maxUnits: 10, maxMs: 600_000, protect: [], path: 'system.conf' }),
     actors: { ...actors, beatEveryMs: Number.POSITIVE_INFINITY },
   });

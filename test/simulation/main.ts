@@ -3,6 +3,7 @@
  *
  *   npm run test:crash -- [--seed N] [--pairs N] [--only TEXT] [--variant NAME] [--shards N] [--done FILE]
  *   npm run test:crash -- --only NAME --variant NAME --crash 'before 12, after 40' [--wishes 0,2] [--outside 0] [--units a.service]
+ *   npm run test:crash -- --mutants ''     # faults that are made on purpose must be found, see mutants.ts
  *
  * The work is cut into tasks, a life in a variant each, and handed to as many processes as there are processors. A failure is
  * shrunk where it was found, and told with the command that runs it alone. With `--done` each task that is over is a line in that
@@ -16,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { judge, playCalm, pointWords } from './crash.ts';
 import { lives } from './lives/index.ts';
 import type { Life } from './lives/life.ts';
+import { tryMutants } from './mutants.ts';
 import { parsePoints, printPoints } from './points.ts';
 import { scenarioOf, VARIANTS, type Variant } from './real.ts';
 import { allOf, type Kept, reduced } from './shrink.ts';
@@ -29,6 +31,7 @@ const { values } = parseArgs({
     variant: { type: 'string', default: '' },
     shards: { type: 'string', default: String(availableParallelism()) },
     done: { type: 'string' },
+    mutants: { type: 'string' },
     crash: { type: 'string' },
     wishes: { type: 'string' },
     outside: { type: 'string' },
@@ -151,5 +154,7 @@ async function runAll(): Promise<number> {
 if (values.worker) {
   process.on('message', (task: Task) => process.send?.(runTask(task)));
 } else {
-  process.exitCode = values.crash === undefined ? await runAll() : runOne(values.crash);
+  const { crash, mutants } = values;
+  if (mutants !== undefined) process.exitCode = await tryMutants(mutants);
+  else process.exitCode = crash === undefined ? await runAll() : runOne(crash);
 }

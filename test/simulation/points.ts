@@ -10,6 +10,49 @@ const SOON_CALLS = 12;
 /** One in so many draws has a third death. */
 const THIRD_IN = 8;
 
+/** Calls of which one in so many of a life is in the sample; of all others it is one in {@link COMMON}. */
+const RARE = 13;
+const COMMON = 61;
+/** Calls that most of a life consists of: the rest of them is alike. */
+const ALIKE: ReadonlySet<string> = new Set([
+  'state.append',
+  'state.replace',
+  'process.ack',
+  'api.send',
+  'files.writeText',
+]);
+
+/**
+ * The fair sample that `npm test` takes: of each kind of call some, in each life others.
+ *
+ * @param index that of the life
+ * @returns whether a call, from 1, is in it; `names`: of all calls of the run without a crash
+ */
+export function sample(index: number): (call: number, names: readonly string[]) => boolean {
+  let of: readonly string[] = [];
+  let chosen: ReadonlySet<number> = new Set();
+  return (call, names) => {
+    if (names !== of) {
+      of = names;
+      chosen = sampleOf(names, index);
+    }
+    return chosen.has(call);
+  };
+}
+
+function sampleOf(names: readonly string[], index: number): ReadonlySet<number> {
+  // One in any case, wherever it lies.
+  const chosen = new Set<number>([1 + ((index * RARE) % names.length)]);
+  const counts = new Map<string, number>();
+  for (const [at, name] of names.entries()) {
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    const every = ALIKE.has(name) ? COMMON : RARE;
+    if ((count - 1) % every === index % every) chosen.add(at + 1);
+  }
+  return chosen;
+}
+
 /** Every ordered pair of deaths; the second is any call of the run that has had the first, recovery included. */
 export function* allPairs<Core, End>(scenario: Scenario<Core, End>, calm: Played<End>): Generator<CrashPoint[]> {
   for (const first of singles(calm.sim)) {

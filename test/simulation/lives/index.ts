@@ -3,6 +3,7 @@ import { jobLives } from './jobs.ts';
 import type { Life } from './life.ts';
 import { managerLives } from './manager.ts';
 import { planLives } from './plans.ts';
+import { rareLives } from './rare.ts';
 import { serviceLives } from './services.ts';
 import { socketLives } from './sockets.ts';
 import { unitLives } from './units.ts';
@@ -14,4 +15,5 @@ export const lives: readonly Life[] = [
   ...jobLives,
   ...planLives,
   ...managerLives,
+  ...rareLives,
 ];

@@ -3,6 +3,8 @@
  * All of them come to rest well within {@link Life.forMs}.
  */
 import type { Programs, Sim } from '../../../src/host/sim/index.ts';
+import type { MachinePlugin } from '../../../src/machines/plugin.ts';
+import type { Json } from '../../../src/supervisor/index.ts';
 import type { Call, MachineOptions, Wish } from '../machine.ts';
 
 export { UNITS } from '../machine.ts';
@@ -12,6 +14,8 @@ export interface Life extends Pick<MachineOptions, 'files' | 'helper' | 'hello' 
   readonly units: Readonly<Record<string, string>>;
   /** Made anew for each run: programs may count. */
   readonly programs: Programs;
+  /** Charts of users; none by default. */
+  readonly plugins?: readonly MachinePlugin[];
   readonly wishes: readonly (Wish | Call)[];
   /** Something from outside at a time. */
   readonly outside?: readonly Outside[];
@@ -33,6 +37,12 @@ export type Outside =
   | { readonly atMs: number; readonly remove: string }
   /** A signal to init, which passes it on. */
   | { readonly atMs: number; readonly init: number }
+  /** An event for one actor, as nobody outside can send it yet. */
+  | {
+      readonly atMs: number;
+      readonly tell: string;
+      readonly event: (sim: Sim) => { readonly type: string; readonly [field: string]: Json };
+    }
   /** So many events of a shape that no machine knows, for one unit: whatever looks into them throws. */
   | { readonly atMs: number; readonly poison: string; readonly times: number };
 
