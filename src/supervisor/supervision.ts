@@ -463,7 +463,11 @@ export class Supervision {
   }
 }
 
-const firstLine = (text: string): string => (text.split('\n', 1)[0] ?? '').slice(0, WHY_MAX);
+/** The first line, or, of one that ends in a colon (xstate says so in what it failed), that and the one which it announces. */
+function firstLine(text: string): string {
+  const [first = '', second = ''] = text.split('\n', 2);
+  return (first.endsWith(':') && second !== '' ? `${first} ${second}` : first).slice(0, WHY_MAX);
+}
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

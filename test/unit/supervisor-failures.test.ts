@@ -20,6 +20,12 @@ test('a failure is counted for the actor and its supervisor, with its event and 
   expect(tree?.children[1]?.last).toBeUndefined();
 });
 
+test('of an error whose first line announces another, both are kept', () => {
+  const { send, core } = bench(root);
+  send('a', bad('cannot look at it:\nit is gone\nand where'));
+  expect(core().tree('a')?.last?.why).toBe('cannot look at it: it is gone');
+});
+
 test('counts and the last failure outlive core, and the start anew of a group', () => {
   const { send, core, sim } = bench(supervisor('core', [child('a'), child('b')], { strategy: 'one_for_all' }));
   send('a', bad('a bug'));

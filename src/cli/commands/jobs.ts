@@ -6,7 +6,7 @@ import { expand } from '../names.ts';
 import type { Options } from '../options.ts';
 import { showProgress } from '../progress.ts';
 import { untilEnded } from '../wait.ts';
-import type { Explanation, Outcome, Refusal, Unit } from '../wire.ts';
+import type { Explanation, HistoryRecord, Outcome, Refusal, Unit } from '../wire.ts';
 import { showPlan } from './plan.ts';
 
 const VERBS: Readonly<Record<string, string>> = { condrestart: 'try-restart', 'force-reload': 'reload-or-restart' };
@@ -94,8 +94,29 @@ async function details({ client }: Call, names: readonly string[]): Promise<Map<
   return new Map(answers.flatMap((answer, index) => ('unit' in answer ? [[names[index]!, answer.unit] as const] : [])));
 }
 
+/** Records of the history that are looked through for the end of a job. */
+const RECORDS = 256;
+
+/** What the history says of jobs that failed since the machine of their unit did, by unit. */
+async function brokenMachines(client: Call['client'], bad: readonly Outcome[]): Promise<Map<string, string>> {
+  const answers = await client.calls<{ records: readonly HistoryRecord[] }>(
+    'io.sysmaster.Insight.History',
+    bad.map(({ unit }) => ({ units: [unit], count: RECORDS })),
+  );
+  return new Map(
+    answers.flatMap((answer, index) => {
+      const { unit, job } = bad[index]!;
+      const records = 'records' in answer ? answer.records : [];
+      const over = records.find((record) => record.kind === 'job-over' && record.job === job);
+      return over?.cause.startsWith('its machine ') === true ? [[unit, over.cause] as const] : [];
+    }),
+  );
+}
+
 /** Why units have failed. The history knows it even of those that were let go of at once. */
-async function failures({ client }: Call, names: readonly string[]): Promise<Map<string, Failure>> {
+async function failures({ client }: Call, bad: readonly Outcome[]): Promise<Map<string, Failure>> {
+  const names = bad.map(({ unit }) => unit);
+  const machines = await brokenMachines(client, bad);
   const answers = await client.calls<{ explanation: Explanation }>(
     'io.sysmaster.Insight.Why',
     names.map((name) => ({ name, not: true })),
@@ -105,14 +126,14 @@ async function failures({ client }: Call, names: readonly string[]): Promise<Map
       if (!('explanation' in answer)) return [];
       const { result, active, because } = answer.explanation;
       const of = (wanted: string) => because.filter(({ kind }) => kind === wanted).map(({ what }) => what);
-      const aside = of('unit').filter((what) => what.startsWith('its machine is quarantined'));
+      const machine = machines.get(names[index]!);
       return [
         [
           names[index]!,
           {
             result,
-            // How its processes fare is nothing that a unit in quarantine would act on.
-            ends: aside.length > 0 ? aside : of('process'),
+            // How its processes fare is not what a job has failed of whose event the unit's machine has thrown at.
+            ends: machine === undefined ? of('process') : [machine],
             jobs: of('job').filter((what) => what.includes(' ended with ')),
             gone: active === 'inactive' && result !== 'success',
           },
@@ -237,9 +258,7 @@ export async function tellOutcomes(call: Call, verb: string, outcomes: readonly 
   if (show) for (const line of transactionLines(outcomes)) call.warn(line);
   let refusal = 0;
   let failed = false;
-  const bad = outcomes
-    .filter(({ result }) => result === 'failed' || result === 'timeout' || result === 'dependency')
-    .map(({ unit }) => unit);
+  const bad = outcomes.filter(({ result }) => result === 'failed' || result === 'timeout' || result === 'dependency');
   const why = bad.length > 0 && !call.quiet ? await failures(call, bad) : new Map<string, Failure>();
   for (const outcome of outcomes) {
     if (outcome.refusal !== undefined && outcome.refusal !== null) {

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bootSmall, laterSctl, property } from '../faults/small.ts';
+import { bootSmall, coreLog, laterSctl, property } from '../faults/small.ts';
 import { eventually, type System, systemsMissing } from '../support/system.ts';
 
 const missing = systemsMissing();
@@ -18,6 +18,7 @@ const LIMIT_BYTES = 96 << 20;
 const sleeping = '[Service]\nExecStart=/bin/sleep infinity\n';
 const sick = (how: string) => `${sleeping}ExecReload=/bin/true ${how}\n[X-Machine]\nMachine=sick\n`;
 const units = {
+  'throws.service': sick('throws'),
   'loops.service': sick('loops'),
   'hoards.service': sick('hoards'),
   'fills.service': sick('fills'),
@@ -107,6 +108,29 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
     expect(status).toContain(`sctl reset-failed ${unit} releases it`);
     expect(status).toContain(`Main PID: ${pids.get(unit)}`);
   }
+
+  test('a machine plugin that throws costs that event alone, and past the intensity its unit is set aside; core lives on', async () => {
+    const unit = 'throws.service';
+    const core = system.core();
+    const reload = () => system.sctl('reload', unit);
+    const { status, stderr } = reload();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/its machine failed: .*'reload'.*: a bug in the chart/);
+    expect(system.sctl('tree', `unit:${unit}`).stdout).toMatch(/^unit:throws\.service \(permanent\) failed 2×, last /);
+    expect(system.sctl('restart', unit).status).toBe(0);
+    pids = mainPids();
+    for (let more = 0; more < 10 && !system.sctl('status', unit).stdout.includes('Quarantine'); more += 1)
+      expect(reload().status).toBe(1);
+    expect(system.sctl('status', unit).stdout).toMatch(
+      /Quarantine: since .*: a bug in the chart; its processes run on/,
+    );
+    expect(system.sctl('tree').stdout).toMatch(/^core \(.*\) restarted 1× in the period\n/);
+    expect([system.core(), mainPids()]).toEqual([core, pids]);
+    expect(coreLog(system)).toMatch(/"supervisor-gave-up"/);
+    expect(system.sctl('reset-failed', unit).status).toBe(0);
+    expect(system.sctl('restart', unit).status).toBe(0);
+    pids = mainPids();
+  });
 
   test('an endless loop in a machine plugin hangs core twice, and no third time', async () => {
     const unit = 'loops.service';

@@ -2,6 +2,9 @@
 const SPENT_MAX = 1536;
 
 const wrongs = {
+  throws() {
+    throw new Error('a bug in the chart');
+  },
   loops() {
     for (;;);
   },
