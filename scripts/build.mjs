@@ -106,7 +106,8 @@ function buildBundles() {
   for (const [entry, name] of [
     ['src/start.ts', 'core.cjs'],
     ['src/main.ts', 'core-bundle.cjs'],
-    ['src/cli/main.ts', 'sctl.mjs'],
+    ['src/cli/start.ts', 'sctl.mjs'],
+    ['src/cli/main.ts', 'sctl-bundle.cjs'],
   ]) {
     const file = join(out, name);
     if (!existsSync(join(root, entry)) || !stale(file, sources)) continue;
@@ -126,23 +127,22 @@ function buildBundles() {
       `--outfile=${file}`,
       `--define:SYSMASTER_VERSION="${projectVersion()}"`,
       `--define:SYSMASTER_BUILD="${hashOf(join(root, 'src'))}"`,
-      ...(format === 'esm'
-        ? ["--banner:js=import{createRequire}from'node:module';const require=createRequire(import.meta.url);"]
-        : ['--define:import.meta.dirname=__dirname']),
+      ...(format === 'esm' ? [] : ['--define:import.meta.dirname=__dirname']),
     ]);
   }
 }
 
-/** What core's start compiles, compiled before. Where the rehearsal cannot be held core starts slower, and that is all. */
+/** What the starts of core and sctl compile, compiled before. Where the rehearsal cannot be held they start slower, and that is all. */
 function keepCode() {
-  const cache = join(out, 'core.cache');
-  const sources = ['core-bundle.cjs', 'core.cjs', 'node', 'init', 'exec'].map((name) => join(out, name));
-  if (!stale(cache, sources)) return;
-  rmSync(cache, { force: true });
-  const done = spawnSync(join(out, 'node'), [join(root, 'scripts/rehearse.mjs'), out, cache], { encoding: 'utf8' });
+  const caches = ['core.cache', 'sctl.cache'].map((name) => join(out, name));
+  const programs = ['core-bundle.cjs', 'core.cjs', 'sctl-bundle.cjs', 'sctl.mjs', 'node', 'init', 'exec'];
+  const sources = programs.map((name) => join(out, name));
+  if (!caches.some((cache) => stale(cache, sources))) return;
+  for (const cache of caches) rmSync(cache, { force: true });
+  const done = spawnSync(join(out, 'node'), [join(root, 'scripts/rehearse.mjs'), out, ...caches], { encoding: 'utf8' });
   if (done.status === 0) return;
   const why = done.error?.message ?? done.stderr.trim().split('\n').slice(-8).join('\n');
-  console.error(`build: core.cache: not made, core will start slower: ${why}`);
+  console.error(`build: core.cache and sctl.cache: not made, both will start slower: ${why}`);
 }
 
 /** The pinned Node beside the rest, so that `.build` is all that has to be installed (as /usr/lib/sysmaster). */

@@ -1,5 +1,5 @@
 // The rehearsal of core's start: boots a few units once, as a subreaper in a directory of its own, drives them as a person
-// would, and keeps the code that the engine compiled meanwhile (.build/core.cache, see src/start.ts).
+// would, and keeps the code that the engine compiled meanwhile, core's and sctl's (see src/start.ts and src/cli/start.ts).
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -41,8 +41,8 @@ function coreOf(init) {
   return children.map(Number).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('core.cjs'));
 }
 
-/** Make `cache` anew. @throws where the boot does not come up or core does not answer. */
-async function rehearse(lib, cache) {
+/** Make the two caches anew. @throws where the boot does not come up or core does not answer. */
+async function rehearse(lib, cache, sctlCache) {
   const state = mkdtempSync(join(tmpdir(), 'sysmaster-rehearsal.'));
   const system = join(state, 'system');
   mkdirSync(system);
@@ -61,7 +61,13 @@ async function rehearse(lib, cache) {
   init.on('exit', () => {
     over = true;
   });
-  const env = { ...process.env, SYSMASTER_SOCKET: join(state, 'run/api.sock'), SYSMASTER_LOGS: join(state, 'run/log') };
+  const keep = { SCTL_KEEP_CODE: sctlCache };
+  const env = {
+    ...process.env,
+    ...keep,
+    SYSMASTER_SOCKET: join(state, 'run/api.sock'),
+    SYSMASTER_LOGS: join(state, 'run/log'),
+  };
   const sctl = (...words) =>
     spawnSync(join(lib, 'node'), [join(lib, 'sctl.mjs'), ...words], { env, encoding: 'utf8', timeout: WAIT_MS });
   try {
@@ -79,6 +85,7 @@ async function rehearse(lib, cache) {
       ['daemon-reload'],
       ['list-jobs'],
       ['stop', 'second.service'],
+      ['is-active', 'second.service'],
     ])
       sctl(...words);
     const core = over ? undefined : coreOf(init.pid);
@@ -92,5 +99,5 @@ async function rehearse(lib, cache) {
   }
 }
 
-const [lib, cache] = process.argv.slice(2);
-await rehearse(lib, cache);
+const [lib, cache, sctlCache] = process.argv.slice(2);
+await rehearse(lib, cache, sctlCache);

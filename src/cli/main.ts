@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 /**
- * sctl: the program. Compiled code is cached, since half of the time of `is-active` is reading this.
+ * sctl: the program; start.ts runs it with code that is kept.
  * Called as systemctl, poweroff, reboot, halt, shutdown, journalctl, systemd-analyze or systemd-escape it behaves like it.
  */
-import { enableCompileCache } from 'node:module';
 import { basename } from 'node:path';
 import type { Context } from './context.ts';
-
-enableCompileCache();
+import { main } from './run.ts';
 
 const NAMES: ReadonlySet<string> = new Set([
   'systemctl',
@@ -56,5 +54,6 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-const { main } = await import('./run.ts');
-process.exitCode = await main(process.argv.slice(2), context);
+void main(process.argv.slice(2), context).then((status) => {
+  process.exitCode = status;
+});

@@ -152,7 +152,17 @@ export function initramfs(to: string, options: ImageOptions = {}): void {
     const own = (name: string) => copyFileSync(join(lib, name), join(root, 'usr/lib/sysmaster', name));
     for (const name of ['init', 'exec']) own(name);
     if (options.core !== false) {
-      for (const name of ['logd', 'core.cjs', 'core-bundle.cjs', 'core.cache', 'sctl.mjs', 'addon.node']) own(name);
+      for (const name of [
+        'logd',
+        'core.cjs',
+        'core-bundle.cjs',
+        'core.cache',
+        'sctl.mjs',
+        'sctl-bundle.cjs',
+        'sctl.cache',
+        'addon.node',
+      ])
+        own(name);
       run('strip', ['-o', join(root, 'usr/lib/sysmaster/node'), join(lib, 'node')]);
       for (const library of new Set([...libraries(join(lib, 'node')), ...libraries(join(lib, 'addon.node'))])) {
         mkdirSync(join(root, dirname(library)), { recursive: true });
