@@ -157,7 +157,7 @@ describe('on the real core', () => {
         (name) => shown[name]?.active === active && !name.endsWith('.slice') && name !== 'default.target',
       );
     const log = sim.log.map(({ message }) => message);
-    return { starts, up: those('active'), failed: those('failed'), log };
+    return { starts, up: those('active'), failed: those('failed'), log, end: sim.init.end };
   }
   const ALL = ['aside.service', 'db.service', 'web.service'];
 
@@ -185,6 +185,26 @@ describe('on the real core', () => {
       }
     },
   );
+
+  test.each([
+    ['stop', undefined],
+    ['none', undefined],
+    ['alarm.service', undefined],
+    ['exit-force', { kind: 'exit', now: true }],
+    ['poweroff-force', { kind: 'poweroff', now: true }],
+    ['poweroff-immediate', { kind: 'poweroff', now: true }],
+    ['reboot-force', { kind: 'reboot', now: true }],
+    ['reboot-immediate', { kind: 'reboot', now: true }],
+    ['halt-force', { kind: 'halt', now: true }],
+    ['kexec-force', { kind: 'kexec', now: true }],
+  ])('OnEscalate=%s is done when the group is given up, and not before', (action, end) => {
+    const units = daemons(`Intensity=1\nPeriod=60\nOnEscalate=${action}\n`);
+    expect(play(units, 1).end).toBeUndefined();
+    const played = play(units, 2);
+    if (end === undefined) expect(played.end).toBeUndefined();
+    else expect(played.end).toMatchObject(end);
+    expect(played.starts['alarm.service']).toBe(action === 'alarm.service' ? 1 : undefined);
+  });
 
   /** Two groups in an outer one: `app.target` with db and web, and beside it `aside.service`. */
   const nested = (outer: string, restart: string, kind: 'target' | 'slice') => {
@@ -242,7 +262,7 @@ describe('on the real core', () => {
     };
     const played = play(units, 1);
     expect(played.starts).toEqual({ 'db.service': 1 });
-    expect(played.up).toEqual([]);
+    for (const name of Object.keys(units)) expect(played.up).not.toContain(name);
     expect(played.log.filter((line) => line.includes('gave up'))).toHaveLength(2);
   });
 
