@@ -202,7 +202,7 @@ impl Journal {
         let mut bytes = Vec::new();
         let beat = beat.map(|at_us| NoteRef::Beat { at_us });
         let whole = beat.iter().chain([note]).all(|note| frame(&mut bytes, note));
-        if !self.lost && !(whole && self.append(end, &bytes)) {
+        if !(self.lost || whole && self.append(end, &bytes)) {
             self.lost = true;
             say(2, "the journal is full: a fault now would cost what happens until the state is saved");
         }

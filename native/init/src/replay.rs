@@ -4,11 +4,11 @@
 //! notes; the first action that has no outcome there is the point at which init goes on, and does it: perhaps again. An action
 //! may therefore be cut off anywhere before its outcome is noted (docs/adr/0009 goes through them).
 
+use crate::inputs::understand;
 use crate::journal::Note;
 use crate::state::State;
 use crate::step::{Action, Event};
 use crate::tables::{Tables, Work};
-use crate::turn::understand;
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 

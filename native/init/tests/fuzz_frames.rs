@@ -6,9 +6,9 @@ mod support;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 use support::Rig;
+use sysmaster_init::inputs::understand;
 use sysmaster_init::state::{Facts, Phase, Policy, State};
 use sysmaster_init::step::{Action, step};
-use sysmaster_init::turn::understand;
 use sysmaster_link::{
     EffectId, FDS_MAX, FRAME_MAX, KillTarget, ProcessRef, Role, ShutdownKind, ToInit, decode, encode,
 };

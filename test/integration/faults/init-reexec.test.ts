@@ -23,8 +23,8 @@ const FAULTED_SHARE = 0.3;
 const FAULTS = ['SIGSEGV', 'SIGBUS', 'SIGABRT'] as const;
 /** The moment of a fault is random within this time after something was done. */
 const FAULT_MS = 50;
-/** The state's numbers grow by a digit or two. */
-const STATE_SLACK_BYTES = 4096;
+/** The state's numbers grow by a digit or two, and it keeps the ends of the last 4096 processes, of at most 16 bytes each. */
+const STATE_SLACK_BYTES = 4096 + 4096 * 16;
 const MEMORY_SLACK_KB = 512;
 
 /** Where the stack begins, which the kernel chooses anew at each execve (proc_pid_stat(5), startstack). */

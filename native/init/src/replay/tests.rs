@@ -98,7 +98,8 @@ fn what_is_said_goes_on_where_it_was() {
     let mut state = a_state();
     let mut tables = Tables { link: Some(crate::link::Link::new(3)), ..Tables::default() };
     let notes = [Note::Said, Note::Said, Note::Said, spawn(), forked(), Note::LetGo, Note::Said];
-    replay(&mut state, &mut tables, notes.to_vec());
+    let frontier = replay(&mut state, &mut tables, notes.to_vec());
+    assert!(frontier.work.is_done());
     assert_eq!(state.next_unsent(), None);
     assert_eq!(tables.link.map(|link| link.progress.cursor), Some(crate::link::Cursor::Done));
 }
