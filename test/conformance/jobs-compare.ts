@@ -73,6 +73,7 @@ export function deliberate(
   const request = differences[0]?.request;
   if (request === undefined) return undefined;
   if (theirs.cycles) return 'an ordering cycle: systemd deletes a job of it, we cut an ordering';
+  const named = set.requests[request]!;
   const one = theirs.outcomes[request]!;
   const other = ours.outcomes[request]!;
   const down = (unit: string | undefined) => /^(inactive|failed)/.test(one.states[unit ?? ''] ?? '');
@@ -81,6 +82,8 @@ export function deliberate(
   const units = Object.entries(set.units);
   if (units.some(([unit, text]) => !down(unit) && needs(text, 'BindsTo').some(down)))
     return 'BindsTo= is a level: who is bound to what is down is stopped';
+  if (units.some(([unit, text]) => !down(unit) && needs(text, 'Upholds').some(down)))
+    return 'Upholds= is a level: what failed before its upholder was up is started again';
   const unneeded = ([unit, text]: [string, string]) =>
     /^StopWhenUnneeded=yes$/m.test(text) &&
     !down(unit) &&
@@ -100,8 +103,13 @@ export function deliberate(
     return 'a requirement without an ordering: whether it has failed by then is chance';
   if (other.gaveUp === true)
     return 'a contradiction within one transaction: what was given up goes with all that only it wanted';
-  if (leftover(set, differences, request, one))
+  const before = theirs.outcomes[request - 1]?.states ?? {};
+  if (leftover(set, differences, request, one) || ofDropped(set, differences, request, before))
     return 'a job that only a dropped job wanted: it goes as well, where systemd keeps it';
+  const canceled = ({ what, theirs: one, ours: mine }: Difference) =>
+    what === 'states' || one.includes('canceled') !== mine.includes('canceled');
+  if (named.mode === 'flush' && named.units.length > 1 && differences.every(canceled))
+    return 'several units with flush: whether jobs of the first are over when the second flushes them is chance';
   const weaker = ({ unit, theirs: one, ours: mine }: Difference) =>
     unit !== '' && mine.includes('verify-active') && !one.includes('verify-active');
   if (differences.some(weaker)) return 'a start that only a dropped job wanted is not merged into a verify-active';
@@ -122,6 +130,33 @@ function leftover(set: UnitSet, differences: readonly Difference[], request: num
   const busy = new Set(theirs.jobs.map(unitOf).filter((unit) => !alone.includes(unit)));
   const wanted = (unit: string) => named.includes(unit) || [...busy].some((other) => related(set, other, unit));
   return alone.length > 0 && !alone.some(wanted);
+}
+
+/**
+ * Jobs of units that a request leads to only through units that are up: a start of these is dropped, and with it what only they
+ * wanted. systemd keeps some of it, by the order of a hash, and it may contradict another job of the transaction.
+ */
+function ofDropped(
+  set: UnitSet,
+  differences: readonly Difference[],
+  request: number,
+  before: Readonly<Record<string, string>>,
+): boolean {
+  const isUp = (unit: string) => /^(active|reloading)/.test(before[unit] ?? '');
+  const wants = (unit: string) =>
+    [...(set.units[unit] ?? '').matchAll(/^(?:Requires|Wants|BindsTo|Upholds)=(\S+)$/gm)].map(([, to]) => to as string);
+  const reach = (from: string, through: (unit: string) => boolean): ReadonlySet<string> => {
+    const found = new Set([from]);
+    for (const unit of found) if (unit === from || through(unit)) for (const to of wants(unit)) found.add(to);
+    return found;
+  };
+  return set.requests[request]!.units.some((from) => {
+    const needed = reach(from, (unit) => !isUp(unit));
+    const dropped = new Set([...reach(from, () => true)].filter((unit) => !needed.has(unit)));
+    return differences.some(
+      ({ what, unit, theirs: one }) => what === 'jobs' && dropped.has(unit) && one.includes('start'),
+    );
+  });
 }
 
 /** Is there a dependency between the two that is more than an ordering? */
