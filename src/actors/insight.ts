@@ -117,7 +117,12 @@ export function createInsight(parts: InsightParts): Insight {
       return { atMs, why: event === '' ? why : `${event}: ${why}` };
     },
     refusal(unit) {
-      if (registry.unit(unit) === undefined) return '';
+      if (registry.unit(unit) === undefined) {
+        const { unit: settings } = registry.find(unit);
+        return settings.RefuseManualStart
+          ? `${unit} may be requested by dependency only (RefuseManualStart=yes); start a unit that pulls it in`
+          : '';
+      }
       const planned = jobs.plan({ verb: 'start', units: [unit], mode: 'replace', by: 'sctl why' });
       return 'refused' in planned ? `${planned.refused}; ${planned.todo}` : '';
     },
@@ -160,7 +165,12 @@ export function createInsight(parts: InsightParts): Insight {
       const found: HistoryRecord[] = [];
       for (let at = all.length - 1; at >= 0 && found.length < count; at -= 1) {
         const record = all[at] as HistoryRecord;
-        if (record.unit === '' || fits(record.unit)) found.push(record);
+        // Of requests those that name the unit; what came of others for it has them as its cause.
+        const told =
+          record.kind === 'request' && record.unit === ''
+            ? record.what.split(/[\s;,]+/).some(fits)
+            : record.unit === '';
+        if (told || fits(record.unit)) found.push(record);
       }
       return found.reverse().map(historyView);
     },
@@ -178,7 +188,9 @@ export function createInsight(parts: InsightParts): Insight {
         nowUs: us(host.clock.nowMs()) ?? 0,
         role: host.hello.role,
         target: registry.graph.canonical('default.target'),
-        units: registry.units().map(({ name }) => {
+        // What is in memory for a question only has no part in it.
+        units: registry.units().flatMap(({ name }) => {
+          if (registry.lookedAt().has(name)) return [];
           const since = snapshotOf(name)?.context.since;
           return {
             name,

@@ -78,6 +78,14 @@ export function requestTold(change: Change, by: string): { unit: string; what: s
     }
     case 'chaos-stop':
       return told(`stop ${change.runs === 'all' ? 'all chaos' : `chaos ${change.runs.join(', ')}`}`);
+    case 'keep-plan':
+      return told(`keep plan ${change.id} of ${requestWords(change.request)}`);
+    case 'apply':
+      return told(`apply plan ${change.wish.id}`);
+    case 'confirm':
+      return told(`confirm plan ${change.id}`);
+    case 'snapshot':
+      return told(`snapshot ${change.verb} ${change.name}`);
     case 'environment':
       return told('change the environment of services');
     default:

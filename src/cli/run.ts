@@ -68,6 +68,12 @@ function plainWords(
   return { args, options: { quiet: args.length < rest.length } };
 }
 
+/** Words that can draw what they tell; those that change something draw the plan of a dry run. */
+const DRAWN: Readonly<Record<string, ReadonlySet<string>>> = {
+  dot: new Set(['plan', 'restore', 'apply', 'dot']),
+  tree: new Set(['plan', 'restore', 'apply', 'list-dependencies', 'why', 'why-not']),
+};
+
 const isFamily = (loaded: Module | Family): loaded is Family => 'commands' in loaded;
 
 /** A family's own words, as {@link overview} shows all of them. */
@@ -100,6 +106,9 @@ async function runWord(
   }
   const { args, options } =
     plainWords(spec, rest) ?? (await import('./parse.ts')).parse(word, spec, module, rest, context);
+  const drawn = options.output === undefined ? undefined : DRAWN[options.output];
+  if (drawn !== undefined && !drawn.has(word) && options.dryRun !== true)
+    throw new CliError(`-o ${options.output}: ${word} has no such form; use text or json.`);
   const json = options.output === 'json' || options.output === 'json-pretty';
   const quiet = options.quiet === true;
   const client =

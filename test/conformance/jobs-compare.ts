@@ -15,17 +15,37 @@ export interface Difference {
 const CHASE = 8;
 
 /** Do units set each other off again and again? */
-export const chases = ({ outcomes }: Told): boolean =>
-  outcomes.some(({ jobs }) => Object.values(Object.groupBy(jobs, unitOf)).some((own) => (own?.length ?? 0) > CHASE));
+const chases = ({ jobs }: Outcome): boolean =>
+  Object.values(Object.groupBy(jobs, unitOf)).some((own) => (own?.length ?? 0) > CHASE);
 
-/** Differences of the first request that has any: what comes later follows from it. */
+/** How many requests came to rest, one after the other, before one did not. */
+export function rested({ outcomes }: Told): number {
+  const first = outcomes.findIndex(chases);
+  return first === -1 ? outcomes.length : first;
+}
+
+/** Differences of the first request that has any: what comes later follows from it. Only requests that came to rest there are compared. */
 export function compare(set: UnitSet, theirs: Told, ours: Told): readonly Difference[] {
-  for (const index of set.requests.keys()) {
+  for (let index = 0; index < rested(theirs); index += 1) {
+    if (ours.outcomes[index] === undefined)
+      return [{ request: index, what: 'states', unit: '', theirs: 'at rest', ours: 'not at rest' }];
     const found = compareOne(set, index, theirs.outcomes[index]!, ours.outcomes[index]!);
     if (found.length > 0) return found;
   }
   return [];
 }
+
+/**
+ * Requests, by place, that end alike in both, from the same states: what came before them is no matter. Where each of several
+ * requests depends on chance, no single run need agree with another in all of them.
+ */
+export const alike = (set: UnitSet, theirs: Told, ours: Told): readonly number[] =>
+  [...set.requests.keys()].slice(0, rested(theirs)).filter((index) => {
+    if (ours.outcomes[index] === undefined) return false;
+    const before = ({ outcomes }: Told) => (index === 0 ? {} : outcomes[index - 1]!.states);
+    const [one, other] = [theirs, ours].map((told) => JSON.stringify(Object.entries(before(told)).sort()));
+    return one === other && compareOne(set, index, theirs.outcomes[index]!, ours.outcomes[index]!).length === 0;
+  });
 
 function compareOne(set: UnitSet, request: number, theirs: Outcome, ours: Outcome): Difference[] {
   const found: Difference[] = [];

@@ -6,7 +6,8 @@ import { shell, type UnitSet } from '../simulation/generate.ts';
 import { type Outcome as Answer, bootCore, jobsNow, shownUnits, simOptions } from '../simulation/machine.ts';
 import type { Outcome, Told } from './jobs-peer.ts';
 
-const JITTER_MS = 40;
+/** Delays of what the kernel does are up to so long, ms, by turns: on a machine that is idle, or busy. */
+const JITTERS_MS = [40, 8, 2] as const;
 /** Two units of one request are asked for within so long, ms; mostly at once. */
 const GAP_MS = 200;
 /** After so long without a job nothing moves any more, ms; and a request never takes so long. */
@@ -36,7 +37,7 @@ function rename(text: string, names: ReadonlyMap<string, string>): string {
 
 function playAs(set: UnitSet, how: number): Told {
   const gap = randomStream(how + 1);
-  const faults = how === 0 ? {} : { jitterMs: JITTER_MS };
+  const faults = how === 0 ? {} : { jitterMs: JITTERS_MS[how % JITTERS_MS.length] as number };
   const sim = createSim(simOptions({ units: set.units, programs: shell, seed: how, faults }));
   let core: ActorHost | undefined;
   sim.boot((host) => {

@@ -12,7 +12,7 @@ import { expect, test } from 'vitest';
 import { debianMissing } from '../integration/support/debian.ts';
 import { systemsMissing } from '../integration/support/system.ts';
 import { type UnitSet, unitSet } from '../simulation/generate.ts';
-import { chases, compare, type Difference, deliberate } from './jobs-compare.ts';
+import { alike, compare, type Difference, deliberate, rested } from './jobs-compare.ts';
 import { playOurs } from './jobs-ours.ts';
 import { playPeer, type Told } from './jobs-peer.ts';
 import { playReal } from './jobs-real.ts';
@@ -33,13 +33,17 @@ interface Verdict {
 }
 
 function judge(set: UnitSet, theirs: Told): Verdict {
-  if (theirs.restless || chases(theirs)) return { differences: [], why: 'systemd does not come to rest' };
+  const many = rested(theirs);
+  if (many === 0) return { differences: [], why: 'systemd does not come to rest' };
   let first: readonly Difference[] = [];
   let explained: string | undefined;
+  const found = new Set<number>();
   for (let way = 0; way <= waysOf(set); way += 1) {
     const ours = playOurs(set, way);
     const differences = compare(set, theirs, ours);
     if (differences.length === 0) return { differences, why: way === 0 ? undefined : 'it is chance' };
+    for (const index of alike(set, theirs, ours)) found.add(index);
+    if (found.size === many) return { differences: [], why: 'it is chance' };
     explained ??= deliberate(set, differences, theirs, ours);
     if (way === 0) first = differences;
   }
@@ -48,9 +52,19 @@ function judge(set: UnitSet, theirs: Told): Verdict {
 
 /** Is it one of the ways of the simulated machine? */
 function asSimulated(set: UnitSet, told: Told): boolean {
-  if (told.restless || chases(told)) return false;
-  const ways = Array.from({ length: waysOf(set) + 1 }, (_, way) => way);
-  return ways.some((way) => compare(set, told, playOurs(set, way)).length === 0);
+  const many = rested(told);
+  const found = new Set<number>();
+  for (let way = 0; way <= waysOf(set) && found.size < many; way += 1)
+    for (const index of alike(set, told, playOurs(set, way))) found.add(index);
+  return found.size === many;
+}
+
+/** Units that start and stop each other may go on for ever, under systemd too; but most requests come to rest, and are compared. */
+function expectMostCompared(played: readonly (readonly [UnitSet, Told])[]): void {
+  const [asked, compared] = [0, 1].map((which) =>
+    played.reduce((sum, [set, told]) => sum + (which === 0 ? set.requests.length : rested(told)), 0),
+  ) as [number, number];
+  expect(compared).toBeGreaterThan(asked * 0.8);
 }
 
 const sets = (many: number): readonly UnitSet[] =>
@@ -75,6 +89,7 @@ test.skipIf(missing !== undefined)(
     }));
     for (let boot = 0; boot < BOOTS && left.length > 0; boot += 1) {
       const told = await playPeer(left.map(({ set }) => set));
+      if (boot === 0) expectMostCompared(left.map(({ set }, index) => [set, told[index] as Told]));
       const verdicts = left.map(({ set }, index) => ({ set, ...judge(set, told[index] as Told) }));
       reasons.push(...verdicts.flatMap(({ set, why }) => (why === undefined ? [] : [`seed ${set.seed}: ${why}`])));
       left = verdicts.filter(({ differences }) => differences.length > 0);
@@ -96,16 +111,13 @@ test.skipIf(missing !== undefined)(
     for (let boot = 0; boot < BOOTS && left.length > 0; boot += 1) {
       const chosen = left.map(([set]) => set);
       const told = await playReal(chosen);
+      if (boot === 0) expectMostCompared(chosen.map((set, index) => [set, told[index] as Told]));
       left = chosen.flatMap((set, index) =>
         asSimulated(set, told[index] as Told) ? [] : [[set, told[index]] as const],
       );
     }
-    // Some sets never come to rest, under systemd neither: units that start and stop each other.
-    const restless = left.filter(([, one]) => one !== undefined && (one.restless || chases(one)));
-    expect(restless.length).toBeLessThan(Math.max(1, real / 5));
-    const wrong = left.filter((one) => !restless.includes(one));
     expect(
-      wrong.map(([set, one]) => ({ seed: set.seed, differences: compare(set, one as Told, playOurs(set)) })),
+      left.map(([set, one]) => ({ seed: set.seed, differences: compare(set, one as Told, playOurs(set)) })),
     ).toEqual([]);
   },
 );

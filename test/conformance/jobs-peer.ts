@@ -27,6 +27,7 @@ export interface Outcome {
 
 /** What became of a set, request by request. */
 export interface Told {
+  /** Up to the one after which it did not come to rest. */
   readonly outcomes: readonly Outcome[];
   /** It deleted a job to break an ordering cycle. */
   readonly cycles: boolean;
@@ -80,7 +81,6 @@ function boot(sets: readonly UnitSet[]): Promise<Machine> {
 
 /** A request that it has not carried out by then, in s, keeps it busy for ever. */
 const PATIENCE_S = 10;
-const NOTHING: Outcome = { refused: [], jobs: [], states: {} };
 /** Rounds of waiting, of some 40 ms each. */
 const LIMIT = 150;
 
@@ -99,8 +99,8 @@ function playOne(machine: Machine, set: UnitSet): Told {
   const names = Object.keys(set.units);
   let cycles = false;
   let restless = false;
-  const outcomes = set.requests.map((_, index): Outcome => {
-    if (restless) return NOTHING;
+  const outcomes = set.requests.flatMap((_, index): Outcome[] => {
+    if (restless) return [];
     const from = log().length;
     const said = machine.run(
       'bash',
@@ -108,12 +108,12 @@ function playOne(machine: Machine, set: UnitSet): Told {
       `timeout ${PATIENCE_S} bash -c '${requestScript(set, index)}' || echo restless`,
     );
     restless ||= said.includes('restless');
-    if (restless) return NOTHING;
+    if (restless) return [];
     const text = log().slice(from);
     cycles ||= text.includes('Found ordering cycle');
     const refused = said.split('\n').flatMap((line) => /^refused (\S+)/.exec(line)?.[1] ?? []);
     const states = statesOf(machine, names);
-    return { refused: refused.sort(), jobs: jobsIn(text).filter((job) => names.includes(unitOf(job))), states };
+    return [{ refused: refused.sort(), jobs: jobsIn(text).filter((job) => names.includes(unitOf(job))), states }];
   });
   return { outcomes, cycles, restless };
 }

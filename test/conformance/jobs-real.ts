@@ -79,14 +79,14 @@ async function playOne(client: Client, directory: string, set: UnitSet, ended: r
       mode,
       noBlock: true,
     });
-    restless ||= !(await rests(client));
+    restless = !(await rests(client));
+    if (restless) break;
     const refused = answers.filter(({ refusal }) => refusal !== undefined && refusal !== null);
     outcomes.push({
       refused: refused.map(({ unit }) => unit).sort(),
       jobs: ended.slice(from).filter((job) => names.includes(unitOf(job))),
       states: await statesOf(client, names),
     });
-    if (restless) break;
   }
   // What may not be stopped, or comes up again, is to go as well.
   for (const [name, text] of Object.entries(set.units)) writeFileSync(join(directory, name), stoppable(text));

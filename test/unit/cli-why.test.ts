@@ -66,6 +66,23 @@ describe('history', () => {
   });
 });
 
+test.each(['why', 'why-not'])(
+  '%s: a pattern that nothing matches, and a form that it has not, are errors',
+  async (word) => {
+    expect(await sctl().run(`${word} nosuch*`)).toMatchObject({
+      out: '',
+      err: 'No units in memory match nosuch*.\n',
+      status: 1,
+    });
+    expect(await sctl().run(`${word} web -o dot`)).toMatchObject({
+      out: '',
+      err: `-o dot: ${word} has no such form; use text or json.\n`,
+      status: 1,
+    });
+    expect((await sctl().run(`${word} web -o tree`)).err).toBe('');
+  },
+);
+
 describe('analyze', () => {
   test('time speaks as systemd-analyze does', async () => {
     expect((await sctl().run('analyze time')).out).toBe(
@@ -122,7 +139,10 @@ describe('analyze', () => {
         '',
       ].join('\n'),
     );
-    expect(await sctl().run('analyze cycles basic.target')).toMatchObject({ out: 'No ordering cycles.\n', status: 0 });
+    expect(await sctl().run('analyze cycles basic.target')).toMatchObject({
+      out: 'No ordering cycle holds basic.target.\n',
+      status: 0,
+    });
   });
 
   test('stall shows the ring and the way out', async () => {

@@ -1,5 +1,6 @@
 /** why and why-not: the chain of reasons behind the state of a unit or a job, and what would happen next. */
 import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
 import { exits } from '../exit.ts';
 import { expand } from '../names.ts';
 import { explanationLines, userName } from '../output/cause.ts';
@@ -18,6 +19,7 @@ export async function run(call: Call): Promise<number> {
   const not = word === 'why-not';
   const names: string[] = [];
   for (const arg of args) names.push(...(/^\d+$/.test(arg) ? [arg] : await expand(call, [arg])));
+  if (names.length === 0) throw new CliError(`No units in memory match ${args.join(' ')}.`);
   const shown: { readonly explanation: Explanation; readonly log: readonly string[] }[] = [];
   for (const name of names) {
     const { explanation } = await client.call<{ explanation: Explanation }>('io.sysmaster.Insight.Why', { name, not });

@@ -27,6 +27,7 @@ const units = {
   'lost.service': early('BindsTo=dev-lost.device\nAfter=dev-lost.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'dev-lost.device': '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n',
   'masked.service': '',
+  'dependent.service': early('RefuseManualStart=yes\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'deaf.socket': early('[Socket]\nListenStream=/run/deaf.sock\n'),
   'deaf.service': early('After=talks.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'talks.service': early(
@@ -111,6 +112,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   });
 
   test.each([
+    ['dependent.service', /nobody wants it|not in memory/, /a start would be refused: .*RefuseManualStart=yes/],
     ['masked.service', /it is masked/, /unmask it first: remove \/run\/units\/masked\.service/],
     ['nowhere.service', /there is no unit file/, /daemon-reload/],
     ['nobody.service', /nobody wants it/, /sctl start nobody\.service/],
@@ -211,6 +213,22 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     system.sctl('stop', 'asks', 'answers');
     await eventually('it is over', () => system.sctl('list-jobs', '--output=json').stdout.trim() === '[]');
     expect(system.sctl('analyze', 'stall').status).toBe(0);
+  });
+
+  test('the history of a unit has what was asked for it, and not what was asked for others', () => {
+    system.sctl('plan', 'start', 'slow');
+    system.sctl('cancel', '99999');
+    expect(system.sctl('history').stdout).toMatch(/keep plan \w+ of start slow\.service; .*\n.*cancel job 99999;/);
+    expect(system.sctl('history', 'slow').stdout).toMatch(/keep plan \w+ of start slow\.service;/);
+    expect(system.sctl('history', 'nowhere').stdout).not.toMatch(/keep plan|cancel job/);
+  });
+
+  test('critical-chain knows nothing of a unit that was only asked about', () => {
+    system.sctl('why', 'nowhere');
+    expect(system.sctl('analyze', 'critical-chain', 'nowhere')).toMatchObject({
+      status: 1,
+      stderr: 'Unit nowhere.service is not in memory.\n',
+    });
   });
 
   test('a device that never appears is named as what is missing, and the wait for it can be cancelled', async () => {

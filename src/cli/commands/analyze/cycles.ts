@@ -36,7 +36,7 @@ export async function run(call: Call): Promise<number> {
   const shown = cycles.filter(({ members }) => members.some((name) => fits(name)));
   call.print(shown, () =>
     shown.length === 0
-      ? ['No ordering cycles.']
+      ? [patterns.length === 0 ? 'No ordering cycles.' : `No ordering cycle holds ${patterns.join(' or ')}.`]
       : shown.flatMap((cycle, index) => [...(index > 0 ? [''] : []), ...cycleLines(cycle, call)]),
   );
   return shown.length > 0 ? 1 : 0;
