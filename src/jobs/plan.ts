@@ -185,19 +185,23 @@ function replaced(world: PlanWorld, request: JobRequest, nodes: readonly Node[])
 
 /** A chain of reasons is at most this long; of a longer one the middle is left out (each reason names the next by `because`). */
 const MAX_REASONS = 32;
+/** Likewise in a plan of very many jobs, which is to be told within a second. */
+const MAX_REASONS_OF_MANY = 4;
+const MANY = 1000;
 
 /** The shortest chain from each job to the request; of two of one length the one whose links were found first. */
 function reasonsOf(graph: JobGraph, nodes: readonly Node[], request: JobRequest): Map<Node, readonly Reason[]> {
   const asked: Reason = { asked: request.by };
   const chains = new Map<Node, readonly Reason[]>();
   const found = nodes.filter((node) => node.anchor);
+  const most = nodes.length > MANY ? MAX_REASONS_OF_MANY : MAX_REASONS;
   for (const node of found) chains.set(node, [asked]);
   for (const node of found) {
     const chain = chains.get(node) as readonly Reason[];
     const links = new LinkReasons(graph);
     for (let link = node.firstTo; link !== undefined; link = link.nextTo) {
       if (link.to.gone || chains.has(link.to)) continue;
-      chains.set(link.to, longer(links.of(link), chain));
+      chains.set(link.to, longer(links.of(link), chain, most));
       found.push(link.to);
     }
   }
@@ -236,8 +240,8 @@ class LinkReasons {
   }
 }
 
-function longer(reason: Reason, chain: readonly Reason[]): readonly Reason[] {
-  if (chain.length < MAX_REASONS) return [reason, ...chain];
+function longer(reason: Reason, chain: readonly Reason[], most: number): readonly Reason[] {
+  if (chain.length < most) return [reason, ...chain];
   return [reason, ...chain.slice(0, -2), ...chain.slice(-1)];
 }
 

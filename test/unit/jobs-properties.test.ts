@@ -230,7 +230,7 @@ describe('a plan', () => {
 });
 
 describe('the engine, on units that are slow, fail, or are over at once', () => {
-  test('brings every job to an end, counts right at every step, and never stalls', () => {
+  test('brings every job to an end, counts right at every step, and never stalls', { timeout: 300_000 }, () => {
     fc.assert(
       fc.property(
         units,

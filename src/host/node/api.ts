@@ -14,7 +14,10 @@ import type { Loop } from './loop.ts';
 
 export interface ApiBounds {
   readonly messageBytes: number;
+  /** A client that leaves more than so many bytes unread, beside the answer that comes next, is let go of. */
   readonly outboxBytes: number;
+  /** One answer: the plan of many thousand units is a long one. */
+  readonly answerBytes: number;
   readonly sessions: number;
   /** For every uid but 0. */
   readonly sessionsPerUid: number;
@@ -25,6 +28,7 @@ export interface ApiBounds {
 export const API_BOUNDS: ApiBounds = {
   messageBytes: 1024 * 1024,
   outboxBytes: 4 * 1024 * 1024,
+  answerBytes: 64 * 1024 * 1024,
   sessions: 128,
   sessionsPerUid: 16,
   readBytes: 64 * 1024,
@@ -82,13 +86,17 @@ export class NodeApi implements ApiPort {
   send(number: number, message: string): void {
     const session = this.#sessions.get(number);
     if (session === undefined || session.closing) return;
-    const bytes = Buffer.from(`${message}\0`, 'utf8');
+    const { outboxBytes, answerBytes } = this.#bounds;
+    if (session.outboxBytes > outboxBytes) {
+      this.#end(number, session, `it left more than ${outboxBytes} bytes of answers unread`);
+      return;
+    }
+    const whole = Buffer.from(`${message}\0`, 'utf8');
+    const why = `the answer has ${whole.length} bytes, and may have ${answerBytes}`;
+    const bytes = whole.length > answerBytes ? errorMessage('Busy', why, 'ask about fewer units at once') : whole;
     session.outbox.push(bytes);
     session.outboxBytes += bytes.length;
     if (session.outbox.length === 1) this.#write(number, session);
-    if (session.outboxBytes > this.#bounds.outboxBytes) {
-      this.#end(number, session, `it left more than ${this.#bounds.outboxBytes} bytes of answers unread`);
-    }
   }
 
   /** What was sent before still goes out, as far as the client reads it. */

@@ -98,6 +98,20 @@ describe('a client of the API socket', () => {
     expect(JSON.parse(answer.slice(0, -1))).toMatchObject({ error: 'io.sysmaster.Manager.BadMessage' });
   });
 
+  test('gets one answer of any length that there is, and of a longer one what it should do instead', async () => {
+    const socket = await client();
+    await until('the session', () => said(1).length === 1);
+    const { outboxBytes, answerBytes } = API_BOUNDS;
+    rig.host.api.send(1, 'y'.repeat(3 * outboxBytes));
+    expect((await read(socket, 3 * outboxBytes + 1)).length).toBe(3 * outboxBytes + 1);
+    rig.host.api.send(1, 'y'.repeat(answerBytes));
+    const answer = (await read(socket, 10)).toString();
+    expect(JSON.parse(answer.slice(0, -1))).toMatchObject({
+      error: 'io.sysmaster.Manager.Busy',
+      parameters: { todo: 'ask about fewer units at once' },
+    });
+  });
+
   test('that does not read its answers is sent away, and costs no more than the bound', async () => {
     const socket = await client();
     await until('the session', () => said(1).length === 1);

@@ -332,5 +332,8 @@ describe.skipIf(missing !== undefined)(`rules of jobs${missing === undefined ? '
     sctl('start', '--no-block', 'overdue.service');
     await eventually('the system has ended', () => !existsSync(`/proc/${system.pid}`));
     expect(system.console()).toContain('shutdown: Exit');
+    expect(await eventually('its status', () => (system.ended() === undefined ? undefined : [system.ended()]))).toEqual(
+      [0],
+    );
   });
 });

@@ -54,6 +54,8 @@ export interface System {
   core(): number | undefined;
   /** What init and core have printed so far. */
   console(): string;
+  /** What PID 1 has ended with; undefined: it has not. */
+  ended(): number | undefined;
   /** Power off in order; true if PID 1 ended by itself in time. */
   stop(): Promise<boolean>;
 }
@@ -179,6 +181,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     insideLater: (...command) => spawn('nsenter', enter(command), { stdio: 'ignore' }),
     core: () => coreOf(pid),
     console: readConsole,
+    ended: () => over,
     async stop() {
       // What has ended by itself need not be asked, and nobody would answer.
       const asked = over === undefined ? sctl('poweroff') : { status: 0, stderr: '' };
