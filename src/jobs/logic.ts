@@ -391,9 +391,15 @@ class Turn {
     }
   }
 
-  /** They are as if they had never been there; how long they take is as true when they come back. */
+  /**
+   * They are as if they had never been there; how long they take is as true when they come back. None of them has a job, for one
+   * that has stays; should it be otherwise, nobody is left who could answer the job, so it is over.
+   */
   #unitsUnloaded(names: readonly string[]): void {
     for (const unit of names) {
+      const job = this.#work.jobOf(unit);
+      if (job !== undefined)
+        this.#work.finish(job.id, job.type === 'stop' ? 'done' : 'failed', `${unit} has left memory`);
       this.#seen.delete(unit);
       this.#rules.forget(unit);
     }

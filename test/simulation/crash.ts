@@ -24,7 +24,7 @@ export interface Scenario<Core, End> {
   /** What the crash has changed although it may not, as lines; default: {@link differences}. */
   differs?(calm: End, crashed: End, sim: Sim): readonly string[];
   /** What must hold even where core has set something aside, by law 7: faults in words. Absent: nothing is asked. */
-  evenSo?(sim: Sim, calm: End): readonly string[];
+  evenSo?(sim: Sim, calm: End, crashed: End): readonly string[];
 }
 
 export interface Played<End> {
@@ -77,7 +77,7 @@ export function judge<Core, End>(scenario: Scenario<Core, End>, calm: End, crash
   const { sim, end } = played;
   if (sim.crashed === 0) return { fault: 'core did not die' };
   if (setAsideByLaw(sim) && saysSo(sim)) {
-    const faults = scenario.evenSo?.(sim, calm) ?? [];
+    const faults = scenario.evenSo?.(sim, calm, end) ?? [];
     return faults.length === 0 ? 'lawful' : { fault: `set aside by law 7, and yet: ${faults.join('; ')}` };
   }
   const lines = scenario.differs?.(calm, end, sim) ?? differences(calm, end);

@@ -30,8 +30,8 @@ const RECOVERY = 'src/actors/recovery.ts';
 const forgetting = (name: string, change: string): Mutant => ({
   name,
   file: 'src/supervisor/logic.ts',
-  from: '    context: saved.context,\n',
-  to: `    context: ((context) => ({ ...context, ...(${change}) }))(saved.context as Record<string, any>),\n`,
+  from: '  return saved.context;\n',
+  to: `  return ((context: any) => ({ ...context, ...(${change}) }))(saved.context);\n`,
 });
 /** What the job engine forgets that is loaded. */
 const unlearned = (part: string): Mutant => ({

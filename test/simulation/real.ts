@@ -158,9 +158,19 @@ function happen(sim: Sim, outside: Happening): void {
   }
 }
 
-/** Law 7 may cost a step or a unit. It may not start a process twice. */
-function evenSo(sim: Sim, calm: RealEnd): readonly string[] {
-  const faults: string[] = [];
+/**
+ * Law 7 may cost a step or a unit. It may not start a process twice, leave one to nobody, keep a client waiting or a record
+ * from being acknowledged.
+ */
+function evenSo(sim: Sim, calm: RealEnd, end: RealEnd): readonly string[] {
+  const faults = end.answers.flatMap((answer, index) =>
+    answer === undefined || answer === false ? [`client ${index} was not answered`] : [],
+  );
+  if (end.surplus > 0) faults.push('a client was answered twice');
+  if ((end.unacknowledged ?? 0) > calm.unacknowledged) faults.push('records are not acknowledged');
+  for (const { path, unit } of sim.processes.all())
+    if (end.units !== undefined && end.units[unit] === undefined)
+      faults.push(`${path} belongs to ${unit}, which core does not know`);
   const started = sim.started.map(({ path, tag }) => `${path} ${tag}`);
   const wanted = new Set(calm.started);
   const seen = new Set<string>();
@@ -296,6 +306,9 @@ function timesOf(head: string, all: readonly At[]): Readonly<Record<string, numb
   return times;
 }
 
+/** `by` names a client, which is the same one in all lives. */
+const withoutPids = (text: string) => text.replaceAll(/\bprocess \d+/g, 'process N');
+
 /** Order is kept within a unit, and given up between them. */
 function historyOf(core: ActorHost): readonly At[] {
   const state = core.read<{ history: unknown }>('events');
@@ -306,7 +319,8 @@ function historyOf(core: ActorHost): readonly At[] {
     else if (typeof value === 'object' && value !== null) {
       const { kind, n, atMs, unit, job: _, ...rest } = value as Happened;
       if (typeof kind !== 'string' || typeof n !== 'number') Object.values(value).forEach(walk);
-      else if (kind !== 'core') lines.push({ unit, atMs, text: `${unit}: ${kind} ${JSON.stringify(rest)}` });
+      else if (kind !== 'core')
+        lines.push({ unit, atMs, text: `${unit}: ${kind} ${withoutPids(JSON.stringify(rest))}` });
     }
   };
   walk(records);

@@ -631,3 +631,19 @@ describe('jobs of one unit that contradict each other', () => {
     expect(active(fake)).toEqual(['a.service']);
   });
 });
+
+test.each(['deaf', 'slow'] as const)(
+  'a job whose unit leaves memory all the same is over, and so are those that wait for it (%s)',
+  (manner) => {
+    const fake = new Fake(graphOf({ 'a.service': {}, 'b.service': { Requires: 'a.service', After: 'a.service' } }), {
+      'a.service': manner,
+    });
+    fake.ask(request('start', 'b.service'));
+    expect(fake.jobs()).toHaveLength(2);
+    fake.post('jobs', { type: 'units-unloaded', names: ['a.service'] });
+    fake.run();
+    expect(fake.log).toContain('failed start a.service');
+    expect(fake.log).toContain('dependency start b.service');
+    expect(fake.jobs()).toEqual([]);
+  },
+);
