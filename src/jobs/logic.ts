@@ -268,12 +268,14 @@ class Turn {
     const fates = this.#rules.fates(unit, how);
     const over = fates.filter(({ verdict }) => verdict === 'escalate');
     const given = new Set<string>();
-    for (const fate of over) {
+    const stopped = over.filter((fate) => {
       const become = this.#rules.escalate(fate, unit, given);
-      // It waits to be restarted, and is not: so it has failed, and everybody can see whose fault it was.
-      if (become === 'stopped' && fate.stops.includes(fate.supervisor))
-        this.#post(`unit:${unit}`, { type: 'job-refused', why: fate.why });
-    }
+      return become === 'stopped' && fate.stops.includes(fate.supervisor);
+    });
+    // It waits to be restarted, and is not: so it has failed, and everybody can see whose fault it was.
+    const [first] = stopped;
+    if (first !== undefined)
+      return { refused: { refused: first.why, error: 'OnlyByDependency', unit, todo: `start ${first.supervisor}` } };
     if (over.length > 0) return undefined;
     const sharing = fates.filter(({ others }) => others.length > 0);
     if (sharing.length === 0) return this.#planAndInstall(request);
