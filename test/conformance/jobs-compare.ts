@@ -124,7 +124,7 @@ export function deliberate(
   if (other.gaveUp === true)
     return 'a contradiction within one transaction: what was given up goes with all that only it wanted';
   const before = theirs.outcomes[request - 1]?.states ?? {};
-  if (leftover(set, differences, request, one) || ofDropped(set, differences, request, before))
+  if (leftover(set, differences, request, one) || ofDropped(set, differences, request, [before, one.states]))
     return 'a job that only a dropped job wanted: it goes as well, where systemd keeps it';
   const canceled = ({ what, theirs: one, ours: mine }: Difference) =>
     what === 'states' || one.includes('canceled') !== mine.includes('canceled');
@@ -160,21 +160,30 @@ function ofDropped(
   set: UnitSet,
   differences: readonly Difference[],
   request: number,
-  before: Readonly<Record<string, string>>,
+  states: readonly Readonly<Record<string, string>>[],
 ): boolean {
-  const isUp = (unit: string) => /^(active|reloading)/.test(before[unit] ?? '');
-  const wants = (unit: string) =>
-    [...(set.units[unit] ?? '').matchAll(/^(?:Requires|Wants|BindsTo|Upholds)=(\S+)$/gm)].map(([, to]) => to as string);
+  const isUp = (unit: string) => states.some((of) => /^(active|reloading)/.test(of[unit] ?? ''));
+  const said = (unit: string, kinds: string) =>
+    [...(set.units[unit] ?? '').matchAll(new RegExp(`^(?:${kinds})=(\\S+)$`, 'gm'))].map(([, to]) => to as string);
+  const wants = (unit: string) => said(unit, 'Requires|Wants|BindsTo|Upholds');
   const reach = (from: string, through: (unit: string) => boolean): ReadonlySet<string> => {
     const found = new Set([from]);
     for (const unit of found) if (unit === from || through(unit)) for (const to of wants(unit)) found.add(to);
     return found;
   };
-  return set.requests[request]!.units.some((from) => {
+  const fights = (one: string, other: string) =>
+    said(one, 'Conflicts').includes(other) || said(other, 'Conflicts').includes(one);
+  // What rules start is a transaction of its own.
+  const started = Object.keys(set.units).flatMap((unit) => said(unit, 'OnFailure|OnSuccess|Upholds'));
+  return [...new Set([...set.requests[request]!.units, ...started])].some((from) => {
     const needed = reach(from, (unit) => !isUp(unit));
-    const dropped = new Set([...reach(from, () => true)].filter((unit) => !needed.has(unit)));
+    const dropped = [...reach(from, () => true)].filter((unit) => !needed.has(unit));
     return differences.some(
-      ({ what, unit, theirs: one }) => what === 'jobs' && dropped.has(unit) && one.includes('start'),
+      ({ what, unit, theirs: one, ours: mine }) =>
+        what === 'jobs' &&
+        /start/.test(one + mine) &&
+        dropped.some((other) => other === unit || fights(unit, other)) &&
+        (dropped.includes(unit) ? one.includes('start') : needed.has(unit)),
     );
   });
 }
