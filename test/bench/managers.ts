@@ -18,7 +18,8 @@ import {
   rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { cache } from '../vm/image.ts';
+import { cache, vmMissing } from '../vm/image.ts';
+import { frozen } from './frozen.ts';
 import { inside, type Machine, type Recipe, start } from './machine.ts';
 import { monotonicUs, pause } from './measure.ts';
 import type { Peer } from './peers.ts';
@@ -303,7 +304,7 @@ export async function managers(
   only = '',
 ): Promise<{ verdicts: Verdict[]; failed: string[] }> {
   const verdicts: Verdict[] = [];
-  const failed = ['dinit: Debian 12 has no package of it'];
+  const failed = ['dinit: Debian 12 has no package of it, nor have its backports'];
   for (const one of contestants(root, peers).filter(({ name }) => name.includes(only))) {
     say(`killing ${one.killed} of ${one.name} …`);
     try {
@@ -316,6 +317,17 @@ export async function managers(
           .slice(-6)
           .join(' ')}`,
       );
+    }
+  }
+  const why = vmMissing();
+  if (why !== undefined) failed.push(`systemd, PID 1 of a machine: ${why}`);
+  else if ('systemd'.includes(only)) {
+    say('killing PID 1 of a machine of systemd …');
+    try {
+      const at = verdicts.findLastIndex(({ name }) => name === 'systemd') + 1;
+      verdicts.splice(at, 0, await frozen(root));
+    } catch (error) {
+      failed.push(`systemd, PID 1 of a machine: ${(error as Error).message.split('\n', 1)[0]}`);
     }
   }
   return { verdicts, failed };

@@ -42,7 +42,10 @@ const APPLETS = [
   'ps',
   'readlink',
   'sleep',
+  'sort',
+  'timeout',
   'true',
+  'uniq',
   'wc',
 ];
 
@@ -127,6 +130,8 @@ function libraries(program: string): string[] {
 export interface ImageOptions {
   /** Further files, or others in place of the usual ones: path → text. A text that begins with `#!` is made executable. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Further files as they lie here, or others in place of the usual ones: path → file. */
+  readonly copies?: Readonly<Record<string, string>>;
   /** Whether node, core, sctl and the log keeper are in it; true unless said otherwise. */
   readonly core?: boolean;
 }
@@ -177,6 +182,10 @@ export function initramfs(to: string, options: ImageOptions = {}): void {
       verbatimSymlinks: true,
     });
     symlinkSync('usr/lib/sysmaster/init', join(root, 'init'));
+    for (const [path, from] of Object.entries(options.copies ?? {})) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      copyFileSync(from, join(root, path)); // with its mode, and of a link what it leads to
+    }
     const core = '/usr/lib/sysmaster/node --max-semi-space-size=16 --expose-gc /usr/lib/sysmaster/core.cjs';
     const texts: Record<string, string> = {
       '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
