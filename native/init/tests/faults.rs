@@ -24,7 +24,7 @@ use sysmaster_link::{
 use sysmaster_sys::signal::kill_child;
 
 /// One boundary in so many is tried in the sample, by one kind of fault.
-const SAMPLE: usize = 47;
+const SAMPLE: usize = 83;
 const WORKERS: usize = 2;
 /// How long init may take to come back from a fault at rest.
 const SETTLING: Duration = Duration::from_secs(20);
