@@ -571,7 +571,8 @@ export class ActorHost {
       this.#host.schedule();
     }
     const beatMs = this.#lastBeatMs + (this.#options.beatEveryMs ?? BEAT_EVERY_MS);
-    const wakeMs = Math.min(next ?? Number.POSITIVE_INFINITY, beatMs, this.#journal.retryAtMs);
+    const dueMs = this.#suspects.badCompaction ? Number.POSITIVE_INFINITY : this.#journal.dueAtMs;
+    const wakeMs = Math.min(next ?? Number.POSITIVE_INFINITY, beatMs, dueMs);
     // An earlier wake that is no longer needed costs an empty turn, less than setting the timer in each one.
     const armed = this.#wakeMs !== undefined && this.#wakeMs > this.#nowMs ? this.#wakeMs : undefined;
     if (wakeMs === Number.POSITIVE_INFINITY || (armed !== undefined && armed <= wakeMs)) return;

@@ -16,6 +16,10 @@ const RETRY_MS = { first: 1_000, most: 60_000 };
 
 /** Operations of an image that are made in one turn. */
 const FOLD_OPERATIONS = 256;
+/** More are made where records come faster: so much of the image for what was written meanwhile, so that it is whole before there is no room. */
+const FOLD_AHEAD = 2;
+/** More than this is folded also once nothing was written for a while: the next core has less to read. */
+const REST = { bytes: 128 * 1024, ms: 500 } as const;
 
 export interface JournalOptions {
   readonly state: StatePort;
@@ -23,12 +27,21 @@ export interface JournalOptions {
   report(level: 'info' | 'warning' | 'error', what: string, why: string): void;
 }
 
+interface Draft {
+  readonly parts: ImageParts;
+  readonly texts: string[];
+  readonly records: string[];
+  /** How much longer the texts are than the records call for; less than 0: shorter. */
+  ahead: number;
+}
+
 export class Journal {
   readonly #options: JournalOptions;
   #void: { readonly retryAtMs: number; readonly waitMs: number } | undefined;
   #imageBytes = 0;
+  #restAtMs = Number.POSITIVE_INFINITY;
   /** The image that is being made, and the records since it was begun. */
-  #draft: { readonly parts: ImageParts; readonly texts: string[]; readonly records: string[] } | undefined;
+  #draft: Draft | undefined;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -38,15 +51,16 @@ export class Journal {
     return this.#void !== undefined;
   }
 
-  /** When a void checkpoint is tried again, CLOCK_MONOTONIC ms; Infinity: it is not void. */
-  get retryAtMs(): number {
-    return this.#void?.retryAtMs ?? Number.POSITIVE_INFINITY;
+  /** When there is something to do unless more is written before: a void checkpoint is tried again, or what was written is folded. CLOCK_MONOTONIC ms. */
+  get dueAtMs(): number {
+    return this.#void?.retryAtMs ?? this.#restAtMs;
   }
 
   /** Is it time for an image? */
   wantsImage(nowMs: number): boolean {
     if (this.#void !== undefined) return nowMs >= this.#void.retryAtMs;
     return (
+      nowMs >= this.#restAtMs ||
       this.#options.state.appendedBytes > Math.max(this.#options.compactBytes ?? COMPACT_BYTES, 2 * this.#imageBytes)
     );
   }
@@ -58,10 +72,15 @@ export class Journal {
 
   /** `image` is the whole state, this record included: where there is no room for one more record there may be for that. */
   append(record: string, image: () => ImageParts, nowMs: number): void {
-    this.#draft?.records.push(record);
+    if (this.#draft !== undefined) {
+      this.#draft.records.push(record);
+      this.#draft.ahead -= FOLD_AHEAD * record.length;
+    }
     if (this.#void !== undefined) return;
     try {
-      this.#options.state.append(record);
+      const { state } = this.#options;
+      state.append(record);
+      if (state.appendedBytes > REST.bytes) this.#restAtMs = nowMs + REST.ms;
     } catch (error) {
       this.#options.report('warning', 'commit-failed', `${messageOf(error)}; trying a new image instead`);
       this.replace(image, nowMs);
@@ -77,18 +96,25 @@ export class Journal {
   /**
    * So many operations more of the image that is being made; if none is, one is begun. Once it is whole it replaces the one before,
    * with the records that were written since it was begun.
+   *
+   * @param operations default: a few hundred, and as many as keep it ahead of what is written meanwhile
    */
-  fold(image: () => ImageParts, nowMs: number, operations = FOLD_OPERATIONS): void {
+  fold(image: () => ImageParts, nowMs: number, operations?: number): void {
     try {
-      this.#draft ??= { parts: image(), texts: [], records: [] };
+      this.#draft ??= { parts: image(), texts: [], records: [], ahead: 0 };
       const { parts, texts, records } = this.#draft;
-      for (let left = operations; left > 0; left -= 1) {
+      for (
+        let left = operations ?? FOLD_OPERATIONS;
+        left > 0 || (operations === undefined && this.#draft.ahead < 0);
+        left -= 1
+      ) {
         const next = parts.operations.next();
         if (next.done === true) {
           this.#write(`${parts.head}${texts.join(',')}${parts.tail}`, records);
           return;
         }
         texts.push(next.value);
+        this.#draft.ahead += next.value.length;
       }
     } catch (error) {
       this.#draft = undefined;
@@ -100,6 +126,7 @@ export class Journal {
     this.#draft = undefined;
     this.#options.state.replace(text, records);
     this.#imageBytes = text.length;
+    this.#restAtMs = Number.POSITIVE_INFINITY;
     if (this.#void !== undefined) this.#options.report('info', 'checkpoint-restored', 'a new image could be written');
     this.#void = undefined;
   }

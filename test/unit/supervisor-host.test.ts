@@ -494,3 +494,18 @@ test('the journal is folded into an image when it has grown', () => {
   sim.run(10);
   expect(heard('a')?.[0]).toBe('last');
 });
+
+test('what was written is folded into an image once nothing has been written for a while', () => {
+  const { sim, send, heard } = bench(supervisor('core', [child('a')]));
+  const { image } = sim.state;
+  for (let n = 0; n < 40; n += 1) send('a', `${n}${'x'.repeat(500)}`);
+  expect(sim.state.appendedBytes).toBeGreaterThan(150_000);
+  expect(sim.state.image).toBe(image);
+  sim.run(1_000);
+  expect(sim.state.image).not.toBe(image);
+  expect(sim.state.records).toEqual([]);
+  const before = heard('a');
+  sim.killCore();
+  sim.run(10);
+  expect(heard('a')).toEqual(before);
+});
