@@ -189,6 +189,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
         const snapshot = snapshotOf(registry.graph.canonical(unit));
         return snapshot === undefined ? 'inactive' : activeState(snapshot);
       },
+      isSetAside: (unit) => actors.phase(`unit:${registry.graph.canonical(unit)}`) === 'quarantined',
     },
   };
   const recordings = createRecordings({

@@ -19,7 +19,6 @@ export type Attempt =
   | { readonly say: 'wait' }
   | { readonly say: 'end'; readonly result: JobResult; readonly why: string };
 
-const WAIT: Attempt = { say: 'wait' };
 const end = (result: JobResult, why: string): Attempt => ({ say: 'end', result, why });
 const ask = (verb: Ask['verb'], restarting = false): Attempt => ({ say: 'run', ask: { verb, restarting } });
 const UNASKED: Attempt = { say: 'run', ask: undefined };
@@ -27,10 +26,14 @@ const UNASKED: Attempt = { say: 'run', ask: undefined };
 export function attempt(type: JobType, unit: string, graph: JobGraph, states: UnitStates): Attempt {
   const active = states.active(unit);
   const facts = graph.facts(unit);
+  const wait = (): Attempt =>
+    states.isSetAside?.(unit) === true
+      ? end('failed', `its machine is quarantined; sctl reset-failed ${unit} releases it`)
+      : { say: 'wait' };
   switch (type) {
     case 'start': {
       if (isUp(active)) return end('done', `${unit} is ${active} already`);
-      if (active === 'deactivating' || active === 'maintenance') return WAIT;
+      if (active === 'deactivating' || active === 'maintenance') return wait();
       if (facts?.loadState !== 'loaded') return end('failed', `${unit} is not loaded`);
       const missing = unboundTo(unit, graph, states);
       if (missing !== undefined) return end('dependency', `${unit} is bound to ${missing}, which is not active`);
@@ -38,13 +41,13 @@ export function attempt(type: JobType, unit: string, graph: JobGraph, states: Un
     }
     case 'verify-active':
       if (isUp(active)) return end('done', `${unit} is ${active}`);
-      return active === 'activating' ? WAIT : end('skipped', `${unit} is not active but ${active}`);
+      return active === 'activating' ? wait() : end('skipped', `${unit} is not active but ${active}`);
     case 'stop':
     case 'restart':
       if (isDown(active)) return end('done', `${unit} is ${active} already`);
       return facts?.canStop === false ? UNASKED : ask('stop', type === 'restart');
     case 'reload':
-      if (active === 'reloading' || active === 'activating') return WAIT;
+      if (active === 'reloading' || active === 'activating') return wait();
       if (active !== 'active') return end('invalid', `${unit} cannot be reloaded, it is ${active}`);
       if (facts?.canReload !== true) return end('skipped', `${unit} cannot be reloaded`);
       return facts.reloadsItself === false ? end('done', `${unit} only passes reloads on`) : ask('reload');

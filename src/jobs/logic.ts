@@ -148,7 +148,10 @@ class Turn {
     this.#plans = new paged.Draft(state.plans);
     this.#confirmations = new paged.Draft(state.confirmations);
     this.#supervised = new paged.Draft(state.supervised);
-    this.#states = { active: (unit) => this.#seen.get(unit) ?? world.states.active(unit) };
+    this.#states = {
+      active: (unit) => this.#seen.get(unit) ?? world.states.active(unit),
+      isSetAside: (unit) => world.states.isSetAside?.(unit) === true,
+    };
     this.#work = new Work(state.table, this.#graph, this.#states, event.atMs ?? 0);
     this.#reactWorld = {
       graph: this.#graph,

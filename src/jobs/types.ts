@@ -113,6 +113,8 @@ export interface JobGraph {
 export interface UnitStates {
   /** `inactive` for a unit nobody has heard of. */
   active(unit: string): ActiveState;
+  /** Its machine is set aside: wherever it is on its way to, it does not come there. Absent: none is. */
+  isSetAside?(unit: string): boolean;
 }
 
 /** One change of a unit's state, as its machine tells the world. `before` and `after` may be equal: a sub-state moved. */

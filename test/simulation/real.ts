@@ -164,7 +164,8 @@ function happen(sim: Sim, outside: Happening): void {
  */
 function evenSo(sim: Sim, calm: RealEnd, end: RealEnd): readonly string[] {
   const faults = end.answers.flatMap((answer, index) =>
-    answer === undefined || answer === false ? [`client ${index} was not answered`] : [],
+    // One that asks nothing in the calm run has no answer there either.
+    (answer ?? false) === false && (calm.answers[index] ?? false) !== false ? [`client ${index} was not answered`] : [],
   );
   if (end.surplus > 0) faults.push('a client was answered twice');
   if ((end.unacknowledged ?? 0) > calm.unacknowledged) faults.push('records are not acknowledged');
@@ -276,6 +277,7 @@ const OF_CRASHES: ReadonlySet<string> = new Set(['checkpoint-note', 'checkpoint-
 function answerOf(answer: Answered | undefined): unknown {
   const outcomes = answer?.parameters?.outcomes;
   if (answer?.parameters?.['changes'] !== undefined) return { reloaded: answer.parameters['findings'] };
+  if (answer?.parameters?.['untilUs'] !== undefined) return { ...answer.parameters, untilUs: 'a time' };
   return outcomes === undefined ? answer : outcomes.map(({ job: _, ...rest }) => rest);
 }
 

@@ -1,6 +1,7 @@
 /** The algebra of job types: merging, collapsing, and what a unit's change means for its job. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { attempt } from '../../src/jobs/attempt.ts';
 import type { ActiveState, JobType, Passage } from '../../src/jobs/types.ts';
 import {
   collapse,
@@ -176,4 +177,16 @@ describe('a change of the unit', () => {
     expect(down).toMatchObject({ before: 'active', after: 'failed', result: 'signal', restarting: true });
     expect(up).toEqual({ unit: 'a.service', before: 'failed', after: 'activating', restarting: false });
   });
+});
+
+test.each([
+  ['start', 'deactivating'],
+  ['reload', 'activating'],
+  ['reload', 'reloading'],
+  ['verify-active', 'activating'],
+] as const)('a %s job of a unit that is %s waits for it, but not for one whose machine is set aside', (job, active) => {
+  const graph = graphOf({ 'a.service': {} });
+  const states = { active: () => active };
+  expect(attempt(job, 'a.service', graph, states)).toEqual({ say: 'wait' });
+  expect(attempt(job, 'a.service', graph, { ...states, isSetAside: () => true })).toMatchObject({ result: 'failed' });
 });
