@@ -438,8 +438,11 @@ export interface Host {
   readonly execSteps: Readonly<
     Record<number, { readonly name: string; readonly words: string; readonly exitCode: number }>
   >;
-  /** Events go to `onEvents`, in batches, in order; `turn` is called after each batch and whenever `schedule` asked for it. */
-  start(onEvent: (event: HostEvent) => void, turn: () => void): void;
+  /**
+   * Events go to `onEvent`, in batches, in order; `turn` is called after each batch and whenever `schedule` asked for it. `whole`: all
+   * that was ready was in the batch, none of it is left for the next.
+   */
+  start(onEvent: (event: HostEvent) => void, turn: (whole: boolean) => void): void;
   /** Ask for one more turn soon, after input that is ready now. */
   schedule(): void;
   /** Core leaves (re-exec, end). */

@@ -45,6 +45,8 @@ const LATE_TURNS = 64;
 /** … nor for longer than this, while a turn brings fewer inputs than this: a source that has more waiting brings a batch at a time. */
 const LATE_WAIT_MS = 100;
 const LATE_FEW = 32;
+/** … nor when so many turns since have had all that was ready: a system that speaks without end would hold it back for ever. */
+const LATE_WHOLE = 4;
 /** Suspicion ends after this many turns in any case. */
 const ALONE_TURNS = 2048;
 /** … and not before the host has come round so often, so that inputs that come a little later are still handled under it. */
@@ -88,6 +90,8 @@ export class ActorHost {
   /** Turns since a late deadline was first held back; -1: none is. */
   #lateTurns = -1;
   #lateSinceMs = 0;
+  /** How many of these turns had all that was ready before them. */
+  #lateWhole = 0;
   /** Inputs since deadlines were looked at. */
   #inputsSince = 0;
   #aloneTurns = 0;
@@ -169,7 +173,7 @@ export class ActorHost {
         if (event.type === 'wake') this.#wakeMs = undefined;
         this.#options.onEvent(event);
       },
-      () => this.turn(),
+      (whole) => this.turn(whole),
     );
     init.mark(0, PHASE.idle, '');
     init.ready();
@@ -196,13 +200,13 @@ export class ActorHost {
 
   // — The turn ————————————————————————————————————————————————————————————————————————————————————————————————————————————
 
-  /** One turn. The host calls it after each batch of events and when it was asked for. */
-  turn(): void {
+  /** One turn. The host calls it after each batch of events and when it was asked for; `whole`: the batch left nothing behind. */
+  turn(whole: boolean): void {
     // A commit makes the effects of the one before it forgotten: not before init has all that they have asked of it.
     if (this.#inTurn || !this.#host.init.settled) return;
     this.#inTurn = true;
     this.#nowMs = this.#host.clock.nowMs();
-    this.#fireDue();
+    this.#fireDue(whole);
     this.#aloneRounds += 1;
     // Under suspicion an event has a turn of its own, and the host's round several of them: what else a round does costs more.
     for (let left = ALONE_A_ROUND; left > 0; left -= 1) {
@@ -269,7 +273,7 @@ export class ActorHost {
   }
 
   /** Queue the deadlines that are due, behind the inputs. Late ones wait until a poll has brought no more inputs. */
-  #fireDue(): void {
+  #fireDue(whole: boolean): void {
     const { deadlines } = this.#ledger;
     const next = deadlines.next();
     if (next === undefined || next > this.#nowMs) {
@@ -280,16 +284,21 @@ export class ActorHost {
       const drained = this.#lateTurns >= 0 && this.#isDrained();
       this.#inputsSince = 0;
       this.#lateTurns += 1;
-      if (this.#lateTurns === 0) this.#lateSinceMs = this.#nowMs;
+      if (this.#lateTurns === 0) {
+        this.#lateSinceMs = this.#nowMs;
+        this.#lateWhole = 0;
+      } else if (whole) this.#lateWhole += 1;
       if (this.#lateTurns === 0 || (!drained && this.#lateTurns < LATE_TURNS)) return;
     }
     this.#lateTurns = -1;
     for (const deadline of deadlines.takeDue(this.#nowMs)) this.#queue.push({ deadline });
   }
 
-  /** Whether there is nothing left of what waited: nothing came, or for a while no more than what a busy system says all the time. */
+  /** Whether there is nothing left of what waited: nothing came, or for a while only what a busy system says all the time. */
   #isDrained(): boolean {
-    return this.#inputsSince === 0 || (this.#inputsSince < LATE_FEW && this.#nowMs - this.#lateSinceMs > LATE_WAIT_MS);
+    if (this.#inputsSince === 0) return true;
+    if (this.#nowMs - this.#lateSinceMs <= LATE_WAIT_MS) return false;
+    return this.#inputsSince < LATE_FEW || this.#lateWhole >= LATE_WHOLE;
   }
 
   #fire(actor: ActorId, name: string, at: number): void {

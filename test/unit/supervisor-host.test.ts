@@ -391,6 +391,26 @@ test('an input that is ready together with a deadline is taken first, and may di
   expect(heard('a')).toEqual(['go', 'ping']);
 });
 
+test('a late deadline waits for what was there before it, and not for a system that never stops talking', () => {
+  const { sim, heard, core, host } = bench(root);
+  const startMs = sim.nowMs;
+  let nowMs = startMs;
+  (host().clock as { nowMs(): number }).nowMs = () => nowMs;
+  core().input({ key: 'go', events: [{ to: 'a', event: { type: 'go', atMs: nowMs - 100, effects: [arm('x', 50)] } }] });
+  /** Turns of a system in which each finds more to do. */
+  const talk = (untilMs: number) => {
+    for (; nowMs < startMs + untilMs; nowMs += 10) {
+      for (let n = 0; n < 40; n += 1)
+        core().input({ key: `${nowMs} ${n}`, events: [{ to: 'b', event: { type: 'talk' } }] });
+      core().turn(true);
+    }
+  };
+  talk(50);
+  expect(heard('a')).toEqual(['go']);
+  talk(200);
+  expect(heard('a')).toEqual(['go', 'deadline x']);
+});
+
 test('the deadlines of a quarantined actor fire once it is released', () => {
   const { send, sim, heard } = bench(supervisor('core', [child('a'), child('b')], { intensity: 1 }));
   send('a', { type: 'go', effects: [arm('x', 100)] });

@@ -32,7 +32,7 @@ export class Loop {
   #scheduled = false;
   #inRound = false;
   #onEvent: ((event: HostEvent) => void) | undefined;
-  #turn: (() => void) | undefined;
+  #turn: ((whole: boolean) => void) | undefined;
 
   /** Call `handler` while the descriptor is ready (level-triggered, unless `interest` says otherwise). */
   add(fd: number, interest: number, handler: Handler): void {
@@ -99,7 +99,7 @@ export class Loop {
     });
   }
 
-  start(onEvent: (event: HostEvent) => void, turn: () => void): void {
+  start(onEvent: (event: HostEvent) => void, turn: (whole: boolean) => void): void {
     this.#onEvent = onEvent;
     this.#turn = turn;
     this.#poller.watch(() => this.#round());
@@ -141,6 +141,8 @@ export class Loop {
         if (ready.length === 0) break;
         this.#dispatch(ready);
       }
+      // A source gives less than this in so many sweeps, unless it has more than that waiting.
+      const whole = this.#queue.length < EVENTS_MAX;
       if (this.#wakeDue) {
         this.#wakeDue = false;
         this.#queue.push({ type: 'wake' });
@@ -148,7 +150,7 @@ export class Loop {
       const batch = this.#queue;
       this.#queue = [];
       for (const event of inOrder(batch)) this.#onEvent(event);
-      this.#turn();
+      this.#turn(whole);
     } finally {
       this.#inRound = false;
     }

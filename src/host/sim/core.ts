@@ -59,7 +59,7 @@ const NAMES_MAX = 100_000;
 export class Core {
   alive = true;
   onEvent: ((event: HostEvent) => void) | undefined;
-  onTurn: (() => void) | undefined;
+  onTurn: ((whole: boolean) => void) | undefined;
   events: HostEvent[] = [];
   scheduled = false;
   wake: Timer | undefined;

@@ -258,7 +258,7 @@ export function createSim(options: SimOptions = {}) {
       life.scheduled = false;
       guarded(life, () => {
         for (const event of batch) life.onEvent?.(event);
-        life.onTurn?.();
+        life.onTurn?.(size === all);
       });
     }
   }
