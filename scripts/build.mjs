@@ -118,6 +118,8 @@ function buildBundles() {
       '--platform=node',
       '--target=node24',
       `--format=${format}`,
+      // What is compiled with kept code has nobody to ask for modules but require().
+      ...(format === 'cjs' ? ['--supported:dynamic-import=false'] : []),
       '--minify-syntax',
       // Smaller to read and keep, and all ASCII without the comments; names and lines stay, for the traces of faults.
       '--minify-whitespace',

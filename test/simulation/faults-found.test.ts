@@ -105,31 +105,37 @@ test('what a change has come to is answered as it was decided, not as a core see
   crashEverywhere(scenarioOf(one));
 });
 
-test('a unit that came into reach by files that changed while core was away gets an actor before it gets a job', () => {
-  const one = life(
-    { 'one.target': unit('') },
-    [
-      { atMs: 20, verb: 'start', units: ['one.target'] },
-      { atMs: 100, verb: 'restart', units: ['one.target'] },
-    ],
-    {
-      outside: [
-        { atMs: 60, write: `${UNITS}/late.service`, text: service('ExecStart=/bin/daemon') },
-        { atMs: 60, write: `${UNITS}/one.target`, text: unit('Requires=late.service\nAfter=late.service\n') },
+test('files that changed before core died are in force from the reload on, and not from its death', () => {
+  const one = (reload: boolean) =>
+    life(
+      { 'one.target': unit('') },
+      [
+        { atMs: 20, verb: 'start', units: ['one.target'] },
+        ...(reload ? [{ atMs: 90, method: 'Manager.Reload' as const, parameters: {} }] : []),
+        { atMs: 100, verb: 'restart', units: ['one.target'] },
       ],
-    },
-  );
-  const end = killedAt(80, one);
-  expect(end.answers[1]).toMatchObject([{ result: 'done' }]);
-  expect(end.units['late.service']?.sub).toBe('running');
+      {
+        outside: [
+          { atMs: 60, write: `${UNITS}/late.service`, text: service('ExecStart=/bin/daemon') },
+          { atMs: 60, write: `${UNITS}/one.target`, text: unit('Requires=late.service\nAfter=late.service\n') },
+        ],
+      },
+    );
+  const before = killedAt(80, one(false));
+  expect(before.answers[1]).toMatchObject([{ result: 'done' }]);
+  expect(before.units['late.service']).toBeUndefined();
+  const after = killedAt(80, one(true));
+  expect(after.answers[2]).toMatchObject([{ result: 'done' }]);
+  expect(after.units['late.service']?.sub).toBe('running');
 });
 
-test('a unit that came into reach while core was away stays so when its file changes once more before it is asked for', () => {
+test('a unit that came into reach by a reload after core died stays so when its file changes once more before it is asked for', () => {
   const late = `${UNITS}/late.service`;
   const one = life(
     { 'one.target': unit('') },
     [
       { atMs: 20, verb: 'start', units: ['one.target'] },
+      { atMs: 90, method: 'Manager.Reload', parameters: {} },
       { atMs: 120, verb: 'start', units: ['late.service'] },
       { atMs: 200, verb: 'stop', units: ['late.service'] },
       { atMs: 300, verb: 'restart', units: ['one.target'] },
@@ -143,7 +149,7 @@ test('a unit that came into reach while core was away stays so when its file cha
     },
   );
   const end = killedAt(80, one);
-  expect(end.answers[3]).toMatchObject([{ result: 'done' }]);
+  expect(end.answers[4]).toMatchObject([{ result: 'done' }]);
   expect(end.units['late.service']?.sub).toBe('running');
 });
 

@@ -247,7 +247,8 @@ function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): Real
     plans: plansOf(core),
     environment: manager?.context.environment,
     ending: [manager?.value, manager?.context.ending, { ...sim.init.end, deadlineMs: undefined }],
-    tree: treeOf(core),
+    // A core that died at the very end tells of nothing.
+    tree: sim.coreAlive ? treeOf(core) : undefined,
     complaints: [
       ...new Set(
         sim.log

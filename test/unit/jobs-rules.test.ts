@@ -63,7 +63,8 @@ test('verify-active is done for what is up and skipped for what is down, and sta
 });
 
 test('start, then stop, returns to the beginning', () => {
-  const before = play(units, []).shown;
+  // -.slice came with the first unit in it, and stays.
+  const { '-.slice': _, ...before } = play(units, []).shown as Readonly<Record<string, object>>;
   const after = play(units, [start, { atMs: 500, verb: 'stop', units: ['group.target', 'member.service'] }]).shown;
   expect(after).toMatchObject(before);
 });

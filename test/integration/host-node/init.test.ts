@@ -62,7 +62,7 @@ describe.runIf(existsSync(init) && existsSync(exec))('with the real init', () =>
       expect(hellos[0]).toMatchObject({ role: 'subreaper', cores: 0, fds: [], deaths: [] });
       expect(hellos[1]).toMatchObject({
         cores: 1,
-        fds: ['api', 'blackbox', 'listener', 'notify', 'output:r', 'output:w'],
+        fds: ['api', 'blackbox', 'listener', 'loaded', 'notes', 'notify', 'output:r', 'output:w'],
         deaths: [{ ended: { killed: 9 }, seq: 42, phase: 2, actor: 'the actor' }],
       });
       expect(lines).toContainEqual({ state: { image: 'the image', records: ['a record'] } });
