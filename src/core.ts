@@ -42,7 +42,7 @@ import { createSnapshots } from './actors/snapshots.ts';
 import { type Asked, Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
 import { createTroubles } from './actors/troubles.ts';
-import { logMessage, type UnitTools } from './actors/unit-effects.ts';
+import { groupOf, logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { cameUp, UPGRADE, upgradeKind } from './actors/upgrade.ts';
 import { filesChanged, unitsRead, unitsReadLater } from './actors/views.ts';
@@ -175,6 +175,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     chaos: chaosHooks(theActors),
     environment: () =>
       actors.read<{ context: { environment: readonly string[] } }>('manager')?.context.environment ?? [],
+    group: (unit) => groupOf(unit, snapshotOf(unit.name)),
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
   };
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));

@@ -47,7 +47,8 @@ export function adopt(view: RecoveryView, registry: Registry, host: Host, { unit
   for (const name of [...sockets, ...names.filter((one) => !sockets.includes(one))]) {
     const { group, fds, main = mainIn(host, registry.unit(name), group) } = found.get(name) as Remains;
     const restarts = units.get(name)?.restarts ?? 0;
-    const event = { type: 'adopt', populated: group !== undefined || main !== undefined, restarts };
+    const populated = group !== undefined || main !== undefined;
+    const event = { type: 'adopt', populated, restarts, ...(group === undefined ? {} : { slice: sliceAt(group) }) };
     adopted.push({
       to: `unit:${registry.graph.canonical(name)}`,
       event: { ...event, ...(main === undefined ? {} : { main }), ...(fds.length === 0 ? {} : { fds }) },
@@ -60,6 +61,9 @@ export function adopt(view: RecoveryView, registry: Registry, host: Host, { unit
 /** What only the checkpoint knew. */
 export const LOST =
   'jobs in flight, start limits, status texts, names of stored descriptors, how far commands before and after the main process had come';
+
+/** The slice whose group this unit's is in; init's root is that of the root slice. */
+const sliceAt = (group: string): string => group.split('/').at(-2) ?? '-.slice';
 
 /** How deep slices are looked into. */
 const SLICES_DEEP = 16;

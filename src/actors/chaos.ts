@@ -108,7 +108,10 @@ function candidateOf(tools: ChaosTools, name: string, state: ChaosState): Candid
     unit: name,
     service: unit?.service !== undefined && tools.actors().phase(`unit:${name}`) !== 'quarantined',
     main: refOf(main) !== null,
-    populated: unit !== undefined && groups.available && groups.processes(groupOf(unit)).length > 0,
+    populated:
+      unit !== undefined &&
+      groups.available &&
+      groups.processes(groupOf(unit, tools.actors().read(`unit:${name}`))).length > 0,
     notify: type === 'notify' || type === 'notify-reload',
     watchdog: watchdog > 0,
     under: state.runs.flatMap((run) => (run.hits.some((hit) => hit.unit === name) ? [run.fault.kind] : [])),
@@ -143,7 +146,10 @@ function alongWith(tools: ChaosTools, name: string): readonly string[] {
 /** Whom a signal to the unit is for; null: there is nobody. */
 function targetOf(tools: ChaosTools, name: string, whom: 'main' | 'all'): KillTarget | null {
   const unit = tools.registry.unit(name);
-  if (whom === 'all') return unit === undefined ? null : { group: { path: groupOf(unit), except: [] } };
+  if (whom === 'all')
+    return unit === undefined
+      ? null
+      : { group: { path: groupOf(unit, tools.actors().read(`unit:${name}`)), except: [] } };
   const process = refOf(contextOf(tools, name).main ?? null);
   return process === null ? null : { process };
 }

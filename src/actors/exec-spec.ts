@@ -6,13 +6,14 @@
  */
 import type { CgroupPort, ExecSpec, MachineFacts, Stdio } from '../host/ports.ts';
 import type { Command, ExecSettings, Unit } from '../units/types.ts';
-import { logPipe, notifyPath, type Role, unitGroup } from './names.ts';
-import { sliceOf } from './world.ts';
+import { logPipe, notifyPath, type Role } from './names.ts';
 
 /** What the moment adds to the unit's settings. */
 export interface Moment {
   readonly role: Role;
   readonly invocation: string;
+  /** The control group it runs in, below init's root. */
+  readonly group: string;
   /** Set in ExecReload, ExecStop, ExecStopPost and ExecStartPost. */
   readonly mainPid: number | undefined;
   /** SERVICE_RESULT, EXIT_CODE, EXIT_STATUS for ExecStop and ExecStopPost. */
@@ -153,7 +154,7 @@ export function execSpec(
     unit: unit.name,
     path: command.path,
     argv: command.argv,
-    cgroups: groups.available ? [`${groups.root}/${unitGroup(unit.name, sliceOf(unit))}`] : [],
+    cgroups: groups.available ? [`${groups.root}/${moment.group}`] : [],
     expand: !command.noExpand,
     environment: environment(unit, settings, moment, facts),
     environmentFiles: settings.EnvironmentFile,

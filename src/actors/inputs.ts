@@ -14,7 +14,7 @@ import { parseNotify } from './notify.ts';
 import { isNear } from './pid-files.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
 import type { Asked } from './spawns.ts';
-import { groupOf, invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
+import { invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
 
 /** A hint without an identity of its own: it has no key, since a counter would begin again with the next core. */
 const loose = (events: readonly Post[]): Input => ({ events });
@@ -28,7 +28,7 @@ function afterExit(
 ): { populated: boolean; candidate?: { pid: number; startTime: number } } {
   if (unit === undefined) return { populated: false };
   const { host } = tools;
-  const group = groupOf(unit);
+  const group = tools.group(unit);
   const populated = isPopulated(tools, unit);
   const service = unit.service;
   if (service === undefined) return { populated };
@@ -43,12 +43,12 @@ function afterExit(
 /** The pids of a unit's processes. */
 function membersOf(tools: UnitTools, unit: Unit): readonly number[] {
   const { groups } = tools.host;
-  if (groups.available) return groups.processes(groupOf(unit));
+  if (groups.available) return groups.processes(tools.group(unit));
   return descendants(tools.host, invocationOf(tools, unit.name)).map(({ pid }) => pid);
 }
 
 const isPopulated = (tools: UnitTools, unit: Unit): boolean =>
-  tools.host.groups.available ? tools.host.groups.populated(groupOf(unit)) : membersOf(tools, unit).length > 0;
+  tools.host.groups.available ? tools.host.groups.populated(tools.group(unit)) : membersOf(tools, unit).length > 0;
 
 /**
  * Without control groups nobody tells when the last process of a unit has ended: asked for the units that were populated.
@@ -142,7 +142,7 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
   const { message, unknown } = parseNotify(datagram.text);
   if (unknown.length > 0)
     host.log.log('debug', { unit: unit.name, unknown }, 'notify message with lines that mean nothing');
-  const group = groupOf(unit);
+  const group = tools.group(unit);
   const memberOf = (pid: number) => {
     const sender = host.process.inspect(pid);
     return sender === undefined || !host.groups.available || within(sender.group, group);
@@ -219,7 +219,7 @@ function pidFilePosts(tools: UnitTools, path: string, waiting: Iterable<Unit>): 
   for (const unit of waiting) {
     const setting = unit.service?.PIDFile;
     if (setting === undefined || setting === '' || pidFilePath(setting) !== path) continue;
-    const found = readPidFile(tools.host, setting, groupOf(unit));
+    const found = readPidFile(tools.host, setting, tools.group(unit));
     if (found !== undefined) posts.push(toUnit(unit.name, { type: 'pid-file', ...found }));
   }
   return posts;

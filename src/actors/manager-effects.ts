@@ -183,7 +183,7 @@ function killTarget(tools: ManagerTools, name: string, whom: 'main' | 'control' 
   if (WITHOUT_PROCESSES.has(type))
     return fault('NoSuchProcess', unit, 'Operation not supported', `a ${type} has no processes`);
   if (whom === 'all' && tools.host.groups.available) {
-    const path = groupOf(loaded);
+    const path = groupOf(loaded, tools.actors().read(`unit:${unit}`));
     return { target: { group: { path, except: [] } }, count: tools.host.groups.processes(path).length };
   }
   if (whom !== 'all' && !(whom === 'main' ? MAIN_PROCESS : CONTROL_PROCESS).has(type))

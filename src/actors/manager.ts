@@ -237,7 +237,7 @@ export function createManager(parts: ManagerParts): Manager {
     group(name) {
       const unit = registry.unit(name);
       if (unit === undefined || !host.groups.available) return undefined;
-      const path = groupOf(unit);
+      const path = groupOf(unit, snapshotOf(unit.name));
       return unit.type === 'target' || (path === '' && unit.name !== '-.slice') ? undefined : groupView(host, path);
     },
     // A unit that is not in memory is spoken of without being kept there; who else names it is not known then.

@@ -196,16 +196,16 @@ const hearAgain: Look = ({ host, unit }, seen) => {
 const watchGroup: Look = ({ host: { groups }, unit, knows }, seen) => {
   if (!groups.available || isDown(seen)) return;
   const { populated } = seen.context;
-  const group = groupOf(unit);
+  const group = groupOf(unit, seen);
   if (populated !== undefined) groups.watch(group, knows ? populated : undefined);
   else if (groups.read(group, 'cgroup.events') !== undefined) groups.watch(group);
 };
 
-const awaitPidFile: Look = ({ host, unit, pidFiles }, { context }) => {
-  if (context.awaitsPidFile !== true || unit.service === undefined) return;
+const awaitPidFile: Look = ({ host, unit, pidFiles }, seen) => {
+  if (seen.context.awaitsPidFile !== true || unit.service === undefined) return;
   const path = pidFilePath(unit.service.PIDFile);
   if (isNear(path)) host.files.watch(path);
-  else pidFiles.look(unit, groupOf(unit));
+  else pidFiles.look(unit, groupOf(unit, seen));
 };
 
 /** Listeners that are lost are opened again by the unit itself, which says so if it cannot. */

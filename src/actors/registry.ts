@@ -23,7 +23,7 @@ import {
 } from '../units/index.ts';
 import { unmaskWords } from '../units/unmask.ts';
 import type { UnitSpec } from './small.ts';
-import type { UnitWorld } from './world.ts';
+import { sliceOf, type UnitWorld } from './world.ts';
 
 /** Types that appear by themselves: nobody can start them. */
 const UNSTARTABLE: ReadonlySet<UnitType> = new Set(['device']);
@@ -82,7 +82,7 @@ export interface Registry extends UnitWorld {
 
 /** The kind of a unit's actor, and its machine's settings. */
 export function specOf(unit: Unit): UnitSpec {
-  const { kind, settings } = machineOf(unit);
+  const { kind, settings } = machineOf(unit, sliceOf(unit));
   // Slices that are there for ever are started like others: their group has to be made.
   const present = PERPETUAL.has(unit.name) && unit.type !== 'slice';
   return { name: unit.name, kind, settings: settings as Json, ...(present ? { present } : {}) };

@@ -50,9 +50,9 @@ export function createStalls({ host, registry, actors, jobs, errands }: StallPar
     if (group === undefined || group === '') return undefined;
     const name = group.split('/').findLast((part) => /\.(service|scope|socket|mount|swap)$/.test(part));
     const unit = name === undefined ? undefined : registry.unit(name);
-    return unit !== undefined && (group === groupOf(unit) || group.startsWith(`${groupOf(unit)}/`))
-      ? unit.name
-      : undefined;
+    if (unit === undefined) return undefined;
+    const own = groupOf(unit, snapshotOf(unit.name));
+    return group === own || group.startsWith(`${own}/`) ? unit.name : undefined;
   };
 
   /** Clients that wait: their pid, and the jobs that are still open. */

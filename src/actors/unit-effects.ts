@@ -8,6 +8,7 @@ import { type EffectId, type Host, HostError } from '../host/ports.ts';
 import type { EffectName, EffectParams, StoredFd } from '../machines/protocol.ts';
 import { effectKinds } from '../machines/protocol.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
+import type { UnitContext } from '../machines/view.ts';
 import type { ActorEvent, EffectCall, EffectDef } from '../supervisor/actor.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import type { Listen, Unit } from '../units/types.ts';
@@ -52,6 +53,8 @@ export interface UnitTools {
   readonly chaos: ChaosHooks;
   /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
   environment(): readonly string[];
+  /** A unit's control group, as its actor knows it ({@link groupOf}). */
+  group(unit: Unit): string;
   /** The invocation of a unit: how many times it was prepared. */
   invocation(unit: string): number;
 }
@@ -66,8 +69,17 @@ type Run<Name extends EffectName> = (
 /** The name of a unit actor's unit. */
 export const unitOf = (actor: string): string => actor.slice('unit:'.length);
 
-/** The control group of a unit below init's root; every process of it is in there. */
-export const groupOf = (unit: Unit): string => unitGroup(unit.name, sliceOf(unit));
+/**
+ * The control group of a unit below init's root; every process of it is in there. While it runs that is the one it was started in, as
+ * its machine knows; what is set now is for the next life.
+ *
+ * @param snapshot of its actor; undefined: it has none
+ */
+export const groupOf = (unit: Unit, snapshot: unknown): string =>
+  unitGroup(
+    unit.name,
+    (snapshot as { readonly context?: Pick<UnitContext, 'slice'> } | undefined)?.context?.slice ?? sliceOf(unit),
+  );
 
 /** systemd's words for how a process ended: $EXIT_CODE and $EXIT_STATUS (systemd.exec(5)). */
 function endedWords(
@@ -144,6 +156,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
     {
       role: params.role,
       invocation: invocationOf(tools, unit.name),
+      group: groupOf(unit, call.snapshot),
       mainPid: params.mainPid,
       ended: endedWords(params.result),
       listen,
@@ -189,7 +202,7 @@ export const invocationOf = (tools: Pick<UnitTools, 'host' | 'invocation'>, unit
 const signalGroup: Run<'signalGroup'> = (tools, unit, call, { except, signal }) => {
   const { host } = tools;
   if (host.groups.available) {
-    host.process.kill(call.id, { group: { path: groupOf(unit), except } }, signal);
+    host.process.kill(call.id, { group: { path: groupOf(unit, call.snapshot), except } }, signal);
     return;
   }
   const context = call.snapshot as { context?: Partial<ServiceContext> };
@@ -232,7 +245,7 @@ const prepare: Run<'prepare'> = (tools, unit, call) => {
 function makeReady(tools: UnitTools, unit: Unit, call: EffectCall): void {
   const { host } = tools;
   if (host.groups.available) {
-    const group = groupOf(unit);
+    const group = groupOf(unit, call.snapshot);
     host.groups.ensure(group);
     for (const [attribute, value] of execlessAttributes(unit)) writeAttribute(tools, unit, group, attribute, value);
     // What a scope takes in is not there yet: to be told that it is empty would be the end of it.
@@ -281,10 +294,10 @@ const release: Run<'release'> = (tools, unit, call, { restarting }) => {
     host.files.removeTree(`${runtimeRoot(host.facts)}/${entry.split(':')[0]}`);
 };
 
-const pruneGroup: Run<'pruneGroup'> = (tools, unit) => {
+const pruneGroup: Run<'pruneGroup'> = (tools, unit, call) => {
   const { host } = tools;
   if (!host.groups.available) return;
-  const group = groupOf(unit);
+  const group = groupOf(unit, call.snapshot);
   if (host.groups.populated(group)) return;
   host.groups.unwatch(group);
   if (!host.groups.remove(group)) host.groups.watch(group);
@@ -293,9 +306,9 @@ const pruneGroup: Run<'pruneGroup'> = (tools, unit) => {
 const watchPidFile: Run<'watchPidFile'> = (tools, unit, call) => {
   const service = unit.service;
   if (service === undefined || service.PIDFile === '') return;
-  if (!isNear(pidFilePath(service.PIDFile))) return tools.pidFiles.look(unit, groupOf(unit));
+  if (!isNear(pidFilePath(service.PIDFile))) return tools.pidFiles.look(unit, groupOf(unit, call.snapshot));
   tools.host.files.watch(pidFilePath(service.PIDFile));
-  const found = readPidFile(tools.host, service.PIDFile, groupOf(unit));
+  const found = readPidFile(tools.host, service.PIDFile, groupOf(unit, call.snapshot));
   if (found !== undefined) call.post(call.actor, { type: 'pid-file', ...found });
 };
 
@@ -349,7 +362,7 @@ const eachListener = (unit: Unit, run: (name: string) => void) => {
 
 const adoptPids: Run<'adoptPids'> = (tools, unit, call, { pids }) => {
   const { host } = tools;
-  const group = groupOf(unit);
+  const group = groupOf(unit, call.snapshot);
   let taken = 0;
   if (host.groups.available) {
     host.groups.ensure(group);

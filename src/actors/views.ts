@@ -123,7 +123,7 @@ export function unitState(
   supervision?: UnitState['supervision'],
 ): UnitState {
   const seen = snapshot === undefined ? undefined : view(snapshot);
-  const group = groupOf(unit);
+  const group = groupOf(unit, snapshot);
   const hasGroup =
     host.groups.available &&
     group !== '' &&

@@ -22,6 +22,11 @@ const endKeys = [
 /** What decides about beginnings and ends, of [Unit]. */
 export type EndSettings = Pick<UnitSection, (typeof endKeys)[number]>;
 
+/** Of units with processes: the slice that a life begins in; absent in what older cores have saved. */
+export interface Placed {
+  readonly Slice?: string;
+}
+
 export const endSettings = (unit: UnitSection): EndSettings => pick(unit, endKeys);
 
 /** Some fields of an object; those that are undefined are left out, as JSON would. */
@@ -108,6 +113,29 @@ export function hitStartLimit<C extends Limited>(turn: LimitedTurn<C>): void {
     exitStatus: null,
     rebootArgument: settings.RebootArgument,
   });
+}
+
+type PlacedTurn<C extends UnitContext & { readonly settings: Placed }> = Turn<C, { type: string; atMs: number }>;
+
+/** A life begins, in the slice that is set now; where processes of the last one are left, in theirs: a unit has one control group. */
+export function prepare<C extends UnitContext & { readonly settings: Placed; readonly invocation: number }>(
+  turn: PlacedTurn<C>,
+  isLeft: boolean,
+): void {
+  const { settings, slice = settings.Slice, invocation } = turn.context;
+  const place = isLeft ? slice : settings.Slice;
+  if (place !== undefined) turn.set({ slice: place } as Partial<C>);
+  turn.ask('prepare', { invocation });
+}
+
+/** New settings count from the next decision on; what runs stays in the slice it was started in. */
+export function takeSettings<C extends UnitContext & { readonly settings: Placed }>(
+  turn: PlacedTurn<C>,
+  settings: C['settings'],
+): void {
+  const { active, slice = turn.context.settings.Slice } = turn.context;
+  const stays = active !== 'inactive' && active !== 'failed' && slice !== undefined;
+  turn.set({ settings, ...(stays ? { slice } : {}) } as Partial<C>);
 }
 
 export const endedWell = (result: Result): boolean => result === 'success' || result === 'exec-condition';

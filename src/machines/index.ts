@@ -34,20 +34,21 @@ const kinds: Readonly<Record<UnitType, MachineKind>> = {
   device: 'static',
 };
 
-/** The machine for a unit, and its settings: `settings` of the machine's input, and of its `settings` event. Plain JSON. */
-export function machineOf(unit: Unit): { readonly kind: string; readonly settings: object | null } {
+/** The machine for a unit that is in this slice (empty: none), and its settings: `settings` of the machine's input, and of its `settings` event. Plain JSON. */
+export function machineOf(unit: Unit, Slice: string): { readonly kind: string; readonly settings: object | null } {
   const kind = kinds[unit.type];
   if (unit.service !== undefined) {
     const { Machine } = unit.unit;
     return {
       kind: Machine === undefined || unit.loadState !== 'loaded' ? kind : pluginKind(Machine),
-      settings: serviceSettings({ unit: unit.unit, service: unit.service }),
+      settings: { ...serviceSettings({ unit: unit.unit, service: unit.service }), Slice },
     };
   }
-  if (unit.socket !== undefined) return { kind, settings: socketSettings({ ...unit, socket: unit.socket }) };
+  if (unit.socket !== undefined)
+    return { kind, settings: { ...socketSettings({ ...unit, socket: unit.socket }), Slice } };
   // It holds init, and nobody starts or ends it.
   if (unit.name === 'init.scope') return { kind: 'static', settings: { type: unit.type } };
-  if (unit.scope !== undefined) return { kind, settings: scopeSettings({ ...unit, scope: unit.scope }) };
+  if (unit.scope !== undefined) return { kind, settings: { ...scopeSettings({ ...unit, scope: unit.scope }), Slice } };
   if (kind === 'static') return { kind, settings: { type: unit.type } };
   return { kind, settings: unit.unit.SuccessAction === 'none' ? null : endSettings(unit.unit) };
 }

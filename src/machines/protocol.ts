@@ -244,6 +244,8 @@ export interface AdoptEvent extends At {
   /** `serial` null: init has not made it, but it is found to be the main process (PIDFile=, GuessMainPID=). */
   readonly main?: Pid & { readonly run: number; readonly serial: number | null };
   readonly populated: boolean;
+  /** Where its control group was found; absent: it was not. */
+  readonly slice?: string;
   /** Keys of the descriptors that init keeps for it; their names are lost. */
   readonly fds?: readonly number[];
   readonly over?: true;

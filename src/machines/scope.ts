@@ -8,7 +8,7 @@
  */
 import { setup } from 'xstate';
 import type { ScopeSection, Unit } from '../units/types.ts';
-import { type EndSettings, endedWell, endSettings, pick, settle } from './ends.ts';
+import { type EndSettings, endedWell, endSettings, type Placed, pick, prepare, settle, takeSettings } from './ends.ts';
 import type { ActiveState, Result, ScopeEvent, SettingsEvent, StartEvent } from './protocol.ts';
 import type { Killing, KillOperation } from './service-context.ts';
 import { killPlan, SIGCONT, SIGHUP } from './service-rules.ts';
@@ -26,7 +26,7 @@ const scopeKeys = [
 ] as const satisfies readonly (keyof ScopeSection)[];
 
 /** What decides about a scope. */
-export type ScopeSettings = Pick<ScopeSection, (typeof scopeKeys)[number]> & EndSettings;
+export type ScopeSettings = Pick<ScopeSection, (typeof scopeKeys)[number]> & EndSettings & Placed;
 
 /** The machine's part of a unit's settings. */
 export const scopeSettings = (unit: Pick<Unit, 'unit'> & { readonly scope: ScopeSection }): ScopeSettings => ({
@@ -53,7 +53,7 @@ const actions = {
   begin: act((turn) => {
     // Until the group itself tells, they are taken to be in it: a stop that comes first must not miss them.
     turn.set({ invocation: turn.context.invocation + 1, result: 'success', populated: true });
-    turn.ask('prepare', { invocation: turn.context.invocation });
+    prepare(turn, false);
     turn.ask('adoptPids', { pids: (turn.event as StartEvent).pids ?? [] });
     arm(turn, 'TimeoutStopSec', turn.context.settings.TimeoutStopSec);
   }),
@@ -86,7 +86,7 @@ const actions = {
   }),
   tidyGroup: act((turn) => turn.ask('pruneGroup', undefined)),
   resetFailed: act((turn) => turn.set({ result: 'success' })),
-  takeSettings: act((turn) => turn.set({ settings: (turn.event as SettingsEvent<ScopeSettings>).settings })),
+  takeSettings: act((turn) => takeSettings(turn, (turn.event as SettingsEvent<ScopeSettings>).settings)),
 };
 
 const isDue = ({ context, event }: { context: ScopeContext; event: { type: string; name?: string } }) =>

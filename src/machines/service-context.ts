@@ -2,7 +2,7 @@
  * What a service machine knows: its settings, its processes, how it went so far. Plain JSON (it is what a checkpoint holds).
  */
 import type { Command, ServiceSection, Unit } from '../units/types.ts';
-import { type EndSettings, endSettings, type Past, pick, taken } from './ends.ts';
+import { type EndSettings, endSettings, type Past, type Placed, pick, taken } from './ends.ts';
 import type { Ended, ExecList, ProcessRef, Result, StoredFd } from './protocol.ts';
 import type { Deadline } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
@@ -48,7 +48,7 @@ const serviceKeys = [
 ] as const satisfies readonly (keyof ServiceSection)[];
 
 /** What decides about a service, of [Service] and [Unit]; how its processes look is the actors' business. */
-export type ServiceSettings = Pick<ServiceSection, (typeof serviceKeys)[number]> & EndSettings;
+export type ServiceSettings = Pick<ServiceSection, (typeof serviceKeys)[number]> & EndSettings & Placed;
 
 /** The machine's part of a unit's settings: input of the machine, and payload of its `settings` event. */
 export function serviceSettings(unit: Pick<Unit, 'unit'> & { readonly service: ServiceSection }): ServiceSettings {

@@ -4,7 +4,7 @@
  * The chart (service.ts) says when; this file says what changes and what is asked for in a life as a whole. Its processes are in
  * service-processes.ts, what it says by itself in service-notify.ts, and the tables in service-rules.ts.
  */
-import { countStart, hitStartLimit, settle } from './ends.ts';
+import { countStart, hitStartLimit, prepare, settle, takeSettings } from './ends.ts';
 import type { ActiveState, AdoptEvent, JobRefusedEvent, Result, SettingsEvent, StopEvent } from './protocol.ts';
 import { commandsOf, type KillOperation, refOf, type ServiceSettings } from './service-context.ts';
 import {
@@ -137,7 +137,7 @@ const begin = serviceStep((turn) => {
     busName: false,
     reloadConfirmed: false,
   });
-  turn.ask('prepare', { invocation: turn.context.invocation });
+  prepare(turn, turn.context.populated);
 });
 
 /** See {@link hitStartLimit}. */
@@ -215,8 +215,8 @@ const resetFailed = serviceStep((turn) => {
   });
 });
 
-const takeSettings = serviceStep((turn) => {
-  turn.set({ settings: (turn.event as SettingsEvent<ServiceSettings>).settings });
+const takeNew = serviceStep((turn) => {
+  takeSettings(turn, (turn.event as SettingsEvent<ServiceSettings>).settings);
 });
 
 const noteGroup = stepWith<boolean>((turn, populated) => turn.set({ populated }));
@@ -224,8 +224,9 @@ const tidyGroup = serviceStep((turn) => turn.ask('pruneGroup', undefined));
 
 /** Core lost its memory and found this alive. */
 const adopt = serviceStep((turn) => {
-  const { main, populated, fds = [], restarts = 0 } = turn.event as AdoptEvent;
+  const { main, populated, fds = [], restarts = 0, slice } = turn.event as AdoptEvent;
   turn.set({
+    ...(slice === undefined ? {} : { slice }),
     populated,
     nRestarts: restarts,
     invocation: turn.context.invocation + 1,
@@ -234,7 +235,7 @@ const adopt = serviceStep((turn) => {
     fdKeys: Math.max(turn.context.fdKeys, ...fds.map((key) => key + 1)),
   });
   // Its group, its log pipe and its notify socket are looked after again; what is there is left as it is.
-  turn.ask('prepare', { invocation: turn.context.invocation });
+  prepare(turn, true);
   if (main?.serial === null) follow(turn, main);
   else if (main !== undefined) {
     const status = { pid: main.pid, startMs: turn.event.atMs, exitMs: null, ended: null };
@@ -338,7 +339,7 @@ export const actions = {
   noteStop,
   failRestart,
   resetFailed,
-  takeSettings,
+  takeSettings: takeNew,
   noteGroup,
   tidyGroup,
   adopt,

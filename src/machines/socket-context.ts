@@ -1,6 +1,15 @@
 /** What a socket machine knows. Plain JSON. */
 import type { Command, SocketSection, Unit } from '../units/types.ts';
-import { type EndSettings, endSettings, type Limited, type Past, pick, taken, type Window } from './ends.ts';
+import {
+  type EndSettings,
+  endSettings,
+  type Limited,
+  type Past,
+  type Placed,
+  pick,
+  taken,
+  type Window,
+} from './ends.ts';
 import type { ActiveState, ExecList } from './protocol.ts';
 import type { Killing } from './service-context.ts';
 import type { Deadline } from './turn.ts';
@@ -28,7 +37,7 @@ const socketKeys = [
 ] as const satisfies readonly (keyof SocketSection)[];
 
 /** What decides about a socket. `Service` is never empty: the unit it triggers, by name. */
-export type SocketSettings = Pick<SocketSection, (typeof socketKeys)[number]> & EndSettings;
+export type SocketSettings = Pick<SocketSection, (typeof socketKeys)[number]> & EndSettings & Placed;
 
 /** The machine's part of a unit's settings. */
 export function socketSettings(unit: Pick<Unit, 'name' | 'unit'> & { readonly socket: SocketSection }): SocketSettings {

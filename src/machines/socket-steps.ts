@@ -1,5 +1,5 @@
 /** The steps of the socket chart: commands, killing, and the life cycle. The chart (socket.ts) says when. */
-import { admit, countStart, hitStartLimit, settle } from './ends.ts';
+import { admit, countStart, hitStartLimit, prepare, settle, takeSettings } from './ends.ts';
 import type {
   ActiveState,
   ExitedEvent,
@@ -138,7 +138,7 @@ export const actions = {
     disarm(turn);
     countStart(turn);
     turn.set({ invocation: turn.context.invocation + 1, result: 'success', killing: null, triggers: null });
-    if (runsCommands(turn.context)) turn.ask('prepare', { invocation: turn.context.invocation });
+    if (runsCommands(turn.context)) prepare(turn, turn.context.populated);
   }),
   refuseAccept: act((turn) => {
     turn.ask('refuse', {
@@ -207,7 +207,7 @@ export const actions = {
     const down = turn.context.active === 'failed' || turn.context.active === 'inactive';
     turn.set({ result: down ? 'success' : turn.context.result, startLimit: null, startLimitHit: false });
   }),
-  takeSettings: act((turn) => turn.set({ settings: (turn.event as SettingsEvent<SocketSettings>).settings })),
+  takeSettings: act((turn) => takeSettings(turn, (turn.event as SettingsEvent<SocketSettings>).settings)),
   tidyGroup: act((turn) => {
     if (runsCommands(turn.context)) turn.ask('pruneGroup', undefined);
   }),

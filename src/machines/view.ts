@@ -26,6 +26,11 @@ export interface UnitContext {
    * down to down (a start that failed at once): states alone do not show that.
    */
   readonly downs: number;
+  /**
+   * The slice whose control group it runs in, or ran in last, whatever is set since (Slice=); absent: it has not run, it has no processes,
+   * or an older core has saved this.
+   */
+  readonly slice?: string;
 }
 
 /** What is needed of a snapshot. */

@@ -188,3 +188,35 @@ test('a scope is not over because its control group was empty before it took a p
   expect(units['some.scope']?.sub).toBe('running');
   expect(crashEverywhere(scenarioOf(one), [], (call) => call % 7 === 0).lawful).toBe(0);
 });
+
+test('a service keeps the control group it runs in while its Slice= changes: a stop leaves nothing behind, a start goes to the new one', () => {
+  const forks = { '/bin/forks': { run: [{ after: 10, fork: '/bin/daemon' }] }, '/bin/daemon': {} };
+  const inSlice = (slice: string) => service(`ExecStart=/bin/forks\nSlice=${slice}`);
+  const one = (wishes: Life['wishes']) =>
+    life(
+      { 'a.service': inSlice('one.slice'), 'b.service': inSlice('one.slice') },
+      [
+        { atMs: 20, verb: 'start', units: ['a.service', 'b.service'] },
+        { atMs: 200, method: 'Manager.Reload', parameters: {} },
+        ...wishes,
+      ],
+      {
+        programs: forks,
+        outside: [
+          { atMs: 150, write: `${UNITS}/a.service`, text: inSlice('two.slice') },
+          { atMs: 150, remove: `${UNITS}/b.service` },
+        ],
+      },
+    );
+  const stopped = one([{ atMs: 300, verb: 'stop', units: ['a.service', 'b.service'] }]);
+  const started = one([{ atMs: 300, verb: 'restart', units: ['a.service'] }]);
+  const ends = [playCalm(scenarioOf(stopped)).end, killedAt(250, stopped), killedAt(180, stopped)];
+  for (const end of ends) expect(end.running).toEqual([]);
+  expect(playCalm(scenarioOf(started)).end.running).toEqual([
+    '/bin/daemon a.service in two.slice/a.service',
+    '/bin/daemon b.service in one.slice/b.service',
+    '/bin/forks a.service in two.slice/a.service',
+    '/bin/forks b.service in one.slice/b.service',
+  ]);
+  expect(crashEverywhere(scenarioOf(started), [], (call) => call % 13 === 0).lawful).toBe(0);
+});

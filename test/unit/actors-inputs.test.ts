@@ -28,6 +28,7 @@ function taken(stored: readonly string[]) {
       },
     },
     world: { unit: () => ({ name: 'a.service', unit: {}, service: {}, edges: [] }) },
+    group: () => 'system.slice/a.service',
     kept: new Map(),
     storedFds: (unit: string) =>
       unit === 'a.service'

@@ -80,10 +80,10 @@ const load = (machines: readonly string[] | undefined) => {
 };
 
 test('a unit follows the chart that it names, and cannot be used where there is none of that name', () => {
-  expect(machineOf(load(['drained'])).kind).toBe('service:drained');
+  expect(machineOf(load(['drained']), 'system.slice').kind).toBe('service:drained');
   expect(load(undefined).loadState).toBe('loaded');
   const unit = load(['other']);
-  expect([unit.loadState, machineOf(unit).kind]).toEqual(['bad-setting', 'service']);
+  expect([unit.loadState, machineOf(unit, 'system.slice').kind]).toEqual(['bad-setting', 'service']);
   expect(unit.findings.map(sentence)).toEqual([
     expect.stringMatching(
       /x\.service:10:1: Machine=drained: no such machine plugin: there are other; install drained\.cjs/,
@@ -94,7 +94,7 @@ test('a unit follows the chart that it names, and cannot be used where there is 
 test('the chart of the example drains a service before it stops it', () => {
   const [plugin] = read(examples).plugins;
   const logic = machineLogic(plugin!.machine);
-  let { snapshot } = logic.initial({ settings: machineOf(load(['drained'])).settings as Json });
+  let { snapshot } = logic.initial({ settings: machineOf(load(['drained']), 'system.slice').settings as Json });
   const send = (event: { readonly type: string; readonly [field: string]: unknown }) => {
     const step = logic.step(snapshot, { atMs: 1, ...event });
     snapshot = logic.load(JSON.parse(JSON.stringify(logic.save(step.snapshot))), 1);
