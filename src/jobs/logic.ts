@@ -355,7 +355,10 @@ class Turn {
   /** The unit was asked and says no, or something that had to be asked before it. */
   #unitRefused({ unit, verb, result, why }: { unit: string; verb: string; result: JobResult; why: string }): void {
     const job = this.#work.jobOf(unit);
-    if (job === undefined || job.state !== 'running') return;
+    if (job === undefined) return;
+    // What waits for the unit to come somewhere hears nothing more of it once its machine is set aside.
+    if (job.state === 'waiting' && this.#states.isSetAside?.(unit) === true) this.#work.tryAgain(job);
+    if (job.state !== 'running') return;
     const asked = job.type === 'restart' ? 'stop' : job.type;
     // A refused stop phase ends the whole restart.
     if (asked === verb) this.#work.finish(job.id, result === 'done' && job.type === 'restart' ? 'failed' : result, why);

@@ -332,6 +332,11 @@ export class Work {
     return verdict.expected ? 'expected' : 'unexpected';
   }
 
+  /** Something has changed that no change of its unit tells. */
+  tryAgain(job: InstalledJob): void {
+    this.#ready.add(job.id);
+  }
+
   /** Let every job run that may, until nothing moves. */
   settle(): void {
     while (this.#ready.size > 0) {

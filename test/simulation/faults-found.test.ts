@@ -220,3 +220,21 @@ test('a service keeps the control group it runs in while its Slice= changes: a s
   ]);
   expect(crashEverywhere(scenarioOf(started), [], (call) => call % 13 === 0).lawful).toBe(0);
 });
+
+test('a reload that waits for its unit when the machine of that is set aside fails, and its client is answered', () => {
+  const settings = 'Type=oneshot\nExecStart=/bin/dies\nRestart=on-failure\nRestartSec=1h\nExecReload=/bin/true';
+  const one = life(
+    { 'a.service': service(settings) },
+    [
+      { atMs: 20, verb: 'start', units: ['a.service'] },
+      { atMs: 200, verb: 'reload', units: ['a.service'] },
+    ],
+    { outside: [{ atMs: 300, poison: 'a.service', times: 6 }] },
+  );
+  const ends = [playCalm(scenarioOf(one)).end, killedAt(250, one), killedAt(350, one)];
+  for (const { answers, jobs, history } of ends) {
+    expect(answers[1]).toMatchObject([{ result: 'failed' }]);
+    expect(JSON.stringify(history)).toContain('its machine is quarantined; sctl reset-failed a.service releases it');
+    expect(jobs).toEqual([]);
+  }
+});
