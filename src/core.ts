@@ -141,6 +141,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const troubles = createTroubles(host, (post) => actors.input({ events: [post] }));
   /** For those who keep files of core's own: what they warn of is for whoever asks for the status, too. */
   const keeper = { ...host, log: troubles.log };
+  for (const why of host.found ?? []) troubles.log.log('warning', { why }, "a place of core's own");
   const refused = (why: string) =>
     troubles.log.log('warning', { why }, 'what an earlier core has kept of units is not used');
   const cached = { path: `${runDirectory}/units.cache`, version: `${version} ${build}`, refused };

@@ -96,6 +96,9 @@ export function createRecordings({ host, version, pure, directory, seq }: Record
       text = JSON.stringify(recorder.recording(about(reasons), steps));
     }
     host.files.mkdirs(into, 0o700);
+    const found = host.files.lstat(into);
+    if (found?.kind !== 'directory' || (found.mode & 0o022) !== 0)
+      throw new HostError('EPERM', `${into}: not a directory of core's own`);
     const files = (host.files.list(into) ?? []).filter((name) => FILE.test(name)).sort();
     const number = Number(FILE.exec(files.at(-1) ?? '')?.[1] ?? 0) + 1;
     const path = `${into}/${String(number).padStart(6, '0')}-${reasons[0]?.what ?? 'failure'}.json`;

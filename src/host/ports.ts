@@ -434,6 +434,8 @@ export interface Host {
   readonly facts: MachineFacts;
   /** Init's hello; available before `start`. */
   readonly hello: Hello;
+  /** What was wrong with the places core's own files have, found before there was anybody to tell; a sentence each. */
+  readonly found?: readonly string[];
   /** Names and exit codes of the exec helper's steps, by number (0 is fork). */
   readonly execSteps: Readonly<
     Record<number, { readonly name: string; readonly words: string; readonly exitCode: number }>

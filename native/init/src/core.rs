@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::keeper::BLACK_BOX_BYTES;
 use crate::kill;
 use crate::link::Link;
+use crate::place;
 use crate::process;
 use crate::say::say;
 use crate::spawn::spec_memfd;
@@ -31,10 +32,25 @@ impl Init {
     /// Start core on a new link.
     pub(crate) fn start_core(&self, serial: u64, previous: bool, lower_oom: bool) -> Outcome {
         let words = if previous { &self.config.previous_core } else { &self.config.core };
-        let spec = core_spec(words, &self.config, &self.state.facts.cgroup_root, lower_oom);
+        let mut found = Vec::new();
+        let mut tell = |what: String| {
+            say(4, &what);
+            found.push(what);
+        };
+        let run_dir = place::directory(&self.config.run_dir, &mut tell);
+        let output = place::file(&format!("{run_dir}/core.stderr"), CORE_STDERR_MAX, &mut tell);
+        let mut spec = core_spec(words, &self.config, &self.state.facts.cgroup_root, lower_oom);
+        spec.environment.push(format!("SYSMASTER_RUN_DIR={run_dir}"));
+        if !found.is_empty() {
+            spec.environment.push(format!("SYSMASTER_FOUND={}", found.join("\n")));
+        }
+        if output.is_some() {
+            (spec.stdout, spec.stderr) = (Stdio::Fd(1), Stdio::Fd(1));
+        }
         let started = Link::pair().and_then(|(link, theirs)| {
             let spec = spec_memfd(&spec)?;
-            let started = self.helper.start(spec.as_fd(), &[theirs.as_fd()], &self.limits)?;
+            let fds: Vec<_> = [Some(theirs.as_fd()), output.as_ref().map(AsFd::as_fd)].into_iter().flatten().collect();
+            let started = self.helper.start(spec.as_fd(), &fds, &self.limits)?;
             Ok((link, started))
         });
         match started {
@@ -105,10 +121,7 @@ impl Init {
 }
 
 fn core_spec(words: &[String], config: &Config, cgroup_root: &str, lower_oom: bool) -> ExecSpec {
-    let log = format!("{}/core.stderr", config.run_dir);
-    let long = fs::metadata(&log).is_ok_and(|file| file.len() > CORE_STDERR_MAX);
-    let output = Stdio::File { path: log, append: !long, truncate: long };
-    let mut environment = vec![PATH.to_owned(), format!("SYSMASTER_RUN_DIR={}", config.run_dir)];
+    let mut environment = vec![PATH.to_owned()];
     // How long core may be silent, so that it speaks oftener; it knows none of the other settings.
     environment.push(format!("SYSMASTER_WATCHDOG_USEC={}", config.watchdog_us));
     environment.push(crate::userspace::word());
@@ -118,8 +131,6 @@ fn core_spec(words: &[String], config: &Config, cgroup_root: &str, lower_oom: bo
         cgroups: if cgroup_root.is_empty() { Vec::new() } else { vec![format!("{cgroup_root}/core.scope")] },
         environment,
         stdin: Stdio::Fd(0),
-        stdout: output.clone(),
-        stderr: output,
         rlimits: vec![Rlimit { resource: "CORE".to_owned(), soft: Some(0), hard: Some(0) }],
         oom_score_adjust: lower_oom.then_some(CORE_OOM_SCORE),
         ..spec("core", words)

@@ -19,6 +19,7 @@ pub mod journal;
 pub mod keeper;
 pub mod kill;
 pub mod link;
+pub mod place;
 pub mod process;
 pub mod reexec;
 pub mod replay;

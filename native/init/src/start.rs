@@ -15,7 +15,6 @@ use crate::step::Event;
 use crate::turn::{Init, now_us};
 use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -95,9 +94,6 @@ fn begin(role: Role, config: Config, signals: Signals, limits: Rlimit) -> Result
             return Err(format!("no core is configured; {todo}, or a command after --"));
         }
         say(1, &format!("no core is configured; {todo}"));
-    }
-    if let Err(error) = fs::create_dir_all(&config.run_dir) {
-        say(3, &format!("{}: cannot be made: {error}", config.run_dir));
     }
     let helper = load_helper(&config)?;
     let groups = cgroup::settle(role, config.cgroup_root.as_deref()).unwrap_or_else(|why| {

@@ -4,9 +4,9 @@
  * Making one waits for init's hello (bounded) and fetches the descriptors of a former core; nothing else waits. Events come from
  * `start` on. When init is gone core has no parent to serve: it says so and leaves with status 1.
  */
-import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, lstatSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EffectId, Hello, Host, LogPort } from '../ports.ts';
+import { type EffectId, type Hello, type Host, HostError, type LogPort } from '../ports.ts';
 import { addon, EPOLL } from './addon.ts';
 import { NodeApi } from './api.ts';
 import { NodeClock } from './clock.ts';
@@ -22,6 +22,7 @@ import { type LogTarget, NodeLog } from './log.ts';
 import { Loop } from './loop.ts';
 import { NodeNotes } from './notes.ts';
 import { Outstanding } from './outstanding.ts';
+import { freeForDirectory, freeOfOthers, putAside } from './places.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
 import { NodeState, type StateMemory } from './state.ts';
@@ -71,11 +72,26 @@ const BLACK_BOX_NAME = 'blackbox';
 
 /**
  * Make the host. Throws HostError: ETIMEDOUT, EPIPE or ENOTSOCK where init does not speak, EAGAIN where another core has the run
- * directory, others where that directory is unusable.
+ * directory. A run directory that cannot be used, or what stands in the place of something in it, is told in `found`.
  */
 export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const runDirectory = options.runDirectory ?? process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
-  attempt(runDirectory, () => mkdirSync(runDirectory, { recursive: true, mode: 0o755 }));
+  const found = (process.env['SYSMASTER_FOUND'] ?? '').split('\n').filter((what) => what !== '');
+  const tolerated = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (cause) {
+      if (!(cause instanceof HostError)) throw cause;
+      found.push(cause.message);
+      return undefined;
+    }
+  };
+  tolerated(() => attempt(runDirectory, () => mkdirSync(runDirectory, { recursive: true, mode: 0o755 })));
+  const freed = [
+    tolerated(() => freeForDirectory(join(runDirectory, 'recordings'))),
+    tolerated(() => freeOfOthers(join(runDirectory, 'state'))),
+  ];
+  found.push(...freed.filter((what) => what !== undefined));
   const loop = new Loop();
   let log: NodeLog | undefined;
   const say: LogPort['log'] = (level, fields, message) => log?.log(level, fields, message);
@@ -102,7 +118,12 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     },
   });
   const hello = link.hello(options.helloTimeoutMs ?? HELLO_MS);
-  log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel, consoleOf(hello));
+  let started = false;
+  const tell = (what: string) => {
+    if (!started) found.push(what);
+    else log?.log('warning', { why: what }, "a place of core's own");
+  };
+  log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel, consoleOf(hello), tell);
 
   loop.onFault = (cause) => say('error', { why: String(cause) }, 'a descriptor failed and is not watched any more');
   const facts = machineFacts(hello, runDirectory);
@@ -151,19 +172,14 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     outstanding,
   );
   const api = new NodeApi(loop);
-  sockets.listen(ownId(), API_NAME, {
-    kind: 'stream',
-    address: join(runDirectory, 'api.sock'),
-    backlog: 128,
-    socketMode: 0o666,
-    directoryMode: 0o755,
-    user: '',
-    group: '',
-    options: {},
-  });
-  const listener = sockets.descriptor(API_NAME);
-  addon.setNonBlocking(listener, true);
-  api.serve(listener);
+  const clients = () => {
+    const said = listen(sockets, join(runDirectory, 'api.sock'), ownId);
+    if (said !== undefined) found.push(said);
+    const listener = sockets.descriptor(API_NAME);
+    addon.setNonBlocking(listener, true);
+    api.serve(listener);
+  };
+  tolerated(clients);
   const mounts = openSync('/proc/self/mountinfo', constants.O_RDONLY);
   loop.add(mounts, EPOLL.pri, () => loop.post({ type: 'mounts' }));
   link.begin();
@@ -190,8 +206,10 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     log,
     facts,
     hello,
+    found,
     execSteps: execSteps(),
     start: (onEvent, turn) => {
+      started = true;
       loop.start(onEvent, turn);
       // Once there is nothing to do but wait, so that loading it delays no unit.
       loop.onceIdle(() => void log.open());
@@ -243,6 +261,34 @@ function blackBoxSlot(sockets: NodeSockets, ownId: () => EffectId): number {
   const made = addon.BlackBox.create();
   sockets.keep(ownId(), BLACK_BOX_NAME, made);
   return made;
+}
+
+/**
+ * Where clients come: the listener that init keeps, while it is what they find; else a new one. Answers with what was put aside for it.
+ */
+function listen(sockets: NodeSockets, path: string, ownId: () => EffectId): string | undefined {
+  const why = attempt(path, () => whyNoClientsComeBy(path));
+  if (why !== undefined && sockets.stored(API_NAME)) sockets.drop(ownId(), [API_NAME]);
+  const said = why === undefined || why === '' ? undefined : putAside(path, why);
+  sockets.listen(ownId(), API_NAME, {
+    kind: 'stream',
+    address: path,
+    backlog: 128,
+    socketMode: 0o666,
+    directoryMode: 0o755,
+    user: '',
+    group: '',
+    options: {},
+  });
+  return said;
+}
+
+/** Undefined: they do, if there is a listener of ours; empty: nothing is there. */
+function whyNoClientsComeBy(path: string): string | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return '';
+  if (!found.isSocket()) return 'not a socket';
+  return found.uid === process.geteuid?.() ? undefined : `it belongs to uid ${found.uid}, not to core`;
 }
 
 /** In the memory file that init keeps from an earlier core; else in a new one, which is given to it to keep. */

@@ -5,10 +5,11 @@
  * counted, and the count is the next line that gets through. pino is loaded when the loop is idle, since loading it takes longer
  * than the rest of the start; lines until then wait in memory, and are written in any case when core leaves.
  */
-import { closeSync, constants, fstatSync, openSync, renameSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync } from 'node:fs';
 import type { LogPort } from '../ports.ts';
 import { addon } from './addon.ts';
 import { codeOf } from './errors.ts';
+import { openOwnLog, putAside } from './places.ts';
 
 export type LogTarget = { readonly file: string; readonly maxBytes: number } | 'kmsg' | 'stderr' | 'none';
 
@@ -39,9 +40,17 @@ export class NodeLog implements LogPort {
   #dropped = 0;
   #write: Writer | undefined;
 
-  /** @param console the file that is the console; undefined: there is none */
-  constructor(target: LogTarget, minimum: Level = 'info', console?: string) {
-    this.#sink = new LineSink(target);
+  /**
+   * @param console the file that is the console; undefined: there is none
+   * @param tell what is wrong with the place of the log, a sentence
+   */
+  constructor(
+    target: LogTarget,
+    minimum: Level = 'info',
+    console: string | undefined = undefined,
+    tell: (what: string) => void = () => {},
+  ) {
+    this.#sink = new LineSink(target, tell);
     this.#console = console;
     this.#minimum = LEVELS[minimum];
   }
@@ -122,10 +131,14 @@ class LineSink implements Sink {
   #bytes = 0;
   /** Lost, and not yet said so. */
   #unsaid = 0;
+  readonly #tell: (what: string) => void;
+  /** It has been told that there is no place for the log. */
+  #told = false;
   dropped = 0;
 
-  constructor(target: LogTarget) {
+  constructor(target: LogTarget, tell: (what: string) => void) {
     this.#target = target;
+    this.#tell = tell;
     this.#open();
   }
 
@@ -161,8 +174,19 @@ class LineSink implements Sink {
   #rotate(file: string): void {
     if (this.#fd !== undefined) closeSync(this.#fd);
     this.#fd = undefined;
-    renameSync(file, `${file}.1`);
+    const former = `${file}.1`;
+    let said: string | undefined;
+    try {
+      if (lstatSync(former, { throwIfNoEntry: false })?.isDirectory()) said = putAside(former, 'a directory');
+      renameSync(file, former);
+    } catch (cause) {
+      if (codeOf(cause) === undefined) throw cause;
+      // Longer than it should be: better than lost. Tried again after as much.
+      said = `${file}: it cannot be named ${former}: ${codeOf(cause)}`;
+    }
     this.#open();
+    this.#bytes = 0;
+    if (said !== undefined) this.#tell(said);
   }
 
   #open(): void {
@@ -176,12 +200,18 @@ class LineSink implements Sink {
       if (this.#target === 'kmsg') {
         this.#fd = openSync('/dev/kmsg', append);
       } else {
-        this.#fd = openSync(this.#target.file, append | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
-        this.#bytes = fstatSync(this.#fd).size;
+        const { fd, said } = openOwnLog(this.#target.file, 0o640);
+        this.#fd = fd;
+        this.#bytes = fstatSync(fd).size;
+        this.#told = false;
+        if (said !== undefined) this.#tell(said);
       }
     } catch (cause) {
       // Tried again with the next line; what is lost meanwhile is counted.
       if (codeOf(cause) === undefined) throw cause;
+      if (this.#told) return;
+      this.#told = true;
+      this.#tell(`what core has to say is lost: ${cause instanceof Error ? cause.message : codeOf(cause)}`);
     }
   }
 }
