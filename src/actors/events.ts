@@ -77,6 +77,7 @@ export function remember(before: History, atMs: number, told: Told): History {
     const words = `${edgeWords(told.cut.edge)}: not honoured, ${told.cut.why}; the ring: ${told.cut.ring.join(' → ')}`;
     now = history.orderingCut(now, atMs, told.cut, words);
   }
+  if (told.gaveUp !== undefined) now = history.groupGaveUp(now, atMs, told.gaveUp);
   if (told.stall !== undefined) add({ kind: 'stall', unit: told.stall.ring[0] ?? '', what: told.stall.why.join('; ') });
   if (told.trouble !== undefined) add({ kind: 'core', unit: '', what: told.trouble });
   if (told.core !== undefined) add({ kind: 'core', unit, what: told.core });

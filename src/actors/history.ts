@@ -86,6 +86,8 @@ export interface LastWords {
     readonly result: JobResult;
     readonly why: string;
   };
+  /** Groups that gave up because of it ([X-Supervisor]), the outer ones last, until it is to start again. */
+  readonly gaveUp?: readonly { readonly atMs: number; readonly group: string; readonly why: string }[];
   /** The last fault that was asked for. `overMs` null: it goes on. */
   readonly chaos?: {
     readonly run: number;
@@ -105,6 +107,8 @@ const GONE_MAX = 1024;
 /** Units unloaded together that have a record each. */
 const UNLOADED_TOLD = 64;
 
+/** Groups in groups that are remembered of one member. */
+const GROUPS_MAX = 8;
 /** Cuts that are remembered of one unit. */
 const CUTS_MAX = 16;
 
@@ -197,7 +201,8 @@ export function jobBegan(before: History, atMs: number, job: InstalledJob): Hist
   const { unit, id, type, by } = job;
   const order: Order = { atMs, job: id, by, edge, because };
   const told = record(history, atMs, { kind: 'job', unit, job: id, type, by, edge, because });
-  if (type === 'start' || type === 'restart') return withLast(told, unit, (last) => ({ ...last, up: order }));
+  if (type === 'start' || type === 'restart')
+    return withLast(told, unit, ({ gaveUp: _, ...last }) => ({ ...last, up: order }));
   return type === 'stop' ? withLast(told, unit, (last) => ({ ...last, down: order })) : told;
 }
 
@@ -208,6 +213,18 @@ export function jobEnded(history: History, atMs: number, job: FinishedJob, why: 
   if (result !== 'done')
     return withLast(told, unit, (last) => ({ ...last, bad: { atMs, job: id, type, result, why } }));
   return bad === undefined ? told : withLast(told, unit, ({ bad: _, ...last }) => last);
+}
+
+/** A group is told of once, whatever is told again after a crash. */
+export function groupGaveUp(
+  history: History,
+  atMs: number,
+  { group, member, why }: { group: string; member: string; why: string },
+): History {
+  return withLast(history, member, (last) => {
+    const others = (last.gaveUp ?? []).filter((one) => one.group !== group);
+    return { ...last, gaveUp: [...others, { atMs, group, why }].slice(-GROUPS_MAX) };
+  });
 }
 
 export function orderingCut(history: History, atMs: number, { edge, ring, why }: Cut, words: string): History {

@@ -103,6 +103,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         host.log.log('warning', { edge: cut.edge, ring: cut.ring }, `ordering cut: ${cut.why}`);
         call.post('events', { type: 'tell', what: { cut } });
       }),
+      gaveUp: idempotent((call, gaveUp: Params<'gaveUp'>) => call.post('events', { type: 'tell', what: { gaveUp } })),
       stalled: idempotent((call) => call.post('events', { type: 'look' })),
       jobTimeoutAction: idempotent((call, { unit, action, rebootArgument }: Params<'jobTimeoutAction'>) =>
         call.post('manager', { type: 'unit-action', unit, action, exitStatus: null, rebootArgument }),

@@ -41,6 +41,7 @@ export interface Told {
   /** Why the job in `jobRemoved` ended. */
   readonly why?: string;
   readonly cut?: Cut;
+  readonly gaveUp?: { readonly group: string; readonly member: string; readonly why: string };
   readonly stall?: Stall;
   /** A fault that was asked for begins, does something, or is over. `unit` empty: core is hit. */
   readonly chaos?: {

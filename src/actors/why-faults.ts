@@ -104,6 +104,13 @@ export function whyFailed(world: WhyWorld, { unit, state }: UnitView): Cause[] {
   return found;
 }
 
+/** Whoever supervises it has given up because of it, and does not start it again. */
+export function whyGivenUp(world: WhyWorld, unit: string): Cause[] {
+  return (world.last(unit).gaveUp ?? []).map(({ atMs, group, why }) =>
+    cause('limit', why, { unit: group, since: stampIn(world, atMs) }),
+  );
+}
+
 /** The step of the exec helper that such an exit status stands for (systemd.exec(5)). */
 function stepOf(world: WhyWorld, status: number): string {
   if (status < 200) return '';

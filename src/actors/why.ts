@@ -12,7 +12,7 @@ import type { Edge } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
 import { type LastWords, type Order, unloadedWords } from './history.ts';
-import { whyChaos, whyCondition, whyFailed, whyNotLoaded, whyQuarantined } from './why-faults.ts';
+import { whyChaos, whyCondition, whyFailed, whyGivenUp, whyNotLoaded, whyQuarantined } from './why-faults.ts';
 import { afterFailure, nextOfService } from './why-next.ts';
 import { askerWords, cause, endedOf, type More, NOT_LOADED, otherEnds, pidsOf } from './why-words.ts';
 import { stampIn, type WhyWorld } from './why-world.ts';
@@ -249,6 +249,7 @@ export class Why {
     const last = this.#world.last(unit.name);
     const found = [...whyNotLoaded(view), ...whyCondition(view)];
     if (state.active === 'failed') found.push(...whyFailed(this.#world, view));
+    if (!hasJob) found.push(...whyGivenUp(this.#world, unit.name));
     if (last.bad !== undefined && !hasJob) found.push(this.#whyJobFailed(unit.name, last.bad, seen));
     if (hasJob && state.active !== 'failed') return found;
     if (state.active === 'activating' || state.active === 'deactivating') {
@@ -402,6 +403,8 @@ export class Why {
           );
       }
     }
+    for (const { group } of job === undefined ? (this.#world.last(unit.name).gaveUp ?? []) : [])
+      if (this.#world.active(group) !== 'active') found.push(`sctl start ${group} starts the group that gave up`);
     const waiting = job === undefined ? undefined : this.#world.job(job);
     if (waiting?.state === 'waiting') {
       const others = waiting.waits.flatMap(({ job: id }) => (id === undefined ? [] : [`job ${id}`]));

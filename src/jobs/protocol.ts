@@ -82,6 +82,11 @@ export type JobsEffect =
   | { readonly type: 'dropSnapshot'; readonly params: { readonly name: string } }
   /** An ordering edge is not honoured. */
   | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
+  /** A supervising unit has given its group up, because of this member. */
+  | {
+      readonly type: 'gaveUp';
+      readonly params: { readonly group: string; readonly member: string; readonly why: string };
+    }
   /** Jobs wait, and nothing can move them any more. Told once, when it comes about. */
   | { readonly type: 'stalled'; readonly params: Stall }
   /** JobTimeoutAction= of a unit whose job timed out, or OnEscalate= of one that gave its members up; never `none`. */

@@ -109,6 +109,7 @@ export class Rules {
     if (given.has(supervisor)) return 'stopped';
     given.add(supervisor);
     this.#effect({ type: 'log', params: { level: 'warning', unit: supervisor, message: why } });
+    this.#effect({ type: 'gaveUp', params: { group: supervisor, member, why } });
     this.#supervised.delete(supervisor);
     const others = outerOf(this.#world, supervisor).filter((outer) => !given.has(outer));
     const fates = this.#judge(others, supervisor, 'it was given up');

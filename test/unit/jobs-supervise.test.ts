@@ -135,7 +135,11 @@ describe('on the real core', () => {
   function play(units: Record<string, string>, deaths: number, crash = false) {
     const programs = Object.fromEntries(['db', 'web', 'aside', 'alarm'].map((name) => [`/bin/${name}`, {}]));
     const sim = createSim(simOptions({ units, programs }));
-    const clients = new Clients(sim, [{ atMs: 10, verb: 'start', units: ['app.target'] }]);
+    const why = { method: 'Insight.Why', parameters: { name: 'db.service' }, asks: true } as const;
+    const clients = new Clients(sim, [
+      { atMs: 10, verb: 'start', units: ['app.target'] },
+      { atMs: 9_000, ...why },
+    ]);
     let core: ActorHost | undefined;
     sim.boot((host) => {
       core = bootCore(host);
@@ -157,7 +161,8 @@ describe('on the real core', () => {
         (name) => shown[name]?.active === active && !name.endsWith('.slice') && name !== 'default.target',
       );
     const log = sim.log.map(({ message }) => message);
-    return { starts, up: those('active'), failed: those('failed'), log, end: sim.init.end };
+    const because = JSON.stringify(clients.answer(1) ?? null);
+    return { starts, up: those('active'), failed: those('failed'), log, because, end: sim.init.end };
   }
   const ALL = ['aside.service', 'db.service', 'web.service'];
 
@@ -182,6 +187,10 @@ describe('on the real core', () => {
         for (const name of [...ALL, 'app.target']) expect(played.up).not.toContain(name);
         // Whose fault it was is seen afterwards, whether it would have been restarted by itself or not.
         expect(played.failed).toEqual(['db.service']);
+        expect(played.because).toMatch(
+          /\[X-Supervisor\] of app\.target \([^)]+\) gave up .*; more than 2 failures in 60 s/,
+        );
+        expect(played.because).toContain('sctl start app.target starts the group that gave up');
       }
     },
   );
