@@ -1,6 +1,6 @@
 /** What being started means, by Type=; and what a service says by itself. Sources: systemd.service(5), sd_notify(3). */
 import { describe, expect, test } from 'vitest';
-import type { SettingsChange } from '../model/service-settings.ts';
+import { type SettingsChange, serviceWith } from '../model/service-settings.ts';
 import { ServiceDriver } from './support/service-driver.ts';
 
 const daemon = { pid: 900, startTime: 33 };
@@ -420,5 +420,48 @@ describe('taken over without memory', () => {
     const service = new ServiceDriver();
     service.send({ type: 'adopt', populated: true });
     expect(service.state).toBe('inactive/dead');
+  });
+});
+
+describe('the slice of a life', () => {
+  const settings = (Slice: string, change: SettingsChange = {}) => ({
+    type: 'settings',
+    settings: { ...serviceWith(change), Slice },
+  });
+
+  test('is where it was found, for a service that nobody remembers', () => {
+    const service = new ServiceDriver();
+    service.send(settings('new.slice'));
+    service.send({
+      type: 'adopt',
+      main: { run: 9, serial: 5, pid: 6, startTime: 7 },
+      populated: true,
+      slice: 'old.slice',
+    });
+    expect(service.context.slice).toBe('old.slice');
+    service.send(settings('newer.slice'));
+    expect(service.context.slice).toBe('old.slice');
+  });
+
+  test('is that of its settings then, where an older core had started it and did not note it', () => {
+    const service = new ServiceDriver();
+    service.send({ type: 'start' });
+    expect(service.context).not.toHaveProperty('slice');
+    service.send(settings('one.slice'));
+    service.send(settings('two.slice'));
+    expect(service.context.slice).toBe('one.slice');
+  });
+
+  test('is the old one as long as something of the life before is left', () => {
+    for (const left of [true, false]) {
+      const service = new ServiceDriver();
+      service.send(settings('old.slice', { KillMode: 'process' }));
+      service.send({ type: 'start' });
+      service.ran('main', 0, { populated: left });
+      expect(service.state).toBe('inactive/dead');
+      service.send(settings('new.slice'));
+      service.send({ type: 'start' });
+      expect(service.context.slice).toBe(left ? 'old.slice' : 'new.slice');
+    }
   });
 });
