@@ -22,7 +22,7 @@ import { type LogTarget, NodeLog } from './log.ts';
 import { Loop } from './loop.ts';
 import { NodeNotes } from './notes.ts';
 import { Outstanding } from './outstanding.ts';
-import { freeForDirectory, freeOfOthers, putAside } from './places.ts';
+import { freeForDirectory, freeOfOthers, putAside, strangersIn } from './places.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
 import { NodeState, type StateMemory } from './state.ts';
@@ -62,6 +62,8 @@ const LEAVE_STEPS = 100;
 /** Effects of the host itself: an epoch that no actor has, so the ids cannot be taken twice. */
 const OWN_EPOCH = 0;
 const API_NAME = 'api';
+/** How often core tries to be there for clients, while something stands in the way. */
+const CLIENTS_RETRY_MS = 5_000;
 /** Under which init keeps a checkpoint that the disk had no room for. */
 const MEMORY_NAMES = ['state:a', 'state:b'] as const;
 /** Under which init keeps what a core without its state is to know, and units as they were loaded; and how much of each. */
@@ -77,12 +79,19 @@ const BLACK_BOX_NAME = 'blackbox';
 export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const runDirectory = options.runDirectory ?? process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
   const found = (process.env['SYSMASTER_FOUND'] ?? '').split('\n').filter((what) => what !== '');
+  let started = false;
+  /** Once each: what is tried again fails again. */
+  const tell = (what: string) => {
+    if (found.includes(what)) return;
+    found.push(what);
+    if (started) say('warning', { why: what }, "a place of core's own");
+  };
   const tolerated = <T>(work: () => T): T | undefined => {
     try {
       return work();
     } catch (cause) {
       if (!(cause instanceof HostError)) throw cause;
-      found.push(cause.message);
+      tell(cause.message);
       return undefined;
     }
   };
@@ -90,8 +99,9 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const freed = [
     tolerated(() => freeForDirectory(join(runDirectory, 'recordings'))),
     tolerated(() => freeOfOthers(join(runDirectory, 'state'))),
+    tolerated(() => strangersIn(join(runDirectory, 'state'), ['a', 'b', 'lock'])),
   ];
-  found.push(...freed.filter((what) => what !== undefined));
+  for (const what of freed) if (what !== undefined) tell(what);
   const loop = new Loop();
   let log: NodeLog | undefined;
   const say: LogPort['log'] = (level, fields, message) => log?.log(level, fields, message);
@@ -118,11 +128,6 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     },
   });
   const hello = link.hello(options.helloTimeoutMs ?? HELLO_MS);
-  let started = false;
-  const tell = (what: string) => {
-    if (!started) found.push(what);
-    else log?.log('warning', { why: what }, "a place of core's own");
-  };
   log = new NodeLog(options.log ?? defaultLog(hello, runDirectory), options.logLevel, consoleOf(hello), tell);
 
   loop.onFault = (cause) => say('error', { why: String(cause) }, 'a descriptor failed and is not watched any more');
@@ -174,12 +179,22 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   const api = new NodeApi(loop);
   const clients = () => {
     const said = listen(sockets, join(runDirectory, 'api.sock'), ownId);
-    if (said !== undefined) found.push(said);
+    if (said !== undefined) tell(said);
     const listener = sockets.descriptor(API_NAME);
     addon.setNonBlocking(listener, true);
     api.serve(listener);
+    return true;
   };
-  tolerated(clients);
+  let reached = tolerated(clients) ?? false;
+  let triedMs = addon.clockMs('monotonic');
+  /** What stood in the way may be gone. */
+  const retry = () => {
+    const nowMs = addon.clockMs('monotonic');
+    if (reached || nowMs - triedMs < CLIENTS_RETRY_MS) return;
+    triedMs = nowMs;
+    reached = tolerated(clients) ?? false;
+    if (reached) say('notice', {}, 'clients can reach core now');
+  };
   const mounts = openSync('/proc/self/mountinfo', constants.O_RDONLY);
   loop.add(mounts, EPOLL.pri, () => loop.post({ type: 'mounts' }));
   link.begin();
@@ -189,6 +204,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     processes.flush();
     init.flush();
     thrift.noted();
+    retry();
   });
 
   return {

@@ -2,13 +2,15 @@
  * Places of core's own: what stands in one of them and is not core's is never followed and never written to; it gets another name.
  * Init does the same for those it needs before there is a core (native/init/src/place.rs).
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, opendirSync, openSync, renameSync } from 'node:fs';
 import { HostError } from '../ports.ts';
 import { attempt, hostError } from './errors.ts';
 import { OPEN_SAFELY, whyNotOwn, whyNotOwnDirectory } from './own.ts';
 
 /** Names that are tried for what is put aside. */
 const ASIDE_MAX = 100;
+/** So many entries of others are counted. */
+const STRANGERS_MAX = 1000;
 
 /** Give what stands there another name; answers with a sentence about it. Throws HostError. */
 export function putAside(path: string, why: string): string {
@@ -51,4 +53,26 @@ export function freeForDirectory(path: string): string | undefined {
 /** As {@link freeForDirectory}, of what is no directory at all: about others its user decides. */
 export function freeOfOthers(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : freeForDirectory(path);
+}
+
+/** Whether there is more in a directory than the names that belong there; a sentence about it. Throws HostError. */
+export function strangersIn(path: string, belong: readonly string[]): string | undefined {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
+  return attempt(path, () => {
+    const directory = opendirSync(path);
+    try {
+      let count = 0;
+      let one: string | undefined;
+      for (let entry = directory.readSync(); entry !== null && count < STRANGERS_MAX; entry = directory.readSync()) {
+        if (belong.includes(entry.name)) continue;
+        count += 1;
+        one ??= entry.name;
+      }
+      if (one === undefined) return undefined;
+      const many = count === STRANGERS_MAX ? `${count} or more` : count;
+      return `${path}: ${many} that are not core's own, among them ${JSON.stringify(one.slice(0, 64))}; not looked at`;
+    } finally {
+      directory.closeSync();
+    }
+  });
 }

@@ -105,6 +105,7 @@ describe.skipIf(missing !== undefined)(
         rmSync(own(name), { recursive: true, force: true });
         await plant(own(name));
       }
+      writeFileSync(own('state/a name\nof two lines'), '');
       const before = readdirSync(own('.'));
       await nextCore();
       // A failure is a reason to write a recording.
@@ -118,6 +119,7 @@ describe.skipIf(missing !== undefined)(
         if (name === 'recordings') continue;
         expect(isOwn(lstatSync(own(name))), name).toBe(true);
       }
+      expect(status).toMatch(/Trouble: .*\/state: 1 that are not core's own, among them "a name\\nof two lines"/);
       expect(readFileSync(own('core.log'), 'utf8')).toMatch(/"msg":"/);
     });
 
