@@ -83,6 +83,11 @@ export class NodeApi implements ApiPort {
     });
   }
 
+  /** Serve whoever has come by this listener, once: it is about to be closed. */
+  serveLast(listener: number): void {
+    for (let count = 0; count < this.#bounds.sessions && this.#accept(listener); count += 1);
+  }
+
   send(number: number, message: string): void {
     const session = this.#sessions.get(number);
     if (session === undefined || session.closing) return;

@@ -178,7 +178,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   );
   const api = new NodeApi(loop);
   const clients = () => {
-    const said = listen(sockets, join(runDirectory, 'api.sock'), ownId);
+    const said = listen(api, sockets, join(runDirectory, 'api.sock'), ownId);
     if (said !== undefined) tell(said);
     const listener = sockets.descriptor(API_NAME);
     addon.setNonBlocking(listener, true);
@@ -280,11 +280,17 @@ function blackBoxSlot(sockets: NodeSockets, ownId: () => EffectId): number {
 }
 
 /**
- * Where clients come: the listener that init keeps, while it is what they find; else a new one. Answers with what was put aside for it.
+ * Where clients come: the listener that init keeps, while it is what they find; else a new one, after those who came by the old one have
+ * been let in. Answers with what was put aside for it.
  */
-function listen(sockets: NodeSockets, path: string, ownId: () => EffectId): string | undefined {
+function listen(api: NodeApi, sockets: NodeSockets, path: string, ownId: () => EffectId): string | undefined {
   const why = attempt(path, () => whyNoClientsComeBy(path));
-  if (why !== undefined && sockets.stored(API_NAME)) sockets.drop(ownId(), [API_NAME]);
+  if (why !== undefined && sockets.stored(API_NAME)) {
+    const before = sockets.descriptor(API_NAME);
+    addon.setNonBlocking(before, true);
+    api.serveLast(before);
+    sockets.drop(ownId(), [API_NAME]);
+  }
   const said = why === undefined || why === '' ? undefined : putAside(path, why);
   sockets.listen(ownId(), API_NAME, {
     kind: 'stream',
