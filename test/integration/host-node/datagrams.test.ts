@@ -182,7 +182,7 @@ describe('notify datagrams', () => {
     expect(queued('notify:a')).toEqual(['FDSTORE=1', 'STATUS=behind']);
     await rig.event('record', ({ record }) => 'done' in record.what && record.what.done.id.seq === id.seq);
     expect(queued('notify:a')).toEqual([]);
-    expect(rig.init.said).toContainEqual({ 'store-fd': { id, names: ['store:1', 'store:2'] } });
+    expect(await rig.said()).toContainEqual({ 'store-fd': { id, names: ['store:1', 'store:2'] } });
     expect(rig.host.sockets.stored('store:2')).toBe(true);
     addon.close(read);
     addon.close(write);

@@ -91,6 +91,13 @@ export class Rig {
     return this.events.filter((event) => event.type === type).length;
   }
 
+  /** All frames that init has been sent so far, once they are there: what init answers can be here before. */
+  async said(): Promise<readonly Said[]> {
+    this.host.init.ready();
+    await this.init.told('ready');
+    return this.init.said;
+  }
+
   /** One more whole round. */
   async round(): Promise<void> {
     const before = this.turns.length;

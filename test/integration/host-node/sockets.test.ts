@@ -190,7 +190,7 @@ describe('the store', () => {
     rig.host.sockets.listen(rig.id(), 'l', spec('stream', path));
     expect(rig.host.sockets.stored('l')).toBe(true);
     await rig.event('record', ({ record }) => 'done' in record.what && record.what.done.id.seq === id.seq);
-    const stores = rig.init.said.filter((frame) => JSON.stringify(frame).includes('"names":["l"]'));
+    const stores = (await rig.said()).filter((frame) => JSON.stringify(frame).includes('"names":["l"]'));
     expect(stores).toEqual([{ 'store-fd': { id, names: ['l'] } }]);
   });
 
