@@ -72,7 +72,9 @@ export const programs: Programs = {
     ],
     on: { 15: [{ notify: 'STOPPING=1' }, { after: 10, exit: 0 }], 6: [{ after: 5, die: 6 }] },
   },
-  '/bin/flaky': { run: ({ count }) => (count < 3 ? [{ after: 200, exit: 1 }] : [{ after: 30, notify: 'STATUS=well' }]) },
+  '/bin/flaky': {
+    run: ({ count }) => (count < 3 ? [{ after: 200, exit: 1 }] : [{ after: 30, notify: 'STATUS=well' }]),
+  },
   '/bin/dies': { run: [{ after: 60, exit: 1 }] },
   '/bin/broken': { fails: { step: 30, errno: 2 } },
 };
