@@ -4,11 +4,12 @@
  * Compiling the bundle takes a third of core's start. When it was built a rehearsal ran it and kept the code of all functions
  * that a start needs (core.cache); the engine takes that if version, flags and processor fit, and else compiles as ever.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
 import { isOwn, ownBytes, whyNotOwnDirectory } from './host/node/own.ts';
+import { keepCode, keptCode } from './kept-code.ts';
 
 /** Where core keeps the version before this one while this one is on trial (src/host/node/aside.ts). */
 const aside = join(process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster', 'previous');
@@ -46,20 +47,9 @@ function tell(what: string): void {
   process.stderr.write(`core: ${what}\n`);
 }
 
-function cached(): Buffer | undefined {
-  try {
-    return readFileSync(cache);
-  } catch (error) {
-    // Not made, or not readable: slower, and no reason not to start.
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    return undefined;
-  }
-}
-
 // The bundle is ASCII, and so are the names of its wrapper: one byte a character, half of what text takes otherwise.
 const source = `(function(require,__filename,__dirname,SYSMASTER_SOURCE){${readFileSync(file, 'latin1')}\n})`;
-const cachedData = cached();
-const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
+const script = new Script(source, { filename: file, ...keptCode(cache) });
 // Not fatal, and not for the log, which is core's: it goes to where core's last words are kept.
 if (script.cachedDataRejected === true)
   tell(`${cache}: made by another engine, with other options, or on another processor: not used`);
@@ -76,7 +66,6 @@ start(createRequire(file), file, directory, text);
 const keep = process.env['SYSMASTER_KEEP_CODE'];
 if (keep !== undefined) {
   process.once('SIGUSR2', () => {
-    writeFileSync(`${keep}.new`, script.createCachedData());
-    renameSync(`${keep}.new`, keep);
+    keepCode(keep, script);
   });
 }

@@ -4,35 +4,23 @@
  * Reading and compiling the bundle is more than half of what a question costs. Node's own cache would be a directory below /tmp, which
  * others may have made before us; this one lies beside the bundle. Where it is missing, or made by another engine, sctl is slower.
  */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { Script } from 'node:vm';
+import { keepCode, keptCode } from '../kept-code.ts';
 
 const file = join(import.meta.dirname, 'sctl-bundle.cjs');
 const cache = join(import.meta.dirname, 'sctl.cache');
 
-function cached(): Buffer | undefined {
-  try {
-    return readFileSync(cache);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    return undefined;
-  }
-}
-
 // The bundle is ASCII: one byte a character.
 const source = `(function(require,__filename,__dirname){${readFileSync(file, 'latin1').replace(/^#!.*/, '')}\n})`;
-const cachedData = cached();
-const script = new Script(source, { filename: file, ...(cachedData === undefined ? {} : { cachedData }) });
+const script = new Script(source, { filename: file, ...keptCode(cache) });
 type Bundle = (require: NodeJS.Require, file: string, directory: string) => void;
 (script.runInThisContext() as Bundle)(createRequire(file), file, import.meta.dirname);
 
 /** Only for the rehearsal (scripts/rehearse.mjs): keep the code of what has run by now, with what was kept before. */
 const keep = process.env['SCTL_KEEP_CODE'];
 if (keep !== undefined) {
-  process.once('exit', () => {
-    writeFileSync(`${keep}.new`, script.createCachedData());
-    renameSync(`${keep}.new`, keep);
-  });
+  process.once('exit', () => keepCode(keep, script));
 }
