@@ -189,8 +189,9 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   let triedMs = addon.clockMs('monotonic');
   /** What stood in the way may be gone. */
   const retry = () => {
+    if (reached) return;
     const nowMs = addon.clockMs('monotonic');
-    if (reached || nowMs - triedMs < CLIENTS_RETRY_MS) return;
+    if (nowMs - triedMs < CLIENTS_RETRY_MS) return;
     triedMs = nowMs;
     reached = tolerated(clients) ?? false;
     if (reached) say('notice', {}, 'clients can reach core now');
