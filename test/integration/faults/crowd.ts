@@ -270,7 +270,20 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
   const failed = Promise.race(running.map((client) => client.then(() => new Promise<never>(() => {}))));
   failed.catch(() => {});
 
+  /** Whether there is something to judge of each: a short load on a quick machine may end before a service has. */
+  const eachHadItsTurn = () => {
+    const count = starts();
+    return (
+      ticks > 0 &&
+      restarts > 0 &&
+      [...kills.values()].every((number) => number > 0) &&
+      [...connections.values()].every((pids) => pids.length > 0) &&
+      who.crashing.every((name) => count(name) > 1)
+    );
+  };
+
   const settle = async () => {
+    await Promise.race([failed, eventually('each client and each service that ends has had its turn', eachHadItsTurn)]);
     over = true;
     const end = delay(LAST_ANSWER_SEC * 1000, undefined, { ref: false }).then(() => {
       throw new Error(`a client has no answer after ${LAST_ANSWER_SEC} s`);
@@ -296,12 +309,9 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
         () => starts()(name) === Math.ceil(pids.length / 3),
       );
     }
-    expect(ticks).toBeGreaterThan(0);
     for (const name of who.ticks) expect([name, count(name)]).toEqual([name, ticks]);
-    expect(restarts).toBeGreaterThan(0);
     for (const name of who.again) expect([name, count(name)]).toEqual([name, startsBefore(name) + restarts]);
     for (const name of who.victims) {
-      expect(kills.get(name), name).toBeGreaterThan(0);
       const counted = (await numbers(system, [name], 'NRestarts')).get(name);
       expect([name, counted, starts()(name)]).toEqual([name, kills.get(name), kills.get(name)! + 1]);
     }
@@ -315,7 +325,6 @@ export async function startLoad(system: System, who: Crowd): Promise<Load> {
         if (process.hrtime.bigint() > end) throw new Error(`${name}: ${started} starts, ${counted} restarts`);
         await delay(20);
       }
-      expect(starts()(name), name).toBeGreaterThan(1);
     }
     expect((await ctl(system, 'list-units', '--failed', '--no-legend')).stdout).toBe('');
     const fresh = coreLog(system)
