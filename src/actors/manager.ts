@@ -156,6 +156,30 @@ export function createManager(parts: ManagerParts): Manager {
     children: tree.children.map(supervisorView),
   });
 
+  /** The root of all: init and its one child, core. Init keeps its intensity to itself, and remembers the last deaths only. */
+  const initView = (): SupervisorView => {
+    const { cores, deaths } = host.hello;
+    const [last] = deaths;
+    const core = parts.actors().tree();
+    return {
+      id: 'init',
+      kind: 'supervisor',
+      restart: 'permanent',
+      strategy: 'one_for_one',
+      intensity: undefined,
+      periodMs: undefined,
+      state: host.hello.stopping === null ? 'running' : 'stopping',
+      restarts: cores,
+      failures: deaths.length,
+      last:
+        last === undefined
+          ? undefined
+          : { actor: 'core', at: stampOf(host, last.atUs / 1000), event: last.actor, why: endedWords(last) },
+      held: 0,
+      children: core === undefined ? [] : [supervisorView(core)],
+    };
+  };
+
   return {
     state: systemState,
     manager(): ManagerView {
@@ -188,6 +212,7 @@ export function createManager(parts: ManagerParts): Manager {
         kernel: facts.kernelRelease,
         epoch: parts.actors().epoch,
         safeMode: hello.safeMode,
+        cores: hello.cores,
         deaths: hello.deaths.map((death) => ({
           atUs: death.atUs,
           how: endedWords(death),
@@ -327,6 +352,7 @@ export function createManager(parts: ManagerParts): Manager {
       };
     },
     supervisors(id) {
+      if (id === undefined || id === 'init') return initView();
       const tree = parts.actors().tree(id);
       if (tree === undefined)
         throw new ManagerError({

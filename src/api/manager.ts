@@ -229,7 +229,9 @@ export interface ManagerView {
   readonly kernel: string;
   readonly epoch: number;
   readonly safeMode: boolean;
-  /** How the cores before this one ended; newest last. `how` in words: `SIGKILL`, `a hang`; `at`: what it was doing. */
+  /** How many cores came before this one, by whatever end. */
+  readonly cores: number;
+  /** The deaths among them that init remembers, newest first. `how` in words: `SIGKILL`, `a hang`; `at`: what it was doing. */
   readonly deaths: readonly { readonly atUs: number; readonly how: string; readonly at: string }[];
   /** Empty: the checkpoint is good. */
   readonly checkpointFault: string;
@@ -256,7 +258,7 @@ export interface MachineView {
   readonly deadlines: readonly { readonly name: string; readonly atUs: number | undefined }[];
 }
 
-/** The supervision tree. */
+/** The supervision tree: init, core below it, and all that is below core. */
 export interface SupervisorView {
   readonly id: string;
   readonly kind: 'supervisor' | 'worker';
@@ -267,9 +269,9 @@ export interface SupervisorView {
   readonly periodMs: number | undefined;
   /** `running`, `stopping`, or `quarantined`: it gets no events until `reset-failed`. */
   readonly state: string;
-  /** Of a supervisor: restarts within its period, as of the last failure. */
+  /** Of a supervisor: restarts within its period, as of the last failure; of init: cores before this one, by whatever end. */
   readonly restarts: number;
-  /** Failures since it was started; of a supervisor those of its children. */
+  /** Failures since it was started; of a supervisor those of its children; of init the deaths of core that it remembers. */
   readonly failures: number;
   readonly last:
     | { readonly actor: string; readonly at: Stamp; readonly event: string; readonly why: string }

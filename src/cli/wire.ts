@@ -198,6 +198,7 @@ export interface ManagerState {
   readonly checkpointFault: string;
   /** Absent: a core that knows of none yet. */
   readonly troubles?: Maybe<readonly { readonly at: Stamp; readonly what: string }[]>;
+  readonly cores?: number;
   readonly deaths: readonly { readonly atUs: number; readonly how: string; readonly at: string }[];
   readonly stamps: {
     readonly userspace?: Maybe<Stamp>;

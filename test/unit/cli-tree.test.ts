@@ -46,6 +46,22 @@ test('tree shows strategy, budget, restarts and the last failure of each actor',
   ]);
 });
 
+test('tree begins with init, and says what became of the cores before this one', async () => {
+  const last = { actor: 'core', at: NOON, event: 'unit:web.service', why: 'SIGKILL' };
+  const init = { ...group, id: 'init', intensity: undefined, periodMs: undefined, restarts: 20, failures: 3, last };
+  for (const [seen, line] of [
+    [
+      init,
+      'init (one_for_one, permanent) core restarted 20×, the last died by SIGKILL 3min 5s ago in unit:web.service',
+    ],
+    [{ ...init, restarts: 0, failures: 0, last: undefined }, 'init (one_for_one, permanent)'],
+  ] as const) {
+    const told = sctl();
+    Object.assign(told.manager, { supervisors: () => seen });
+    expect((await told.run('tree')).out.split('\n')[0]).toBe(line);
+  }
+});
+
 test('tree ACTOR shows the part below it, also as JSON', async () => {
   const { out } = await world().run('tree unit:web.service -o json');
   expect(JSON.parse(out)).toMatchObject({ id: 'unit:web.service', failures: 11, last: { event: 'exited' } });

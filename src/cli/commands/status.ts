@@ -150,7 +150,7 @@ async function overview(call: Call): Promise<number> {
       ...(manager.tainted.length > 0 ? [`  Tainted: ${style.yellow(manager.tainted.join(':'))}`] : []),
       ...(manager.deaths.length > 0
         ? [
-            `    Cores: ${style.yellow(`${manager.deaths.length} died before this one; the last by ${manager.deaths[0]!.how}`)}`,
+            `    Cores: ${style.yellow(`${manager.cores ?? manager.deaths.length} before this one; the last to die: by ${manager.deaths[0]!.how}`)}`,
           ]
         : []),
       ...(manager.safeMode ? [`     Mode: ${style.red('safe mode: core came up without its checkpoint')}`] : []),

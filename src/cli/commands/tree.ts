@@ -1,4 +1,4 @@
-/** tree: the supervision tree of core, or the part below one actor; with --follow again whenever it changes. */
+/** tree: the supervision tree from init down, or the part below one actor; with --follow again whenever it changes. */
 import type { Call } from '../command.ts';
 import { agoText } from '../output/time.ts';
 import { branches } from '../output/tree.ts';
@@ -15,6 +15,14 @@ function failureText({ id, failures, last }: Supervisor, { context }: Call): str
   return ` failed ${failures}×, last ${agoText(last.at.realUs, context.nowUs())}${whose}${at}: ${last.why}`;
 }
 
+/** `core restarted 20×, the last died by SIGKILL 5s ago in unit:a.service`: init has one child, and remembers its last deaths. */
+function initText({ restarts, last }: Supervisor, { context }: Call): string {
+  if (restarts === 0) return '';
+  const at = last?.event ? ` in ${last.event}` : '';
+  const death = last ? `, the last died by ${last.why} ${agoText(last.at.realUs, context.nowUs())}${at}` : '';
+  return ` core restarted ${restarts}×${death}`;
+}
+
 function label(node: Supervisor, call: Call): string {
   const { id, restart, strategy, intensity, periodMs, state, restarts, held } = node;
   const { style } = call;
@@ -24,6 +32,7 @@ function label(node: Supervisor, call: Call): string {
       : '';
   const kind = strategy === undefined || strategy === null ? restart : `${strategy}, ${restart}${budget}`;
   const colour = state === 'running' ? style.green : style.red;
+  if (id === 'init') return `${style.bold(id)} ${style.grey(`(${kind})`)}${style.yellow(initText(node, call))}`;
   return [
     style.bold(id),
     ` ${style.grey(`(${kind})`)}`,

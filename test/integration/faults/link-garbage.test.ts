@@ -63,6 +63,9 @@ describe.skipIf(missing !== undefined)(
       const { stdout } = await Promise.race([load.failed, sending]);
       expect(Number(stdout)).toBeLessThan(AMID);
       await eventually('another core', () => system.core() !== undefined && system.core() !== core);
+      expect(system.sctl('tree').stdout).toMatch(
+        /^init \(one_for_one, permanent\) core restarted 1×, the last died by SIGKILL .* ago.*\n└─core \(/,
+      );
     });
 
     test('has cost nothing in the end', { timeout: 240_000 }, async () => {

@@ -124,7 +124,7 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
     expect(system.sctl('status', unit).stdout).toMatch(
       /Quarantine: since .*: a bug in the chart; its processes run on/,
     );
-    expect(system.sctl('tree').stdout).toMatch(/^core \(.*\) restarted 1× in the period\n/);
+    expect(system.sctl('tree').stdout).toMatch(/^└─core \(.*\) restarted 1× in the period\n/m);
     expect([system.core(), mainPids()]).toEqual([core, pids]);
     expect(coreLog(system)).toMatch(/"supervisor-gave-up"/);
     expect(system.sctl('reset-failed', unit).status).toBe(0);

@@ -66,6 +66,7 @@ const managerView: ManagerView = {
   kernel: '6.18.0',
   epoch: 1,
   safeMode: false,
+  cores: 0,
   deaths: [],
   checkpointFault: '',
   troubles: [],
