@@ -164,11 +164,12 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-/// How many names the store may have: half of the descriptors there are. The rest is for children, which need one each until they
-/// run their program, and for watches, one each; where there is none left, that is their errno.
+/// How many names the store may have: three quarters of the descriptors there are. A service needs two or three for as long as it is
+/// loaded; the rest is for children, which need one each until they run their program, and for watches, one each. Where there is none
+/// left, that is their errno.
 fn store_max() -> usize {
     let all = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS).saturating_sub(DESCRIPTORS_KEPT);
-    usize::try_from(all / 2).unwrap_or(usize::MAX)
+    usize::try_from(all / 4 * 3).unwrap_or(usize::MAX)
 }
 
 /// Raise init's own limit on descriptors; what comes back is the one it was given, which its children get ([`Helper::start`]).

@@ -52,6 +52,7 @@ fn objection(state: &State, frame: &ToInit, fds: usize) -> Option<(i32, &'static
         return Some((EMSGSIZE, "a tag is longer than 4096 bytes, or a name is empty or longer than 255"));
     }
     let no_room = Some((EAGAIN, "the tables are full; acknowledge records and try again"));
+    let full_store = Some((EAGAIN, "the descriptor store is full: it has three quarters of what RLIMIT_NOFILE allows"));
     match frame {
         _ if effect_of(frame).is_some() && !state.has_room() => no_room,
         ToInit::Spawn { .. } if state.children.len() >= state.policy.children_max => no_room,
@@ -60,12 +61,12 @@ fn objection(state: &State, frame: &ToInit, fds: usize) -> Option<(i32, &'static
         }
         ToInit::Watch { .. } if state.watches.len() >= WATCHES_MAX => no_room,
         ToInit::Watch { pid, .. } if *pid <= 0 => Some((EINVAL, "that is no pid")),
-        ToInit::Accept { .. } if state.names.len() >= state.policy.store_max => no_room,
+        ToInit::Accept { .. } if state.names.len() >= state.policy.store_max => full_store,
         ToInit::StoreFd { names, .. } if names.is_empty() || names.len() > FDS_MAX => {
             Some((EPROTO, "between 1 and 253 descriptors can be stored at a time"))
         }
         ToInit::StoreFd { names, .. } if state.names.len().saturating_add(names.len()) > state.policy.store_max => {
-            no_room
+            full_store
         }
         ToInit::Kill { signal, .. } if !(1..=64).contains(signal) => Some((EINVAL, "that is no signal")),
         ToInit::Kill { target: KillTarget::Group { path, .. }, .. } if !is_group_path(path) => {
