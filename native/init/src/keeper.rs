@@ -1,12 +1,17 @@
 //! How core is kept alive: restarts, their delays, the remedies, hangs. Pure.
 
 use crate::state::{Core, Hang, Level, Policy, Run};
+use nix::libc::SIGKILL;
 use sysmaster_link::{BlackBox, Ended};
 
 /// From the second failure in a row on, the first delay; it doubles from there.
 const DELAY_FIRST_US: u64 = 100_000;
 /// The longest delay before the emergency.
 const DELAY_MAX_US: u64 = 5_000_000;
+/// The longest delay after a death that somebody else has caused.
+const KILLED_DELAY_MAX_US: u64 = 1_000_000;
+/// What a death weighs that says most against core; the intensity is in units of this.
+const FAULT: usize = 4;
 /// The time between tries in an emergency.
 const EMERGENCY_US: u64 = 300_000_000;
 /// The time between SIGABRT and SIGKILL.
@@ -15,6 +20,8 @@ const ABORT_US: u64 = 3_000_000;
 const UPGRADE_SHARE: u64 = 3;
 /// The longest time core may ask for with `loading`.
 const LOADING_MAX_US: u64 = 600_000_000;
+/// The phase of a core that has nothing in hand, in the black box.
+const IDLE: u8 = 0;
 /// Bytes of the black box.
 pub const BLACK_BOX_BYTES: usize = 64;
 /// Longest name of an actor in the black box.
@@ -122,11 +129,23 @@ pub fn died(core: &Core, policy: &Policy, death: BlackBox, wanted: bool, now_us:
         // It stays planned until the next one is started.
         next.run = Run::Waiting { at_us: now_us };
     } else {
-        if matches!(core.run, Run::Up { ready: true, since_us, .. } if now_us.saturating_sub(since_us) > policy.period_us)
-        {
+        let got_on = got_on(core, &next.deaths);
+        let ready_us = match core.run {
+            Run::Up { ready: true, since_us, .. } => now_us.saturating_sub(since_us),
+            _ => 0,
+        };
+        // One that got on without its checkpoint has written another; only its program, if it is the previous one, must prove itself.
+        if ready_us > policy.period_us || got_on && core.level != Level::Previous {
             next.level = Level::Normal;
         }
-        fail(&mut next, policy, now_us);
+        let killed = next.deaths.first().is_some_and(from_outside);
+        match (killed, got_on) {
+            (true, true) => next.failures.clear(),
+            (false, false) => fail(&mut next, policy, FAULT, false, now_us),
+            (killed, _) => fail(&mut next, policy, 1, killed, now_us),
+        }
+        let delay_us = delay_us(&next, killed);
+        next.run = Run::Waiting { at_us: now_us.saturating_add(delay_us) };
     }
     next
 }
@@ -136,7 +155,8 @@ pub fn died(core: &Core, policy: &Policy, death: BlackBox, wanted: bool, now_us:
 pub fn unstartable(core: &Core, policy: &Policy, wanted: bool, now_us: u64) -> Core {
     let mut next = core.clone();
     if wanted {
-        fail(&mut next, policy, now_us);
+        fail(&mut next, policy, FAULT, false, now_us);
+        next.run = Run::Waiting { at_us: now_us.saturating_add(delay_us(&next, false)) };
     } else {
         next.run = Run::Off;
     }
@@ -150,25 +170,50 @@ pub fn hopeless(core: &Core, now_us: u64) -> Core {
     Core { run, level: Level::Emergency, ..core.clone() }
 }
 
-/// Count a failure, take the next remedy if there were too many, and set the time of the next start.
-fn fail(core: &mut Core, policy: &Policy, now_us: u64) {
+/// A plain SIGKILL that is not init's own for a hang: somebody's, or the kernel's for want of memory.
+fn from_outside(death: &BlackBox) -> bool {
+    !death.hung && matches!(death.ended, Some(Ended::Killed(SIGKILL)))
+}
+
+/// Whether a core that has just died was in charge, and had nothing in hand or something else than the one before it: whatever
+/// it died of, it did not come up in vain. `deaths`: newest first.
+fn got_on(core: &Core, deaths: &[BlackBox]) -> bool {
+    let same = match deaths {
+        [newest, older, ..] => {
+            newest.phase != IDLE && (newest.phase, newest.seq, &newest.actor) == (older.phase, older.seq, &older.actor)
+        }
+        _ => false,
+    };
+    matches!(core.run, Run::Up { ready: true, .. }) && !same
+}
+
+/// Count a failure, and take the next remedy if there were too many. A core that is `killed` may have a checkpoint too large for
+/// the memory there is, but its program is no worse for it.
+fn fail(core: &mut Core, policy: &Policy, weight: usize, killed: bool, now_us: u64) {
     core.failures.retain(|at_us| now_us.saturating_sub(*at_us) <= policy.period_us);
-    core.failures.push_back(now_us);
+    core.failures.extend(std::iter::repeat_n(now_us, weight));
     core.unready = core.unready.saturating_add(1);
-    if core.failures.len() > usize::try_from(policy.intensity).unwrap_or(usize::MAX) {
-        core.failures.clear();
-        core.level = match core.level {
-            Level::Normal => Level::Safe,
-            Level::Safe if policy.has_previous => Level::Previous,
-            Level::Safe | Level::Previous | Level::Emergency => Level::Emergency,
-        };
+    let intensity = usize::try_from(policy.intensity).unwrap_or(usize::MAX);
+    if core.failures.len() <= intensity.saturating_mul(FAULT) {
+        return;
     }
-    let delay_us = match core.unready {
+    core.failures.clear();
+    core.level = match core.level {
+        Level::Normal => Level::Safe,
+        level if killed => level,
+        Level::Safe if policy.has_previous => Level::Previous,
+        Level::Safe | Level::Previous | Level::Emergency => Level::Emergency,
+    };
+}
+
+/// How long nobody is started after a death.
+fn delay_us(core: &Core, killed: bool) -> u64 {
+    let max_us = if killed { KILLED_DELAY_MAX_US } else { DELAY_MAX_US };
+    match core.unready {
         _ if core.level == Level::Emergency => EMERGENCY_US,
         0 | 1 => 0,
-        more => DELAY_FIRST_US.saturating_mul(1 << more.saturating_sub(2).min(16)).min(DELAY_MAX_US),
-    };
-    core.run = Run::Waiting { at_us: now_us.saturating_add(delay_us) };
+        more => DELAY_FIRST_US.saturating_mul(1 << more.saturating_sub(2).min(16)).min(max_us),
+    }
 }
 
 /// Read the black box: u64 event number (little-endian), u8 phase, u8 length of the name, 40 bytes of name, zeroes.
@@ -190,22 +235,38 @@ pub fn read_black_box(bytes: Option<&[u8]>, at_us: u64, ended: Option<Ended>, hu
 mod tests {
     use super::*;
     use crate::state::tests::{a_policy, a_state};
+    use nix::libc::SIGSEGV;
 
     fn dead(seq: u64) -> BlackBox {
-        read_black_box(None, seq, Some(Ended::Killed(9)), false)
+        read_black_box(None, seq, Some(Ended::Dumped(SIGSEGV)), false)
+    }
+
+    fn killed() -> BlackBox {
+        read_black_box(None, 0, Some(Ended::Killed(SIGKILL)), false)
+    }
+
+    /// A core that is started, comes into charge or not, and ends so.
+    fn life(core: &Core, policy: &Policy, ready: bool, death: BlackBox, now_us: u64) -> Core {
+        let up = started(core, policy, 1, now_us);
+        let up = if ready { lives(&up, policy, Sign::Ready, now_us) } else { up };
+        died(&up, policy, death, true, now_us)
     }
 
     #[test]
     fn the_first_failure_restarts_at_once_and_repetition_grows_the_delay() {
         let policy = Policy { intensity: 100, ..a_policy() };
-        let mut core = a_state().core;
-        let mut delays = Vec::new();
-        for number in 0..9 {
-            core = started(&core, &policy, number, 1000);
-            core = died(&core, &policy, dead(number), true, 1000);
-            delays.push(deadline(&core).map(|at_us| (at_us - 1000) / 1000));
+        for (death, expected) in [
+            (dead(1), [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000]),
+            (killed(), [0, 100, 200, 400, 800, 1000, 1000, 1000, 1000]),
+        ] {
+            let mut core = a_state().core;
+            let mut delays = Vec::new();
+            for _ in 0..9 {
+                core = life(&core, &policy, false, death.clone(), 1000);
+                delays.push(deadline(&core).map(|at_us| (at_us - 1000) / 1000));
+            }
+            assert_eq!(delays, expected.map(Some));
         }
-        assert_eq!(delays, [0, 100, 200, 400, 800, 1600, 3200, 5000, 5000].map(Some));
     }
 
     #[test]
@@ -213,11 +274,55 @@ mod tests {
         let policy = Policy { intensity: 100, ..a_policy() };
         let mut core = a_state().core;
         for number in 0..5 {
-            core = started(&core, &policy, number, 1000);
-            core = lives(&core, &policy, Sign::Ready, 1000);
-            core = died(&core, &policy, dead(number), true, 1000);
+            core = life(&core, &policy, true, dead(number), 1000);
             assert_eq!(core.run, Run::Waiting { at_us: 1000 });
         }
+    }
+
+    #[test]
+    fn who_kills_a_core_that_gets_on_may_do_so_for_ever() {
+        let policy = a_policy();
+        let mut core = a_state().core;
+        for number in 0..1000 {
+            core = life(&core, &policy, number % 7 > 2, killed(), number * 200_000);
+            assert_eq!(core.level, Level::Normal);
+        }
+    }
+
+    #[test]
+    fn a_core_that_is_always_killed_before_it_is_ready_loses_its_checkpoint_but_is_never_given_up() {
+        let policy = Policy { has_previous: true, ..a_policy() };
+        let mut core = a_state().core;
+        let mut levels = Vec::new();
+        for _ in 0..1000 {
+            levels.push(core.level);
+            core = life(&core, &policy, false, killed(), 5);
+        }
+        levels.dedup();
+        assert_eq!(levels, [Level::Normal, Level::Safe]);
+        assert_eq!(core.run, Run::Waiting { at_us: 5 + KILLED_DELAY_MAX_US });
+        assert_eq!(life(&core, &policy, true, killed(), 5).level, Level::Normal);
+    }
+
+    #[test]
+    fn faults_of_a_core_that_gets_on_weigh_a_quarter_of_those_in_the_same_step() {
+        let policy = Policy { intensity: 3, ..a_policy() };
+        let faults = |hands: &dyn Fn(u64) -> u64| {
+            let mut core = a_state().core;
+            (1..100).find(|number| {
+                let death = BlackBox { phase: 1, seq: hands(*number), actor: "unit:a.service".to_owned(), ..dead(0) };
+                core = life(&core, &policy, true, death, 5);
+                core.level != Level::Normal
+            })
+        };
+        // The first one cannot have anything in common with another.
+        assert_eq!((faults(&|number| number), faults(&|_| 7)), (Some(13), Some(4)));
+        let mut core = a_state().core;
+        for number in 0..13 {
+            core.level = Level::Previous;
+            core = life(&core, &policy, true, dead(number), 5);
+        }
+        assert_eq!(core.level, Level::Emergency);
     }
 
     #[test]
@@ -231,28 +336,28 @@ mod tests {
             let mut levels = Vec::new();
             for number in 0..20 {
                 levels.push(core.level);
-                core = died(&started(&core, &policy, number, 5), &policy, dead(number), true, 5);
+                core = life(&core, &policy, false, dead(number), 5);
             }
             levels.dedup();
             assert_eq!(levels, expected);
             assert_eq!(core.run, Run::Waiting { at_us: 5 + EMERGENCY_US });
             assert_eq!(core.deaths.len(), 3);
             assert_eq!(core.deaths.first(), Some(&dead(19)));
+            // It has come up in the end.
+            assert_eq!(life(&core, &policy, true, killed(), 5).level, Level::Normal);
         }
     }
 
     #[test]
-    fn a_core_that_was_in_charge_for_a_whole_period_ends_the_remedies() {
-        let policy = Policy { intensity: 1, ..a_policy() };
-        let mut core = a_state().core;
-        core = died(&started(&core, &policy, 1, 5), &policy, dead(1), true, 5);
-        core = died(&started(&core, &policy, 2, 6), &policy, dead(2), true, 6);
-        assert_eq!(core.level, Level::Safe);
+    fn a_previous_core_that_was_in_charge_for_a_whole_period_ends_the_remedies() {
+        let policy = Policy { has_previous: true, ..a_policy() };
+        let core = Core { level: Level::Previous, ..a_state().core };
         let later = 7 + 2 * policy.period_us;
         let up = started(&core, &policy, 3, 7);
-        assert_eq!(died(&up, &policy, dead(3), true, later).level, Level::Safe);
-        core = died(&lives(&up, &policy, Sign::Ready, 8), &policy, dead(3), true, later);
-        assert_eq!(core.level, Level::Normal);
+        assert_eq!(died(&up, &policy, dead(3), true, later).level, Level::Previous);
+        let ready = lives(&up, &policy, Sign::Ready, 8);
+        assert_eq!(died(&ready, &policy, dead(3), true, 9).level, Level::Previous);
+        assert_eq!(died(&ready, &policy, dead(3), true, later).level, Level::Normal);
     }
 
     #[test]

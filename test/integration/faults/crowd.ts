@@ -107,7 +107,7 @@ export const bootCrowd = (who: Crowd, initConf: readonly string[], units: Readon
       '/run/programs/worker.pl': readFileSync(join(import.meta.dirname, 'worker.pl'), 'utf8'),
       '/run/locks/.keep': '',
     },
-    initConf: ['CoreRestartIntensity=100000', ...initConf],
+    initConf,
   });
 
 /** sctl without a process of its own: the same code, with its own connection, request ids and patience. */
