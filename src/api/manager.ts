@@ -263,6 +263,9 @@ export interface SupervisorView {
   readonly id: string;
   readonly kind: 'supervisor' | 'worker';
   readonly restart: 'permanent' | 'transient' | 'temporary';
+  /** How long it may take to end before it is removed: not at all, `shutdownMs`, or as long as it likes, as a supervisor may. */
+  readonly shutdown: 'brutal' | 'limited' | 'infinity';
+  readonly shutdownMs: number | undefined;
   /** Supervisors only. */
   readonly strategy: 'one_for_one' | 'one_for_all' | 'rest_for_one' | undefined;
   readonly intensity: number | undefined;

@@ -226,6 +226,9 @@ export interface Supervisor {
   readonly id: string;
   readonly kind: string;
   readonly restart: string;
+  /** Absent: it is told by an older core. */
+  readonly shutdown?: string;
+  readonly shutdownMs?: Maybe<number>;
   readonly strategy?: Maybe<string>;
   readonly intensity?: Maybe<number>;
   readonly periodMs?: Maybe<number>;

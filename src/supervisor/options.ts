@@ -6,6 +6,7 @@ import type {
   ActorEvent,
   ActorId,
   ActorKinds,
+  ChildSpec,
   HostReport,
   Json,
   Post,
@@ -73,6 +74,7 @@ export interface TreeView {
   readonly restarts?: number;
   /** Of an actor. */
   readonly restart?: RestartType;
+  readonly shutdown?: ChildSpec['shutdown'];
   /** How often it failed, of a supervisor one of its children; and how at last. */
   readonly failures: number;
   readonly last?: Failure;
@@ -87,8 +89,8 @@ export function treeOf(ledger: Ledger, id: ActorId, nowMs: number): TreeView | u
   if (node === undefined) return undefined;
   const failed = { failures: node.failures ?? 0, ...(node.last === undefined ? {} : { last: node.last }) };
   if (!isSupervisor(node)) {
-    const { kind, restart } = node.spec;
-    return { id, phase: node.phase, kind, restart, held: node.held?.length ?? 0, ...failed, children: [] };
+    const { kind, restart, shutdown } = node.spec;
+    return { id, phase: node.phase, kind, restart, shutdown, held: node.held?.length ?? 0, ...failed, children: [] };
   }
   const { strategy, intensity, periodMs } = node.spec;
   return {

@@ -8,6 +8,8 @@ const sick: SupervisorView = {
   id: 'unit:web.service',
   kind: 'worker',
   restart: 'permanent',
+  shutdown: 'limited',
+  shutdownMs: 1500,
   strategy: undefined,
   intensity: undefined,
   periodMs: undefined,
@@ -22,6 +24,8 @@ const group: SupervisorView = {
   ...sick,
   id: 'unit-actors',
   kind: 'supervisor',
+  shutdown: 'infinity',
+  shutdownMs: undefined,
   strategy: 'one_for_one',
   intensity: 10,
   periodMs: 60_000,
@@ -37,12 +41,12 @@ function world() {
   return told;
 }
 
-test('tree shows strategy, budget, restarts and the last failure of each actor', async () => {
+test('tree shows strategy, budget, time for the shutdown, restarts and the last failure of each actor', async () => {
   const { out, status } = await world().run('tree');
   expect(status).toBe(0);
   expect(out.trimEnd().split('\n')).toEqual([
     'unit-actors (one_for_one, permanent, at most 10 in 60s) restarted 3× in the period failed 11×, last 3min 5s ago of unit:web.service at exited: not a number',
-    '└─unit:web.service (permanent) quarantined failed 11×, last 3min 5s ago at exited: not a number 2 events held',
+    '└─unit:web.service (permanent, shutdown 1.5s) quarantined failed 11×, last 3min 5s ago at exited: not a number 2 events held',
   ]);
 });
 
@@ -64,7 +68,13 @@ test('tree begins with init, and says what became of the cores before this one',
 
 test('tree ACTOR shows the part below it, also as JSON', async () => {
   const { out } = await world().run('tree unit:web.service -o json');
-  expect(JSON.parse(out)).toMatchObject({ id: 'unit:web.service', failures: 11, last: { event: 'exited' } });
+  expect(JSON.parse(out)).toMatchObject({
+    id: 'unit:web.service',
+    shutdown: 'limited',
+    shutdownMs: 1500,
+    failures: 11,
+    last: { event: 'exited' },
+  });
 });
 
 test('tree --follow draws anew on a terminal, and elsewhere tells each different tree once', async () => {

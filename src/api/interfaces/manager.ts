@@ -49,6 +49,9 @@ type Supervisor (
   id: string,
   kind: (supervisor, worker),
   restart: (permanent, transient, temporary),
+  # How long it may take to end before it is removed: not at all, shutdownMs, or as long as it likes, as a supervisor may.
+  shutdown: (brutal, limited, infinity),
+  shutdownMs: ?int,
   strategy: ?(one_for_one, one_for_all, rest_for_one),
   intensity: ?int,
   periodMs: ?int,

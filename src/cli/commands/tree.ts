@@ -15,6 +15,10 @@ function failureText({ id, failures, last }: Supervisor, { context }: Call): str
   return ` failed ${failures}×, last ${agoText(last.at.realUs, context.nowUs())}${whose}${at}: ${last.why}`;
 }
 
+/** `, shutdown 5s`; a supervisor has all the time that its children need. */
+const shutdownText = ({ shutdown, shutdownMs }: Supervisor): string =>
+  shutdown === undefined ? '' : `, shutdown ${typeof shutdownMs === 'number' ? `${shutdownMs / 1000}s` : shutdown}`;
+
 /** `core restarted 20×, the last died by SIGKILL 5s ago in unit:a.service`: init has one child, and remembers its last deaths. */
 function initText({ restarts, last }: Supervisor, { context }: Call): string {
   if (restarts === 0) return '';
@@ -30,7 +34,10 @@ function label(node: Supervisor, call: Call): string {
     typeof intensity === 'number' && typeof periodMs === 'number'
       ? `, at most ${intensity} in ${periodMs / 1000}s`
       : '';
-  const kind = strategy === undefined || strategy === null ? restart : `${strategy}, ${restart}${budget}`;
+  const kind =
+    strategy === undefined || strategy === null
+      ? `${restart}${shutdownText(node)}`
+      : `${strategy}, ${restart}${budget}`;
   const colour = state === 'running' ? style.green : style.red;
   if (id === 'init') return `${style.bold(id)} ${style.grey(`(${kind})`)}${style.yellow(initText(node, call))}`;
   return [
