@@ -23,7 +23,7 @@ import { groupOf } from './unit-effects.ts';
  * No others do: their question is in the queue of the checkpoint, or comes from an effect that is issued again.
  * Fresh (safe mode, or no checkpoint): units of which something lives (children of init, control groups with processes, listeners
  * and descriptors in init's store) are loaded and told what that is, so that they show as running, and nothing is started twice;
- * what was active without a process (RemainAfterExit=) is so still, what had failed has failed, and what waits to be confirmed goes
+ * what was active without a process (RemainAfterExit=, targets, slices) is so still, what had failed has failed, and what waits to be confirmed goes
  * on waiting.
  *
  * @param before what is known of the units as they were
@@ -45,7 +45,10 @@ export function adoptions(
   const kept: Post[] =
     promised.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations: promised } }];
   const alive = adopt(view, registry, host, before);
-  const still = [...before.units].filter(([, { active, sub }]) => sub === 'exited' || active === 'failed');
+  const still = [...before.units].filter(
+    ([unit, { active, sub }]) =>
+      sub === 'exited' || active === 'failed' || (active === 'active' && /\.(?:target|slice)$/.test(unit)),
+  );
   const loaded = registry.load(still.map(([unit]) => unit));
   return [
     ...alive,

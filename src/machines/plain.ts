@@ -67,7 +67,7 @@ export const targetMachine = setup({
   initial: 'dead',
   on: { settings: { actions: 'takeEnds' } },
   states: {
-    dead: { tags: 'inactive', entry: { type: 'enter', params: 'inactive' }, on: { start: 'active' } },
+    dead: { tags: 'inactive', entry: { type: 'enter', params: 'inactive' }, on: { start: 'active', adopt: 'active' } },
     active: {
       tags: 'active',
       entry: { type: 'enter', params: 'active' },
@@ -104,7 +104,10 @@ export const sliceMachine = setup({
     dead: {
       tags: 'inactive',
       entry: { type: 'enter', params: 'inactive' },
-      on: { start: { target: 'active', actions: 'beginSlice' } },
+      on: {
+        start: { target: 'active', actions: 'beginSlice' },
+        adopt: { target: 'active', actions: 'beginSlice' },
+      },
     },
     active: {
       tags: 'active',

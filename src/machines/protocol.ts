@@ -235,7 +235,7 @@ export interface JobRefusedEvent extends At {
 /**
  * Core came back without its memory (safe mode): this is what lives of the unit. Taken in `inactive` only. A service with a
  * main process, or Type=forking with a populated group, is running; a socket, whose listeners init has, opens what may be
- * missing of them and listens; anything else is left as it is.
+ * missing of them and listens; a target or a slice is as it was; anything else is left as it is.
  * `over`: it was active without a process (RemainAfterExit=), and still is. `failed`: it had failed, with this result, and nobody
  * is to be told once more.
  */
@@ -359,7 +359,7 @@ export type ScopeEvent =
   | AbandonEvent;
 
 /** Targets and slices. */
-export type PlainEvent = StartEvent | StopEvent | ReloadEvent | ResetFailedEvent;
+export type PlainEvent = StartEvent | StopEvent | ReloadEvent | ResetFailedEvent | AdoptEvent;
 
 /** Types that are only watched: mount, swap, device, timer, path, automount. */
 export type StaticEvent = PlainEvent | PresentEvent;

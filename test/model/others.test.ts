@@ -252,7 +252,16 @@ test.each(Object.entries(plain))('a %s holds in every reachable state', (_, [mac
   const { states } = explore({
     machine,
     input,
-    events: () => [...commands, now({ type: 'settings', settings }), now({ type: 'present' }), now({ type: 'absent' })],
+    events: () =>
+      [
+        ...commands,
+        ...[
+          { type: 'settings', settings },
+          { type: 'adopt', populated: false },
+          { type: 'present' },
+          { type: 'absent' },
+        ],
+      ].map(now),
     key: () => null,
     check,
     limit: 10,

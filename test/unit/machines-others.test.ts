@@ -87,6 +87,14 @@ test('a target is up when it is asked to be', () => {
 });
 
 test.each([
+  ['target', targetMachine, []],
+  ['slice', sliceMachine, ['prepare']],
+] as const)('a %s that was up when core lost its state is up', (_type, machine, names) => {
+  const adopted = run(machine, {}, { type: 'adopt', populated: false });
+  expect(adopted).toMatchObject({ state: 'active/active', names });
+});
+
+test.each([
   ['target', targetMachine],
   ['slice', sliceMachine],
 ] as const)('SuccessAction= follows the end of a %s, and nothing else', (_type, machine) => {
