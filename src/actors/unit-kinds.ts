@@ -72,8 +72,9 @@ function observe(tools: UnitTools) {
     }
     const posts: Post[] = [];
     const cause = causeWords(event, before as UnitSnapshot);
-    // What failed before core lost its state has had its consequences then (OnFailure=).
-    const isOld = event?.type === 'adopt' && is.active === 'failed';
+    // What came up or failed before core lost its state has had its consequences then (OnFailure=; what it pulls in, which may
+    // have been stopped since).
+    const isOld = event?.type === 'adopt';
     for (const change of isOld ? [] : changesOf(unit, before as UnitSnapshot, after as UnitSnapshot)) {
       posts.push({ to: 'jobs', event: { type: 'unit-changed', ...change } });
     }

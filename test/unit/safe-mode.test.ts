@@ -5,7 +5,7 @@ import { bootWithClients, type Call, jobsNow, shownUnits, type Wish } from '../s
 const plain = (lines: string, unit = '') => `[Unit]\nDefaultDependencies=no\n${unit}${lines}`;
 const units = {
   'default.target': plain('', 'Wants=daemon.service kept.service ran.service dies.service stopped.service\n'),
-  'daemon.service': plain('[Service]\nExecStart=/bin/daemon\n'),
+  'daemon.service': plain('[Service]\nExecStart=/bin/daemon\n', 'Wants=stopped.service ran.service\n'),
   'dies.service': plain('[Service]\nExecStart=/bin/daemon\n'),
   'stopped.service': plain('[Service]\nExecStart=/bin/daemon\n'),
   'kept.service': plain('[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/once\n'),
