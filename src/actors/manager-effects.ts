@@ -452,8 +452,13 @@ function regenerate(tools: ManagerTools, call: EffectCall, key: string, answer?:
 /** Each for itself, in their order: what they pull in has been up with them, or is not to be. */
 function startAgain(tools: ManagerTools, call: EffectCall, names: readonly string[]): void {
   bringIn(tools, call, names);
-  const units = names.filter((name) => tools.registry.unit(name)?.loadState === 'loaded');
-  tools.host.log.log('notice', { units: units.length }, 'what was up before core lost its state is brought up again');
+  const isUp = (name: string) => {
+    const snapshot = tools.actors().read<UnitSnapshot>(`unit:${name}`);
+    return snapshot !== undefined && ['active', 'reloading'].includes(activeState(snapshot));
+  };
+  // Those that were taken over are up: a request that comes to nothing is never over.
+  const units = names.filter((name) => tools.registry.unit(name)?.loadState === 'loaded' && !isUp(name));
+  tools.host.log.log('notice', { units }, 'what was up before core lost its state is brought up again');
   if (units.length === 0) return call.post('manager', { type: 'idle' });
   const by = 'core, which has lost its state: it was up before';
   call.post('jobs', {
