@@ -10,8 +10,8 @@ import { type CrashPoint, createSim, type Sim, type SimOptions } from '../../src
 
 export interface Scenario<Core, End> {
   readonly name: string;
-  /** A new one for each run: programs and files may hold state. */
-  sim(): SimOptions;
+  /** A new one for each run: programs and files may hold state. `deaths`: how often core is going to be made to die in it. */
+  sim(deaths: number): SimOptions;
   /** Called for each life of core; the last one is handed to `end`. */
   core(host: Host, sim: Sim): Core;
   /** What happens in the world, by `sim.at`. */
@@ -34,7 +34,7 @@ export interface Played<End> {
 
 /** One run of a scenario, with core dying at these points. */
 export function play<Core, End>(scenario: Scenario<Core, End>, crashes: readonly CrashPoint[]): Played<End> {
-  const sim = createSim({ ...scenario.sim(), crashes });
+  const sim = createSim({ ...scenario.sim(crashes.length), crashes });
   let core: Core | undefined;
   scenario.script?.(sim);
   sim.boot((host) => {

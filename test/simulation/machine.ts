@@ -111,7 +111,7 @@ export interface Outcome {
 }
 
 /** How long a client that needs another's answer first waits before it looks again, in ms. */
-const LOOK_AGAIN_MS = 50;
+const LOOK_AGAIN_MS = 5;
 
 /** All clients of a machine. {@link Clients.reconnect} is to be called for each new life of core. */
 export class Clients {

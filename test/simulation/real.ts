@@ -6,7 +6,7 @@ import { SIGNAL, type Sim, type SimState } from '../../src/host/sim/index.ts';
 import type { ServiceContext } from '../../src/machines/service-context.ts';
 import type { ActorHost, Input } from '../../src/supervisor/index.ts';
 import { differences, type Scenario } from './crash.ts';
-import { insideOf, shifted } from './inside.ts';
+import { insideOf, shifted, withoutPids } from './inside.ts';
 import type { Life, Outside } from './lives/life.ts';
 import { type Answered, bootCore, Clients, jobsNow, type Shown, shownUnits, simOptions } from './machine.ts';
 
@@ -85,9 +85,10 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
   };
   return {
     name: variant.name === 'plain' ? life.name : `${life.name} (${variant.name})`,
-    sim: () => ({
+    sim: (deaths) => ({
       ...simOptions(life),
-      ...(restartMs === undefined ? {} : { restartMs }),
+      // All in all no longer than what happens in a life lies apart.
+      ...(restartMs === undefined ? {} : { restartMs: Math.ceil(restartMs / Math.max(1, deaths)) }),
       ...(state === undefined ? {} : { state: state() }),
     }),
     core(host: Host, sim) {
@@ -128,8 +129,8 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
   };
 }
 
-/** What a death costs besides the time without a core: an event may come one tick later. */
-const SLACK_MS = 1;
+/** What a death costs besides the time without a core: an event may come one tick later, and what it asks for another. */
+const SLACK_MS = 2;
 
 type Happening = Exclude<Outside, { readonly poison: string } | { readonly tell: string }>;
 
@@ -279,8 +280,17 @@ function answerOf(answer: Answered | undefined): unknown {
   const outcomes = answer?.parameters?.outcomes;
   if (answer?.parameters?.['changes'] !== undefined) return { reloaded: answer.parameters['findings'] };
   if (answer?.parameters?.['untilUs'] !== undefined) return { ...answer.parameters, untilUs: 'a time' };
-  return outcomes === undefined ? answer : outcomes.map(({ job: _, ...rest }) => rest);
+  return withoutNumbers(outcomes === undefined ? answer : outcomes.map(({ job: _, ...rest }) => rest));
 }
+
+/** Jobs are named in texts as well, and listed by what is canceled. */
+const withoutNumbers = (value: unknown): unknown =>
+  value === undefined
+    ? undefined
+    : JSON.parse(JSON.stringify(value), (key, inner: unknown) => {
+        if (typeof inner === 'string') return withoutPids(inner);
+        return key === 'canceled' && Array.isArray(inner) ? inner.length : inner;
+      });
 
 interface Happened {
   readonly kind: string;
@@ -308,9 +318,6 @@ function timesOf(head: string, all: readonly At[]): Readonly<Record<string, numb
   }
   return times;
 }
-
-/** `by` names a client, which is the same one in all lives. */
-const withoutPids = (text: string) => text.replaceAll(/\bprocess \d+/g, 'process N');
 
 /** Order is kept within a unit, and given up between them. */
 function historyOf(core: ActorHost): readonly At[] {
