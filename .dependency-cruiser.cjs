@@ -61,7 +61,7 @@ module.exports = {
       'cli-speaks-varlink',
       'sctl knows core by its interface; of the host it knows files and facts.',
       { path: '^src/cli' },
-      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors|facts))|jobs/(?!types|cycles))' },
+      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors|facts))|jobs/(?!types|cycles|plan-id))' },
     ),
     only(
       'addon-in-one-place',

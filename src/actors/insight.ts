@@ -165,9 +165,9 @@ export function createInsight(parts: InsightParts): Insight {
       const found: HistoryRecord[] = [];
       for (let at = all.length - 1; at >= 0 && found.length < count; at -= 1) {
         const record = all[at] as HistoryRecord;
-        // Of requests those that name the unit; what came of others for it has them as its cause.
+        // Of requests and refusals those that name the unit; what came of others for it has them as its cause.
         const told =
-          record.kind === 'request' && record.unit === ''
+          (record.kind === 'request' || record.kind === 'refused') && record.unit === ''
             ? record.what.split(/[\s;,]+/).some(fits)
             : record.unit === '';
         if (told || fits(record.unit)) found.push(record);

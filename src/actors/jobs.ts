@@ -23,6 +23,7 @@ import type { Checks } from './checks.ts';
 import type { JobsView } from './manager.ts';
 import { keepPromises } from './promises.ts';
 import { stampOf } from './views.ts';
+import { askerWords } from './why-words.ts';
 import type { UnitWorld } from './world.ts';
 
 /** Supervisor of the jobs' actors. */
@@ -198,6 +199,7 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
     state: job.state,
     mode: job.mode,
     by: job.by,
+    again: (job.again ?? []).map(({ by, plan }) => `${plan}, asked for by ${askerWords(by)}`),
     created: stampOf(host, job.createdMs),
     started: job.startedMs === null ? undefined : stampOf(host, job.startedMs),
     get waits() {

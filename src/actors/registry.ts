@@ -28,6 +28,9 @@ import { sliceOf, type UnitWorld } from './world.ts';
 /** Types that appear by themselves: nobody can start them. */
 const UNSTARTABLE: ReadonlySet<UnitType> = new Set(['device']);
 
+/** Types whose machine (src/machines/plain.ts) only watches: it refuses to start and stop them. */
+const WATCHED: ReadonlySet<UnitType> = new Set(['mount', 'swap', 'timer', 'path', 'automount', 'scope']);
+
 /** Units of one request whose files are looked at anew, whatever the last scan of the unit path has found: each costs some dozen stat(2). */
 const LOOKED_AGAIN_MAX = 64;
 
@@ -117,6 +120,7 @@ function factsOf(unit: Unit): UnitFacts {
     canStop: !perpetual && !UNSTARTABLE.has(unit.type),
     canReload: canReload(unit),
     perpetual,
+    ...(WATCHED.has(unit.type) ? { unsupported: true as const } : {}),
     ...(unit.loadState === 'loaded' ? {} : { faults: faultsOf(unit) }),
     ...(unit.loadState === 'masked' ? { unmask: unmaskWords(unit.name, unit.fragmentPath) } : {}),
   };

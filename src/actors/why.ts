@@ -76,6 +76,7 @@ export class Why {
     const order = [last.up, last.down].find((one) => one?.job === id);
     const below = [
       order === undefined ? cause('request', `asked for by ${askerWords(job.by)}`) : this.#order(order, unit, seen),
+      ...job.again.map((words) => cause('request', `wanted by ${words}, too`)),
       ...(seen.size > DEPTH * WIDTH ? [] : this.#waitsOf(job, seen)),
       ...this.#jobDeadlines(id),
     ];

@@ -178,6 +178,8 @@ export interface JobView {
   readonly mode: JobMode;
   /** Who asked; see JobRequest. */
   readonly by: string;
+  /** Who asked for it, too, while it was there: `start web.service, asked for by uid 0, pid 812`. */
+  readonly again: readonly string[];
   readonly created: Stamp;
   readonly started: Stamp | undefined;
   readonly waits: readonly Wait[];

@@ -8,8 +8,8 @@ import { type IdentityWorld, identify } from './identity.ts';
 import { orderingsOf, representative, waiter } from './order.ts';
 import type { Paged } from './paged.ts';
 import { partsOf } from './plan.ts';
-import type { Plan, PlanDocument, PlannedWait, PlanWorld, Reason } from './types.ts';
-import { conflicts, goesDown, isUp, isUpOrComing } from './verbs.ts';
+import type { JobGraph, Plan, PlanDocument, PlannedWait, PlanWorld, Reason } from './types.ts';
+import { conflicts, goesDown, isDown, isUp, isUpOrComing } from './verbs.ts';
 import { edgeWords, jobWords } from './words.ts';
 
 /** Where and when a plan is made. */
@@ -32,12 +32,50 @@ export function documentOf(world: IdentityWorld, plan: Plan, here: Circumstances
     madeUs: here.madeUs,
     state: { hash, units },
     ...plan,
+    cuts: cutsOf(world, plan),
+    notes: [...plan.notes, ...unsupported(world, plan)],
     touches: plan.touches.toSorted(),
     stops: stopsOf(world, plan),
     stands: standsOf(world, plan),
     waits: waitsOf(world, plan),
     estimate: estimate(plan, here.durations),
   };
+}
+
+/** Jobs of which it is known that nobody can do them. */
+function unsupported({ graph, states }: PlanWorld, plan: Plan): string[] {
+  return plan.jobs.flatMap(({ unit, type }) => {
+    const facts = graph.facts(unit);
+    const settled = type === 'start' ? isUp(states.active(unit)) : !goesDown(type) || isDown(states.active(unit));
+    return facts?.unsupported !== true || settled
+      ? []
+      : [`${type} ${unit} will end with unsupported: units of type ${facts.type} are only shown here so far`];
+  });
+}
+
+/** Edges of rings that are told of one plan: a ring may have ten thousand, and each of them may be cut. */
+const RING_EDGES = 2000;
+
+/** Each cut with the ring it would close, edge by edge. */
+function cutsOf({ graph, installed }: PlanWorld, plan: Plan): PlanDocument['cuts'] {
+  const types = new Map(plan.jobs.map(({ unit, type }) => [unit, type]));
+  let left = RING_EDGES;
+  return plan.cuts.map((cut) => {
+    const { ring } = cut;
+    const told = ring.slice(0, Math.max(0, left));
+    left -= told.length;
+    const edges = told.map((unit, at) => {
+      const next = ring[(at + 1) % ring.length] as string;
+      const comes = { later: unit, earlier: next };
+      const goes = { later: next, earlier: unit };
+      // A unit that is stopped waits for those that come after it.
+      const stops = (types.get(unit) ?? installed.of(unit)?.type) === 'stop';
+      const [first, second] = stops ? [goes, comes] : [comes, goes];
+      const ordered = graph.others(first.later, 'After').includes(first.earlier);
+      return representative(graph, ordered ? first : second);
+    });
+    return { ...cut, edges };
+  });
 }
 
 function stopsOf({ graph, states }: PlanWorld, plan: Plan): PlanDocument['stops'] {
@@ -65,7 +103,15 @@ export function reasonWords(reason: Reason | undefined): string {
   return `${reason.because}: ${edgeWords(reason.edge)}`;
 }
 
-/** Jobs in the table that planned jobs will wait for, and their own units where those are on their way elsewhere. */
+/** How long a job of the unit may wait. */
+function limitOf(graph: JobGraph, unit: string): string {
+  const { JobTimeoutSec: whole = 'infinity', JobRunningTimeoutSec: running = 'infinity' } =
+    graph.facts(unit)?.unit ?? {};
+  const [name, ms] = running === 'infinity' ? ['JobTimeoutSec', whole] : ['JobRunningTimeoutSec', running];
+  return ms === 'infinity' ? ', without end' : `, for ${ms / 1000} s at most (${name}=)`;
+}
+
+/** What comes by itself, jobs in the table that planned jobs will wait for, and their own units where those are on their way elsewhere. */
 function waitsOf({ graph, states, installed }: PlanWorld, plan: Plan): PlannedWait[] {
   const found: PlannedWait[] = [];
   const planned = new Set(plan.jobs.map(({ unit }) => unit));
@@ -75,6 +121,8 @@ function waitsOf({ graph, states, installed }: PlanWorld, plan: Plan): PlannedWa
     const { unit, type } = job;
     const active = states.active(unit);
     const mustRest = type === 'start' ? active === 'deactivating' : type === 'reload' && active !== 'active';
+    if (type === 'start' && graph.facts(unit)?.canStart === false && !isUp(active))
+      found.push({ unit, why: `nobody can start it: it is waited for until it is there${limitOf(graph, unit)}` });
     if (mustRest) found.push({ unit, why: `${unit} is ${active}, and must come to rest first` });
     for (const ordering of alone ? [] : orderingsOf(graph, unit)) {
       const { later, earlier } = ordering;

@@ -7,12 +7,8 @@
  *     active loaded 9f86d081884c                          a unit, with the hash of its settings
  *     inactive loaded 9f86d081884c, job 12 (start)        with a job in the table
  */
-import { sha256 } from './hash.ts';
-import { partsOf } from './plan.ts';
-import type { JobRequest, Plan, PlanWorld } from './types.ts';
-
-/** Digits of an id and of the hash of a unit's settings: enough to tell apart, short enough to be read aloud. */
-export const ID_LENGTH = 12;
+import { ID_LENGTH, planId, stateHash } from './plan-id.ts';
+import type { Plan, PlanWorld } from './types.ts';
 
 /** Looks like the id of a plan. */
 export const isPlanId = (text: string) => /^[0-9a-f]{12}$/.test(text);
@@ -41,19 +37,9 @@ export function stateLine(world: IdentityWorld, unit: string): string {
 export function identify(world: IdentityWorld, plan: Plan): Identity {
   const touched = [...new Set([...plan.touches, ...plan.replaces.map(({ unit }) => unit)])].sort();
   const units = Object.fromEntries(touched.map((unit) => [unit, stateLine(world, unit)]));
-  const hash = sha256(JSON.stringify(units));
-  const jobs = plan.jobs.map(({ unit, type, wave, after }) => [unit, type, wave, after]);
-  const canceled = plan.replaces.map(({ job }) => job);
-  const id = sha256(JSON.stringify([1, asked(plan.request), hash, jobs, canceled])).slice(0, ID_LENGTH);
-  return { id, hash, units };
+  const hash = stateHash(units);
+  return { id: planId(plan.request, hash, plan.jobs, plan.replaces), hash, units };
 }
-
-/** What was asked, whoever asked it and in whatever order the units were named. */
-const asked = (request: JobRequest) => [
-  request.mode,
-  request.automatic === true,
-  partsOf(request).map(({ verb, units }) => [verb, [...new Set(units)].sort()]),
-];
 
 /** One sentence for each unit that is not what it was. */
 export function moved(before: Readonly<Record<string, string>>, now: Readonly<Record<string, string>>): string[] {

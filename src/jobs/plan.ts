@@ -15,9 +15,11 @@ import { arrange, type Orderly, type Place } from './order.ts';
 import { requestRefusal } from './refusals.ts';
 import { settle } from './settle.ts';
 import type {
+  Cut,
   InstalledJob,
   JobGraph,
   JobRequest,
+  JobType,
   Plan,
   PlannedJob,
   PlanWorld,
@@ -101,14 +103,21 @@ function order(
   );
   if ('refused' in arranged) return arranged;
   const { cuts, places } = arranged;
+  const types = new Map(cuts.length === 0 ? [] : nodes.map(({ unit, type }) => [unit, type]));
   return {
     request,
     jobs: inWaves(nodes, places(), reasonsOf(world.graph, nodes, request), request),
-    notes: [...notes, ...cuts.map((cut) => `${cut.edge.from} no longer waits for ${cut.edge.to}: ${cut.why}`)],
+    notes: [...notes, ...cuts.map((cut) => cutWords(cut, (unit) => types.get(unit) ?? world.installed.of(unit)?.type))],
     cuts,
     touches,
     replaces: replaces.map(({ job, unit, why }) => ({ job, unit, why })),
   };
+}
+
+/** What comes after another unit is stopped before it: of two stops the other one waits. */
+function cutWords({ edge: { from, to }, why }: Cut, typeOf: (unit: string) => JobType | undefined): string {
+  const [waits, first] = typeOf(from) === 'stop' ? [to, from] : [from, to];
+  return `${waits} no longer waits for ${first}: ${why}`;
 }
 
 /** Wave by wave; within one the nodes are sorted by unit already. */

@@ -31,7 +31,25 @@ import type {
   UnitStates,
 } from './types.ts';
 import { collapse, conflicts, contains, isUp, judge, merge } from './verbs.ts';
-import { requestWords } from './words.ts';
+import { edgeWords, jobWords, requestWords } from './words.ts';
+
+/** Jobs and askers of one job that are named. */
+const TOLD_MAX = 4;
+
+/** Why the failure of a unit's job is that of another's: the kind of edge, from the unit that has failed, and from the other. */
+const NEEDS = {
+  RequiredBy: 'Requires',
+  RequisiteOf: 'Requisite',
+  BoundBy: 'BindsTo',
+  ConflictedBy: 'Conflicts',
+} as const;
+
+/** With one more who wants it. */
+function askedAgain({ by, plan, again = [] }: InstalledJob, next: string, title: string): Pick<InstalledJob, 'again'> {
+  if (next === by && title === plan) return again.length === 0 ? {} : { again };
+  const others = again.filter((one) => one.by !== next || one.plan !== title);
+  return { again: [...others, { by: next, plan: title }].slice(-TOLD_MAX) };
+}
 
 /** Plain JSON, shared between versions. */
 export interface JobTable {
@@ -181,7 +199,7 @@ export class Work {
   #installOne(planned: PlannedJob, { by, mode }: JobRequest, plan: string): number {
     const installed = planned.type === 'nop' ? undefined : this.jobOf(planned.unit);
     if (installed !== undefined) {
-      this.#mergeInto(installed, planned, by);
+      this.#mergeInto(installed, planned, by, plan);
       return installed.id;
     }
     const job: InstalledJob = {
@@ -231,7 +249,7 @@ export class Work {
   }
 
   /** A job that runs goes on if it does already what is asked; a reload never does, it may have read the old configuration. */
-  #mergeInto(installed: InstalledJob, planned: PlannedJob, by: string): void {
+  #mergeInto(installed: InstalledJob, planned: PlannedJob, by: string, plan: string): void {
     const type = collapse(merge(installed.type, planned.type) ?? planned.type, this.#states.active(installed.unit));
     const goesOn = installed.state === 'running' && planned.type !== 'reload' && contains(installed.type, planned.type);
     const merged: InstalledJob = {
@@ -242,6 +260,7 @@ export class Work {
       irreversible: installed.irreversible || planned.irreversible,
       ignoreOrder: installed.ignoreOrder || planned.ignoreOrder,
       optional: installed.optional && planned.optional,
+      ...askedAgain(installed, by, plan),
     };
     this.#replace(installed, merged);
     const again = installed.type !== merged.type || installed.state !== merged.state;
@@ -267,9 +286,10 @@ export class Work {
         continue;
       }
       const awaited = this.#awaited(job);
+      const words = how === 'timeout' ? `${because}${this.#whileWords(job)}` : because;
       this.#remove(job);
-      this.changes.push({ kind: 'finished', job, result: how, why: because, byUnit: byUnit && at === 0 });
-      if (spread) queue.push(...this.#failedWith(job, how));
+      this.changes.push({ kind: 'finished', job, result: how, why: words, byUnit: byUnit && at === 0 });
+      if (spread) queue.push(...this.#failedWith(job, how, because));
       for (const other of awaited) {
         if (!this.#isAwaited(other)) queue.push([other.id, 'collected', 'no job waits for it any more']);
       }
@@ -286,6 +306,19 @@ export class Work {
     });
   }
 
+  /** What a job whose time is over has spent it with. */
+  #whileWords(job: InstalledJob): string {
+    if (job.state === 'running') return `, while ${job.unit} was ${this.#states.active(job.unit)}`;
+    const others = [...this.#pairs(job)].flatMap(({ mine, other }) => (mine ? [other] : []));
+    if (others.length === 0) return `, while ${job.unit} was ${this.#states.active(job.unit)}`;
+    const named = others
+      .sort((a, b) => a.id - b.id)
+      .slice(0, TOLD_MAX)
+      .map(jobWords);
+    const more = others.length > TOLD_MAX ? ` and ${others.length - TOLD_MAX} more` : '';
+    return `, while it waited for ${named.join(', ')}${more}`;
+  }
+
   #isAwaited(job: InstalledJob): boolean {
     for (const { mine } of this.#pairs(job)) if (!mine) return true;
     return false;
@@ -299,18 +332,21 @@ export class Work {
   }
 
   /** Start jobs that cannot succeed any more (systemd.unit(5), Requires=, Requisite=, Conflicts=). */
-  #failedWith(job: InstalledJob, result: JobResult): [number, JobResult, string][] {
-    const along = (kinds: readonly ('RequiredBy' | 'RequisiteOf' | 'BoundBy' | 'ConflictedBy')[], why: string) =>
+  #failedWith(job: InstalledJob, result: JobResult, because: string): [number, JobResult, string][] {
+    const along = (kinds: readonly (keyof typeof NEEDS)[], why: string) =>
       kinds.flatMap((kind) =>
-        this.#graph.edges(job.unit, kind).flatMap(({ to }): [number, JobResult, string][] => {
+        this.#graph.edges(job.unit, kind).flatMap(({ to, origin }): [number, JobResult, string][] => {
           const other = this.jobOf(to);
           if (other === undefined || (other.type !== 'start' && other.type !== 'verify-active')) return [];
-          return [[other.id, 'dependency', why]];
+          const edge = edgeWords({ from: to, kind: NEEDS[kind], to: job.unit, origin });
+          return [[other.id, 'dependency', `${why} (${edge})`]];
         }),
       );
     const starts = job.type === 'start' || job.type === 'verify-active';
     if (result !== 'done') {
-      const why = `${job.type} ${job.unit} ended: ${result}`;
+      // What was looked at and is not active has not failed.
+      const why =
+        job.type === 'verify-active' && result === 'skipped' ? because : `${job.type} ${job.unit} ended: ${result}`;
       if (starts) return along(['RequiredBy', 'RequisiteOf', 'BoundBy'], why);
       return job.type === 'stop' ? along(['ConflictedBy'], why) : [];
     }

@@ -83,6 +83,8 @@ export interface UnitFacts {
   readonly canReload: boolean;
   /** False: a reload of it is only passed on (PropagatesReloadTo=), and there is nothing to ask of it itself. */
   readonly reloadsItself?: boolean;
+  /** Units of its type are shown, and a job to start or stop one ends with `unsupported`, unless it is there, or gone, already. */
+  readonly unsupported?: true;
   /** -.slice, system.slice, init.scope, -.mount: may never be stopped. */
   readonly perpetual: boolean;
   /** Of a unit that is not well loaded: what is wrong with it, `file:line: what: why; what to do`; or where it is masked. */
@@ -240,6 +242,8 @@ export interface InstalledJob {
   readonly mode: JobMode;
   /** The transaction it came with, for people: `start poweroff.target`, `plan 1f0c…`. */
   readonly plan?: string;
+  /** Who asked for it, too, while it was there, and with which transaction: the last few. */
+  readonly again?: readonly { readonly by: string; readonly plan: string }[];
   /** CLOCK_MONOTONIC in ms: since when it is there, and since when it runs (null: it waits). */
   readonly createdMs: number;
   readonly startedMs: number | null;
@@ -308,6 +312,8 @@ export interface PlanDocument extends Plan {
   readonly madeUs: number;
   /** The units that the plan touches, and no others: what is known of each, and the hash of all of it. */
   readonly state: { readonly hash: string; readonly units: Readonly<Record<string, string>> };
+  /** With the edges of the ring, one for each of its units; fewer where rings are very long. */
+  readonly cuts: readonly (Cut & { readonly edges: readonly Edge[] })[];
   /** Units that are up and would be stopped though nobody named them, and why. */
   readonly stops: readonly { readonly unit: string; readonly why: string }[];
   /** Units that are needed and up already. */

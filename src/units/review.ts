@@ -17,6 +17,8 @@ export interface Reviewed {
 export interface ReviewOptions {
   /** Look for the manual pages that Documentation= names. */
   readonly documentation: boolean;
+  /** The orderings that are given up when the units of a knot are started together. */
+  readonly cuts: (members: readonly string[]) => readonly { readonly edge: Edge }[];
 }
 
 /** Where programs without a directory are looked for (systemd.exec(5), ExecSearchPath=). */
@@ -38,7 +40,7 @@ export function review(
   graph: Graph,
   files: Pick<FilePort, 'stat' | 'access' | 'list'>,
   names: readonly string[],
-  { documentation }: ReviewOptions,
+  { documentation, cuts }: ReviewOptions,
 ): readonly Reviewed[] {
   const out: Reviewed[] = [];
   const told = new Set<string>();
@@ -65,10 +67,19 @@ export function review(
     for (const finding of missingUnits(graph, unit)) tell(unit.name, finding);
   }
   for (const cycle of orderingCycles(graph)) {
-    for (const ring of cycle.rings) {
-      const [first] = ring;
-      if (first !== undefined) tell(first.from, cycleFinding(ring));
+    const cut = new Set(cuts(cycle.members).map(({ edge }) => `${edge.from} ${edge.to}`));
+    const [ring] = cycle.rings;
+    for (const one of cycle.rings) {
+      const [first] = one;
+      if (first !== undefined) tell(first.from, cycleFinding(one, cut));
     }
+    if (cycle.more && ring !== undefined)
+      tell((ring[0] as Edge).from, {
+        ...cycleFinding(ring, cut),
+        severity: 'note',
+        why: `${cycle.members.length} units wait for each other in more rings than these ${cycle.rings.length}`,
+        todo: 'take edges away until none is left',
+      });
   }
   return out;
 }
@@ -85,9 +96,12 @@ function findingAt(
   return about(severity, 'link' in origin ? origin.link : file, what, why, todo);
 }
 
-/** A ring told as one sentence, at the first of its edges that stands in a file. */
-function cycleFinding(ring: readonly Edge[]): Finding {
+/** A ring told as one sentence, at the first of its edges that stands in a file; `cut` holds the orderings that a start gives up. */
+function cycleFinding(ring: readonly Edge[], cut: ReadonlySet<string>): Finding {
   const written = ring.find((edge) => 'file' in edge.origin) ?? ring.find((edge) => 'link' in edge.origin) ?? ring[0];
+  const givenUp = ring
+    .filter(({ from, to }) => cut.has(`${from} ${to}`))
+    .map(({ from, to, origin }) => `${from} does not wait for ${to} (${originText(origin)})`);
   const steps = ring.map((edge) => `${edge.from} comes after ${edge.to} (${originText(edge.origin)})`);
   return findingAt(
     written?.origin ?? { rule: '' },
@@ -95,7 +109,7 @@ function cycleFinding(ring: readonly Edge[]): Finding {
     'error',
     'ordering cycle',
     steps.join(', '),
-    'take one of these edges away',
+    `take one of these edges away${givenUp.length === 0 ? '' : `; until then ${givenUp.join(', and ')}`}`,
   );
 }
 

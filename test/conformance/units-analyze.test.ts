@@ -89,6 +89,7 @@ describe('sctl analyze verify', () => {
     expect(out).toContain(
       `${units}/a.service:2:1: ordering cycle: a.service comes after b.service (${units}/a.service:2), b.service comes after a.service (${units}/b.service:2)`,
     );
+    expect(out).toContain(`; until then b.service does not wait for a.service (${units}/b.service:2)`);
   });
 
   test('looks at all unit files without arguments, and a broken one hinders no other', async () => {

@@ -11,9 +11,19 @@ import { inverse, planBack } from '../../src/jobs/inverse.ts';
 import { planWorld } from '../../src/jobs/logic.ts';
 import * as paged from '../../src/jobs/paged.ts';
 import { isRefusal, NO_JOBS, plan } from '../../src/jobs/plan.ts';
+import { planId, stateHash } from '../../src/jobs/plan-id.ts';
 import type { RequestAnswer } from '../../src/jobs/protocol.ts';
 import { readPlan } from '../../src/jobs/read-plan.ts';
-import type { ActiveState, JobGraph, JobRequest, Plan, PlanDocument, Refusal } from '../../src/jobs/types.ts';
+import type {
+  ActiveState,
+  JobGraph,
+  JobRequest,
+  Plan,
+  PlanDocument,
+  PlannedJob,
+  Refusal,
+} from '../../src/jobs/types.ts';
+import { edgeWords } from '../../src/jobs/words.ts';
 import { type Declared, Fake, graphOf, request, statesOf } from './support/job-world.ts';
 
 type States = Readonly<Record<string, ActiveState>>;
@@ -185,6 +195,56 @@ describe('a plan told in full', () => {
         why: 'job 1 (start a.service) comes first: b.service After a.service, from /etc/b.service:1',
       },
     ]);
+  });
+
+  test('says that a device is waited for, and for how long', () => {
+    const waits = (settings: Declared) =>
+      told(
+        worldOf({ 'a.service': { Requires: 'd.device' }, 'd.device': { canStart: false, ...settings } }),
+        request('start', 'a.service'),
+      ).waits;
+    const why = 'nobody can start it: it is waited for until it is there';
+    expect(waits({ JobRunningTimeoutSec: 90_000 })).toEqual([
+      { unit: 'd.device', why: `${why}, for 90 s at most (JobRunningTimeoutSec=)` },
+    ]);
+    expect(waits({})).toEqual([{ unit: 'd.device', why: `${why}, without end` }]);
+  });
+
+  test('foresees what will end with unsupported', () => {
+    const units = { 'a.service': { Wants: 'm.mount' }, 'm.mount': { unsupported: true } } as const;
+    const notes = (active: States) => told(worldOf(units, active), request('start', 'a.service')).notes;
+    expect(notes({})).toEqual([
+      'start m.mount will end with unsupported: units of type mount are only shown here so far',
+    ]);
+    expect(notes({ 'm.mount': 'active' })).toEqual([]);
+  });
+
+  test('shows each ring that it cuts with the place of each of its edges, whether units come or go', () => {
+    const units = {
+      't.target': { Wants: 'a.service b.service c.service' },
+      'a.service': { After: 'b.service' },
+      'b.service': { After: 'c.service' },
+      'c.service': { implied: { After: 'a.service' } },
+    };
+    const ring = (verb: JobRequest['verb'], unit: string, active: States) =>
+      told(worldOf(units, active), request(verb, unit)).cuts.map(({ edges }) => edges.map(edgeWords).sort());
+    const edges = [
+      'a.service After b.service, from /etc/a.service:1',
+      'b.service After c.service, from /etc/b.service:1',
+      'c.service After a.service, from rule: default dependency',
+    ];
+    expect(ring('start', 't.target', {})).toEqual([edges]);
+    const up: States = { 'a.service': 'active', 'b.service': 'active', 'c.service': 'active' };
+    expect(ring('stop', 'a.service b.service c.service', up)).toEqual([edges]);
+  });
+
+  test('has an id that is no longer its own when its request, its jobs or what it rests on are changed by hand', () => {
+    const { id, request: asked, state, jobs, replaces } = told(worldOf(WEB), request('start', 'web.service'));
+    expect(planId(asked, stateHash(state.units), jobs, replaces)).toBe(id);
+    const [first, ...rest] = jobs as [PlannedJob, ...PlannedJob[]];
+    expect(planId(asked, state.hash, [{ ...first, type: 'stop' }, ...rest], replaces)).not.toBe(id);
+    expect(planId({ ...asked, verb: 'stop' }, state.hash, jobs, replaces)).not.toBe(id);
+    expect(stateHash({ ...state.units, 'web.service': 'active loaded -' })).not.toBe(state.hash);
   });
 
   test('survives being saved and read', () => {

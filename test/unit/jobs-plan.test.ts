@@ -286,6 +286,14 @@ describe('an ordering cycle', () => {
     expect(answer.notes).toEqual([expect.stringContaining('c.service no longer waits for a.service')]);
   });
 
+  test('of units that are stopped is told by the job that would have waited', () => {
+    const units = { 'a.service': { After: 'b.service' }, 'b.service': { After: 'a.service' } };
+    const active = { 'a.service': 'active', 'b.service': 'active' } as const;
+    const answer = planned(units, request('stop', 'a.service b.service'), active);
+    expect(answer.cuts).toMatchObject([{ edge: { from: 'b.service', to: 'a.service' } }]);
+    expect(answer.notes).toEqual([expect.stringContaining('a.service no longer waits for b.service')]);
+  });
+
   test('is cut at what only a rule implies, before anything written down', () => {
     expect(
       cutsOf({

@@ -14,6 +14,8 @@ type Job (
   state: (waiting, running),
   mode: string,
   by: string,
+  # who asked for it, too, while it was there
+  again: []string,
   created: Stamp,
   started: ?Stamp,
   waits: []Wait

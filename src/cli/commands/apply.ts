@@ -1,5 +1,6 @@
 /** apply: carry out a plan that was made before, or say what has moved since; with --confirm-within it is undone unless confirmed. */
 import { readFileSync } from 'node:fs';
+import { planId, stateHash } from '../../jobs/plan-id.ts';
 import type { PlanDocument } from '../../jobs/types.ts';
 import { parseSpan } from '../../units/syntax/timespan.ts';
 import type { Call } from '../command.ts';
@@ -33,7 +34,7 @@ async function readPlan({ context }: Call, path: string): Promise<PlanDocument> 
     value = JSON.parse(text);
   } catch (error) {
     throw new CliError(
-      `${path}: not a plan: ${(error as Error).message}; make one with ${context.name} plan VERB UNIT… --save FILE`,
+      `${path}: not a plan: ${printable((error as Error).message)}; make one with ${context.name} plan VERB UNIT… --save FILE`,
       1,
       error,
     );
@@ -42,8 +43,32 @@ async function readPlan({ context }: Call, path: string): Promise<PlanDocument> 
     throw new CliError(
       `${path}: not a plan: its format is not sysmaster-plan; make one with ${context.name} plan VERB UNIT… --save FILE`,
     );
-  return value as PlanDocument;
+  const plan = value as PlanDocument;
+  if (!isWhole(plan))
+    throw new CliError(
+      `${path}: its id does not belong to what stands in it: the file was changed after it was made; make it again with ${context.name} plan VERB UNIT… --save FILE`,
+    );
+  return plan;
 }
+
+/** What a parser says of a file may hold pieces of it, and they may be anything. */
+const printable = (text: string): string => text.replace(/[^\x20-\x7e]+/g, '?').slice(0, 200);
+
+/** Is the id that of these jobs, this state, this request? What cannot be told is left to core, which says what is wrong with it. */
+function isWhole({ version, id, request, state, jobs, replaces }: PlanDocument): boolean {
+  if (version !== 1 || !ID.test(id)) return true;
+  if (!isRecord(request) || !isRecord(state) || !isRecord(state.units)) return true;
+  try {
+    const hash = stateHash(state.units);
+    return hash === state.hash && planId(request, hash, jobs, replaces) === id;
+  } catch (error) {
+    // Some part has not the shape of a plan's.
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
+const isRecord = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** What core wants of a plan. */
 function essentials({ format, version, id, machineId, bootId, request, state }: PlanDocument): object {

@@ -33,9 +33,13 @@ interface Failure {
   readonly ends: readonly string[];
   /** How its job ended, in core's words. */
   readonly jobs: readonly string[];
+  /** Conditions and assertions that did not hold. */
+  readonly conditions: readonly string[];
   /** It is not in memory any more (CollectMode=inactive-or-failed), so that its status says nothing. */
   readonly gone: boolean;
 }
+
+const lines = (told: readonly string[] = []): string[] => told.map((line) => `  ${line}`);
 
 /** systemctl's words, by the result of the job. */
 function jobFailure(name: string, { unit, result }: Outcome, failure: Failure | undefined): string {
@@ -43,17 +47,15 @@ function jobFailure(name: string, { unit, result }: Outcome, failure: Failure | 
   const see = `See "${name} ${failure?.gone === true ? 'why' : 'status'} ${unit}" and "${name === 'sctl' ? 'sctl logs -u' : 'journalctl -xeu'} ${unit}" for details.`;
   switch (result) {
     case 'canceled':
-      return `Job for ${unit} canceled.`;
+      return [`Job for ${unit} canceled.`, ...lines(failure?.jobs)].join('\n');
     case 'timeout':
-      return `Job for ${unit} timed out.`;
+      return [`Job for ${unit} timed out.`, ...lines(failure?.jobs)].join('\n');
     case 'dependency':
-      return [`A dependency job for ${unit} failed. ${see}`, ...(failure?.jobs ?? []).map((line) => `  ${line}`)].join(
-        '\n',
-      );
+      return [`A dependency job for ${unit} failed. ${see}`, ...lines(failure?.jobs)].join('\n');
     case 'invalid':
       return `${unit} is not active, cannot reload.`;
     case 'assert':
-      return `Assertion failed on job for ${unit}.`;
+      return [`Assertion failed on job for ${unit}.`, ...lines(failure?.conditions)].join('\n');
     case 'unsupported':
       return `Operation on or unit type of ${unit} not supported on this system.`;
     case 'collected':
@@ -135,6 +137,7 @@ async function failures({ client }: Call, bad: readonly Outcome[]): Promise<Map<
             // How its processes fare is not what a job has failed of whose event the unit's machine has thrown at.
             ends: machine === undefined ? of('process') : [machine],
             jobs: of('job').filter((what) => what.includes(' ended with ')),
+            conditions: of('condition'),
             gone: active === 'inactive' && result !== 'success',
           },
         ] as const,
@@ -250,6 +253,9 @@ function transactionLines(outcomes: readonly Outcome[]): string[] {
   );
 }
 
+/** Results of jobs that have reasons of their own to tell. */
+const EXPLAINED: ReadonlySet<string> = new Set(['failed', 'timeout', 'dependency', 'assert', 'canceled']);
+
 /** Say what became of requests, and return the exit status. */
 export async function tellOutcomes(call: Call, verb: string, outcomes: readonly Outcome[]): Promise<number> {
   const { context, options } = call;
@@ -258,7 +264,7 @@ export async function tellOutcomes(call: Call, verb: string, outcomes: readonly 
   if (show) for (const line of transactionLines(outcomes)) call.warn(line);
   let refusal = 0;
   let failed = false;
-  const bad = outcomes.filter(({ result }) => result === 'failed' || result === 'timeout' || result === 'dependency');
+  const bad = outcomes.filter(({ result }) => EXPLAINED.has(result ?? ''));
   const why = bad.length > 0 && !call.quiet ? await failures(call, bad) : new Map<string, Failure>();
   for (const outcome of outcomes) {
     if (outcome.refusal !== undefined && outcome.refusal !== null) {

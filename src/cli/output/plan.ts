@@ -36,6 +36,22 @@ function estimateWords({ jobs, estimate }: PlanDocument): string {
   return `about ${span(estimate.ms)}${rest}`;
 }
 
+const edgeText = ({ from, kind, to, origin }: PlanDocument['cuts'][number]['edge']): string =>
+  `${from} ${kind} ${to} (${originWords(origin)})`;
+
+/** Edges of a ring that are shown. */
+const MAX_RING = 24;
+
+/** The ring that a cut opens, an edge a line. */
+function ringLines({ ring, edges = [] }: PlanDocument['cuts'][number]): string[] {
+  const shown = edges.slice(0, MAX_RING);
+  const rest = ring.length - shown.length;
+  return [
+    ...shown.map((edge, at) => `${at === 0 ? 'ring: ' : '      '}${edgeText(edge)}`),
+    ...(rest > 0 ? [`      … and ${rest} more of ${ring.length} units`] : []),
+  ];
+}
+
 /** One line and its reasons for each job, in waves; then everything that is given up, waited for or stopped. */
 export function planText(plan: PlanDocument, style: Style): string[] {
   const { jobs, notes, cuts, replaces, stops, stands, waits, estimate } = plan;
@@ -46,12 +62,13 @@ export function planText(plan: PlanDocument, style: Style): string[] {
       : [`${label('stops')} ${some(stops.map(({ unit }) => unit))} (up, and not named in the request)`]),
     ...replaces.map(({ job, unit, why }) => `${label('replaces')} job ${job} of ${unit}: ${why}`),
     ...waits.map(({ unit, why }) => `${label('waits')} ${unit}: ${why}`),
-    ...cuts.map(
-      ({ edge, ring, why }) =>
-        `${label('cuts')} ${edge.from} ${edge.kind} ${edge.to} (${originWords(edge.origin)}) in the ring ${ring.join(' → ')}: ${why}`,
-    ),
+    ...cuts.flatMap((cut) => [
+      `${label('cuts')} ${edgeText(cut.edge)}: ${cut.why}`,
+      ...ringLines(cut).map((line) => style.grey(`           ${line}`)),
+    ]),
     ...(stands.length === 0 ? [] : [`stands   ${some(stands)}`]),
-    ...notes.map((note) => `note     ${note}`),
+    // What is cut has just been told in full.
+    ...notes.filter((note) => !note.includes(' no longer waits for ')).map((note) => `note     ${note}`),
   ];
   if (jobs.length === 0) return ['Nothing is to do.', ...after];
   const waves = Math.max(...jobs.map(({ wave }) => wave)) + 1;

@@ -198,7 +198,9 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     ['another machine', { machineId: 'f'.repeat(32) }, 'the plan was made on another machine'],
     ['another boot', { bootId: 'f'.repeat(32) }, 'the plan was made before this boot'],
     ['no request', { request: null }, 'the plan does not say what was asked for'],
-    ['another state', { id: 'ffffffffffff' }, 'it would lead to other jobs'],
+    ['of another id', { id: 'ffffffffffff' }, 'its id does not belong to what stands in it'],
+    ['of other jobs', { jobs: [] }, 'its id does not belong to what stands in it'],
+    ['of jobs that are none', { jobs: 7 }, 'its id does not belong to what stands in it'],
   ])('a plan file that is %s is refused with one clear sentence', (_, change, why) => {
     const path = file('bad.json');
     const text = typeof change === 'string' ? change : JSON.stringify({ ...plan('start', 'a'), ...change });

@@ -80,6 +80,7 @@ const job: JobView = {
   state: 'waiting',
   mode: 'replace',
   by: 'uid 0, pid 41',
+  again: [],
   created: NOON,
   started: undefined,
   waits: [

@@ -40,7 +40,7 @@ const SETTINGS: JobSettings = {
 /** Dependencies by kind, as lists in one string; settings; and what `facts` may say otherwise. */
 export type Declared = Partial<Record<DependencyKind, string>> &
   Partial<JobSettings> &
-  Partial<Pick<UnitFacts, 'loadState' | 'canReload' | 'canStart' | 'canStop' | 'perpetual'>> & {
+  Partial<Pick<UnitFacts, 'loadState' | 'canReload' | 'canStart' | 'canStop' | 'perpetual' | 'unsupported'>> & {
     /** Edges of these kinds come from a rule, not from a line. */
     readonly implied?: Partial<Record<DependencyKind, string>>;
   };
@@ -91,6 +91,7 @@ function factsOf(name: string, unit: Declared): UnitFacts {
     canStop: unit.canStop ?? true,
     canReload: unit.canReload ?? false,
     perpetual: unit.perpetual ?? false,
+    ...(unit.unsupported === true ? { unsupported: true } : {}),
   };
 }
 

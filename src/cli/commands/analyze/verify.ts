@@ -5,6 +5,7 @@
  */
 import { basename, dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { proposedCuts } from '../../../jobs/cycles.ts';
 import { about, sentence } from '../../../units/finding.ts';
 import { createGraph } from '../../../units/graph.ts';
 import type { UnitLoader } from '../../../units/load.ts';
@@ -107,7 +108,10 @@ export async function run(call: Call): Promise<number> {
         : [{ unit: name, finding: about('error', '', name, fault, 'use a name such as foo.service') }],
     ),
     ...(words.length > 0 ? [] : catalog.findings.map((finding) => ({ unit: '', finding }))),
-    ...review(graph, files, names, { documentation: options['man'] !== 'no' }),
+    ...review(graph, files, names, {
+      documentation: options['man'] !== 'no',
+      cuts: (members) => proposedCuts(graph, members),
+    }),
   ];
   const shown = options['all'] === true ? found : found.filter(({ finding }) => finding.severity !== 'note');
   const data = shown.map(({ unit, finding }) => ({ unit, ...flat(finding) }));

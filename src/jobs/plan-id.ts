@@ -1,0 +1,32 @@
+/**
+ * The id of a plan, from what stands in it. Core gives it, and sctl sees by it whether a plan file still is what core has written: the
+ * id says all that applying does, so a plan with the jobs of another one never goes by its name.
+ */
+import { sha256 } from './hash.ts';
+import type { JobRequest, Plan, PlannedJob } from './types.ts';
+
+/** Digits of an id and of the hash of a unit's settings: enough to tell apart, short enough to be read aloud. */
+export const ID_LENGTH = 12;
+
+/** The hash of the state of units: a line of text by unit. */
+export const stateHash = (units: Readonly<Record<string, string>>): string =>
+  sha256(JSON.stringify(Object.fromEntries(Object.entries(units).sort(([a], [b]) => (a < b ? -1 : 1)))));
+
+/** @param hash of the state of the units that the plan touches */
+export function planId(
+  request: JobRequest,
+  hash: string,
+  jobs: readonly Pick<PlannedJob, 'unit' | 'type' | 'wave' | 'after'>[],
+  replaces: Plan['replaces'],
+): string {
+  const ordered = jobs.map(({ unit, type, wave, after }) => [unit, type, wave, after]);
+  const canceled = replaces.map(({ job }) => job);
+  return sha256(JSON.stringify([1, asked(request), hash, ordered, canceled])).slice(0, ID_LENGTH);
+}
+
+/** What was asked, whoever asked it and in whatever order the units were named. */
+const asked = (request: JobRequest) => [
+  request.mode,
+  request.automatic === true,
+  [request, ...(request.also ?? [])].map(({ verb, units }) => [verb, [...new Set(units)].sort()]),
+];
