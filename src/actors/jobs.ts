@@ -11,9 +11,10 @@ import { createJobsLogic, type JobsState, jobsOf, planWorld, statesSeen } from '
 import * as paged from '../jobs/paged.ts';
 import { isRefusal, plan } from '../jobs/plan.ts';
 import type { JobsEffect, JobsWorld } from '../jobs/protocol.ts';
+import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
-import type { InstalledJob, JobRequest, Plan, Refusal } from '../jobs/types.ts';
+import type { InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
@@ -178,6 +179,20 @@ function waitsOf(
   }));
 }
 
+/** The table as the end of the system finds it: what gives way to it does not hold it up. */
+function yielding(installed: InstalledJobs): InstalledJobs {
+  const seen = (job: InstalledJob): InstalledJob => (givesWay(job) ? { ...job, irreversible: false } : job);
+  return {
+    ...installed,
+    of(unit) {
+      const job = installed.of(unit);
+      return job === undefined ? undefined : seen(job);
+    },
+    all: () => installed.all().map(seen),
+    isCut: (later, earlier) => installed.isCut(later, earlier),
+  };
+}
+
 /** The table as clients see it. */
 export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'host' | 'actors'>): JobsView {
   const state = () => actors().read<JobsState>('jobs');
@@ -238,7 +253,10 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
       const job = now === undefined ? undefined : jobOf(now.table, unit);
       return job === undefined ? undefined : { id: job.id, type: job.type };
     },
-    plan: (request) => told(plan(planWorld(world, state()!), request)),
+    plan(request, ending) {
+      const now = planWorld(world, state()!);
+      return told(plan(ending === true ? { ...now, installed: yielding(now.installed) } : now, request));
+    },
     back: (request: JobRequest) => {
       const { planned, notes } = planBack(planWorld(world, state()!), request);
       return { plan: planned === undefined ? undefined : told(planned), notes };

@@ -7,6 +7,7 @@ import type { Confirmation, Wish } from '../jobs/apply.ts';
 import { type JobsState, jobsOf } from '../jobs/logic.ts';
 import * as paged from '../jobs/paged.ts';
 import { partsOf } from '../jobs/plan.ts';
+import { givesWay } from '../jobs/refusals.ts';
 import type { JobRequest } from '../jobs/types.ts';
 import type { Asker } from '../machines/errands.ts';
 import type { Ending, Generator, ManagerContext, Waiting } from '../machines/manager.ts';
@@ -481,16 +482,10 @@ function bootUnit(tools: ManagerTools, call: EffectCall): string {
   return boot.defaultTarget;
 }
 
-/**
- * Jobs that were asked for with replace-irreversibly would have the end refused, and the machine would never go down: they give way.
- * Those of an ending that is on its way stay.
- */
+/** What stands in the way of the end is canceled; jobs of an ending that is on its way stay. */
 function giveWay(tools: ManagerTools, call: EffectCall, why: string): void {
   const jobs = tools.actors().read<JobsState>('jobs');
-  const endings = new Set(Object.values(TARGETS).map((target) => `start ${target}`));
-  const ids = (jobs === undefined ? [] : jobsOf(jobs))
-    .filter(({ irreversible, plan }) => irreversible && !endings.has(plan ?? ''))
-    .map(({ id }) => id);
+  const ids = (jobs === undefined ? [] : jobsOf(jobs)).filter(givesWay).map(({ id }) => id);
   if (ids.length > 0) call.post('jobs', { type: 'cancel', ids, by: why });
 }
 

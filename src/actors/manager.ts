@@ -49,7 +49,8 @@ export interface JobsView {
   count(): number;
   of(unit: string): { readonly id: number; readonly type: JobType } | undefined;
   supervision(unit: string, settings: MemberSupervision): NonNullable<UnitState['supervision']>;
-  plan(request: JobRequest): PlanDocument | Refusal;
+  /** @param ending as the end of the system, to which irreversible jobs give way */
+  plan(request: JobRequest, ending?: boolean): PlanDocument | Refusal;
   /** Starts and stops of many units, of which some may not be possible any more. */
   back(request: JobRequest): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
   confirmations(): readonly Confirmation[];
@@ -309,9 +310,9 @@ export function createManager(parts: ManagerParts): Manager {
         : { name, path: unit.fragmentPath, state: unit.unitFileState, preset: preset(unit.name) };
     },
     jobs: () => jobs.list(),
-    plan(request) {
+    plan(request, ending) {
       registry.look(partsOf(request).flatMap(({ units }) => units));
-      return jobs.plan(request);
+      return jobs.plan(request, ending);
     },
     identity: () => ({ machineId: host.facts.machineId, bootId: host.facts.bootId }),
     confirmations: () => jobs.confirmations(),

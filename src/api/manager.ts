@@ -509,7 +509,8 @@ export interface Manager {
   /** Jobs in the table, by id. */
   jobs(): readonly JobView[];
   /** What a request would do. */
-  plan(request: JobRequest): PlanDocument | Refusal;
+  /** @param ending as the end of the system does it, to which irreversible jobs give way */
+  plan(request: JobRequest, ending?: boolean): PlanDocument | Refusal;
   /** Which machine and which boot this is. */
   identity(): { readonly machineId: string; readonly bootId: string };
   /** Plans that were applied and wait to be confirmed, the nearest deadline first. */

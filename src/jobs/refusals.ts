@@ -102,6 +102,13 @@ const ENDINGS: ReadonlySet<string> = new Set([
   'umount.target',
 ]);
 
+/**
+ * A job that was asked for with replace-irreversibly, and not for an end of the system. It would have the end refused, and the machine
+ * would never go down: it gives way to it.
+ */
+export const givesWay = ({ irreversible, plan = '' }: InstalledJob): boolean =>
+  irreversible && !ENDINGS.has(plan.replace(/^start /, ''));
+
 /** A job of another plan stands in the way: which one, of which plan, who asked for that, and the ways out. */
 export function destructive(what: string, unit: string, inTheWay: InstalledJob): Refusal {
   const { id, irreversible, by, plan } = inTheWay;

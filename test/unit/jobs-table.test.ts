@@ -57,6 +57,67 @@ describe('a paged dictionary', () => {
   });
 });
 
+describe('what is told of a job', () => {
+  const why = (fake: Fake, type: string, unit: string): unknown =>
+    fake.effects
+      .filter(({ type: what }) => what === 'jobRemoved')
+      .map(({ params }) => params as { job: { type: string; unit: string }; why: string })
+      .findLast(({ job }) => job.type === type && job.unit === unit)?.why;
+
+  test('when its time is over: what it has waited for, or what its unit did', () => {
+    const graph = graphOf({
+      'late.service': { After: 'slow.service', JobTimeoutSec: 50 },
+      'slow.service': { JobRunningTimeoutSec: 90 },
+    });
+    const fake = new Fake(graph, { 'slow.service': 'slow' });
+    fake.ask(request('start', 'slow.service'));
+    fake.ask(request('start', 'late.service'));
+    fake.advanceTo(100);
+    expect(why(fake, 'start', 'late.service')).toBe(
+      'JobTimeoutSec= is over, while it waited for job 1 (start slow.service)',
+    );
+    expect(why(fake, 'start', 'slow.service')).toBe('JobRunningTimeoutSec= is over, while slow.service was activating');
+  });
+
+  test('when a dependency is not there: along which line it is needed', () => {
+    const needs = { Requires: 'fails.service', After: 'fails.service' };
+    const graph = graphOf({
+      'a.service': needs,
+      'b.service': { Requisite: 'down.service', After: 'down.service' },
+      'c.service': { Requires: 'a.service', After: 'a.service' },
+    });
+    const fake = new Fake(graph, { 'fails.service': 'fails' });
+    fake.ask(request('start', 'c.service'));
+    expect(why(fake, 'start', 'a.service')).toBe(
+      'start fails.service ended: failed (a.service Requires fails.service, from /etc/a.service:1)',
+    );
+    expect(why(fake, 'start', 'c.service')).toBe(
+      'start a.service ended: dependency (c.service Requires a.service, from /etc/c.service:1)',
+    );
+    fake.ask(request('start', 'b.service'));
+    expect(why(fake, 'start', 'b.service')).toBe(
+      'down.service is not active but inactive (b.service Requisite down.service, from /etc/b.service:1)',
+    );
+  });
+
+  test('who asked for it while it was there already, the last few of them', () => {
+    const fake = new Fake(graphOf({ 'a.service': {}, 'b.service': { Wants: 'a.service' } }), { 'a.service': 'slow' });
+    const ask = (unit: string, by: string) => fake.ask({ ...request('start', unit), by });
+    ask('a.service', 'the first');
+    ask('a.service', 'the first');
+    expect(fake.job('a.service')?.again).toBeUndefined();
+    ask('b.service', 'another');
+    ask('b.service', 'another');
+    expect(fake.job('a.service')).toMatchObject({
+      by: 'the first',
+      again: [{ by: 'another', plan: 'start b.service' }],
+    });
+    for (let at = 0; at < 20; at += 1) ask('a.service', `number ${at}`);
+    expect(fake.job('a.service')?.again).toHaveLength(4);
+    expect(fake.job('a.service')?.again?.at(-1)).toEqual({ by: 'number 19', plan: 'start a.service' });
+  });
+});
+
 describe('waiting', () => {
   const graph = graphOf({ 'a.service': { After: 'b.service' }, 'b.service': {} });
 

@@ -71,7 +71,8 @@ method Request(
 method Cancel(jobs: ?[]int, requestId: ?string) -> (canceled: []int)
 
 # What a request for all these units together would do, with the reason for each job; format, id and state of the plan are in it.
-method Plan(verb: string, units: []string, mode: ?string) -> (plan: ?object, refusal: ?Refusal)
+# ending: as the end of the system does it, to which irreversible jobs give way.
+method Plan(verb: string, units: []string, mode: ?string, ending: ?bool) -> (plan: ?object, refusal: ?Refusal)
 
 # Let the plan of this request be applied by its id alone. Error PlanMoved: it is another plan by now.
 method Keep(verb: string, units: []string, mode: ?string, id: string, requestId: ?string) -> (id: string)

@@ -164,8 +164,11 @@ export const jobs = {
     requestId: requestId ?? undefined,
     form: (answer: Result<'confirm'>) => ({ id: answer.id }),
   }),
-  Plan: (asked: Asked, { manager, peer }: CallContext): Handled => {
-    const plan = manager.plan(requestOf(asked, peer));
+  Plan: (
+    { ending, ...asked }: Asked & { readonly ending?: Maybe<boolean> },
+    { manager, peer }: CallContext,
+  ): Handled => {
+    const plan = manager.plan(requestOf(asked, peer), ending === true);
     return { reply: 'refused' in plan ? { refusal: refusalReply(plan) } : { plan } };
   },
 };

@@ -22,18 +22,27 @@ export function refusalLines(intro: string, { why, todo, details }: Refusal): st
   return [`${intro}: ${why}${todo === '' ? '' : `; ${todo}`}`, ...(details ?? []).map((line) => `  ${line}`)];
 }
 
-/** Show what `verb` of these units would do; nothing is changed. Each unit is planned by itself, as a request does it. */
+/**
+ * Show what `verb` of these units would do; nothing is changed. Each unit is planned by itself, as a request does it; with `ending` as the
+ * end of the system does it.
+ */
 export async function showPlan(
   call: Call,
   verb: string,
   units: readonly string[],
   mode = call.options.jobMode,
+  ending?: true,
 ): Promise<number> {
   const { client, context, options, style } = call;
   const plans: PlanDocument[] = [];
   let status = 0;
   for (const unit of units) {
-    const { plan, refusal } = await client.call<Planned>('io.sysmaster.Jobs.Plan', { verb, units: [unit], mode });
+    const { plan, refusal } = await client.call<Planned>('io.sysmaster.Jobs.Plan', {
+      verb,
+      units: [unit],
+      mode,
+      ending,
+    });
     if (plan) plans.push(plan);
     else if (refusal) {
       context.err(`${refusalLines(`Would fail to ${verb} ${unit}`, refusal).join('\n')}\n`);

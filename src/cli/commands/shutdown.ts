@@ -17,7 +17,7 @@ export async function run(call: Call): Promise<number> {
       return 0;
     }
     // What is done in order is the start of a target that stops all else.
-    return await showPlan(call, 'start', [`${word}.target`], 'replace-irreversibly');
+    return await showPlan(call, 'start', [`${word}.target`], 'replace-irreversibly', true);
   }
   await client.farewell('io.sysmaster.Manager.Shutdown', {
     verb: word,

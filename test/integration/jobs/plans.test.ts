@@ -292,6 +292,9 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
   test('a shutdown makes its way, and tells who comes too late what is going on', async () => {
     ok('start', 'holds');
     ok('start', '--no-block', '--job-mode=replace-irreversibly', 'slow');
+    expect(system.sctl('plan', 'stop', 'slow').status).toBe(4);
+    const dry = ok('poweroff', '--dry-run').stdout;
+    expect(dry).toMatch(/replaces job \d+ of slow\.service: .* is canceled by stop slow\.service/);
     ok('poweroff');
     await eventually('the end has begun', () => ok('list-jobs').stdout.includes('poweroff.target'));
     const late = system.sctl('start', 'a');

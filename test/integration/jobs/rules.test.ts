@@ -274,7 +274,12 @@ describe.skipIf(missing !== undefined)(`rules of jobs${missing === undefined ? '
   });
 
   test('JobTimeoutSec= ends the job, not the unit', async () => {
-    expect(sctl('start', 'job-waits.service').status).toBe(1);
+    expect(sctl('start', 'job-waits.service')).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(
+        /timed out\.\n {2}job \d+ .*: JobTimeoutSec= is over, while job-waits\.service was activating\n$/,
+      ),
+    });
     expect(activeOf('job-waits.service')).toBe('activating');
     await soon('job-alarm.service', 'active');
     system.inside('touch', '/run/job-go');

@@ -87,6 +87,10 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   test('a start that hangs is followed from the job to the process and its wait, with what happens next', async () => {
     expect(system.sctl('start', '--no-block', 'behind').status).toBe(0);
     await eventually('it sleeps', () => words('behind').some((what) => what.includes('(sleep) sleeps')));
+    system.sctl('start', '--no-block', 'hang', 'behind');
+    expect(words('hang')).toContainEqual(
+      expect.stringMatching(/^wanted by start hang\.service, asked for by uid 0, pid \d+, too$/),
+    );
     const causes = all(why('behind').because);
     expect(causes.find(({ kind }) => kind === 'edge')).toMatchObject({ where: '/run/units/behind.service:4' });
     expect(
@@ -103,7 +107,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     const started = system.sctl('start', 'needs');
     expect(started.status).toBe(1);
     expect(started.stderr).toMatch(
-      /\n {2}job \d+ \(start needs\.service\) ended with dependency: start broken\.service ended: failed\n/,
+      /\n {2}job \d+ \(start needs\.service\) ended with dependency: start broken\.service ended: failed \(needs\.service Requires broken\.service, from \/run\/units\/needs\.service:3\)\n/,
     );
     const found = words('needs');
     expect(found.some((what) => /job \d+ \(start needs\.service\) ended with dependency/.test(what))).toBe(true);
@@ -218,9 +222,11 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   test('the history of a unit has what was asked for it, and not what was asked for others', () => {
     system.sctl('plan', 'start', 'slow');
     system.sctl('cancel', '99999');
+    system.sctl('apply', 'aaaaaaaaaaaa');
+    expect(system.sctl('history').stdout).toContain('there is no plan aaaaaaaaaaaa');
     expect(system.sctl('history').stdout).toMatch(/keep plan \w+ of start slow\.service; .*\n.*cancel job 99999;/);
     expect(system.sctl('history', 'slow').stdout).toMatch(/keep plan \w+ of start slow\.service;/);
-    expect(system.sctl('history', 'nowhere').stdout).not.toMatch(/keep plan|cancel job/);
+    expect(system.sctl('history', 'nowhere').stdout).not.toMatch(/keep plan|cancel job|no plan/);
   });
 
   test('critical-chain knows nothing of a unit that was only asked about', () => {
