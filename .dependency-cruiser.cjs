@@ -59,9 +59,11 @@ module.exports = {
     ),
     only(
       'cli-speaks-varlink',
-      'sctl knows core by its interface; of the host it knows files and facts.',
+      'sctl knows core by its interface; of the host it knows files, facts and the files of machine plugins.',
       { path: '^src/cli' },
-      { path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors|facts))|jobs/(?!types|cycles|plan-id))' },
+      {
+        path: '^src/(actors|supervisor|host/(?!ports|node/(plain-files|errors|facts|plugins))|jobs/(?!types|cycles|plan-id))',
+      },
     ),
     only(
       'addon-in-one-place',

@@ -65,6 +65,8 @@ import {
   type ActorKinds,
   type ChildSpec,
   type EffectCall,
+  RECORDER_BOUNDS,
+  type RecorderBounds,
   type SupervisorSpec,
 } from './supervisor/index.ts';
 import { LoadedUnits, systemPaths } from './units/index.ts';
@@ -86,6 +88,8 @@ export interface CoreOptions {
   readonly plugins?: readonly MachinePlugin[];
   /** It is the version before, come back since the one after it never was in charge. */
   readonly returned?: boolean;
+  /** How much the flight recorder keeps now; absent: its own bounds. */
+  readonly recorder?: () => RecorderBounds;
   /** What chaos is allowed now; absent: none. */
   readonly chaos?: () => ChaosSettings;
   /** For tests: how the actor host beats, and how much it does in one turn. */
@@ -197,7 +201,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const recordings = createRecordings({
     host: keeper,
     version: options.build === undefined ? version : `${version} ${options.build}`,
-    pure: new Set([...Object.keys(unitMachines), 'job', 'manager', 'units', CHAOS, UPGRADE]),
+    bounds: options.recorder ?? (() => RECORDER_BOUNDS),
+    plugins: Object.fromEntries(plugins.map(({ name, file, sha256 }) => [pluginKind(name), { file, sha256 }])),
     directory: options.recordings === true ? `${runDirectory}/recordings` : undefined,
     seq: () => actors.seq,
   });
@@ -282,6 +287,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     generatorDirectories: generatorPath(environment['SYSMASTER_GENERATOR_PATH']),
     answered: (session, ticket, answer) => sessions.answered(session, ticket, answer),
     beforeLoading() {
+      recordings.reload();
       if (options.logs !== false) writeLogKeeper(host, `${options.libDirectory}/logd`, paths.transient);
     },
   };

@@ -6,7 +6,7 @@ import { createNodeHost } from './host/node/index.ts';
 import { readPlugins } from './host/node/plugins.ts';
 import { readSettings } from './host/node/settings.ts';
 import { HostError } from './host/ports.ts';
-import { definitionOf, pluginTools } from './machines/plugin.ts';
+import { definitionOfExports } from './machines/plugin.ts';
 
 /** Where core cannot be started at all, a sentence says why, and the status is 1: init tries again, a person reads it. */
 function started<T>(start: () => T): T {
@@ -31,10 +31,7 @@ declare const SYSMASTER_SOURCE: () => string;
 const runDirectory = process.env['SYSMASTER_RUN_DIR'] ?? '/run/sysmaster';
 /** What users have written; in safe mode none of it: core may be dying of it before it can tell. */
 const charts = (safeMode: boolean) =>
-  readPlugins(safeMode ? '' : process.env['SYSMASTER_MACHINE_PATH'], (exported) => {
-    if (typeof exported !== 'function') throw new Error('module.exports is not a function');
-    return definitionOf(exported(pluginTools));
-  });
+  readPlugins(safeMode ? '' : process.env['SYSMASTER_MACHINE_PATH'], definitionOfExports);
 const check = checkAsked(process.argv);
 if (check !== undefined) checkCheckpoint(check.directory, check.known);
 
@@ -74,7 +71,13 @@ const host = started(() =>
     ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
   }),
 );
-for (const finding of settings.findings) host.log.log('warning', {}, finding);
+/** What is wrong in it is said when it is new. */
+let said: readonly string[] = [];
+function sayFindings(findings: readonly string[]): void {
+  for (const finding of findings) if (!said.includes(finding)) host.log.log('warning', {}, finding);
+  said = findings;
+}
+sayFindings(settings.findings);
 const { plugins, findings } = charts(host.hello.safeMode);
 for (const finding of findings) host.log.log('warning', {}, finding);
 const core = createCore(host, {
@@ -85,6 +88,12 @@ const core = createCore(host, {
   environment: settings.defaultEnvironment,
   actors: beats(Number(process.env['SYSMASTER_WATCHDOG_USEC'] ?? 0)),
   recordings: true,
+  // At the start, and whenever units are read again.
+  recorder() {
+    const { recorder, findings: wrong } = readSettings(configuration, runDirectory);
+    sayFindings(wrong);
+    return recorder;
+  },
   returned: isKeptAside(runDirectory, __dirname),
   // Read each time: what is enabled for an hour must not need a restart to be disabled again.
   chaos: () => readSettings(configuration, runDirectory).chaos,

@@ -6,16 +6,13 @@
  * Each actor begins with its recorded saved form, and goes on from what this program made of it; after a difference from what was
  * recorded, so that one fault is told once.
  */
-import { CHAOS, chaosLogic } from './actors/chaos-logic.ts';
-import { unitsLogic } from './actors/small.ts';
-import { UPGRADE, upgradeLogic } from './actors/upgrade.ts';
-import { unitMachines } from './machines/index.ts';
-import { jobMachine } from './machines/job.ts';
-import { managerMachine } from './machines/manager.ts';
-import type { ActorEvent, Json, Logic, RecordedStep, Recording } from './supervisor/index.ts';
-import { machineLogic } from './supervisor/logic.ts';
+import { pluginKind } from './machines/plugin.ts';
+import { type Charts, type Kind, kindsOf } from './replay-kinds.ts';
+import type { ActorEvent, Json, RecordedPlugin, RecordedStep, Recording } from './supervisor/index.ts';
 import { masked } from './supervisor/masking.ts';
 
+export { definitionOfExports } from './machines/plugin.ts';
+export type { Charts } from './replay-kinds.ts';
 export { MASK, masked, maskedText } from './supervisor/masking.ts';
 export type { RecordedStep, Recording };
 
@@ -30,7 +27,7 @@ export interface Difference {
 /** One step and how it went here. */
 export interface Replayed {
   readonly step: RecordedStep;
-  /** State values; undefined: there is none to tell. */
+  /** State values, or states in words where there are no such values; undefined: there is none to tell. */
   readonly before: Json | undefined;
   readonly after: Json | undefined;
   /** `same` and `different`: it was run. `skipped`: it could not be, and `why` says the reason. */
@@ -43,20 +40,6 @@ export interface Replayed {
 const DIFFERENCES_MAX = 8;
 /** Most steps of one recording. */
 const STEPS_MAX = 100_000;
-
-// biome-ignore lint/suspicious/noExplicitAny: a machine's snapshot type is its own; here snapshots are only passed on.
-type AnyLogic = Logic<any>;
-
-/** The logics of the kinds that can be run again, by kind. */
-export function logics(): Readonly<Record<string, AnyLogic>> {
-  const machines = { ...unitMachines, job: jobMachine, manager: managerMachine };
-  return {
-    ...Object.fromEntries(Object.entries(machines).map(([kind, machine]) => [kind, machineLogic(machine)])),
-    units: unitsLogic,
-    [CHAOS]: chaosLogic,
-    [UPGRADE]: upgradeLogic,
-  };
-}
 
 /** The recording in a file: by itself, or in a report. Throws an Error that says what is wrong with it. */
 export function recordingOf(text: string): Recording {
@@ -81,7 +64,31 @@ export function recordingOf(text: string): Recording {
   for (const [actor, start] of Object.entries(starts))
     if (!isObject(start) || typeof start['kind'] !== 'string' || typeof start['version'] !== 'number')
       throw new Error(`the start of ${actor} has no kind and version`);
+  const { plugins = {} } = inner;
+  if (!isObject(plugins) || !Object.values(plugins).every(isPlugin))
+    throw new Error('its machine plugins are no objects with file and sha256');
   return inner as unknown as Recording;
+}
+
+const isPlugin = (plugin: unknown): boolean =>
+  isObject(plugin) && typeof plugin['file'] === 'string' && typeof plugin['sha256'] === 'string';
+
+/** A chart of a user's that some of a recording's units follow. */
+export interface NeededChart {
+  /** Of the plugin, as units name it. */
+  readonly name: string;
+  /** Undefined: the core that recorded it kept too little of these units to run them again, and did not say where it came from. */
+  readonly from: RecordedPlugin | undefined;
+}
+
+/** By name, each once. */
+export function chartsNeeded({ steps, plugins = {} }: Recording): readonly NeededChart[] {
+  const prefix = pluginKind('');
+  const kinds = [...new Set(steps.map(({ kind }) => kind))].filter((kind) => kind.startsWith(prefix)).sort();
+  return kinds.map((kind) => ({
+    name: kind.slice(prefix.length),
+    from: Object.hasOwn(plugins, kind) ? plugins[kind] : undefined,
+  }));
 }
 
 function faultOfStep(step: unknown): string | undefined {
@@ -100,58 +107,72 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 /** An actor on its way through the recording. */
 interface Course {
-  readonly logic: AnyLogic;
+  readonly kind: Kind;
+  /** Of its form: what was recorded may be of another version than the logic here. */
+  readonly version: number;
   snapshot: unknown;
   /** As recorded. */
   form: Json;
 }
 
-/** Run every step again, in order. Never throws for what a machine does. */
-export function* replay(recording: Recording, known = logics()): Generator<Replayed, void, void> {
-  const courses = new Map<string, Course | string>();
-  for (const [actor, { kind, version, form }] of Object.entries(recording.starts)) {
-    courses.set(actor, loaded(Object.hasOwn(known, kind) ? known[kind] : undefined, kind, version, form));
-  }
-  for (const step of recording.steps) yield again(step, courses, known);
+/** Of one run through a recording: actors, or why one cannot be run any more, and the kinds that there are. */
+interface Run {
+  readonly courses: Map<string, Course | string>;
+  readonly kinds: ReadonlyMap<string, Kind>;
 }
 
-function loaded(logic: AnyLogic | undefined, kind: string, version: number, form: Json): Course | string {
-  if (logic === undefined) return `there is no machine ${kind} here`;
+/**
+ * Run every step again, in order. Never throws for what a machine does.
+ *
+ * @param charts those of users that are at hand; see {@link chartsNeeded}
+ */
+export function* replay(recording: Recording, charts: Charts = {}): Generator<Replayed, void, void> {
+  const run: Run = { courses: new Map(), kinds: kindsOf(charts) };
+  for (const [actor, { kind, version, form }] of Object.entries(recording.starts))
+    run.courses.set(actor, loaded(run.kinds.get(kind) ?? missing(kind), version, form));
+  for (const step of recording.steps) yield again(step, run);
+}
+
+const missing = (kind: string): string =>
+  kind.startsWith(pluginKind(''))
+    ? `the chart of the machine plugin ${kind.slice(pluginKind('').length)} is not at hand`
+    : `there is no machine ${kind} here`;
+
+function loaded(kind: Kind | string, version: number, form: Json): Course | string {
+  if (typeof kind === 'string') return kind;
   try {
-    return { logic, snapshot: logic.load(form, version), form };
+    return { kind, version, snapshot: kind.logic.load(form, version), form };
   } catch (error) {
     return `its recorded state cannot be loaded here: ${messageOf(error)}`;
   }
 }
 
-function again(
-  step: RecordedStep,
-  courses: Map<string, Course | string>,
-  known: Readonly<Record<string, AnyLogic>>,
-): Replayed {
-  const { actor, kind, event, input, threw } = step;
+function again(step: RecordedStep, run: Run): Replayed {
+  const { actor, event, input, threw } = step;
   const skipped = (why: string): Replayed => ({
     ...{ step, before: undefined, after: step.state, outcome: 'skipped', why, differences: [] },
   });
-  if (step.blind === true) return skipped('its logic looks at more than what it was told');
-  const course = courses.get(actor);
-  if (input !== undefined) return begun(step, input, courses, Object.hasOwn(known, kind) ? known[kind] : undefined);
+  if (step.blind === true) return skipped('the core that recorded it kept no states of it');
+  const kind = run.kinds.get(step.kind);
+  if (input !== undefined) return begun(step, input, run);
+  const course = run.courses.get(actor);
   if (course === undefined) return skipped('its state before is not recorded');
   if (typeof course === 'string') return skipped(course);
-  const before = stateOf(course.form);
+  const before = stateOf(course.kind, course.snapshot);
   const recorded = recordedForm(step, course);
+  const unknown = untold(step, kind);
   if (typeof recorded === 'string') {
-    courses.set(actor, recorded);
+    run.courses.set(actor, recorded);
     return skipped(recorded);
   }
-  if (event === undefined) {
-    courses.set(actor, loaded(course.logic, kind, course.logic.version, recorded.form));
-    return { ...skipped('its event was too large to be recorded'), before };
+  if (event === undefined || unknown !== undefined) {
+    run.courses.set(actor, loaded(course.kind, course.version, recorded.form));
+    return { ...skipped(unknown ?? 'its event was too large to be recorded'), before };
   }
-  let made: { readonly snapshot: unknown; readonly effects: Json } | undefined;
+  let made: Made | undefined;
   let thrown: string | undefined;
   try {
-    const { snapshot, effects } = course.logic.step(course.snapshot, event as unknown as ActorEvent);
+    const { snapshot, effects } = course.kind.logic.step(course.snapshot, event as unknown as ActorEvent);
     made = { snapshot, effects: plain(effects) };
   } catch (error) {
     thrown = messageOf(error);
@@ -159,22 +180,30 @@ function again(
   return compared(step, { before, course, recorded: recorded.form, made, thrown, threw });
 }
 
+/** Pass on what the step has looked at. @returns why that cannot be done; undefined: it can */
+function untold({ looked }: RecordedStep, kind: Kind | undefined): string | undefined {
+  if (kind?.tell === undefined) return undefined;
+  if (looked === undefined) return 'it looked at more than was recorded';
+  try {
+    kind.tell(looked);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 /** The actor's first step. */
-function begun(
-  step: RecordedStep,
-  input: Json,
-  courses: Map<string, Course | string>,
-  logic: AnyLogic | undefined,
-): Replayed {
+function begun(step: RecordedStep, input: Json, { courses, kinds }: Run): Replayed {
   const none = { step, before: undefined, after: step.state, outcome: 'skipped' as const, differences: [] };
-  if (logic === undefined || step.saved === undefined) {
-    const why = logic === undefined ? `there is no machine ${step.kind} here` : 'its first state is not recorded';
+  const kind = kinds.get(step.kind);
+  if (kind === undefined || step.saved === undefined) {
+    const why = kind === undefined ? missing(step.kind) : 'its first state is not recorded';
     courses.set(step.actor, why);
     return { ...none, why };
   }
   try {
-    const { snapshot, effects } = logic.initial(input);
-    const course: Course = { logic, snapshot, form: step.saved };
+    const { snapshot, effects } = kind.logic.initial(input);
+    const course: Course = { kind, version: kind.logic.version, snapshot, form: step.saved };
     courses.set(step.actor, course);
     const made = { snapshot, effects: plain(effects) };
     return compared(step, { ...none, course, recorded: step.saved, made, thrown: undefined, threw: undefined });
@@ -187,43 +216,75 @@ function begun(
 }
 
 /** The saved form after the step as it was recorded; a string: it cannot be told. */
-function recordedForm({ saved, diff }: RecordedStep, { logic, form }: Course): { readonly form: Json } | string {
+function recordedForm({ saved, diff }: RecordedStep, { kind, form }: Course): { readonly form: Json } | string {
   if (saved !== undefined) return { form: saved };
   if (diff === undefined) return { form };
   try {
-    if (logic.patch === undefined) throw new Error('nothing here reads differences of it');
-    return { form: logic.patch(form, diff) };
+    if (kind.logic.patch === undefined) throw new Error('nothing here reads differences of it');
+    return { form: kind.logic.patch(form, diff) };
   } catch (error) {
     return `its recorded state cannot be read here: ${messageOf(error)}`;
   }
+}
+
+/** What came of a step here. */
+interface Made {
+  readonly snapshot: unknown;
+  readonly effects: Json;
 }
 
 interface Outcome {
   readonly before: Json | undefined;
   readonly course: Course;
   readonly recorded: Json;
-  readonly made: { readonly snapshot: unknown; readonly effects: Json } | undefined;
+  readonly made: Made | undefined;
   readonly thrown: string | undefined;
   readonly threw: string | undefined;
 }
 
 function compared(step: RecordedStep, { before, course, recorded, made, thrown, threw }: Outcome): Replayed {
+  const { kind, version } = course;
   const differences: Difference[] = [];
   if (thrown !== threw) differences.push({ at: 'throw', recorded: threw, here: thrown });
-  const here = made === undefined ? course.form : masked(plain(course.logic.save(made.snapshot)));
   if (threw === undefined && made !== undefined) {
-    compare('', named(recorded), named(here), differences);
+    if (!isSameChange(step, course, made.snapshot)) {
+      const here = masked(plain(kind.logic.save(made.snapshot)));
+      compare('', named(asSavedHere(course, recorded)), named(here), differences);
+    }
     compare('effects', plain(step.effects ?? []), masked(made.effects), differences);
   }
+  const after = stateOf(kind, made === undefined ? course.snapshot : made.snapshot);
   if (differences.length === 0) {
     if (made !== undefined) course.snapshot = made.snapshot;
   } else {
-    const next = loaded(course.logic, step.kind, course.logic.version, recorded);
+    const next = loaded(kind, version, recorded);
     if (typeof next !== 'string') course.snapshot = next.snapshot;
   }
   course.form = recorded;
   const outcome = differences.length === 0 ? 'same' : 'different';
-  return { step, before, after: stateOf(here), outcome, why: '', differences };
+  return { step, before, after, outcome, why: '', differences };
+}
+
+/** Did the step change its actor as it did then? Asked of the change alone: the whole may be the states of thousands of units. */
+function isSameChange({ saved, diff }: RecordedStep, { kind, version, snapshot }: Course, after: unknown): boolean {
+  const { logic } = kind;
+  if (version !== logic.version || saved !== undefined) return false;
+  const isSame = snapshot === after || logic.same?.(snapshot, after) === true;
+  if (isSame || diff === undefined) return isSame && diff === undefined;
+  if (logic.diff === undefined) return false;
+  const differences: Difference[] = [];
+  compare('', diff, masked(plain(logic.diff(snapshot, after))), differences);
+  return differences.length === 0;
+}
+
+/** Of another version it is converted first, or the forms themselves would differ. */
+function asSavedHere({ kind: { logic }, version }: Course, recorded: Json): Json {
+  if (version === logic.version) return plain(recorded);
+  try {
+    return plain(logic.save(logic.load(recorded, version)));
+  } catch {
+    return plain(recorded); // it cannot be converted: each difference in form is one
+  }
 }
 
 /** `value` is called what people call it. */
@@ -252,7 +313,9 @@ function compare(at: string, recorded: Json | undefined, here: Json | undefined,
 
 const plain = (value: unknown): Json => JSON.parse(JSON.stringify(value)) as Json;
 
-const stateOf = (form: Json): Json | undefined =>
-  isObject(form) ? (form as Record<string, Json>)['value'] : undefined;
+function stateOf({ words }: Kind, snapshot: unknown): Json | undefined {
+  if (words !== undefined) return words(snapshot as never);
+  return isObject(snapshot) ? (snapshot['value'] as Json | undefined) : undefined;
+}
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

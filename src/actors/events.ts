@@ -135,7 +135,13 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
   }
 }
 
-const eventsLogic: Logic<EventsState> = {
+/** Whom a report may concern. */
+const unitsOf = ({ unit, jobNew, jobRemoved, gaveUp, chaos, cut, unloaded = [] }: Told): readonly string[] =>
+  [unit, jobNew?.unit, jobRemoved?.unit, gaveUp?.member, chaos?.unit, cut?.edge.from, cut?.edge.to]
+    .filter((name) => name !== undefined)
+    .concat(unloaded.map(({ name }) => name));
+
+export const eventsLogic: Logic<EventsState> = {
   name: 'events',
   version: 2,
   initial: () => ({ snapshot: START, effects: [] }),
@@ -144,6 +150,15 @@ const eventsLogic: Logic<EventsState> = {
     ...{ history: history.saveHistory(all), watching },
     ...(troubles === undefined ? {} : { troubles: troubles as unknown as Json }),
   }),
+  excerpt({ history: all, watching, troubles }, events) {
+    const told = events.flatMap(({ type, what }) => (type === 'tell' ? [what as Told] : []));
+    const forgotten = told.reduce((sum, { unloaded = [] }) => sum + unloaded.length, 0);
+    const reloaded = told.some((one) => one.reloaded === true);
+    return {
+      ...{ history: history.excerptOf(all, new Set(told.flatMap(unitsOf)), forgotten, reloaded), watching },
+      ...(troubles === undefined ? {} : { troubles: troubles as unknown as Json }),
+    };
+  },
   load(saved, version) {
     if (version < 2 || saved === null) return START; // it had no state
     const {

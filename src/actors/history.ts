@@ -311,6 +311,20 @@ export const saveHistory = (history: History): Json =>
     g: history.gone,
   }) as unknown as Json;
 
+/**
+ * Without records and without the last words of other units than these: enough to go on from with news of these units alone.
+ *
+ * @param forgotten so many of the units that went longest ago may be forgotten: their words stay as well
+ * @param all the cuts of all units may be forgotten
+ */
+export function excerptOf(history: History, units: ReadonlySet<string>, forgotten: number, all: boolean): Json {
+  const going = new Set(history.gone.slice(0, forgotten));
+  const words = paged
+    .entries(history.last)
+    .filter(([unit, { cuts }]) => units.has(unit) || going.has(unit) || (all && cuts !== undefined));
+  return { next: history.next, r: [], l: Object.fromEntries(words), g: history.gone } as unknown as Json;
+}
+
 export function loadHistory(saved: Json): History {
   const { next, r, last, g } = opened(saved);
   const kept = r.flat().slice(-HISTORY_MAX);

@@ -15,6 +15,7 @@ import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
 import type { InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
+import { createWitness } from '../jobs/witness.ts';
 import { jobDown, jobMachine } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
@@ -27,7 +28,7 @@ import { stampOf } from './views.ts';
 import { askerWords } from './why-words.ts';
 import type { UnitWorld } from './world.ts';
 
-/** Supervisor of the jobs' actors. */
+/** Supervisor of the jobs' actors; the engine's logic starts them below it. */
 export const JOBS = 'job-actors';
 
 /** Who is told of a request's outcome: an errand of the manager, or a unit that asked. */
@@ -59,8 +60,17 @@ const idempotent = <P>(run: (call: Parameters<EffectDef['run']>[0], params: P) =
 /** The kind of the one actor `jobs`. */
 export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
   const { host } = tools;
+  const witness = createWitness(world);
+  const logic = createJobsLogic(witness.world);
   return {
-    logic: createJobsLogic(world, { self: 'jobs', supervisor: JOBS }) as ActorKind['logic'],
+    logic: {
+      ...(logic as ActorKind['logic']),
+      step(state: JobsState, event) {
+        witness.begin();
+        return logic.step(state, event);
+      },
+    },
+    looked: () => witness.taken(),
     blindEffects: true,
     effects: {
       answer: idempotent((call, { client, answer }: Params<'answer'>) => {

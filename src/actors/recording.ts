@@ -1,12 +1,18 @@
 /**
  * Recordings on disk: what the flight recorder holds is written into the run directory when something fails.
  *
- * One file for one failure: another one of the same sort and the same actor within the recorder's own span is the same story, and
- * failures that come together share a file. Files are few and small, the newest stay, and only root may read them. What cannot be
+ * One file for one failure: another one of the same sort and the same actor within ten minutes is the same story, and failures that
+ * come together share a file. Files are few and small, the newest stay, and only root may read them. What cannot be
  * written is said once; core runs on.
  */
 import { type Host, HostError } from '../host/ports.ts';
-import { Recorder, type Recording, type RecordingReason } from '../supervisor/index.ts';
+import {
+  type RecordedPlugin,
+  Recorder,
+  type RecorderBounds,
+  type Recording,
+  type RecordingReason,
+} from '../supervisor/index.ts';
 
 /** Files that are kept. */
 export const RECORDINGS_MAX = 8;
@@ -29,13 +35,17 @@ export interface Recordings {
   failed(what: string, actor: string, why: string): void;
   /** Core has come back from a death: what happens now, seen from the state it found, is worth keeping once some of it has happened. */
   cameBack(why: string): void;
+  /** The settings may be others now. */
+  reload(): void;
 }
 
 export interface RecordingParts {
   readonly host: Host;
   readonly version: string;
-  /** Kinds of actors whose steps depend on nothing but their arguments. */
-  readonly pure: ReadonlySet<string>;
+  /** How much is kept now. */
+  bounds(): RecorderBounds;
+  /** Machine plugins by the kind of their actors. */
+  readonly plugins: Readonly<Record<string, RecordedPlugin>>;
   /** Where files go; undefined: nothing is written. */
   readonly directory: string | undefined;
   /** Number of the last event. */
@@ -44,14 +54,14 @@ export interface RecordingParts {
 
 const FILE = /^(\d{6})-[a-z0-9-]+\.json$/;
 
-export function createRecordings({ host, version, pure, directory, seq }: RecordingParts): Recordings {
+export function createRecordings({ host, version, bounds, plugins, directory, seq }: RecordingParts): Recordings {
   const written = new Map<string, number>();
   let waiting: RecordingReason[] = [];
   let lastMs = Number.NEGATIVE_INFINITY;
   let said = false;
 
   const recorder = new Recorder({
-    pure,
+    bounds: bounds(),
     ...(directory === undefined ? {} : { onTurn: (reasons, nowMs) => write(directory, reasons, nowMs) }),
   });
   const about = (reasons: readonly RecordingReason[]) => ({
@@ -60,6 +70,7 @@ export function createRecordings({ host, version, pure, directory, seq }: Record
     atMs: host.clock.nowMs(),
     realMs: host.clock.realMs(),
     reasons,
+    plugins,
   });
 
   function isNews({ what, actor }: RecordingReason, nowMs: number): boolean {
@@ -74,6 +85,7 @@ export function createRecordings({ host, version, pure, directory, seq }: Record
 
   function write(into: string, reasons: readonly RecordingReason[], nowMs: number): void {
     for (const reason of reasons) if (isNews(reason, nowMs) && waiting.length < WRITTEN_MAX) waiting.push(reason);
+    if (recorder.isOff) waiting = [];
     if (waiting.length === 0 || nowMs - lastMs < PAUSE_MS) return;
     lastMs = nowMs;
     const named = waiting;
@@ -121,5 +133,6 @@ export function createRecordings({ host, version, pure, directory, seq }: Record
       waiting.push({ what: 'core-came-back', actor: '', why, seq: seq() });
       lastMs = host.clock.nowMs();
     },
+    reload: () => recorder.rebound(bounds()),
   };
 }

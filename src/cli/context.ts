@@ -10,6 +10,8 @@ export interface Context {
   readonly terminal: boolean;
   /** So is standard error; absent: not known. */
   readonly errorTerminal?: boolean;
+  /** Who sits at the terminal and may be asked; undefined, or absent: nobody sees what is printed, or types. */
+  readonly person?: () => Promise<Person | undefined>;
   /** Columns of it; Infinity where there is none. */
   readonly columns: number;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -22,6 +24,13 @@ export interface Context {
   readonly uid: number;
   /** Wait; real in the program, at once in tests. */
   readonly pause: (ms: number) => Promise<void>;
+}
+
+export interface Person {
+  /** One line; undefined: there will be no more. */
+  ask(prompt: string): Promise<string | undefined>;
+  /** No more questions. */
+  done(): void;
 }
 
 /** An end with a message and systemctl's exit status. */

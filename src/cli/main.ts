@@ -39,6 +39,7 @@ const context: Context = {
   },
   terminal: process.stdout.isTTY === true,
   errorTerminal: process.stderr.isTTY === true,
+  person: async () => (await import('./person.ts')).person(),
   columns: Number(process.env['COLUMNS']) || process.stdout.columns || 80,
   env: process.env,
   nowUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),

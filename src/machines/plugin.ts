@@ -43,6 +43,8 @@ export interface MachinePlugin extends PluginDefinition {
   /** As units write it: the file's name without `.cjs`. */
   readonly name: string;
   readonly file: string;
+  /** SHA-256 of the file's text. */
+  readonly sha256: string;
 }
 
 /** The kind of the actors that follow a plugin's chart. */
@@ -64,6 +66,12 @@ export const pluginTools: PluginTools = {
   setup,
   assign,
 };
+
+/** The definition, of what a plugin's file exports. @throws Error with the reason where there is none */
+export function definitionOfExports(exported: unknown): PluginDefinition {
+  if (typeof exported !== 'function') throw new Error('module.exports is not a function');
+  return definitionOf(exported(pluginTools));
+}
 
 /** The definition, as a plugin gave it. @throws Error with the reason where it is none */
 export function definitionOf(given: unknown): PluginDefinition {

@@ -70,6 +70,8 @@ export interface Logic<S> {
   patch?(saved: Json, diff: Json): Json;
   /** Defined: final; the actor ends with this. */
   output?(snapshot: S): Json | undefined;
+  /** A saved form with as much in it as these events need to be run again from it; without it: all of it. */
+  excerpt?(snapshot: S, events: readonly ActorEvent[]): Json;
 }
 
 /** What an effect is given besides its params. `snapshot` is the actor's, after the step that asked, also when issued again after a crash; undefined where its kind says so. */
@@ -98,11 +100,24 @@ export interface EffectDef {
 /** Why an actor is no longer there. `quarantined`: it is, but gets no events until it is released. */
 export type DownReason = 'ended' | 'stopped' | 'failed' | 'quarantined';
 
+/** What a step has looked at besides its arguments. Nothing in it changes any more. */
+export interface Looked {
+  /** About how much memory it keeps alive. */
+  readonly bytes: number;
+  /** As plain data, without what an earlier one has told that was given the same `said`. */
+  told(said: Map<string, unknown>): Json;
+}
+
 /** All actors of a sort share one kind. */
 export interface ActorKind {
   // biome-ignore lint/suspicious/noExplicitAny: a kind hides its snapshot type; the host only passes snapshots through.
   readonly logic: Logic<any>;
   readonly effects: Readonly<Record<string, EffectDef>>;
+  /**
+   * For a logic that looks at more than its arguments: what the step that has just been made or tried has looked at, so that it can be
+   * run again; undefined: more than is kept. Asked at most once a step.
+   */
+  looked?(): Looked | undefined;
   /**
    * None of its effects looks at `snapshot` (it is undefined for them): then the states in between need not be kept until the
    * effects are done, nor written into an image. For an actor with a large state and many effects in one turn.

@@ -7,7 +7,9 @@ export { type MachineLogicOptions, machineLogic } from './logic.ts';
 export type { Migration, Migrations } from './migrate.ts';
 export type { ActorHostOptions, RecoveryView, TreeView } from './options.ts';
 export {
+  RECORDER_BOUNDS,
   type RecordedForm,
+  type RecordedPlugin,
   type RecordedStep,
   Recorder,
   type RecorderBounds,

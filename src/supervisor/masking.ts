@@ -11,6 +11,8 @@ import type { Json } from './actor.ts';
 export const MASK = '***';
 const ENVIRONMENT = /environment/i;
 const SECRET = /credential|passw|secret|token|passphrase/i;
+/** Names of units are no secrets, whatever they are of: systemd-ask-password-wall.service. */
+const UNIT = /\.(?:service|socket|target|path|timer|mount|automount|swap|slice|scope|device)$/;
 
 /** `--password=x`, `token: x`, `://user:password@host`: what a command line or a log line gives away by its own words. */
 const SPOKEN = /((?:passw(?:or)?d|passphrase|secret|token|api[-_]?key)["']?\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s"',;]+)/gi;
@@ -29,7 +31,8 @@ const JUDGED_MAX = 1024;
 function kindOf(key: string): KeyKind {
   const known = judged.get(key);
   if (known !== undefined) return known;
-  const kind = ENVIRONMENT.test(key) ? 'environment' : SECRET.test(key) ? 'secret' : 'plain';
+  const isName = UNIT.test(key);
+  const kind = !isName && ENVIRONMENT.test(key) ? 'environment' : !isName && SECRET.test(key) ? 'secret' : 'plain';
   if (judged.size < JUDGED_MAX) judged.set(key, kind);
   return kind;
 }

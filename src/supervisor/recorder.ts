@@ -2,33 +2,33 @@
  * The flight recorder: the last steps of all actors, in a ring, in memory.
  *
  * A record holds references to what the step had in hand anyway (snapshots are immutable), so recording costs next to nothing;
- * text is made of it only when somebody wants to see it ({@link Recorder.recording}). Of an actor whose logic depends on nothing but
- * its arguments the snapshots are kept as well, so that its steps can be run again elsewhere: the recording then begins with the
- * saved form from before its first step. Of others it says what they were told and what they asked for.
+ * text is made of it only when somebody wants to see it ({@link Recorder.recording}). The snapshots are kept as well, so that each step
+ * can be run again elsewhere: of each actor the recording begins with the saved form from before its first step, or as much of it as
+ * its steps need. Where a logic looks at more than its arguments, what it has looked at is part of the record.
  *
  * The ring is bounded by records, by an estimate of bytes, and by age. It dies with core: what a new core has is the state.
  */
-import type { ActorEvent, ActorId, ActorKind, HostReport, Json } from './actor.ts';
+import type { ActorEvent, ActorId, ActorKind, HostReport, Json, Looked } from './actor.ts';
 import { masked } from './masking.ts';
 import type { Prepared, PreparedEffect } from './steps.ts';
 
 /** Of the text form. */
 export const RECORDING_FORMAT = 1;
-/** An event of this estimated size is recorded by its type alone: one of an actor that can be run again, and of another. */
+/** An event of this estimated size is recorded by its type alone. */
 const EVENT_MAX = 256 * 1024;
-const BLIND_EVENT_MAX = 4096;
 /** What a record weighs besides its texts: a snapshot of which most is shared, and the record itself. */
 const RECORD_BYTES = 600;
 /** Failures that one recording names. */
 const REASONS_MAX = 64;
 
+/** What is kept, at most. Where one of them is 0 nothing is. */
 export interface RecorderBounds {
   readonly records: number;
   readonly bytes: number;
-  readonly ageMs: number;
+  readonly ageMs: number | 'infinity';
 }
 
-const BOUNDS: RecorderBounds = { records: 2048, bytes: 4 * 1024 * 1024, ageMs: 600_000 };
+export const RECORDER_BOUNDS: RecorderBounds = { records: 2048, bytes: 4 * 1024 * 1024, ageMs: 600_000 };
 
 /** Why a recording was made; `seq` as in {@link HostReport}. */
 export type RecordingReason = Pick<HostReport, 'what' | 'why' | 'seq'> & { readonly actor: string };
@@ -38,6 +38,12 @@ export interface RecordedForm {
   readonly kind: string;
   readonly version: number;
   readonly form: Json;
+}
+
+/** Where a chart of a user's came from, and the SHA-256 of that file's text. */
+export interface RecordedPlugin {
+  readonly file: string;
+  readonly sha256: string;
 }
 
 /** One step. `input`: it is the actor's first. Neither that nor `event`: it was too large to keep. */
@@ -56,9 +62,11 @@ export interface RecordedStep {
   readonly saved?: Json;
   readonly diff?: Json;
   readonly effects?: readonly { readonly type: string; readonly params?: Json }[];
+  /** What it looked at besides its arguments, as far as earlier steps of the actor have not told it. Absent, in an actor that does: too much to be kept. */
+  readonly looked?: Json;
   /** The step threw, and nothing has changed. */
   readonly threw?: string;
-  /** It cannot be run again: its logic looks at more than its arguments. */
+  /** Of a core that kept no states of this actor: it cannot be run again. */
   readonly blind?: true;
 }
 
@@ -75,6 +83,8 @@ export interface Recording {
   readonly note: string;
   /** Steps that were dropped since core came up. */
   readonly dropped: number;
+  /** Files of the machine plugins whose charts are in it, by the kind of their actors. Absent: none is, or it is of a core that did not name them. */
+  readonly plugins?: Readonly<Record<string, RecordedPlugin>>;
   readonly starts: Readonly<Record<ActorId, RecordedForm>>;
   readonly steps: readonly RecordedStep[];
 }
@@ -92,13 +102,12 @@ interface Entry {
   readonly type: string;
   readonly event: ActorEvent | undefined;
   readonly input: Json | undefined;
-  /** Both undefined for actors that cannot be run again. */
   readonly before: unknown;
   readonly after: unknown;
+  readonly looked: Looked | undefined;
   readonly change: Prepared['change'];
   readonly effects: readonly PreparedEffect[];
   readonly threw: string | undefined;
-  readonly blind: boolean;
   readonly bytes: number;
 }
 
@@ -116,8 +125,6 @@ export interface StepTold {
 }
 
 export interface RecorderOptions {
-  /** Kinds whose logic depends on nothing but its arguments. */
-  readonly pure: ReadonlySet<string>;
   readonly bounds?: Partial<RecorderBounds>;
   /** Called at the end of each turn, with what failed in it. Must not throw. */
   onTurn?(reasons: readonly RecordingReason[], nowMs: number): void;
@@ -125,20 +132,44 @@ export interface RecorderOptions {
 
 const NO_EFFECTS: readonly PreparedEffect[] = [];
 
+/** What a recording says besides what is in the ring. */
+export type RecordingAbout = Pick<Recording, 'version' | 'bootId' | 'atMs' | 'realMs' | 'reasons' | 'plugins'>;
+
 export class Recorder {
   readonly #options: RecorderOptions;
-  readonly #bounds: RecorderBounds;
-  readonly #ring: (Entry | undefined)[];
+  #bounds: RecorderBounds;
+  #ring: (Entry | undefined)[];
   #first = 0;
   #count = 0;
   #bytes = 0;
   #dropped = 0;
   #failures: RecordingReason[] = [];
 
-  constructor(options: RecorderOptions) {
+  constructor(options: RecorderOptions = {}) {
     this.#options = options;
-    this.#bounds = { ...BOUNDS, ...options.bounds };
+    this.#bounds = { ...RECORDER_BOUNDS, ...options.bounds };
     this.#ring = new Array<Entry | undefined>(this.#bounds.records).fill(undefined);
+  }
+
+  /** Nothing is kept. */
+  get isOff(): boolean {
+    const { records, bytes, ageMs } = this.#bounds;
+    return records === 0 || bytes === 0 || ageMs === 0;
+  }
+
+  /** Other bounds from now on: what is kept stays as far as it fits, the newest of it. */
+  rebound(bounds: RecorderBounds): void {
+    const { records, bytes, ageMs } = this.#bounds;
+    if (records === bounds.records && bytes === bounds.bytes && ageMs === bounds.ageMs) return;
+    const kept = Array.from({ length: this.#count }, (_, at) => this.#at(at));
+    this.#bounds = bounds;
+    this.#ring = new Array<Entry | undefined>(bounds.records).fill(undefined);
+    this.#first = 0;
+    this.#count = 0;
+    this.#bytes = 0;
+    const newest = this.isOff ? [] : kept.slice(-bounds.records);
+    this.#dropped += kept.length - newest.length;
+    for (const entry of newest) this.#push(entry);
   }
 
   get length(): number {
@@ -151,25 +182,24 @@ export class Recorder {
   }
 
   step(told: StepTold): void {
-    const { seq, atMs, actor, kindName, kind, before, outcome } = told;
-    const blind = !this.#options.pure.has(kindName);
-    const max = blind ? BLIND_EVENT_MAX : EVENT_MAX;
-    const weight = weigh(told.event ?? told.input, max);
-    const keep = weight < max;
+    if (this.isOff) return;
+    const { seq, atMs, actor, kindName, kind, event, before, outcome } = told;
+    const weight = weigh(event ?? told.input, EVENT_MAX);
+    const keep = weight < EVENT_MAX;
     const threw = typeof outcome === 'string' ? outcome : undefined;
     const prepared = typeof outcome === 'string' ? undefined : outcome;
-    const change = blind ? undefined : prepared?.change;
+    const change = prepared?.change;
     const effects = prepared?.effects ?? NO_EFFECTS;
-    let bytes = RECORD_BYTES + (keep ? weight : 0);
+    const looked = kind.looked?.();
+    let bytes = RECORD_BYTES + (keep ? weight : 0) + (looked?.bytes ?? 0);
     if (change !== undefined) bytes += 'diff' in change ? change.diff.length : change.saved.length;
     for (const effect of effects) bytes += 'builtin' in effect ? 100 : 40 + (effect.text?.length ?? 0);
     this.#push({
-      ...{ seq, atMs, actor, kindName, kind, change, effects, threw, blind, bytes },
-      type: told.event?.type ?? '',
-      event: keep ? told.event : undefined,
-      input: keep && told.event === undefined ? (told.input ?? null) : undefined,
-      before: blind ? undefined : before,
-      after: blind ? undefined : (prepared?.snapshot ?? before),
+      ...{ seq, atMs, actor, kindName, kind, before, looked, change, effects, threw, bytes },
+      type: event?.type ?? '',
+      event: keep ? event : undefined,
+      input: keep && event === undefined ? (told.input ?? null) : undefined,
+      after: prepared?.snapshot ?? before,
     });
   }
 
@@ -186,25 +216,30 @@ export class Recorder {
     this.#options.onTurn?.(failures, nowMs);
   }
 
-  /** What is in the ring, oldest first; `maxSteps`: the newest so many of it. */
-  recording(
-    about: Pick<Recording, 'version' | 'bootId' | 'atMs' | 'realMs' | 'reasons'>,
-    maxSteps = Number.POSITIVE_INFINITY,
-  ): Recording {
+  /** What is in the ring, oldest first; `maxSteps`: the newest so many of it. `plugins`: by kind, those of which something is in it are named. */
+  recording(about: RecordingAbout, maxSteps = Number.POSITIVE_INFINITY): Recording {
+    const { plugins = {}, ...rest } = about;
     this.#dropOld(about.atMs);
-    const starts: Record<ActorId, RecordedForm> = {};
-    const seen = new Set<ActorId>();
-    const steps: RecordedStep[] = [];
     const skipped = Math.max(0, this.#count - maxSteps);
+    const courses = new Map<ActorId, Course>();
+    const steps: RecordedStep[] = [];
     for (let at = skipped; at < this.#count; at += 1) {
-      const entry = this.#ring[(this.#first + at) % this.#ring.length] as Entry;
-      const { actor, kindName, kind, before, blind } = entry;
-      if (!blind && !seen.has(actor) && before !== undefined)
-        starts[actor] = { kind: kindName, version: kind.logic.version, form: masked(kind.logic.save(before)) };
-      seen.add(actor);
-      steps.push(recorded(entry));
+      const entry = this.#at(at);
+      const course: Course = courses.get(entry.actor) ?? { first: entry, events: [], said: new Map() };
+      courses.set(entry.actor, course);
+      if (entry.event !== undefined) course.events.push(entry.event);
+      steps.push(recorded(entry, course.said));
     }
-    return { recording: RECORDING_FORMAT, ...about, note: NOTE, dropped: this.#dropped + skipped, starts, steps };
+    const named = Object.entries(plugins).filter(([kind]) => steps.some((step) => step.kind === kind));
+    return {
+      ...{ recording: RECORDING_FORMAT, ...rest, note: NOTE, dropped: this.#dropped + skipped },
+      ...(named.length === 0 ? {} : { plugins: Object.fromEntries(named) }),
+      ...{ starts: startsOf(courses), steps },
+    };
+  }
+
+  #at(place: number): Entry {
+    return this.#ring[(this.#first + place) % this.#ring.length] as Entry;
   }
 
   #push(entry: Entry): void {
@@ -225,27 +260,50 @@ export class Recorder {
   }
 
   #dropOld(nowMs: number): void {
-    const since = nowMs - this.#bounds.ageMs;
+    const { ageMs } = this.#bounds;
+    if (ageMs === 'infinity') return;
+    const since = nowMs - ageMs;
     while (this.#count > 0 && (this.#ring[this.#first] as Entry).atMs < since) this.#drop();
   }
 }
 
-function recorded(entry: Entry): RecordedStep {
-  const { seq, atMs, actor, kindName, kind, type, event, input, after, change, effects, threw, blind } = entry;
-  const form = blind || after === undefined ? undefined : (kind.logic.save(after) as { readonly value?: Json } | null);
+/** An actor on its way through the ring. */
+interface Course {
+  readonly first: Entry;
+  readonly events: ActorEvent[];
+  /** What it looked at and has been told. */
+  readonly said: Map<string, unknown>;
+}
+
+/** Of each actor that was there before its first step the saved form that it had. */
+function startsOf(courses: ReadonlyMap<ActorId, Course>): Recording['starts'] {
+  const starts: Record<ActorId, RecordedForm> = {};
+  for (const [actor, { first, events }] of courses) {
+    const { kindName, kind, before } = first;
+    if (before === undefined) continue;
+    const { logic } = kind;
+    const form = logic.excerpt?.(before, events) ?? logic.save(before);
+    starts[actor] = { kind: kindName, version: logic.version, form: masked(form) };
+  }
+  return starts;
+}
+
+function recorded(entry: Entry, said: Map<string, unknown>): RecordedStep {
+  const { seq, atMs, actor, kindName, type, event, input, after, looked, change, effects, threw } = entry;
+  const state = (after as { readonly value?: Json } | null | undefined)?.value;
   return {
     ...{ seq, atMs, actor, kind: kindName, type },
     ...(event === undefined ? {} : { event: masked(plain(event)) }),
     ...(input === undefined ? {} : { input: masked(plain(input)) }),
-    ...(form?.value === undefined ? {} : { state: form.value }),
+    ...(state === undefined ? {} : { state }),
     ...(change === undefined
       ? {}
       : 'diff' in change
         ? { diff: masked(JSON.parse(change.diff) as Json) }
         : { saved: masked(JSON.parse(change.saved) as Json) }),
     ...(effects.length === 0 ? {} : { effects: effects.map(effectOf) }),
+    ...(looked === undefined ? {} : { looked: masked(looked.told(said)) }),
     ...(threw === undefined ? {} : { threw }),
-    ...(blind ? { blind } : {}),
   };
 }
 

@@ -16,7 +16,9 @@ test('levels, targets and environment are taken', () => {
 
 test('an empty file sets nothing', () => {
   const chaos = { enabled: false, maxUnits: 10, maxMs: 600_000, protect: [], path: '/etc/sysmaster/system.conf' };
-  expect(read('')).toEqual({ logLevel: undefined, logTarget: undefined, defaultEnvironment: [], chaos, findings: [] });
+  const recorder = { records: 2048, bytes: 4 << 20, ageMs: 600_000 };
+  const unset = { logLevel: undefined, logTarget: undefined, defaultEnvironment: [] };
+  expect(read('')).toEqual({ ...unset, recorder, chaos, findings: [] });
 });
 
 test('what is not understood is named with its line', () => {
@@ -45,4 +47,32 @@ test('what is wrong about chaos leaves it as it was, which is off, and is named'
     expect.stringMatching(/^4: MaxSec=infinity: not a time span/),
     expect.stringMatching(/^5: LogLevel=info: not honoured; use Enabled=/),
   ]);
+});
+
+test.each([
+  [
+    'FlightRecorderSec=1h\nFlightRecorderSteps=100\nFlightRecorderSize=1M',
+    { ageMs: 3_600_000, records: 100, bytes: 1 << 20 },
+  ],
+  ['FlightRecorderSec=infinity', { ageMs: 'infinity', records: 2048, bytes: 4 << 20 }],
+  ['FlightRecorderSteps=0', { ageMs: 600_000, records: 0, bytes: 4 << 20 }],
+  ['FlightRecorderSize=0', { ageMs: 600_000, records: 2048, bytes: 0 }],
+  ['FlightRecorderSec=', { ageMs: 600_000, records: 2048, bytes: 4 << 20 }],
+  ['FlightRecorderSize=1M\nFlightRecorderSize=', { ageMs: 600_000, records: 2048, bytes: 4 << 20 }],
+])('the flight recorder is bounded by %j', (text, recorder) => {
+  expect(read(`[Manager]\n${text}\n`)).toMatchObject({ recorder, findings: [] });
+});
+
+test.each([
+  ['FlightRecorderSec=soon', 'not a time span; 0 keeps nothing'],
+  ['FlightRecorderSteps=65537', 'not a number from 0 to 65536'],
+  ['FlightRecorderSteps=-1', 'not a number from 0 to 65536'],
+  ['FlightRecorderSteps=many', 'not a number from 0 to 65536'],
+  ['FlightRecorderSize=1T', 'not a number of bytes up to 256M'],
+  ['FlightRecorderSize=infinity', 'not a number of bytes up to 256M'],
+  ['FlightRecorderColour=red', 'not honoured; use FlightRecorderSec='],
+])('%s is named, and the default counts', (line, why) => {
+  const { recorder, findings } = read(`[Manager]\n${line}\n`);
+  expect(recorder).toEqual({ records: 2048, bytes: 4 << 20, ageMs: 600_000 });
+  expect(findings).toEqual([expect.stringContaining(`system.conf:2: ${line}: ${why}`)]);
 });

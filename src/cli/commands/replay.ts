@@ -1,12 +1,11 @@
 /** replay: the steps of a recording, run again by the machines of this sctl. */
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { isGlob } from '../../api/glob.ts';
 import type { Difference, Recording, Replayed } from '../../replay.ts';
 import { mangleName } from '../../units/names.ts';
 import type { Call } from '../command.ts';
-import { CliError } from '../context.ts';
+import { CliError, type Person } from '../context.ts';
 import { dateText } from '../output/time.ts';
 import { programVersion } from './version.ts';
 
@@ -19,8 +18,9 @@ const WORDS = 200;
 
 export function define(command: Command): void {
   command
-    .option('--step', 'wait for Enter after each step; q ends')
-    .option('-a, --all', 'steps as well that cannot be run again')
+    .option('--step', 'ask after each step how to go on, at a terminal')
+    .option('-m, --machine <file...>', 'the file of a machine plugin that units in it follow')
+    .option('-a, --all', 'steps as well of a core that kept too little to run them again')
     .option('-l, --full', 'do not cut lines')
     .option('-o, --output <form>', 'text, json or json-pretty')
     .option('-q, --quiet', 'differences only');
@@ -93,23 +93,31 @@ function stepLines(
   ];
 }
 
-function headLines(recording: Recording, call: Call): string[] {
+function headLines(recording: Recording, notes: readonly string[], call: Call): string[] {
   const { style } = call;
   const { version, realMs, reasons, steps, dropped } = recording;
   const here = programVersion();
   return [
     `${style.bold('recorded')} by ${version}, ${dateText(realMs * 1000)}: ${steps.length} steps${dropped > 0 ? `, ${dropped} before them are not kept` : ''}`,
     ...(version === here ? [] : [`run again by ${here}: differences may be those between the two`]),
+    ...notes.map((note) => `${style.red('machine')} ${note}`),
     ...reasons.map(({ what, actor, why }) => `${style.red(what)}${actor === '' ? '' : ` ${actor}`}: ${why}`),
     '',
   ];
 }
 
-/** True: go on; false: the user has had enough, or there is nobody any more who could say so. */
-async function goOn(lines: AsyncIterator<string> | undefined): Promise<boolean> {
-  if (lines === undefined) return true;
-  const { done, value } = await lines.next();
-  return done !== true && value.trim() !== 'q';
+/** How to go on after a step. */
+type Pace = 'step' | 'difference' | 'all' | 'end';
+const PACES: Readonly<Record<string, Pace>> = { '': 'step', d: 'difference', c: 'all', q: 'end' };
+const PROMPT = 'Enter: next step, d: to the next difference, c: all the rest, q: end ';
+
+/** Nobody there any more is an end. */
+async function askPace(person: Person, prompt: string): Promise<Pace> {
+  for (;;) {
+    const line = await person.ask(prompt);
+    const pace = line === undefined ? 'end' : PACES[line.trim()];
+    if (pace !== undefined) return pace;
+  }
 }
 
 /** `unit:a.service`, `a.service` or `a` for one actor; none: all. */
@@ -128,7 +136,7 @@ const asData = ({ step, before, after, outcome, why, differences }: Replayed) =>
 export async function run(call: Call): Promise<number> {
   const { args, options, context, style, quiet } = call;
   const path = args[0] ?? '';
-  const { recordingOf, replay } = await import('../../replay.ts');
+  const { chartsNeeded, recordingOf, replay } = await import('../../replay.ts');
   let recording: Recording;
   const text = await read(call, path);
   try {
@@ -146,19 +154,20 @@ export async function run(call: Call): Promise<number> {
       `${path}: nothing of ${args.slice(1).join(', ')} is in it; it tells of ${known.slice(0, ACTORS).join(', ')}${more}`,
     );
   }
+  const { chartsFor } = await import('./replay-charts.ts');
+  const { charts, notes } = chartsFor(chartsNeeded(recording), (options['machine'] as string[] | undefined) ?? []);
   const all = options.all === true;
   const out = (lines: readonly string[]) => {
     if (!call.json && lines.length > 0) context.out(`${lines.join('\n')}\n`);
   };
-  const stepping = options['step'] === true && !call.json && path !== '-';
-  const keys = stepping ? createInterface({ input: process.stdin }) : undefined;
-  const lines = keys?.[Symbol.asyncIterator]();
+  const person = options['step'] === true && !call.json ? await context.person?.() : undefined;
+  let pace: Pace = person === undefined ? 'all' : 'step';
   const shown: Replayed[] = [];
   const count = { same: 0, different: 0, skipped: 0 };
   const firstMs = recording.steps[0]?.atMs ?? 0;
-  if (!quiet) out(headLines(recording, call));
+  if (!quiet) out(headLines(recording, notes, call));
   try {
-    for (const replayed of replay(recording)) {
+    for (const replayed of replay(recording, charts)) {
       if (!shows(replayed.step.actor)) continue;
       count[replayed.outcome] += 1;
       if (call.json) shown.push(replayed);
@@ -167,15 +176,18 @@ export async function run(call: Call): Promise<number> {
         (!quiet && (all || replayed.outcome === 'same' || replayed.step.blind !== true))
       ) {
         out(stepLines(replayed, call, firstMs));
-        if (!(await goOn(lines))) break;
+        if (person === undefined || pace === 'all' || (pace === 'difference' && replayed.outcome !== 'different'))
+          continue;
+        pace = await askPace(person, style.grey(PROMPT));
+        if (pace === 'end') break;
       }
     }
   } finally {
-    keys?.close();
+    person?.done();
   }
   const { version, reasons } = recording;
   if (call.json) {
-    const data = { version, here: programVersion(), reasons, ...count, steps: shown.map(asData) };
+    const data = { version, here: programVersion(), reasons, notes, ...count, steps: shown.map(asData) };
     call.print(data, () => []);
   } else if (!quiet || count.different > 0) {
     const verdict = count.different === 0 ? style.green('no difference') : style.red(`${count.different} differ`);

@@ -17,8 +17,15 @@ const PLUGINS_MAX = 64;
 const FILE_BYTES_MAX = 1024 * 1024;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
+/** Where it came from: the file's name without `.cjs`, the file, the SHA-256 of its text. */
+export interface Source {
+  readonly name: string;
+  readonly file: string;
+  readonly sha256: string;
+}
+
 export interface Plugins<T> {
-  readonly plugins: readonly (T & { readonly name: string; readonly file: string })[];
+  readonly plugins: readonly (T & Source)[];
   /** Sentences about what is not used, and why; for the log. */
   readonly findings: readonly string[];
 }
@@ -29,7 +36,7 @@ export interface Plugins<T> {
  * @param path directories, separated by colons; a missing one holds none
  */
 export function readPlugins<T extends object>(path: string | undefined, define: (exported: unknown) => T): Plugins<T> {
-  const plugins = new Map<string, T & { readonly name: string; readonly file: string }>();
+  const plugins = new Map<string, T & Source>();
   const findings: string[] = [];
   for (const file of (path ?? PATH)
     .split(':')
@@ -38,9 +45,8 @@ export function readPlugins<T extends object>(path: string | undefined, define: 
     const name = basename(file, '.cjs');
     if (plugins.has(name)) continue;
     try {
-      if (!NAME.test(name)) throw new Error('not a name; use letters, digits, and `_`, `.`, `-` within');
       if (plugins.size >= PLUGINS_MAX) throw new Error(`more than ${PLUGINS_MAX} plugins`);
-      plugins.set(name, { ...run(file, define), name, file });
+      plugins.set(name, readPlugin(file, define));
     } catch (cause) {
       findings.push(`${file}: not used as a machine plugin: ${whyOf(cause, file)}`);
     }
@@ -67,24 +73,49 @@ function mustBeOurs(path: string): ReturnType<typeof statSync> {
   return found;
 }
 
-function run<T>(file: string, define: (exported: unknown) => T): T {
+/**
+ * One plugin. The file alone has to be ours here, not its directory.
+ *
+ * @throws Error with the reason where it is none; {@link whyOf} names the line
+ */
+export function readPlugin<T extends object>(file: string, define: (exported: unknown) => T): T & Source;
+/** The same, if its text is that one; undefined: it is another, and has not been run. */
+export function readPlugin<T extends object>(
+  file: string,
+  define: (exported: unknown) => T,
+  onlyThis: string,
+): (T & Source) | undefined;
+export function readPlugin<T extends object>(
+  file: string,
+  define: (exported: unknown) => T,
+  onlyThis?: string,
+): (T & Source) | undefined {
+  const name = basename(file, '.cjs');
+  if (!NAME.test(name)) throw new Error('not a name; use letters, digits, and `_`, `.`, `-` within');
   const found = mustBeOurs(file);
   if (found?.isFile() !== true || found.size > FILE_BYTES_MAX)
     throw new Error(`not a plain file of at most ${FILE_BYTES_MAX} bytes`);
+  const text = readFileSync(file, 'utf8');
+  const hash = sha256(text);
+  if (onlyThis !== undefined && onlyThis !== hash) return undefined;
   const module: { exports: unknown } = { exports: {} };
   const context = createContext({ module, exports: module.exports });
-  new Script(readFileSync(file, 'utf8'), { filename: file }).runInContext(context, { timeout: TIMEOUT_MS });
+  new Script(text, { filename: file }).runInContext(context, { timeout: TIMEOUT_MS });
   let made: T | undefined;
   // What it exports is called within the time limit too.
   context['define'] = () => {
     made = define(module.exports);
   };
   runInContext('define()', context, { timeout: TIMEOUT_MS });
-  return made as T;
+  return { ...(made as T), name, file, sha256: hash };
 }
 
+/** Loaded when there is a plugin: most machines have none. */
+const sha256 = (text: string): string =>
+  process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex');
+
 /** The message, with the line of the file where there is one. */
-function whyOf(cause: unknown, file: string): string {
+export function whyOf(cause: unknown, file: string): string {
   const { message = String(cause), stack = '' } = cause as Partial<Error>;
   const at = file === '' ? -1 : stack.indexOf(`${file}:`);
   const line = at < 0 ? undefined : /^\d+/.exec(stack.slice(at + file.length + 1))?.[0];

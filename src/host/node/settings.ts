@@ -1,14 +1,16 @@
 /**
  * What a person can set of core itself: /etc/sysmaster/system.conf, section [Manager], with systemd's names (systemd-system.conf(5)).
  *
- * Honoured: LogLevel= (debug, info, notice, warning, err), LogTarget= (kmsg, file, stderr, null), DefaultEnvironment=; and in the
- * section [X-Chaos], which systemd passes over, Enabled=, MaxUnits=, MaxSec=, Protect=. Everything else is named in the log, with
- * its place, and has no effect (law 8).
+ * Honoured: LogLevel= (debug, info, notice, warning, err), LogTarget= (kmsg, file, stderr, null), DefaultEnvironment=, of our own
+ * FlightRecorderSec=, FlightRecorderSteps=, FlightRecorderSize=; and in the section [X-Chaos], which systemd passes over, Enabled=,
+ * MaxUnits=, MaxSec=, Protect=. Everything else is named in the log, with its place, and has no effect (law 8).
  */
 import { readFileSync } from 'node:fs';
 import ini from 'ini';
 import type { ChaosSettings } from '../../api/chaos.ts';
+import { RECORDER_BOUNDS, type RecorderBounds } from '../../supervisor/recorder.ts';
 import { parseBoolean } from '../../units/syntax/scalar.ts';
+import { parseSize } from '../../units/syntax/size.ts';
 import { parseSpan } from '../../units/syntax/timespan.ts';
 import type { LogPort } from '../ports.ts';
 import { codeOf } from './errors.ts';
@@ -19,6 +21,8 @@ export interface Settings {
   readonly logTarget: LogTarget | undefined;
   /** NAME=value, for every service. */
   readonly defaultEnvironment: readonly string[];
+  /** How much the flight recorder keeps. */
+  readonly recorder: RecorderBounds;
   readonly chaos: ChaosSettings;
   /** Sentences about what was not understood; for the log, once there is one. */
   readonly findings: readonly string[];
@@ -38,6 +42,10 @@ const NO_CHAOS = { enabled: false, maxUnits: 10, maxMs: 600_000, protect: [] } a
 /** Whoever asks for more of [X-Chaos] than this has made a mistake. */
 const CHAOS_UNITS_MAX = 1000;
 const CHAOS_MS_MAX = 86_400_000;
+
+/** More of the flight recorder than this is memory that units lack. */
+const RECORDER_STEPS_MAX = 65_536;
+const RECORDER_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Core's log file is rotated at this size. */
 const LOG_BYTES = 4 * 1024 * 1024;
@@ -71,6 +79,7 @@ export function parseSettings(text: string, path: string, runDirectory: string):
     logLevel: undefined,
     logTarget: undefined,
     defaultEnvironment: [],
+    recorder: RECORDER_BOUNDS,
     chaos: { ...NO_CHAOS, path },
     findings,
   };
@@ -103,10 +112,41 @@ export function parseSettings(text: string, path: string, runDirectory: string):
         const bad = plain.find((one) => !/^[A-Za-z_][A-Za-z0-9_]*=/.test(one));
         if (bad === undefined) settings = { ...settings, defaultEnvironment: plain };
         else wrong(`${bad} is not NAME=value; quote what holds spaces`);
+      } else if (key.startsWith('FlightRecorder')) {
+        const read = recorderSetting(key, word);
+        if ('wrong' in read) wrong(read.wrong);
+        else settings = { ...settings, recorder: { ...settings.recorder, ...read } };
       } else wrong('not honoured; remove it, or see docs/guide/system.conf.md');
     }
   }
   return settings;
+}
+
+/** One bound of the flight recorder; an empty one is the default again. What is wrong leaves it as it was. */
+function recorderSetting(key: string, word: string): Partial<RecorderBounds> | { readonly wrong: string } {
+  switch (key) {
+    case 'FlightRecorderSec': {
+      if (word === '') return { ageMs: RECORDER_BOUNDS.ageMs };
+      const ageMs = parseSpan(word);
+      return ageMs === undefined || (ageMs !== 'infinity' && ageMs < 0)
+        ? { wrong: 'not a time span; 0 keeps nothing, infinity leaves it to the other bounds' }
+        : { ageMs };
+    }
+    case 'FlightRecorderSteps': {
+      if (word === '') return { records: RECORDER_BOUNDS.records };
+      const records = /^\d{1,9}$/.test(word) ? Number(word) : Number.NaN;
+      return records <= RECORDER_STEPS_MAX ? { records } : { wrong: `not a number from 0 to ${RECORDER_STEPS_MAX}` };
+    }
+    case 'FlightRecorderSize': {
+      if (word === '') return { bytes: RECORDER_BOUNDS.bytes };
+      const bytes = parseSize(word);
+      return typeof bytes === 'number' && bytes <= RECORDER_BYTES_MAX
+        ? { bytes }
+        : { wrong: `not a number of bytes up to ${RECORDER_BYTES_MAX / 1024 / 1024}M; K and M stand behind it` };
+    }
+    default:
+      return { wrong: 'not honoured; use FlightRecorderSec=, FlightRecorderSteps=, FlightRecorderSize=' };
+  }
 }
 
 /** One setting of [X-Chaos]. What is wrong leaves it as it was, which is the smaller one. */

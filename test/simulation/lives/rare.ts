@@ -1,37 +1,18 @@
 /** What the other lives do not come by: charts of users, scopes, faults on purpose, another init, and the odd ends of units and jobs. */
 
+import { createRequire } from 'node:module';
 import type { Programs, Sim } from '../../../src/host/sim/index.ts';
-import { definitionOf, type MachinePlugin, pluginTools } from '../../../src/machines/plugin.ts';
+import { definitionOfExports, type MachinePlugin } from '../../../src/machines/plugin.ts';
 import { type Life, programs, service, unit } from './life.ts';
 
 const polite = (lines = '') => service('ExecStart=/bin/polite', lines);
 const daemon = service('ExecStart=/bin/daemon');
 
-/** A service that is drained for so long before it is stopped, as the one in examples/machines. */
-const DRAIN_MS = 150;
+/** The one of the examples: a service is drained for 5 s before it is stopped. */
+const file = '../../../examples/machines/drained.cjs';
 const drained: MachinePlugin = {
-  name: 'drained',
-  file: '/etc/sysmaster/machines/drained.cjs',
-  ...definitionOf({
-    machine: pluginTools.extend(
-      pluginTools.service,
-      ({ states }) => {
-        const { running } = states;
-        const stop = running.on.stop;
-        running.on.stop = { target: 'draining' };
-        states.draining = {
-          tags: 'deactivating',
-          entry: [
-            { type: 'enter', params: 'deactivating' },
-            { type: 'armDeadline', params: { name: 'drain', ms: DRAIN_MS } },
-          ],
-          exit: { type: 'disarmDeadline', params: { name: 'drain' } },
-          on: { deadline: { guard: 'drainIsOver', ...stop }, stop: {} },
-        };
-      },
-      { guards: { drainIsOver: ({ event }: { event: { name?: string } }) => event.name === 'drain' } },
-    ),
-  }),
+  ...definitionOfExports(createRequire(import.meta.url)(file)),
+  ...{ name: 'drained', file: '/etc/sysmaster/machines/drained.cjs', sha256: '' },
 };
 
 const odd: Programs = {
@@ -74,11 +55,11 @@ export const rareLives: readonly Life[] = [
     wishes: [
       { atMs: 20, verb: 'start', units: ['b.service', 'c.service'] },
       { atMs: 200, verb: 'restart', units: ['a.service'] },
-      { atMs: 1_200, verb: 'start', units: ['b.service'] },
-      { atMs: 1_400, verb: 'stop', units: ['b.service'] },
+      { atMs: 12_000, verb: 'start', units: ['b.service'] },
+      { atMs: 12_400, verb: 'stop', units: ['b.service'] },
     ],
-    outside: [{ atMs: 1_800, kill: 'a.service', signal: 9 }],
-    forMs: 4_000,
+    outside: [{ atMs: 18_000, kill: 'a.service', signal: 9 }],
+    forMs: 22_000,
     end: { 'a.service': 'failed signal', 'b.service': 'dead success' },
   },
   {

@@ -1,0 +1,69 @@
+/**
+ * The kinds of actors that a recording can tell of: their logics, and what each needs besides to be run without a world.
+ *
+ * All of core's actors are here. The job engine looks at units: it is given what the recorded step has looked at, and nothing else.
+ * Charts of users come from their plugins' files, which whoever replays has to find.
+ */
+import { CHAOS, chaosLogic } from './actors/chaos-logic.ts';
+import { type EventsState, eventsLogic } from './actors/events.ts';
+import { type Loaded, unitsLogic } from './actors/small.ts';
+import { UPGRADE, upgradeLogic } from './actors/upgrade.ts';
+import { createJobsLogic, type JobsState } from './jobs/logic.ts';
+import { Memory } from './jobs/memory.ts';
+import { unitMachines } from './machines/index.ts';
+import { jobMachine } from './machines/job.ts';
+import { managerMachine } from './machines/manager.ts';
+import { type PluginDefinition, pluginKind } from './machines/plugin.ts';
+import type { Logic } from './supervisor/index.ts';
+import { machineLogic } from './supervisor/logic.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: a logic's snapshot type is its own; here snapshots are only passed on.
+export type AnyLogic = Logic<any>;
+
+export interface Kind {
+  readonly logic: AnyLogic;
+  /** Of a logic that looks at more than its arguments: this is what the next step's recorded one has looked at. Throws where it is no such thing. */
+  tell?(looked: unknown): void;
+  /** Its state in a few words; absent: it has a state value, or none that tells anything. */
+  words?(snapshot: never): string;
+}
+
+/** Charts by the name of their plugin. */
+export type Charts = Readonly<Record<string, PluginDefinition>>;
+
+/** `one fault`, `2 faults` … */
+const count = (number: number, what: string): string =>
+  `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
+
+/** Fresh ones for one run: the job engine remembers what it was told. */
+export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
+  const machines = { ...unitMachines, job: jobMachine, manager: managerMachine };
+  const memory = new Memory();
+  return new Map<string, Kind>([
+    ...Object.entries(machines).map(([kind, machine]) => [kind, { logic: machineLogic(machine) }] as const),
+    ...Object.entries(charts).map(
+      ([name, { machine, ...options }]) => [pluginKind(name), { logic: machineLogic(machine, options) }] as const,
+    ),
+    [
+      'jobs',
+      {
+        logic: createJobsLogic(memory.world) as AnyLogic,
+        tell: (looked) => memory.tell(looked),
+        words: ({ table }: JobsState) => `${count(table.jobs.size, 'job')}, ${table.running} running`,
+      },
+    ],
+    [
+      'events',
+      { logic: eventsLogic, words: ({ history }: EventsState) => `${count(history.next - 1, 'record')} of history` },
+    ],
+    ['units', { logic: unitsLogic, words: ({ names }: Loaded) => `${count(names.length, 'unit')} in memory` }],
+    [CHAOS, { logic: chaosLogic, words: ({ runs }: { runs: readonly unknown[] }) => count(runs.length, 'fault') }],
+    [
+      UPGRADE,
+      {
+        logic: upgradeLogic,
+        words: ({ keys }: { keys: readonly string[] }) => (keys.length === 0 ? 'at rest' : 'checking'),
+      },
+    ],
+  ]);
+}
