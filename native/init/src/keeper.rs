@@ -134,11 +134,12 @@ pub fn died(core: &Core, policy: &Policy, death: BlackBox, wanted: bool, now_us:
             Run::Up { ready: true, since_us, .. } => now_us.saturating_sub(since_us),
             _ => 0,
         };
-        // One that got on without its checkpoint has written another; only its program, if it is the previous one, must prove itself.
-        if ready_us > policy.period_us || got_on && core.level != Level::Previous {
+        let killed = next.deaths.first().is_some_and(from_outside);
+        // One that got on without its checkpoint has written another. Of a program that ends by itself, and of the previous one,
+        // that is not enough.
+        if ready_us > policy.period_us || killed && got_on && core.level != Level::Previous {
             next.level = Level::Normal;
         }
-        let killed = next.deaths.first().is_some_and(from_outside);
         match (killed, got_on) {
             (true, true) => next.failures.clear(),
             (false, false) => fail(&mut next, policy, FAULT, false, now_us),
