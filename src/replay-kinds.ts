@@ -49,7 +49,8 @@ export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
       {
         logic: createJobsLogic(memory.world) as AnyLogic,
         tell: (looked) => memory.tell(looked),
-        words: ({ table }: JobsState) => `${count(table.jobs.size, 'job')}, ${table.running} running`,
+        words: ({ table: { jobs, running } }: JobsState) =>
+          jobs.size === 0 ? 'no jobs' : `${count(jobs.size, 'job')}, ${running} running`,
       },
     ],
     [

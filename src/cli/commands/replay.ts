@@ -72,7 +72,7 @@ function stepLines(
   const at = `#${step.seq} ${((step.atMs - firstMs) / 1000).toFixed(3).padStart(8)} s`;
   const moved =
     step.input !== undefined
-      ? `starts in ${style.green(stateText(after))}`
+      ? `starts: ${style.green(stateText(after))}`
       : outcome === 'skipped' && before === undefined && after === undefined
         ? ''
         : stateText(before) === stateText(after)

@@ -1,4 +1,5 @@
 /** The flight recorder of a real core: a failure leaves a recording, and sctl runs all of it again to the same states. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -81,6 +82,19 @@ describe.skipIf(missing !== undefined)(`recordings${missing === undefined ? '' :
     expect(broken.at(-1)?.after).toBe('failed');
     expect(system.sctl('replay', path).status).toBe(0);
     expect(system.sctl('replay', path, 'broken').stdout).toMatch(/exited .*\n.*→ failed/);
+  });
+
+  test('step by step it asks at a terminal, and at the end of what is typed it ends', () => {
+    const file = join(directory(), files()[0] as string);
+    const command = [join(lib, 'node'), join(lib, 'sctl.mjs'), 'replay', file, 'broken', '--step'];
+    const typed = { input: '\n\nq\n', encoding: 'utf8', timeout: 30_000 } as const;
+    const { stdout } = spawnSync('script', ['-qec', command.join(' '), '/dev/null'], typed);
+    expect(stdout.match(/Enter: next step/g)).toHaveLength(3);
+    expect(stdout).toContain('starts: ');
+    expect(stdout).toContain('3 steps run again, 0 not');
+    const piped = spawnSync(command[0] as string, command.slice(1), typed).stdout;
+    expect(piped).not.toContain('Enter');
+    expect(piped).toMatch(/→ failed/);
   });
 
   test('where the recording says something else, the first difference is named, and the status is 1', () => {
