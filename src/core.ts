@@ -270,12 +270,14 @@ export function createCore(host: Host, options: CoreOptions): Core {
     registry,
     actors: theActors,
     settings: options.chaos ?? (() => NO_CHAOS),
+    group: tools.group,
     invocation: tools.invocation,
   };
   let again: readonly string[] | undefined;
   const managerTools: ManagerTools = {
     host,
     chaos: chaosTools,
+    group: tools.group,
     registry,
     actors: theActors,
     snapshots,

@@ -20,20 +20,18 @@ import { CHAOS, type ChaosHooks, type ChaosState, chaosLogic, type Hit, type Run
 import { type Candidate, draw, fault, faultWords, type Refused, RUNS_MAX, seedOf } from './chaos-rules.ts';
 import { errnoNames, errnoOf } from './errno.ts';
 import type { Registry } from './registry.ts';
-import { groupOf } from './unit-effects.ts';
+import type { UnitTools } from './unit-effects.ts';
 
 const [SIGKILL, SIGCONT, SIGSTOP] = [9, 18, 19];
 /** Slices in slices, targets in targets: no more than this. */
 const GROUPS_MAX = 4096;
 
-export interface ChaosTools {
+export interface ChaosTools extends Pick<UnitTools, 'group' | 'invocation'> {
   readonly host: Host;
   readonly registry: Registry;
   readonly actors: () => ActorHost;
   /** What system.conf says now. */
   readonly settings: () => ChaosSettings;
-  /** The invocation of a unit: how many times it was prepared. */
-  invocation(unit: string): number;
 }
 
 const NO_CHAOS: ChaosState = { next: 1, runs: [] };
@@ -108,10 +106,7 @@ function candidateOf(tools: ChaosTools, name: string, state: ChaosState): Candid
     unit: name,
     service: unit?.service !== undefined && tools.actors().phase(`unit:${name}`) !== 'quarantined',
     main: refOf(main) !== null,
-    populated:
-      unit !== undefined &&
-      groups.available &&
-      groups.processes(groupOf(unit, tools.actors().read(`unit:${name}`))).length > 0,
+    populated: unit !== undefined && groups.available && groups.processes(tools.group(unit)).length > 0,
     notify: type === 'notify' || type === 'notify-reload',
     watchdog: watchdog > 0,
     under: state.runs.flatMap((run) => (run.hits.some((hit) => hit.unit === name) ? [run.fault.kind] : [])),
@@ -146,10 +141,7 @@ function alongWith(tools: ChaosTools, name: string): readonly string[] {
 /** Whom a signal to the unit is for; null: there is nobody. */
 function targetOf(tools: ChaosTools, name: string, whom: 'main' | 'all'): KillTarget | null {
   const unit = tools.registry.unit(name);
-  if (whom === 'all')
-    return unit === undefined
-      ? null
-      : { group: { path: groupOf(unit, tools.actors().read(`unit:${name}`)), except: [] } };
+  if (whom === 'all') return unit === undefined ? null : { group: { path: tools.group(unit), except: [] } };
   const process = refOf(contextOf(tools, name).main ?? null);
   return process === null ? null : { process };
 }

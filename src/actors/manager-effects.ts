@@ -25,7 +25,7 @@ import { beginGenerators, wantedTarget } from './generating.ts';
 import { part, shortHash, tagOf } from './names.ts';
 import { type Registry, specOf } from './registry.ts';
 import type { Snapshots } from './snapshots.ts';
-import { groupOf } from './unit-effects.ts';
+import type { UnitTools } from './unit-effects.ts';
 import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
 import { UPGRADE } from './upgrade.ts';
 import { unitsRead } from './views.ts';
@@ -56,7 +56,7 @@ export interface Boot {
   again(): readonly string[] | undefined;
 }
 
-export interface ManagerTools {
+export interface ManagerTools extends Pick<UnitTools, 'group'> {
   readonly host: Host;
   readonly registry: Registry;
   readonly actors: () => ActorHost;
@@ -184,7 +184,7 @@ function killTarget(tools: ManagerTools, name: string, whom: 'main' | 'control' 
   if (WITHOUT_PROCESSES.has(type))
     return fault('NoSuchProcess', unit, 'Operation not supported', `a ${type} has no processes`);
   if (whom === 'all' && tools.host.groups.available) {
-    const path = groupOf(loaded, tools.actors().read(`unit:${unit}`));
+    const path = tools.group(loaded);
     return { target: { group: { path, except: [] } }, count: tools.host.groups.processes(path).length };
   }
   if (whom !== 'all' && !(whom === 'main' ? MAIN_PROCESS : CONTROL_PROCESS).has(type))
