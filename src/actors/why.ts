@@ -20,6 +20,15 @@ import { stampIn, type WhyWorld } from './why-world.ts';
 /** Reasons of reasons that are told, and reasons of one thing. */
 const DEPTH = 12;
 const WIDTH = 20;
+/** Edges that are told of either end of the way to the one who asked. */
+const WAY_END = 12;
+
+/** One edge on that way. */
+interface Link {
+  readonly order: Order;
+  readonly edge: Edge;
+  readonly other: string;
+}
 
 export class Why {
   readonly #world: WhyWorld;
@@ -169,25 +178,42 @@ export class Why {
 
   // ---------------------------------------------------------------------------------------------------------- requests
 
-  /** Who wanted it, back to the one who asked. */
+  /** Who wanted it, back to the one who asked. Of a long way there the middle is left out. */
   #order(order: Order, unit: string, seen: Set<string>): Cause {
-    const { edge, because, by, job } = order;
-    const since = this.#stamp(order.atMs);
-    if (edge === null) {
-      return cause('request', `${because === '' ? '' : `${because}; `}asked for by ${askerWords(by)}`, {
-        unit,
-        job,
-        since,
-      });
+    const { links, first } = this.#wayTo(order, unit, seen);
+    const since = this.#stamp(first.order.atMs);
+    const { because, by, job, edge } = first.order;
+    const asked = `${because === '' || edge !== null ? '' : `${because}; `}asked for by ${askerWords(by)}`;
+    let told = cause('request', asked, edge === null ? { unit: first.unit, job, since } : { since });
+    const left = links.length - 2 * WAY_END;
+    for (let at = links.length - 1; at >= 0; at -= 1) {
+      if (left > 0 && at === links.length - WAY_END - 1) {
+        told = cause('edge', `… which is wanted along ${left} more such lines`, { below: [told] });
+        at -= left;
+      }
+      const { order: link, edge: along, other } = links[at] as Link;
+      const where = originWords(along.origin);
+      const own = { unit: other, job: link.job, where, since: this.#stamp(link.atMs), below: [told] };
+      told = cause('edge', edgeWords(along), own);
     }
-    const other = edge.from === unit ? edge.to : edge.from;
-    const last = this.#world.last(other);
-    const above = [last.up, last.down].find((one) => one !== undefined && one.by === by && one.atMs === order.atMs);
-    const below =
-      above === undefined || seen.has(`order ${other}`)
-        ? [cause('request', `asked for by ${askerWords(by)}`, { since })]
-        : [this.#order(above, other, seen.add(`order ${other}`))];
-    return cause('edge', edgeWords(edge), { unit: other, job, where: originWords(edge.origin), since, below });
+    return told;
+  }
+
+  /** The edges along which it was wanted, from the unit on, and what is at their end. */
+  #wayTo(order: Order, unit: string, seen: Set<string>) {
+    const links: Link[] = [];
+    let now = { order, unit };
+    while (now.order.edge !== null) {
+      const { edge, by, atMs } = now.order;
+      const other = edge.from === now.unit ? edge.to : edge.from;
+      links.push({ order: now.order, edge, other });
+      const last = this.#world.last(other);
+      const above = [last.up, last.down].find((one) => one !== undefined && one.by === by && one.atMs === atMs);
+      if (above === undefined || seen.has(`order ${other}`)) break;
+      seen.add(`order ${other}`);
+      now = { order: above, unit: other };
+    }
+    return { links, first: now };
   }
 
   #stamp(ms: number | null) {

@@ -1,22 +1,39 @@
 /**
  * A topological order that is kept while edges come in one by one, and says by which path a new edge would close a ring.
  *
- * Only the stretch of the order between the two ends of a new edge is looked at. Nodes are numbers.
+ * Only the stretch of the order between the two ends of a new edge is looked at. Nodes are numbers; inside they are counted from 0, so that
+ * what is known of each stands in arrays: a knot of thousands is walked through as often as it has edges.
  * Source: Pearce and Kelly, "A Dynamic Topological Sort Algorithm for Directed Acyclic Graphs" (2006).
  */
 export class TopologicalOrder {
-  readonly #place = new Map<number, number>();
-  /** How often an edge is there: two reasons may give one edge. */
-  readonly #after = new Map<number, Map<number, number>>();
-  readonly #before = new Map<number, Map<number, number>>();
+  readonly #nodes: readonly number[];
+  readonly #index: ReadonlyMap<number, number>;
+  /** By node its place, and by place its node. */
+  readonly #place: Int32Array;
+  readonly #at: Int32Array;
+  /** A node stands there as often as the edge is there: two reasons may give one edge. */
+  readonly #after: number[][];
+  readonly #before: number[][];
+  /** Of the last searches: in which a node was reached, from where, and the nodes in the order in which they were. */
+  readonly #reachedIn: Int32Array;
+  readonly #reachedFrom: Int32Array;
+  readonly #forward: Int32Array;
+  readonly #backward: Int32Array;
+  #searches = 0;
 
   /** @param nodes in any order; the order that is kept starts from it */
   constructor(nodes: readonly number[]) {
-    for (const [at, node] of nodes.entries()) {
-      this.#place.set(node, at);
-      this.#after.set(node, new Map());
-      this.#before.set(node, new Map());
-    }
+    const count = nodes.length;
+    this.#nodes = nodes;
+    this.#index = new Map(nodes.map((node, at) => [node, at]));
+    this.#place = Int32Array.from({ length: count }, (_, at) => at);
+    this.#at = this.#place.slice();
+    this.#after = Array.from({ length: count }, () => []);
+    this.#before = Array.from({ length: count }, () => []);
+    this.#reachedIn = new Int32Array(count);
+    this.#reachedFrom = new Int32Array(count);
+    this.#forward = new Int32Array(count);
+    this.#backward = new Int32Array(count);
   }
 
   /**
@@ -27,64 +44,83 @@ export class TopologicalOrder {
    */
   add(first: number, second: number): readonly number[] | undefined {
     if (first === second) return [first];
-    const [from, to] = [this.#at(second), this.#at(first)];
-    if (from < to) {
-      const path = this.#reorder(first, second, from, to);
-      if (path !== undefined) return path;
+    const [one, two] = [this.#index.get(first) as number, this.#index.get(second) as number];
+    if ((this.#place[two] as number) < (this.#place[one] as number)) {
+      const path = this.#reorder(one, two);
+      if (path !== undefined) return path.map((node) => this.#nodes[node] as number);
     }
-    count(this.#after.get(first), second, 1);
-    count(this.#before.get(second), first, 1);
+    this.#after[one]?.push(two);
+    this.#before[two]?.push(one);
     return undefined;
   }
 
   /** Take one such edge back. The order stays valid. */
   remove(first: number, second: number): void {
-    count(this.#after.get(first), second, -1);
-    count(this.#before.get(second), first, -1);
+    const [one, two] = [this.#index.get(first) as number, this.#index.get(second) as number];
+    drop(this.#after[one] as number[], two);
+    drop(this.#before[two] as number[], one);
   }
 
-  #at(node: number): number {
-    return this.#place.get(node) as number;
-  }
-
-  #reorder(first: number, second: number, from: number, to: number): readonly number[] | undefined {
-    const forward = this.#reach(second, this.#after, (place) => place <= to);
-    if (forward.has(first)) return pathTo(first, forward);
-    const backward = this.#reach(first, this.#before, (place) => place >= from);
-    const byPlace = (a: number, b: number) => this.#at(a) - this.#at(b);
-    const nodes = [...[...backward.keys()].sort(byPlace), ...[...forward.keys()].sort(byPlace)];
-    const places = nodes.map((node) => this.#at(node)).sort((a, b) => a - b);
-    for (const [at, node] of nodes.entries()) this.#place.set(node, places[at] as number);
+  #reorder(first: number, second: number): readonly number[] | undefined {
+    const [from, to] = [this.#place[second] as number, this.#place[first] as number];
+    const ahead = this.#reach(second, this.#after, from, to, this.#forward, first);
+    if (ahead < 0) return this.#pathTo(first, second);
+    const behind = this.#reach(first, this.#before, from, to, this.#backward, second);
+    const back = this.#backward
+      .subarray(0, behind)
+      .map((node) => this.#place[node] as number)
+      .sort();
+    const fore = this.#forward
+      .subarray(0, ahead)
+      .map((node) => this.#place[node] as number)
+      .sort();
+    const places = new Int32Array(behind + ahead);
+    places.set(back);
+    places.set(fore, behind);
+    // What leads to the new edge comes before what follows from it; among themselves they stay as they are.
+    const nodes = places.map((place) => this.#at[place] as number);
+    places.sort();
+    for (let n = 0; n < nodes.length; n += 1) {
+      this.#place[nodes[n] as number] = places[n] as number;
+      this.#at[places[n] as number] = nodes[n] as number;
+    }
     return undefined;
   }
 
-  /** Nodes reached from `start` within the stretch, each with the node it was reached from. */
-  #reach(
-    start: number,
-    edges: Map<number, Map<number, number>>,
-    within: (place: number) => boolean,
-  ): Map<number, number> {
-    const reached = new Map([[start, start]]);
-    for (const node of reached.keys()) {
-      for (const next of edges.get(node)?.keys() ?? []) {
-        if (!reached.has(next) && within(this.#at(next))) reached.set(next, node);
+  /** Nodes reached from `start` within the stretch, breadth first, into `found`; how many, or -1 as soon as `end` is reached. */
+  #reach(start: number, edges: number[][], from: number, to: number, found: Int32Array, end: number): number {
+    this.#searches += 1;
+    const [search, reachedIn] = [this.#searches, this.#reachedIn];
+    found[0] = start;
+    reachedIn[start] = search;
+    let count = 1;
+    for (let at = 0; at < count; at += 1) {
+      const node = found[at] as number;
+      for (const next of edges[node] as number[]) {
+        const place = this.#place[next] as number;
+        if (place < from || place > to || reachedIn[next] === search) continue;
+        reachedIn[next] = search;
+        this.#reachedFrom[next] = node;
+        if (next === end) return -1;
+        found[count] = next;
+        count += 1;
       }
     }
-    return reached;
+    return count;
+  }
+
+  #pathTo(node: number, start: number): readonly number[] {
+    const path = [node];
+    for (let at = node; at !== start; ) {
+      at = this.#reachedFrom[at] as number;
+      path.push(at);
+    }
+    return path.reverse();
   }
 }
 
-function count(edges: Map<number, number> | undefined, to: number, by: 1 | -1): void {
-  const left = (edges?.get(to) ?? 0) + by;
-  if (left > 0) edges?.set(to, left);
-  else edges?.delete(to);
-}
-
-function pathTo(node: number, from: ReadonlyMap<number, number>): readonly number[] {
-  const path = [node];
-  for (let at = node; from.get(at) !== at; ) {
-    at = from.get(at) as number;
-    path.push(at);
-  }
-  return path.reverse();
+/** Take the last of equal ones away. */
+function drop(list: number[], node: number): void {
+  const at = list.lastIndexOf(node);
+  if (at >= 0) list.splice(at, 1);
 }

@@ -17,8 +17,11 @@ import {
   saveHistory,
 } from '../../src/actors/history.ts';
 import { callerWords } from '../../src/actors/requests.ts';
+import { Why } from '../../src/actors/why.ts';
 import { afterFailure, nextOfService } from '../../src/actors/why-next.ts';
 import { askerWords } from '../../src/actors/why-words.ts';
+import type { WhyWorld } from '../../src/actors/why-world.ts';
+import type { Cause } from '../../src/api/insight.ts';
 import { type Host, HostError, type UnixPeer } from '../../src/host/ports.ts';
 import { proposedCuts } from '../../src/jobs/cycles.ts';
 import type { InstalledJob } from '../../src/jobs/types.ts';
@@ -348,6 +351,52 @@ describe('what comes next', () => {
   ])('with %j on the kernel command line the console is told: %s', (line, wanted) =>
     expect(consoleIsWanted(line)).toBe(wanted),
   );
+});
+
+describe('who wanted it', () => {
+  /** A chain in which each unit requires the next, up to the last, of which it is asked why its job is there. */
+  const chain = (length: number): readonly string[] => {
+    const name = (at: number) => `u${at}.service`;
+    const edge = (at: number) => ({
+      from: name(at - 1),
+      kind: 'Requires' as const,
+      to: name(at),
+      origin: { file: `/etc/${name(at - 1)}`, line: 2 },
+    });
+    const world = {
+      host: { clock: { nowMs: () => 5, realMs: () => 5 } },
+      job: () => ({ ...job(7, name(length)), again: [], waits: [], started: undefined, created: undefined }),
+      last(unit: string) {
+        const at = Number(/\d+/.exec(unit)?.[0]);
+        return { up: { atMs: 1, job: 7, by: 'uid 0', edge: at === 0 ? null : edge(at), because: '' } };
+      },
+      deadlines: () => ({}),
+      edges: () => [],
+    } as unknown as WhyWorld;
+    const told: string[] = [];
+    let cause: Cause | undefined = new Why(world).job(7, new Set());
+    while (cause !== undefined) {
+      told.push(cause.what);
+      cause = cause.below[0];
+    }
+    return told;
+  };
+
+  test('is told along each edge, back to the request', () => {
+    expect(chain(2)).toEqual([
+      'job 7 (start u2.service) waits',
+      'u1.service Requires u2.service, from /etc/u1.service:2',
+      'u0.service Requires u1.service, from /etc/u0.service:2',
+      'asked for by uid 0',
+    ]);
+  });
+
+  test('is told of a way of ten thousand edges, too, without its middle', () => {
+    const told = chain(10_000);
+    expect(told).toHaveLength(27);
+    expect(told[13]).toBe('… which is wanted along 9976 more such lines');
+    expect(told.slice(-2)).toEqual(['u0.service Requires u1.service, from /etc/u0.service:2', 'asked for by uid 0']);
+  });
 });
 
 describe('ordering cycles', () => {
