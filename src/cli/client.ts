@@ -18,6 +18,8 @@ const PATIENCE_AFTER_LOSS_MS = 30_000;
 /** And one that was told to end the system. */
 const PATIENCE_AFTER_FAREWELL_MS = 2000;
 const RETRY_EVERY_MS = 100;
+/** What a client without a place is told, by core or by whoever listens for it. */
+const BUSY = 'io.sysmaster.Manager.Busy';
 /** Connections that may be lost over one call: more than init lets core die before it takes other measures. */
 const MAX_LOSSES = 100;
 
@@ -279,9 +281,13 @@ export function createClient(context: Context, path: string, quiet = false): Cli
         answers.push(
           ...(await lasting(async (over) => {
             for (const parameters of portion) over.send({ method, parameters });
-            const here = [];
+            const here: (CallError | never)[] = [];
             for (const _ of portion) {
-              const { error, parameters = {} } = await over.next();
+              const { error, parameters = {} } = await over.next().catch((lost: unknown) => {
+                // Core has no place for this client: that was the one answer, and asking again at once makes it no better.
+                const only = here.length === 1 ? here[0] : undefined;
+                throw only instanceof CallError && only.error === BUSY ? only : lost;
+              });
               here.push(error === undefined ? (parameters as never) : new CallError(error, parameters));
             }
             return here;

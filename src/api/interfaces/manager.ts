@@ -35,6 +35,8 @@ type State (
   kernel: string,
   epoch: int,
   safeMode: bool,
+  # How many there were before this one.
+  cores: int,
   # Newest first, at most three.
   deaths: []Death,
   # Empty: the checkpoint is good.

@@ -172,8 +172,9 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
     });
     return outcomes.map(({ unit: name, result }) => `${name} ${result}`);
   };
+  const looking = client();
   const look = async (what = SEEN) => {
-    const answers = await client().calls<{ properties: Record<string, string> }>(
+    const answers = await looking.calls<{ properties: Record<string, string> }>(
       'io.sysmaster.Units.Properties',
       NAMES.map((name) => ({ name })),
     );

@@ -89,6 +89,20 @@ test('a core that answers nonsense is a clear failure', async () => {
   expect(status).toBe(1);
 });
 
+test('a core that has no place for another client says so, once, however much was asked', async () => {
+  const answer = { error: 'io.sysmaster.Manager.Busy', parameters: { unit: '', why: '128 clients are connected' } };
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.on('error', () => {}).once('data', () => socket.end(`${JSON.stringify(answer)}\0`));
+  });
+  await new Promise<void>((listening) => server.listen(here.socket, listening));
+  const { err, status } = await here.sctl('show', 'web', 'idle', 'crash');
+  server.close();
+  expect(err).toContain('128 clients are connected');
+  expect([status, connections]).toEqual([1, 1]);
+});
+
 test('a client that sends garbage is told why and sent away, and others go on', async () => {
   await here.core();
   const heard = await new Promise<string>((done) => {
