@@ -7,7 +7,8 @@
  * happened and the inputs come again; after it, effects and consumption are repeated, which is harmless (law 4).
  *
  * The parts: steps.ts prepares a step (all that can throw), ledger.ts is the durable state, supervision.ts the tree,
- * recovery.ts the way back. This file owns the turn, and the order of things within it.
+ * recovery.ts the way back; late.ts and alone.ts say what is held back after a death. This file owns the turn, and the order of
+ * things within it.
  */
 import type { Host } from '../host/ports.ts';
 import type {
@@ -22,9 +23,11 @@ import type {
   Post,
 } from './actor.ts';
 import { blackBoxName } from './actor.ts';
+import { Alone } from './alone.ts';
 import type { DueAt } from './deadlines.ts';
 import type { ImageParts } from './image.ts';
 import { Journal } from './journal.ts';
+import { LateDeadlines } from './late.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
 import { type ActorHostOptions, phaseOf, type RecoveryView, restartsOf, type TreeView, treeOf } from './options.ts';
 import { EventQueue } from './queue.ts';
@@ -38,24 +41,8 @@ const TURN_EVENTS = 512;
 const QUEUE_MAX = 262_144;
 /** Longest time between two beats, unless the options say otherwise. */
 const BEAT_EVERY_MS = 2_500;
-/** A deadline later than this was missed while core was away or hung: it waits for one full drain of inputs. */
-const LATE_MS = 20;
-/** … but for no more turns than this, should inputs never end. */
-const LATE_TURNS = 64;
-/** … nor for longer than this, while a turn brings fewer inputs than this: a source that has more waiting brings a batch at a time. */
-const LATE_WAIT_MS = 100;
-const LATE_FEW = 32;
-/** … nor when so many turns since have had all that was ready: a system that speaks without end would hold it back for ever. */
-const LATE_WHOLE = 4;
-/** Suspicion ends after this many turns in any case. */
-const ALONE_TURNS = 2048;
-/** … and not before the host has come round so often, so that inputs that come a little later are still handled under it. */
-const ALONE_ROUNDS_LEAST = 16;
 /** Turns of one round under suspicion. */
 const ALONE_A_ROUND = 64;
-/** How often all that waits is handled one by one: what was there, and what came of it. */
-const ALONE_PASSES = 2;
-
 /** An input on its way from its source. */
 interface Arrived {
   /** To be committed; undefined: it has none, or was committed before. */
@@ -87,22 +74,10 @@ export class ActorHost {
   /** Those of earlier commits that are still at their source: each is taken once all of its events have been handled. */
   #committed: Arrived[] = [];
   #ackedThrough = 0;
-  /** Turns since a late deadline was first held back; -1: none is. */
-  #lateTurns = -1;
-  #lateSinceMs = 0;
-  /** How many of these turns had all that was ready before them. */
-  #lateWhole = 0;
-  /** Inputs since deadlines were looked at. */
-  #inputsSince = 0;
-  #aloneTurns = 0;
-  #aloneRounds = 0;
-  /** How often the whole queue has been gone through one by one, and how much of it is left this time. */
-  #alonePasses = 0;
-  #aloneLeft = 0;
+  readonly #late = new LateDeadlines();
+  readonly #alone = new Alone();
   #wakeMs: number | undefined;
   #lastBeatMs = Number.NEGATIVE_INFINITY;
-  /** Deadlines before this time fell due while core was away. */
-  #awayUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ActorHostOptions) {
     this.#options = options;
@@ -145,7 +120,7 @@ export class ActorHost {
     const { mode, why, note } = this.#recovered as Recovered;
     const { init, hello } = this.#host;
     this.#nowMs = this.#host.clock.nowMs();
-    if (mode === 'restored') this.#awayUntilMs = this.#nowMs;
+    if (mode === 'restored') this.#late.awayUntilMs = this.#nowMs;
     this.#tell({ level: 'info', what: `state-${mode}`, actor: undefined, why, seq: this.#ledger.seq });
     // Nothing may be done under a new epoch while an image of an old one could still be believed.
     if (mode === 'fresh') this.#writeImage();
@@ -193,7 +168,7 @@ export class ActorHost {
       const nowMs = this.#host.clock.nowMs();
       for (const { to, event } of events)
         this.#queue.push({ post: { to, event: stamped(event, nowMs) }, durable: false });
-      this.#inputsSince += 1;
+      this.#late.input();
     }
     this.#arrived.push({ key: known ? undefined : key, keep: keep === true, consume, after: this.#queue.pushed });
   }
@@ -207,7 +182,7 @@ export class ActorHost {
     this.#inTurn = true;
     this.#nowMs = this.#host.clock.nowMs();
     this.#fireDue(whole);
-    this.#aloneRounds += 1;
+    this.#alone.round();
     // Under suspicion an event has a turn of its own, and the host's round several of them: what else a round does costs more.
     for (let left = ALONE_A_ROUND; left > 0; left -= 1) {
       this.#takeEvents();
@@ -249,56 +224,17 @@ export class ActorHost {
   #turnLimit(): number {
     const { aloneUntil } = this.#suspects;
     if (aloneUntil === 0) return this.#options.turnEvents ?? TURN_EVENTS;
-    this.#aloneTurns += 1;
-    if (this.#aloneTurns > ALONE_TURNS || this.#isPast(aloneUntil))
-      this.#suspects = { ...this.#suspects, aloneUntil: 0 };
+    const isPast = this.#alone.turn(this.#queue.length, this.#late.areHeld, this.#ledger.seq > aloneUntil);
+    if (isPast) this.#suspects = { ...this.#suspects, aloneUntil: 0 };
     // The first such turn only commits the inputs, so that the order of events stays what it is if the next one kills core.
-    return this.#aloneTurns === 1 ? 0 : 1;
+    return this.#alone.isFirst ? 0 : 1;
   }
 
-  /**
-   * Whether the suspected event has had its turn. Its number says so only roughly, since inputs can come in another order: all
-   * that waits once the inputs of the dead core are there is handled alone, and all that comes of that. What comes in later is
-   * above suspicion: a system that is never idle would stay slow for long, and slower than its services speak.
-   */
-  #isPast(aloneUntil: number): boolean {
-    if (this.#aloneRounds <= ALONE_ROUNDS_LEAST || this.#lateTurns >= 0) return false;
-    const waiting = this.#queue.length;
-    if (waiting === 0) return true;
-    this.#aloneLeft -= 1;
-    if (this.#aloneLeft > 0) return false;
-    this.#alonePasses += 1;
-    this.#aloneLeft = waiting;
-    return this.#alonePasses > ALONE_PASSES && this.#ledger.seq > aloneUntil;
-  }
-
-  /** Queue the deadlines that are due, behind the inputs. Late ones wait until a poll has brought no more inputs. */
+  /** Queue the deadlines that are due, behind the inputs; those that are late when their time has come. */
   #fireDue(whole: boolean): void {
     const { deadlines } = this.#ledger;
-    const next = deadlines.next();
-    if (next === undefined || next > this.#nowMs) {
-      this.#lateTurns = -1;
-      return;
-    }
-    if (this.#nowMs - next > LATE_MS || next <= this.#awayUntilMs) {
-      const drained = this.#lateTurns >= 0 && this.#isDrained();
-      this.#inputsSince = 0;
-      this.#lateTurns += 1;
-      if (this.#lateTurns === 0) {
-        this.#lateSinceMs = this.#nowMs;
-        this.#lateWhole = 0;
-      } else if (whole) this.#lateWhole += 1;
-      if (this.#lateTurns === 0 || (!drained && this.#lateTurns < LATE_TURNS)) return;
-    }
-    this.#lateTurns = -1;
+    if (!this.#late.mayFire(deadlines.next(), this.#nowMs, whole)) return;
     for (const deadline of deadlines.takeDue(this.#nowMs)) this.#queue.push({ deadline });
-  }
-
-  /** Whether there is nothing left of what waited: nothing came, or for a while only what a busy system says all the time. */
-  #isDrained(): boolean {
-    if (this.#inputsSince === 0) return true;
-    if (this.#nowMs - this.#lateSinceMs <= LATE_WAIT_MS) return false;
-    return this.#inputsSince < LATE_FEW || this.#lateWhole >= LATE_WHOLE;
   }
 
   #fire(actor: ActorId, name: string, at: number): void {
@@ -572,7 +508,7 @@ export class ActorHost {
     const next = this.#ledger.deadlines.next();
     if (
       this.#queue.length > 0 ||
-      this.#lateTurns >= 0 ||
+      this.#late.areHeld ||
       this.#ledger.dirty ||
       this.#suspects.aloneUntil > 0 ||
       this.#journal.folding
