@@ -55,7 +55,12 @@ export function insideOf(core: ActorHost): Inside {
 }
 
 /** A text without the numbers of processes and jobs. `by` names a client, which is the same one in all lives. */
-export const withoutPids = (text: string) => text.replaceAll(/\b(process|job|cancel) \d+/g, '$1 N');
+export const withoutPids = (text: string) =>
+  text.replaceAll(/\b(process|job|cancel) \d+/g, '$1 N').replaceAll(WHY_NOT_STARTED, 'init refused');
+
+/** Init keeps no refusal: that of a process is known to be one from there being none, if core died before it heard why. */
+const WHY_NOT_STARTED =
+  /EAGAIN on the tables are full; acknowledge records and try again|init knows nothing of it, and core has died meanwhile/g;
 
 /** Of two clients that ask while core is away either may be heard first. */
 const byKey = (errands: readonly { readonly key: string }[]) => errands.toSorted((a, b) => (a.key < b.key ? -1 : 1));

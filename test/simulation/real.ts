@@ -254,10 +254,10 @@ function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): Real
       ...new Set(
         sim.log
           .filter(({ level, message }) => (level === 'error' || level === 'warning') && !OF_CRASHES.has(message))
-          .map(
-            ({ message, fields }) =>
-              `${message} ${JSON.stringify({ ...fields, seq: undefined, id: undefined, detail: undefined })}`,
-          ),
+          .map(({ message, fields }) => {
+            const { seq: _, id: __, detail: ___, errno: ____, ...what } = fields as Record<string, unknown>;
+            return withoutPids(`${message} ${JSON.stringify(what)}`);
+          }),
       ),
     ].toSorted(),
   };
