@@ -41,7 +41,7 @@ export function isShown({ options }: Pick<Call, 'options'>, { active, job, follo
  * lies idle, unless --all is given. In the order given, each once. Source: systemctl(1), "Parameter Syntax" and "start".
  */
 export async function expand(
-  { client, options }: Pick<Call, 'client' | 'options'>,
+  { client, options, warn, context: { name: program } }: Pick<Call, 'client' | 'options' | 'warn' | 'context'>,
   words: readonly string[],
   type: UnitType = 'service',
 ): Promise<string[]> {
@@ -54,7 +54,12 @@ export async function expand(
         states: statesOf({ options }),
       });
       names.push(...units.filter((unit) => isShown({ options }, unit)).map(({ name }) => name));
-    } else names.push(unitName(word, type));
+    } else {
+      const name = unitName(word, type);
+      if (!word.startsWith('/') && name !== word && name !== `${word}.${type}`)
+        warn(`Invalid unit name "${word}" escaped as "${name}" (maybe you should use ${program} escape?).`);
+      names.push(name);
+    }
   }
   return [...new Set(names)];
 }

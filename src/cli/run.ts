@@ -90,6 +90,7 @@ async function runWord(
   context: Context,
   given: Client | undefined,
   table: Readonly<Record<string, CommandSpec>> = commands,
+  family = '',
 ): Promise<number> {
   const spec = Object.hasOwn(table, word) ? table[word] : undefined;
   if (spec === undefined) throw new CliError(`Unknown command verb ${word}.`);
@@ -102,10 +103,10 @@ async function runWord(
     }
     const chosen = own.word ?? module.standard;
     if (chosen === undefined) throw new CliError(`Too few arguments: ${context.name} ${word} --help names the words.`);
-    return await runWord(chosen, own.rest, context, given, module.commands);
+    return await runWord(chosen, own.rest, context, given, module.commands, `${word} `);
   }
   const { args, options } =
-    plainWords(spec, rest) ?? (await import('./parse.ts')).parse(word, spec, module, rest, context);
+    plainWords(spec, rest) ?? (await import('./parse.ts')).parse(`${family}${word}`, spec, module, rest, context);
   const drawn = options.output === undefined ? undefined : DRAWN[options.output];
   if (drawn !== undefined && !drawn.has(word) && options.dryRun !== true)
     throw new CliError(`-o ${options.output}: ${word} has no such form; use text or json.`);

@@ -68,6 +68,10 @@ export function requestRefusal(
     if (manual !== undefined) return manual;
   }
   if (request.mode === 'isolate' && !facts.unit.AllowIsolate) {
+    if (facts.loadState === 'not-found') {
+      const refused = refusal('NoIsolation', unit, `${unit} may not be isolated: it is not found`, 'check the name');
+      return { ...refused, details: [`${unit} not found`] };
+    }
     return refusal('NoIsolation', unit, `${unit} may not be isolated`, 'set AllowIsolate=yes in its [Unit] section');
   }
   return undefined;

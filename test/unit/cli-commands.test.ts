@@ -92,11 +92,31 @@ describe('error sentences', () => {
     ['kill -s SIGNOT web', 'Failed to parse signal string "SIGNOT".\n'],
     ['exit 300', 'Invalid exit code "300": use 0 to 255.\n'],
     ['list-units --output=xml', /text, json, json-pretty/],
+    [
+      'is-active no/where',
+      'Invalid unit name "no/where" escaped as "no-where.service" (maybe you should use sctl escape?).\n',
+    ],
+    ['-q is-active no/where', ''],
+    ['is-active /no/where', ''],
     ['start nowhere*', /No units in memory match nowhere\*/],
   ])('%s says why', async (words, err) => {
     const answer = await sctl().run(words);
     if (typeof err === 'string') expect(answer.err).toBe(err);
     else expect(answer.err).toMatch(err);
+  });
+
+  test('the help of a word in a family names the family', async () => {
+    expect((await sctl().run('analyze plot --help')).out).toMatch(/^Usage: sctl analyze plot /);
+  });
+
+  test('older words for verbs can be planned as they can be done', async () => {
+    for (const word of ['condrestart', 'force-reload']) {
+      const world = sctl();
+      expect((await world.run(`plan ${word} web`)).status).toBe(0);
+      expect(change(world)).toMatchObject({
+        request: { verb: word === 'condrestart' ? 'try-restart' : 'reload-or-restart' },
+      });
+    }
   });
 
   test('a stranger is told who may, and the exit status is that of a lack of permission', async () => {

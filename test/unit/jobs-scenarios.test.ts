@@ -365,6 +365,10 @@ describe('isolate', () => {
   test('is refused without AllowIsolate=', () => {
     const fake = new Fake(graphOf({ 'a.target': {} }));
     expect(fake.ask(request('start', 'a.target', 'isolate'))).toMatchObject({ refused: { error: 'NoIsolation' } });
+    const lost = new Fake(graphOf({ 'b.target': { loadState: 'not-found' } }));
+    expect(lost.ask(request('start', 'b.target', 'isolate'))).toMatchObject({
+      refused: { error: 'NoIsolation', details: ['b.target not found'] },
+    });
   });
 
   test('stops all others, but those with IgnoreOnIsolate=', () => {

@@ -8,8 +8,7 @@ import { showProgress } from '../progress.ts';
 import { untilEnded } from '../wait.ts';
 import type { Explanation, HistoryRecord, Outcome, Refusal, Unit } from '../wire.ts';
 import { showPlan } from './plan.ts';
-
-const VERBS: Readonly<Record<string, string>> = { condrestart: 'try-restart', 'force-reload': 'reload-or-restart' };
+import { VERBS } from './verbs.ts';
 
 /** For --job-mode=help; what each means is in systemctl(1). */
 const MODES: readonly string[] = [

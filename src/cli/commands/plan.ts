@@ -8,6 +8,7 @@ import { exitOfError } from '../exit.ts';
 import { expand } from '../names.ts';
 import { planLines } from '../output/plan.ts';
 import type { Refusal } from '../wire.ts';
+import { VERBS } from './verbs.ts';
 
 /** How often a plan is made anew because it has moved while it was to be kept. */
 const TRIES = 3;
@@ -86,7 +87,8 @@ async function keptPlan(call: Call, verb: string, units: readonly string[]) {
 
 export async function run(call: Call): Promise<number> {
   const { context, options, style } = call;
-  const [verb = '', ...words] = call.args;
+  const [asked = '', ...words] = call.args;
+  const verb = VERBS[asked] ?? asked;
   if (words.length === 0) throw new CliError('Too few arguments.');
   const isolates = verb === 'isolate';
   const own: Call = isolates ? { ...call, options: { ...options, jobMode: 'isolate' } } : call;
