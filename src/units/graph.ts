@@ -5,8 +5,10 @@
  * Rules that need two units are here: targets come after what they pull in. All lists are sorted by name, so that nothing
  * depends on the order of loading. Source: systemd.unit(5); systemd.target(5), "Default Dependencies".
  */
+
+import { emptyUnit } from './blank.ts';
 import { hasDefaults, linkageOf } from './linkage.ts';
-import { emptyUnit, type UnitLoader } from './load.ts';
+import type { UnitLoader } from './load.ts';
 import { typeOf } from './names.ts';
 import { originsOf, withOrigins } from './origin.ts';
 import type { DependencyKind, Edge, Unit } from './types.ts';

@@ -25,7 +25,7 @@ export {
 export { createGraph, DEPENDENCY_KINDS, type Graph, INVERSES } from './graph.ts';
 export { defaultTarget, type InstallOptions, planInstall } from './install.ts';
 export { applyChanges, type Change, type InstallPlan, type InstallRequest, type InstallVerb } from './install-plan.ts';
-export { createUnitLoader, emptyUnit, type UnitLoader, type UnitLoaderOptions } from './load.ts';
+export { createUnitLoader, type UnitLoader, type UnitLoaderOptions } from './load.ts';
 export { plainPaths, systemdPaths, systemPaths, type UnitPaths } from './load-path.ts';
 export { type LoadedUnit, LoadedUnits } from './loaded.ts';
 export * from './names.ts';

@@ -10,7 +10,7 @@
  * A later line on a unit takes the place of an earlier one.
  */
 import { HostError, type NotesPort } from '../host/ports.ts';
-import { newDraft } from './load.ts';
+import { newDraft } from './blank.ts';
 import { packUnit, unpackUnit } from './packed.ts';
 import type { Unit } from './types.ts';
 
