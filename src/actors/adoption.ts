@@ -2,12 +2,12 @@
  * Units that nobody remembers, by what is left of them: init's children, control groups in which something runs, PID files,
  * listeners and descriptors in init's store.
  */
-import type { Host } from '../host/ports.ts';
+import type { Hello, Host } from '../host/ports.ts';
 import type { AdoptEvent } from '../machines/protocol.ts';
-import type { Post, RecoveryView } from '../supervisor/index.ts';
+import type { Post } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
 import { parseTag } from './names.ts';
-import type { Noted } from './notes.ts';
+import type { Noted, NotedUnit } from './notes.ts';
 import { isNear } from './pid-files.ts';
 import { guessMain, pidFilePath, readPidFile } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
@@ -15,52 +15,105 @@ import { type Registry, specOf } from './registry.ts';
 /** What shows that something of a unit lives, though nobody remembers the unit. */
 interface Remains {
   readonly main?: AdoptEvent['main'];
+  readonly control?: AdoptEvent['control'];
   readonly group: string | undefined;
   readonly fds: readonly number[];
   readonly listens: boolean;
 }
 
+type Adopted = Omit<AdoptEvent, 'atMs'>;
+
 /** Load such units, and tell each what it has. */
-export function adopt(view: RecoveryView, registry: Registry, host: Host, { units }: Noted): readonly Post[] {
+export function adopt(hello: Hello, registry: Registry, host: Host, { units }: Noted): readonly Post[] {
+  const found = remains(hello, host);
+  const names = [...found.keys()].sort();
+  if (names.length === 0) return [];
+  const loaded = registry.load(names);
+  // Sockets first, so that they hear of their services as of any that start.
+  const sockets = names.filter((name) => found.get(name)?.listens === true);
+  const adopted = [...sockets, ...names.filter((one) => !sockets.includes(one))].map((name) => ({
+    to: `unit:${registry.graph.canonical(name)}`,
+    event: { ...adoptEvent(host, registry.unit(name), found.get(name) as Remains, units.get(name)) },
+  }));
+  host.log.log('warning', { units: names, lost: LOST }, 'units are taken over by what is left of them');
+  return [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }, ...adopted];
+}
+
+/** What a unit is told whose own state cannot be used, while core has that of all others. */
+export function adoptOne(host: Host, unit: Unit, { units }: Noted): readonly Adopted[] {
+  // Nobody has listened to what became of it since.
+  const children = host.hello.children.filter(
+    ({ pid, startTime }) => host.process.inspect(pid)?.startTime === startTime,
+  );
+  const left = remains({ ...host.hello, children }, host).get(unit.name);
+  const noted = units.get(unit.name);
+  const still = noted === undefined ? undefined : asItWas(unit.name, noted);
+  return [
+    ...(left === undefined ? [] : [adoptEvent(host, unit, left, noted)]),
+    ...(still === undefined ? [] : [still]),
+  ];
+}
+
+/** What a unit of which nothing lives is told to be still; undefined: it is down. */
+export function asItWas(unit: string, { active, sub, result, restarts }: NotedUnit): Adopted | undefined {
+  const event = { type: 'adopt', populated: false, restarts } as const;
+  if (active === 'failed') return { ...event, failed: result };
+  const withoutProcess = sub === 'exited' || (active === 'active' && /\.(?:target|slice)$/.test(unit));
+  return withoutProcess ? { ...event, over: true } : undefined;
+}
+
+function adoptEvent(host: Host, unit: Unit | undefined, left: Remains, noted: NotedUnit | undefined): Adopted {
+  const { group, fds, control, main = mainIn(host, unit, group) } = left;
+  const was = doing(noted);
+  return {
+    type: 'adopt',
+    populated: group !== undefined || main !== undefined || control !== undefined,
+    restarts: noted?.restarts ?? 0,
+    ...(group === undefined ? {} : { slice: sliceAt(group) }),
+    ...(main === undefined ? {} : { main }),
+    ...(control === undefined ? {} : { control }),
+    ...(fds.length === 0 ? {} : { fds }),
+    ...(was === undefined ? {} : { was }),
+    ...(was === 'stopping' && noted !== undefined ? { result: noted.result } : {}),
+  };
+}
+
+function doing(noted: NotedUnit | undefined): AdoptEvent['was'] {
+  if (noted?.active === 'deactivating') return 'stopping';
+  return noted?.active === 'activating' && noted.sub === 'start' ? 'starting' : undefined;
+}
+
+function remains({ children, fds }: Hello, host: Host): ReadonlyMap<string, Remains> {
   const found = new Map<string, { -readonly [Key in keyof Remains]: Remains[Key] }>();
   const of = (name: string) => {
     const known = found.get(name) ?? { group: undefined, fds: [], listens: false };
     found.set(name, known);
     return known;
   };
-  for (const { tag: text, pid, startTime, serial } of view.hello.children) {
+  for (const { tag: text, pid, startTime, serial } of children) {
     const tag = parseTag(text);
-    if (tag?.role === 'main') of(tag.unit).main = { pid, startTime, run: tag.number, serial };
+    if (tag === undefined) continue;
+    const { unit, role, number: run, place } = tag;
+    const process = { pid, startTime, run, serial };
+    if (role === 'main') of(unit).main = { ...process, ...(place === undefined ? {} : { index: place.index }) };
+    // Of several the last one is followed; the others were let go.
+    else if (role === 'control' && place !== undefined && unit.endsWith('.service')) {
+      const { control } = of(unit);
+      if (control === undefined || control.run < run) of(unit).control = { ...process, ...place };
+    }
   }
   for (const { unit, path } of populatedGroups(host, '', SLICES_DEEP)) of(unit).group = path;
-  for (const name of view.hello.fds) {
+  for (const name of fds) {
     const [, kind, unit = '', key] = /^(listen|fdstore):(.+):(\d+)$/.exec(name) ?? [];
     if (kind === 'listen') of(unit).listens = true;
     else if (kind === 'fdstore') of(unit).fds = [...of(unit).fds, Number(key)];
   }
-  const names = [...found.keys()].sort();
-  if (names.length === 0) return [];
-  const loaded = registry.load(names);
-  const adopted: Post[] = [];
-  // Sockets first, so that they hear of their services as of any that start.
-  const sockets = names.filter((name) => found.get(name)?.listens === true);
-  for (const name of [...sockets, ...names.filter((one) => !sockets.includes(one))]) {
-    const { group, fds, main = mainIn(host, registry.unit(name), group) } = found.get(name) as Remains;
-    const restarts = units.get(name)?.restarts ?? 0;
-    const populated = group !== undefined || main !== undefined;
-    const event = { type: 'adopt', populated, restarts, ...(group === undefined ? {} : { slice: sliceAt(group) }) };
-    adopted.push({
-      to: `unit:${registry.graph.canonical(name)}`,
-      event: { ...event, ...(main === undefined ? {} : { main }), ...(fds.length === 0 ? {} : { fds }) },
-    });
-  }
-  host.log.log('warning', { units: names, lost: LOST }, 'units are taken over by what is left of them');
-  return [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }, ...adopted];
+  return found;
 }
 
 /** What only the checkpoint knew. */
 export const LOST =
-  'jobs in flight, start limits, status texts, names of stored descriptors, how far commands before and after the main process had come';
+  'jobs in flight, how much of time limits had passed, start limits, status texts, names of stored descriptors';
 
 /** The slice whose group this unit's is in; init's root is that of the root slice. */
 const sliceAt = (group: string): string => group.split('/').at(-2) ?? '-.slice';

@@ -9,9 +9,12 @@ import * as paged from '../jobs/paged.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { refOf } from '../machines/service-context.ts';
 import type { EffectCall } from '../supervisor/index.ts';
+import { adoptOne } from './adoption.ts';
 import { beginChaos, type ChaosTools, plainNames } from './chaos.ts';
 import { CHAOS } from './chaos-logic.ts';
 import { bringIn, previewReload, regenerate } from './loading.ts';
+import { readNotes } from './notes.ts';
+import { specOf } from './registry.ts';
 import { type RestoringTools, restoreAsked, unitsOf } from './restoring.ts';
 import type { UnitTools } from './unit-effects.ts';
 import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
@@ -24,6 +27,15 @@ export interface ErrandTools extends RestoringTools, Pick<UnitTools, 'group'> {
 const fault = (error: ApiError['error'], unit: string, why: string, todo: string): ChangeAnswer => ({
   error: { error, unit, why, todo },
 });
+
+/** A unit whose own state cannot be used begins anew once it is released, and is told what there is of it. */
+function takeOver({ host, registry }: ErrandTools, call: EffectCall, name: string): void {
+  const unit = registry.unit(name);
+  if (unit === undefined) return;
+  const { settings } = specOf(unit);
+  call.post(`unit:${name}`, { type: 'settings', settings });
+  for (const event of adoptOne(host, unit, readNotes(host))) call.post(`unit:${name}`, { ...event });
+}
 
 /** Types whose units have a main process, or one of a command; those of others are in their group, if they have one. */
 const MAIN_PROCESS = new Set(['service']);
@@ -159,7 +171,10 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
       const known = units.filter((name) => tools.registry.unit(name) !== undefined);
       for (const name of known) {
         // Its order in the queue: released, told, and only then what was held for it.
-        if (tools.actors().phase(`unit:${name}`) === 'quarantined') call.post('units', { type: 'release', name });
+        const phase = tools.actors().phase(`unit:${name}`);
+        const isLost = phase !== undefined && tools.actors().read(`unit:${name}`) === undefined;
+        if (phase === 'quarantined' || isLost) call.post('units', { type: 'release', name });
+        if (isLost) takeOver(tools, call, name);
         call.post(`unit:${name}`, { type: 'reset-failed' });
       }
       const [missing] = units.filter((name) => !known.includes(name));

@@ -20,6 +20,12 @@ interface Process {
 
 const ROLES: readonly Role[] = ['main', 'control'];
 
+/** A tag without what an older core does not say; undefined: init's own. */
+const whose = (text: string): string | undefined => {
+  const tag = parseTag(text);
+  return tag === undefined || tag.role === 'watch' ? undefined : tagOf(tag.unit, tag.role, tag.number);
+};
+
 export class LostSpawns {
   readonly #open = new Map<string, Asked>();
   #records: number;
@@ -40,7 +46,7 @@ export class LostSpawns {
     this.#records = host.hello.records;
     this.#failed = failed;
     this.#post = (events) => actors.input({ events });
-    const children = new Set(host.hello.children.map(({ tag }) => tag));
+    const children = new Set(host.hello.children.map(({ tag }) => whose(tag)));
     for (const { name } of units) {
       const snapshot = actors.read<{ context?: { main?: Process | null; control?: Process | null } }>(`unit:${name}`);
       for (const role of ROLES) {
@@ -67,7 +73,8 @@ export class LostSpawns {
     if (this.#records <= 0) return;
     this.#records -= 1;
     const [body] = Object.values(what) as { readonly tag?: string }[];
-    if (body?.tag !== undefined && parseTag(body.tag) !== undefined) this.#open.delete(body.tag);
+    const tag = body?.tag === undefined ? undefined : whose(body.tag);
+    if (tag !== undefined) this.#open.delete(tag);
     this.#conclude();
   }
 

@@ -5,21 +5,36 @@
  */
 
 import type { EffectId } from '../host/ports.ts';
+import type { ExecList } from '../machines/protocol.ts';
 
 /** Which of a unit's processes: the service itself, or a command of its life cycle. */
 export type Role = 'main' | 'control';
 
-/** The tag init gives back in every record of a spawn: `unit|role|run`. A unit name holds no `|`. */
-export const tagOf = (unit: string, role: Role, run: number): string => `${unit}|${role}|${run}`;
+/** Which command of a unit a process is: its list and its place in there, from 0. */
+export interface Place {
+  readonly list: ExecList;
+  readonly index: number;
+}
+
+/** The tag init gives back in every record of a spawn: `unit|role|run`, or `unit|role|run|list|index`. A unit name holds no `|`. */
+export const tagOf = (unit: string, role: Role, run: number, place?: Place): string =>
+  `${unit}|${role}|${run}${place === undefined ? '' : `|${place.list}|${place.index}`}`;
 /** The tag of a watched main process: `unit|watch|startTime`. */
 export const watchTag = (unit: string, startTime: number): string => `${unit}|watch|${startTime}`;
 
-/** A tag taken apart; undefined for init's own (`core`). `number`: the run of a spawn, the start time of a watch. */
-export function parseTag(tag: string): { unit: string; role: Role | 'watch'; number: number } | undefined {
-  const [unit, role, text] = tag.split('|');
+/**
+ * A tag taken apart; undefined for init's own (`core`). `number`: the run of a spawn, the start time of a watch. `place` is absent where
+ * an older core has made it.
+ */
+export function parseTag(
+  tag: string,
+): { unit: string; role: Role | 'watch'; number: number; place?: Place } | undefined {
+  const [unit, role, text, list, index] = tag.split('|');
   if (unit === undefined || text === undefined || !/^\d+$/.test(text)) return undefined;
   if (role !== 'main' && role !== 'control' && role !== 'watch') return undefined;
-  return { unit, role, number: Number(text) };
+  const known = list !== undefined && /^Exec[A-Z]/.test(list) && index !== undefined && /^\d+$/.test(index);
+  const place = known ? { place: { list: list as ExecList, index: Number(index) } } : {};
+  return { unit, role, number: Number(text), ...place };
 }
 
 /** The log pipe of a unit; init stores its ends as `…:r` and `…:w`. */

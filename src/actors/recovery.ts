@@ -8,7 +8,7 @@ import type { JobContext } from '../machines/job.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
 import { type ActorHost, NO_CHECKPOINT, NOT_BEGUN, type Post, type RecoveryView } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
-import { adopt, LOST } from './adoption.ts';
+import { adopt, asItWas, LOST } from './adoption.ts';
 import { endWords } from './causes.ts';
 import { listener, notifyPath, notifySocket } from './names.ts';
 import { type Noted, type NotedUnit, readNotes } from './notes.ts';
@@ -44,22 +44,16 @@ export function adoptions(
   }
   const kept: Post[] =
     promised.length === 0 ? [] : [{ to: 'jobs', event: { type: 'promised', confirmations: promised } }];
-  const alive = adopt(view, registry, host, before);
-  const still = [...before.units].filter(
-    ([unit, { active, sub }]) =>
-      sub === 'exited' || active === 'failed' || (active === 'active' && /\.(?:target|slice)$/.test(unit)),
-  );
+  const alive = adopt(view.hello, registry, host, before);
+  const still = [...before.units].flatMap(([unit, noted]) => {
+    const event = asItWas(unit, noted);
+    return event === undefined ? [] : [[unit, event] as const];
+  });
   const loaded = registry.load(still.map(([unit]) => unit));
   return [
     ...alive,
     ...(loaded.length === 0 ? [] : [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }]),
-    ...still.map(([unit, { active, result, restarts }]) => ({
-      to: `unit:${registry.graph.canonical(unit)}`,
-      event: {
-        ...{ type: 'adopt', populated: false, restarts },
-        ...(active === 'failed' ? { failed: result } : { over: true }),
-      },
-    })),
+    ...still.map(([unit, event]) => ({ to: `unit:${registry.graph.canonical(unit)}`, event: { ...event } })),
     ...kept,
   ];
 }

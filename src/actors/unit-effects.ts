@@ -143,7 +143,7 @@ function lost({ host }: UnitTools, { name: unit }: Unit, name: string): false {
 const spawn: Run<'spawn'> = (tools, unit, call, params) => {
   if (failsByChaos(tools, unit, call, params)) return;
   const settings = execSettings(unit);
-  const tag = tagOf(unit.name, params.role, params.run);
+  const tag = tagOf(unit.name, params.role, params.run, params);
   if (settings === undefined) throw new Error(`${unit.name} has no commands, but was asked to run ${params.list}`);
   const fds = (params.fds ?? [])
     .map(({ key, name }) => ({ name: storedFd(unit.name, key), as: name }))

@@ -234,7 +234,7 @@ export interface JobRefusedEvent extends At {
 
 /**
  * Core came back without its memory (safe mode): this is what lives of the unit. Taken in `inactive` only. A service with a
- * main process, or Type=forking with a populated group, is running; a socket, whose listeners init has, opens what may be
+ * main process, or Type=forking with a populated group, is running, or goes on with what it was doing; a socket, whose listeners init has, opens what may be
  * missing of them and listens; a target or a slice is as it was; anything else is left as it is.
  * `over`: it was active without a process (RemainAfterExit=), and still is. `failed`: it had failed, with this result, and nobody
  * is to be told once more.
@@ -242,7 +242,23 @@ export interface JobRefusedEvent extends At {
 export interface AdoptEvent extends At {
   readonly type: 'adopt';
   /** `serial` null: init has not made it, but it is found to be the main process (PIDFile=, GuessMainPID=). */
-  readonly main?: Pid & { readonly run: number; readonly serial: number | null };
+  readonly main?: Pid & {
+    readonly run: number;
+    readonly serial: number | null;
+    /** Which command of ExecStart= it is, from 0; absent: nobody knows. */
+    readonly index?: number;
+  };
+  /** The command of a list that runs: the list goes on behind it. */
+  readonly control?: Pid & {
+    readonly run: number;
+    readonly serial: number;
+    readonly list: ExecList;
+    readonly index: number;
+  };
+  /** What it was doing with its main process: it waited for its start to be over, or was being stopped. Absent: it ran. */
+  readonly was?: 'starting' | 'stopping';
+  /** Of what was being stopped: why (`success`: it was asked to). */
+  readonly result?: Result;
   readonly populated: boolean;
   /** Where its control group was found; absent: it was not. */
   readonly slice?: string;

@@ -89,14 +89,20 @@ export function runCommand(turn: ServiceTurn, role: 'main' | 'control', list: Se
 
 /** Begin a list of commands; an empty one is over at once. What still runs of an earlier one is followed no longer. */
 export const run = stepWith<ServiceList>((turn, list) => {
+  if (isTakenOver(turn, list)) return arm(turn, ...timeLimit(turn.context.settings, list));
   abandonControl(turn);
   turn.set({ killing: null });
   if (commandsOf(turn.context, list).length > 0) runCommand(turn, 'control', list, 0);
   else disarm(turn);
 });
 
+/** A core without its memory has found a process of this list, which goes on with a time of its own. */
+const isTakenOver = ({ event, context: { main, control } }: ServiceTurn, list: ServiceList): boolean =>
+  event.type === 'adopt' && (control === null ? list === 'ExecStart' && main !== null : control.list === list);
+
 /** The state's own command: the service itself; with Type=forking a command that leaves it behind. */
 export const startMain = serviceStep((turn) => {
+  if (isTakenOver(turn, 'ExecStart')) return arm(turn, ...timeLimit(turn.context.settings, 'ExecStart'));
   turn.set({ notifyState: 'unknown', busName: false });
   if (turn.context.settings.Type === 'idle') {
     turn.set({ idling: true });

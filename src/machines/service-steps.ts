@@ -5,8 +5,8 @@
  * service-processes.ts, what it says by itself in service-notify.ts, and the tables in service-rules.ts.
  */
 import { countStart, hitStartLimit, prepare, settle, takeSettings } from './ends.ts';
-import type { ActiveState, AdoptEvent, JobRefusedEvent, Result, SettingsEvent, StopEvent } from './protocol.ts';
-import { commandsOf, type KillOperation, refOf, type ServiceSettings } from './service-context.ts';
+import type { ActiveState, AdoptEvent, JobRefusedEvent, Pid, Result, SettingsEvent, StopEvent } from './protocol.ts';
+import { commandsOf, type KillOperation, refOf, type ServiceList, type ServiceSettings } from './service-context.ts';
 import {
   abandon,
   abandonControl,
@@ -224,7 +224,7 @@ const tidyGroup = serviceStep((turn) => turn.ask('pruneGroup', undefined));
 
 /** Core lost its memory and found this alive. */
 const adopt = serviceStep((turn) => {
-  const { main, populated, fds = [], restarts = 0, slice } = turn.event as AdoptEvent;
+  const { main, control, populated, fds = [], restarts = 0, slice, was, result } = turn.event as AdoptEvent;
   turn.set({
     ...(slice === undefined ? {} : { slice }),
     populated,
@@ -241,11 +241,25 @@ const adopt = serviceStep((turn) => {
     const status = { pid: main.pid, startMs: turn.event.atMs, exitMs: null, ended: null };
     turn.set({
       runs: Math.max(turn.context.runs, main.run),
-      main: { ...main, list: 'ExecStart', index: 0, execed: true, last: true },
+      main: { ...pidOf(main), list: 'ExecStart', index: main.index ?? 0, execed: true, last: main.index === undefined },
       mainStatus: status,
     });
   }
+  if (control !== undefined) {
+    const { list, index } = control;
+    const process = { ...pidOf(control), list: list as ServiceList, index, execed: true, last: false };
+    turn.set({ runs: Math.max(turn.context.runs, control.run), control: process });
+    if (list === 'ExecReload') arm(turn, 'TimeoutStartSec', turn.context.settings.TimeoutStartSec);
+  }
+  if (was === 'stopping') turn.set({ result: result ?? 'success', stopAsked: (result ?? 'success') === 'success' });
   turn.ask('log', { level: 'notice', message: 'taken over from an earlier core without its memory' });
+});
+
+const pidOf = <S>({ run, serial, pid, startTime }: Pid & { readonly run: number; readonly serial: S }) => ({
+  run,
+  serial,
+  pid,
+  startTime,
 });
 
 /** It had failed before core lost its memory. */

@@ -22,7 +22,7 @@
 import { setup } from 'xstate';
 import { endedWell, type Past, startsTooOften } from './ends.ts';
 import type { ActiveState, ExitedEvent, MainGoneEvent, ServiceEvent, SettingsEvent } from './protocol.ts';
-import { newService, type ServiceContext, type ServiceSettings } from './service-context.ts';
+import { newService, type ServiceContext, type ServiceList, type ServiceSettings } from './service-context.ts';
 import { dropWatchdog, expectKeepAlive, hear, type Listens } from './service-notify.ts';
 import * as rules from './service-rules.ts';
 import * as steps from './service-steps.ts';
@@ -87,6 +87,23 @@ const start = [
   { target: '#service.starting', actions: 'begin' },
 ] as const;
 
+/** Back to the command that runs, or to what its main process was in the midst of. */
+const takenOver = [
+  { guard: { type: 'runsCommand', params: 'ExecCondition' }, target: '#service.starting.condition', actions: 'adopt' },
+  { guard: { type: 'runsCommand', params: 'ExecStartPre' }, target: '#service.starting.start-pre', actions: 'adopt' },
+  { guard: { type: 'runsCommand', params: 'ExecStart' }, target: '#service.starting.start', actions: 'adopt' },
+  { guard: { type: 'runsCommand', params: 'ExecStartPost' }, target: '#service.starting.start-post', actions: 'adopt' },
+  {
+    guard: { type: 'runsCommand', params: 'ExecReload' },
+    target: '#service.reload',
+    actions: ['adopt', 'expectKeepAlive'],
+  },
+  { guard: { type: 'runsCommand', params: 'ExecStop' }, target: '#service.stopping.stop', actions: 'adopt' },
+  { guard: { type: 'runsCommand', params: 'ExecStopPost' }, target: '#service.stopping.stop-post', actions: 'adopt' },
+  { guard: { type: 'was', params: 'starting' }, target: '#service.starting.start', actions: 'adopt' },
+  { guard: { type: 'was', params: 'stopping' }, target: '#service.stopping.stop-sigterm', actions: 'adopt' },
+] as const;
+
 const startTimeout = [
   { guard: { type: 'startTimedOut', params: 'terminate' }, target: '#service.stopping.stop-sigterm', actions: timeout },
   { guard: { type: 'startTimedOut', params: 'abort' }, target: '#service.stopping.stop-watchdog', actions: timeout },
@@ -137,6 +154,9 @@ export const serviceMachine = setup({
     ),
     hasLife: ({ context, event }) =>
       event.type === 'adopt' && (event.main !== undefined || (context.settings.Type === 'forking' && event.populated)),
+    runsCommand: ({ event }, list: ServiceList) => event.type === 'adopt' && event.control?.list === list,
+    was: ({ event }, was: 'starting' | 'stopping') =>
+      event.type === 'adopt' && event.main !== undefined && event.was === was,
     hadFailed: ({ event }) => event.type === 'adopt' && event.failed !== undefined,
     isOver: ({ context, event }) => event.type === 'adopt' && event.over === true && context.settings.RemainAfterExit,
     hasFailed: when((context) => context.result !== 'success' && context.control === null),
@@ -225,6 +245,7 @@ export const serviceMachine = setup({
       on: {
         start,
         adopt: [
+          ...takenOver,
           { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
           { guard: 'isOver', target: 'exited', actions: 'adopt' },
           { guard: 'hadFailed', target: 'failed', actions: 'adoptFailure' },

@@ -229,11 +229,12 @@ export class Supervision {
     this.quarantine(id, why);
   }
 
-  /** A quarantined actor gets events again: from its last good snapshot, or from its input if it has none. */
+  /** A quarantined actor gets events again: from its last good snapshot; from its input if it has none, or one that cannot be used. */
   release(id: ActorId, atMs: number): void {
     const { ledger } = this.#stage;
     const node = ledger.nodes.get(id);
-    if (node === undefined || isSupervisor(node) || node.phase !== 'quarantined') return;
+    if (node === undefined || isSupervisor(node)) return;
+    if (node.phase !== 'quarantined' && ledger.actors.get(id)?.broken === undefined) return;
     const { held = [], dropped = 0, ...rest } = node;
     ledger.setNode(id, { ...rest, phase: 'running' });
     this.#stage.report('info', 'released', id, `asked for; ${held.length} events held, ${dropped} dropped before them`);

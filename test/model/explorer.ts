@@ -93,9 +93,10 @@ export function believe(before: World, event: Event, after: AnyMachineSnapshot, 
     spawned = spawned.map((process) => (process.run === run ? { ...process, stage: to } : process));
   };
   if (event.type === 'deadline') delete armed[event['name'] as string];
-  const adopted = (event['main'] as { run: number } | undefined)?.run;
-  if (adopted !== undefined && (after.context['main'] as { run: number } | null)?.run === adopted) {
-    spawned.push({ role: 'main', run: adopted, stage: 'execed', abandoned: false });
+  for (const role of ['main', 'control'] as const) {
+    const adopted = (event[role] as { run: number } | undefined)?.run;
+    if (adopted === undefined || (after.context[role] as { run: number } | null)?.run !== adopted) continue;
+    spawned.push({ role, run: adopted, stage: 'execed', abandoned: false });
   }
   if (event.type === 'forked') stage(event['run'], 'forked');
   if (event.type === 'execed') stage(event['run'], 'execed');

@@ -50,6 +50,18 @@ function events(node: Node, change: SettingsChange): Event[] {
     { type: 'pid-file', pid: DAEMON, startTime },
     { type: 'adopt', populated: true },
     { type: 'adopt', populated: true, main: adoptable(context.runs + 1) },
+    { type: 'adopt', populated: true, main: adoptable(context.runs + 1), was: 'starting' },
+    { type: 'adopt', populated: true, main: { ...adoptable(context.runs + 1), index: 0 }, was: 'stopping' },
+    ...(
+      ['ExecCondition', 'ExecStartPre', 'ExecStart', 'ExecStartPost', 'ExecReload', 'ExecStop', 'ExecStopPost'] as const
+    )
+      .filter((name) => context.settings[name].length > 0)
+      .map((name) => ({
+        type: 'adopt',
+        populated: true,
+        control: { ...adoptable(context.runs + 2), list: name, index: 0 },
+        ...(name === 'ExecCondition' || name === 'ExecStartPre' ? {} : { main: adoptable(context.runs + 1) }),
+      })),
   ];
   for (const name of [
     'TimeoutStartSec',

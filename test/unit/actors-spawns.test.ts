@@ -66,7 +66,7 @@ describe('a process that cannot be asked for', () => {
     const { run, spawned, posts } = rig('pipes');
     run('prepare', { invocation: 1 });
     run('spawn', spawn);
-    expect(spawned).toEqual(['a.service|main|3']);
+    expect(spawned).toEqual(['a.service|main|3|ExecStart|0']);
     expect(posts).toEqual([]);
   });
 

@@ -416,6 +416,58 @@ describe('taken over without memory', () => {
     expect(service.state).toBe('activating/auto-restart');
   });
 
+  const main = { run: 8, serial: 4, pid: 5, startTime: 7 };
+  const control = (list: string, index: number) => ({ run: 9, serial: 5, pid: 6, startTime: 7, list, index });
+  const ends = { type: 'exited', role: 'control', run: 9, serial: 5, pid: 6, ended: { exited: 0 }, populated: true };
+
+  test.each([
+    ['ExecCondition', false, 'activating/condition'],
+    ['ExecStartPre', false, 'activating/start-pre'],
+    ['ExecStartPost', true, 'activating/start-post'],
+    ['ExecReload', true, 'reloading/reload'],
+    ['ExecStop', true, 'deactivating/stop'],
+    ['ExecStopPost', false, 'deactivating/stop-post'],
+  ] as const)('%s goes on behind the command that runs', (list, lives, state) => {
+    const service = new ServiceDriver({ [list]: ['/one', '/two', '/three'] });
+    const effects = service.send({
+      type: 'adopt',
+      populated: true,
+      control: control(list, 1),
+      ...(lives ? { main } : {}),
+    });
+    expect(service.state).toBe(state);
+    expect(effects.map(({ type }) => type)).not.toContain('spawn');
+    expect(service.context.deadline).not.toBeNull();
+    const next = service.send(ends);
+    expect(next.filter(({ type }) => type === 'spawn')).toMatchObject([{ params: { list, index: 2 } }]);
+    expect(service.context.main?.run).toBe(lives ? 8 : undefined);
+  });
+
+  test('a service that had not said yet that it is ready is waited for', () => {
+    const service = new ServiceDriver({ Type: 'notify' });
+    const effects = service.send({ type: 'adopt', populated: true, main, was: 'starting' });
+    expect(service.state).toBe('activating/start');
+    expect(effects.map(({ type }) => type)).not.toContain('spawn');
+    expect(service.context.deadline?.name).toBe('TimeoutStartSec');
+  });
+
+  test('a oneshot goes on behind the command that runs', () => {
+    const service = new ServiceDriver({ Type: 'oneshot', ExecStart: ['/one', '/two'] });
+    service.send({ type: 'adopt', populated: true, main: { ...main, index: 0 }, was: 'starting' });
+    expect(service.state).toBe('activating/start');
+    const next = service.send({ ...ends, role: 'main', run: 8, serial: 4, pid: 5 });
+    expect(next.filter(({ type }) => type === 'spawn')).toMatchObject([{ params: { list: 'ExecStart', index: 1 } }]);
+  });
+
+  test('a service that was being stopped is stopped, and not started again', () => {
+    const service = new ServiceDriver({ Restart: 'always' });
+    service.send({ type: 'adopt', populated: true, main, was: 'stopping', result: 'success' });
+    expect(service.state).toBe('deactivating/stop-sigterm');
+    service.send({ ...ends, role: 'main', run: 8, serial: 4, pid: 5, populated: false });
+    service.send({ type: 'empty' });
+    expect(service.state).toBe('inactive/dead');
+  });
+
   test('a service of which nothing lives stays down', () => {
     const service = new ServiceDriver();
     service.send({ type: 'adopt', populated: true });

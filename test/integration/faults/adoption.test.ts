@@ -20,6 +20,14 @@ const guessed = numbered('guessed', 2);
 const keeping = numbered('keeping', 2);
 const daemons = [...simple, ...notify, ...forking, ...guessed, ...keeping];
 
+/** Three commands, of which the second waits. */
+const lists = (name: string, list: string) =>
+  ['', `; until [ -e /run/go-${name} ]; do sleep 0.02; done`, '']
+    .map((wait, at) => `${list}=/bin/sh -c "echo ${name} ${at + 1} >>/run/done${wait}"\n`)
+    .join('');
+/** They are in the midst of starting or stopping. */
+const underWay = ['pre', 'ending', 'early'];
+
 const units: Record<string, string> = {
   'answer.socket': '[Socket]\nListenStream=/run/answer.sock\n',
   'answer.service': `[Service]\nExecStart=${worker('answer', 'answer')}\n`,
@@ -31,6 +39,9 @@ const units: Record<string, string> = {
   'halted.service': `[Service]\nExecStart=${worker('halted', 'sleep')}\n`,
   'broken.service': `[Unit]\nOnFailure=mourner.service\n[Service]\nType=oneshot\nExecStart=${worker('broken', 'once')}\nExecStart=/bin/sh -c "exit 7"\n`,
   'mourner.service': `[Service]\nType=oneshot\nExecStart=${worker('mourner', 'once')}\n`,
+  'pre.service': `[Service]\n${lists('pre', 'ExecStartPre')}ExecStart=${worker('pre', 'sleep')}\n`,
+  'ending.service': `[Service]\nRestart=always\nExecStart=${worker('ending', 'sleep')}\n${lists('ending', 'ExecStop')}`,
+  'early.service': `[Service]\nType=notify\nNotifyAccess=main\nExecStart=/run/programs/clause.pl early word\n`,
   'grouped.target': '[Unit]\nDescription=Brought up by hand\n',
 };
 for (const name of simple) units[`${name}.service`] = `[Service]\nExecStart=${worker(name, 'sleep')}\n`;
@@ -81,9 +92,10 @@ describe.skipIf(missing !== undefined)(
       system = await bootSmall({
         units,
         // None of them but a few: what nobody wants at boot must not be lost either.
-        wants: ['simple-0', 'notify-0', 'kept', 'short', 'halted', 'broken'].map((name) => `${name}.service`),
+        wants: ['simple-0', 'notify-0', 'kept', 'short', 'halted', 'broken', 'ending'].map((name) => `${name}.service`),
         files: {
           '/run/programs/worker.pl': text('worker.pl'),
+          '/run/programs/clause.pl': text('clause.pl'),
           '/run/programs/life.pl': text('../abort/life.pl'),
           '/run/locks/.keep': '',
         },
@@ -104,6 +116,10 @@ describe.skipIf(missing !== undefined)(
       await eventually('descriptors are stored', () =>
         keeping.every((name) => property(system, `${name}.service`, 'NFileDescriptorStore') === '1'),
       );
+      expect(system.sctl('start', '--no-block', 'pre.service', 'early.service').status).toBe(0);
+      expect(system.sctl('stop', '--no-block', 'ending.service').status).toBe(0);
+      for (const line of ['pre 2', 'ending 2', 'early main'])
+        await eventually(line, () => lines('done').includes(line));
       const old = await eventually('core', () => system.core());
       const from = coreLog(system).length;
       for (const name of ['a', 'b']) writeFileSync(join(system.run, 'sysmaster/state', name), 'x'.repeat(10_000));
@@ -118,6 +134,22 @@ describe.skipIf(missing !== undefined)(
       if (system !== undefined) expect(await system.stop()).toBe(true);
     });
 
+    test('goes on with what was starting or stopping behind the command that runs', async () => {
+      const asked = underWay.map((name) => `${name}.service`);
+      expect(system.sctl('is-active', ...asked).stdout).toBe('activating\ndeactivating\nactivating\n');
+      for (const name of underWay) writeFileSync(`${system.run}/go-${name}`, '');
+      await eventually(
+        'all have come to where they were going',
+        () => system.sctl('is-active', ...asked).stdout === 'active\ninactive\nactive\n',
+      );
+      for (const name of ['pre', 'ending'])
+        expect(lines('done').filter((line) => line.startsWith(`${name} `))).toEqual(
+          [1, 2, 3].map((n) => `${name} ${n}`),
+        );
+      expect(property(system, 'early.service', 'StatusText')).toBe('said to nobody');
+      for (const name of ['pre', 'ending']) expect([name, starts(name)]).toEqual([name, 1]);
+    });
+
     test('costs no service its process, its state or its main process, and starts none a second time', async () => {
       expect(seen([...before.keys()])).toEqual([...before].map(([name, pid]) => [name, 'active', pid]));
       for (const name of before.keys())
@@ -127,7 +159,7 @@ describe.skipIf(missing !== undefined)(
       expect(starts('down')).toBe(0);
     });
 
-    test('leaves what has no process as it was: what stays without one, what was stopped, what has failed', () => {
+    test('leaves what has no process as it was: what stays without one, what was stopped, what has failed', async () => {
       const names = ['kept.service', 'short.service', 'halted.service', 'broken.service', 'mourner.service'];
       expect(
         system
@@ -137,7 +169,7 @@ describe.skipIf(missing !== undefined)(
       ).toEqual(['active', 'inactive', 'inactive', 'failed', 'inactive', 'active', 'active']);
       expect(property(system, 'broken.service', 'Result')).toBe('exit-code');
       expect(property(system, `${forking[1]}.service`, 'NRestarts')).toBe('1');
-      expect(system.sctl('is-system-running').stdout).toBe('degraded\n');
+      await eventually('the jobs are over', () => system.sctl('is-system-running').stdout === 'degraded\n');
       for (const name of ['kept', 'short', 'halted', 'broken', 'mourner'])
         expect([name, starts(name)]).toEqual([name, 1]);
     });

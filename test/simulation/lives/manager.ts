@@ -183,8 +183,8 @@ export const managerLives: readonly Life[] = [
     },
     programs,
     noRoom(_spawn, tag) {
-      if (tag === 'b.service|main|1' || tag === 'c.service|main|2') return 'refused';
-      return tag === 'd.service|main|1' ? 'fork' : undefined;
+      if (tag === 'b.service|main|1|ExecStart|0' || tag === 'c.service|main|2|ExecStart|0') return 'refused';
+      return tag === 'd.service|main|1|ExecStart|0' ? 'fork' : undefined;
     },
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service', 'b.service', 'c.service', 'd.service'] }],
     forMs: 6_000,
