@@ -87,6 +87,8 @@ export class NodeState implements StatePort {
   #files: readonly [Slot, Slot] | undefined;
   #slots: readonly [Slot, Slot] | undefined;
   #inMemory = false;
+  /** Why it is not on the disk. */
+  #fault = '';
   #current = 0;
   #generation = 0;
   #records = 0;
@@ -103,7 +105,10 @@ export class NodeState implements StatePort {
 
   /** Where it is, if that is not on the disk; empty: all is well. */
   get trouble(): string {
-    return this.#inMemory ? `${this.#options.directory} cannot be written to; init keeps the checkpoint in memory` : '';
+    const why = this.#fault === '' ? '' : ` (${this.#fault})`;
+    return this.#inMemory
+      ? `${this.#options.directory} cannot be written to${why}; init keeps the checkpoint in memory`
+      : '';
   }
 
   get appendedBytes(): number {
@@ -112,7 +117,12 @@ export class NodeState implements StatePort {
 
   /** Open and lock the files. Throws HostError EAGAIN if another core has them, and what open(2) says. */
   lock(): void {
-    this.#openFiles();
+    try {
+      this.#openFiles();
+    } catch (cause) {
+      if (cause instanceof HostError) this.#fault = cause.message;
+      throw cause;
+    }
   }
 
   load(): ReturnType<StatePort['load']> {
@@ -124,6 +134,8 @@ export class NodeState implements StatePort {
       if (!(cause instanceof HostError) || cause.code === 'EAGAIN') throw cause;
       return { image: undefined, records: [], note: cause.message };
     }
+    // What keeps it off the disk is told by each core: it may be another thing than what had kept it off at first.
+    if (this.#inMemory && this.#fault !== '') this.#notes = [this.#fault];
     const nothing = (note: string | undefined) => ({
       image: undefined,
       records: [],
@@ -215,6 +227,7 @@ export class NodeState implements StatePort {
       if (!given) for (const fd of files) closeSync(fd);
       throw cause;
     }
+    this.#fault = why;
     memory.moved(why);
   }
 

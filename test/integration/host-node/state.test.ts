@@ -313,6 +313,28 @@ describe('the checkpoint', () => {
     for (const fd of made[0] ?? []) closeSync(fd);
   });
 
+  test.runIf(process.getuid?.() === 0)("in memory, because the directory is somebody else's: each core says so", () => {
+    mkdirSync(directory, { recursive: true });
+    chownSync(directory, 1000, 1000);
+    const made: (readonly [number, number])[] = [];
+    const memory = {
+      kept: () => made[0],
+      keep: (files: readonly [number, number]) => void made.push(files),
+      moved: () => undefined,
+    };
+    for (const image of [undefined, 'image']) {
+      const core = new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory });
+      expect(codeOf(() => core.lock())).toBe('EPERM');
+      const found = core.load();
+      expect(found.image).toBe(image);
+      expect(found.note).toContain(`${directory}: belongs to uid 1000, not to core`);
+      core.replace('image');
+      expect(core.trouble).toMatch(/belongs to uid 1000, not to core.*keeps the checkpoint in memory/);
+    }
+    expect(made).toHaveLength(1);
+    for (const fd of made[0] ?? []) closeSync(fd);
+  });
+
   test('that cannot be moved to memory either fails as the disk did, and can be tried again', () => {
     const refuse = () => {
       throw new HostError('EAGAIN', 'the link');
