@@ -230,7 +230,8 @@ export interface SocketPort {
   pipe(id: EffectId, name: string): void;
   /**
    * Make a unit's notify socket at `path` (credentials and time stamps on), store it, and peek it from now on. Without an effect's id
-   * it is stored under one of the port's own.
+   * it is stored under one of the port's own. Of one that is kept, but is not at `path` any more, another is made there, and both are
+   * peeked; empty: wherever it is.
    */
   notify(id: EffectId | undefined, name: string, path: string): void;
   /** Close stored descriptors and stop watching them; names that are unknown are no error. */

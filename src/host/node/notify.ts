@@ -25,9 +25,9 @@ interface Socket {
   readonly takes: Take[];
 }
 
-/** Sockets are named `notify:UNIT` (src/actors/names.ts). */
-const socketOf = (unit: string) => `notify:${unit}`;
-const unitOfSocket = (name: string) => name.slice(name.indexOf(':') + 1);
+/** Sockets are named `notify:UNIT` (src/actors/names.ts); those made because a unit's was not to be found any more, `notify:UNIT:NUMBER`. */
+const SOCKET = /^notify:(.+?)(?::\d+)?$/;
+const unitOfSocket = (name: string) => SOCKET.exec(name)?.[1] ?? name;
 
 const keyOf = (id: EffectId): string => `${id.epoch}.${id.seq}.${id.index}`;
 
@@ -38,6 +38,7 @@ export class Notify {
   readonly #onJunk: (socket: string, peeked: Peeked) => void;
   readonly #onStored: (names: readonly string[], id: EffectId) => void;
   readonly #sockets = new Map<string, Socket>();
+  readonly #further = new Map<string, readonly string[]>();
   /** Sockets whose head waits for init, by effect. */
   readonly #waiting = new Map<string, string>();
   /** Sockets that had more than one round's worth. */
@@ -52,7 +53,10 @@ export class Notify {
   ) {
     this.#outstanding = outstanding;
     // At once: what a process has said belongs before its end, which may be the next record.
-    outstanding.onFree = (unit) => this.#peek(socketOf(unit));
+    outstanding.onFree = (unit) => {
+      const name = `notify:${unit}`;
+      for (const one of [name, ...this.furtherOf(name)]) this.#peek(one);
+    };
     this.#loop = loop;
     this.#link = link;
     this.#onJunk = onJunk;
@@ -65,6 +69,8 @@ export class Notify {
     if (this.#sockets.has(name)) return;
     addon.preparePeeking(fd);
     this.#sockets.set(name, { fd, takes: [] });
+    const first = `notify:${unitOfSocket(name)}`;
+    if (name !== first) this.#further.set(first, [...this.furtherOf(first), name]);
     // Edge-triggered: what was peeked stays in the queue until it is taken, and is no news.
     this.#loop.add(fd, EPOLL.in | EPOLL.edge, () => this.#peek(name));
     this.#again(name);
@@ -76,6 +82,11 @@ export class Notify {
     this.#loop.schedule();
   }
 
+  /** Sockets that were made since for the same unit. */
+  furtherOf(name: string): readonly string[] {
+    return this.#further.get(name) ?? [];
+  }
+
   has(name: string): boolean {
     return this.#sockets.has(name);
   }
@@ -85,6 +96,7 @@ export class Notify {
     if (socket === undefined) return;
     this.#sockets.delete(name);
     this.#more.delete(name);
+    this.#further.delete(name);
     for (const take of socket.takes) this.#waiting.delete(keyOf(take.id));
     this.#loop.remove(socket.fd);
   }

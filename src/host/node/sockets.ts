@@ -4,8 +4,8 @@
  * The names in init's store are known from the hello and from what was stored, accepted and dropped since. A descriptor of a
  * former core is fetched from init the first time it is needed.
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { type Datagram, type EffectId, HostError, type ListenSpec, type Report, type SocketPort } from '../ports.ts';
 import { addon, EPOLL, type Peeked } from './addon.ts';
 import { attempt, codeOf, unless } from './errors.ts';
@@ -40,6 +40,9 @@ export interface SocketsOptions {
   readonly ownId: () => EffectId;
 }
 
+/** Sockets of one unit, besides its first: one for each time that the run directory was put aside. */
+const FURTHER_MAX = 8;
+
 export class NodeSockets implements SocketPort {
   readonly #loop: Loop;
   readonly #link: Link;
@@ -51,6 +54,7 @@ export class NodeSockets implements SocketPort {
   /** What an unanswered store-fd was for, by effect. */
   readonly #pending = new Map<string, readonly string[]>();
   readonly #notify: Notify;
+  #places: { readonly directory: string; readonly names: Set<string> } | undefined;
   #keeper: number | undefined;
   /** Pipes that the log keeper is to get yet, the first in line first, and whether it has no room for more. */
   readonly #offers = new Map<string, () => string>();
@@ -98,14 +102,50 @@ export class NodeSockets implements SocketPort {
 
   notify(id: EffectId | undefined, name: string, path: string): void {
     if (this.#notify.has(name)) return;
-    if (!this.#stored.has(name)) {
+    const isKept = this.#stored.has(name);
+    if (!isKept) {
       const fd = attempt(path, () => this.#makeNotify(path));
       this.keep(id ?? this.#ownId(), name, fd);
     }
-    this.#notify.add(name, this.#need(name));
+    for (const one of [name, ...this.#furtherOf(name)]) this.#notify.add(one, this.#need(one));
+    if (!isKept || path === '' || this.#isThere(path)) return;
+    const further = this.#makeFurther(name, path);
+    this.#notify.add(further, this.#need(further));
   }
 
-  drop(id: EffectId, names: readonly string[]): void {
+  /** Sockets of a unit besides its first. */
+  #furtherOf(name: string): readonly string[] {
+    const numbers = Array.from({ length: FURTHER_MAX }, (_, at) => `${name}:${at + 1}`);
+    return numbers.filter((one) => this.#stored.has(one));
+  }
+
+  /**
+   * Its socket is kept, but not where its processes look for it: the run directory was another's, and put aside. Those who have it open
+   * go on with that one, all others find the new one.
+   */
+  #makeFurther(name: string, path: string): string {
+    this.#warn({ socket: name, path }, 'a notify socket was not in its place any more, and is made anew');
+    const further = this.#furtherOf(name);
+    if (further.length === FURTHER_MAX) this.drop(this.#ownId(), further);
+    const free = `${name}:${further.length === FURTHER_MAX ? 1 : further.length + 1}`;
+    const fd = attempt(path, () => this.#makeNotify(path));
+    this.keep(this.#ownId(), free, fd);
+    this.#places?.names.add(basename(path));
+    return free;
+  }
+
+  /** Of a directory it is looked at once what is in it: there may be thousands to be asked for when a core begins. */
+  #isThere(path: string): boolean {
+    const directory = dirname(path);
+    if (this.#places?.directory !== directory) {
+      const names = unless(['ENOENT', 'ENOTDIR'], directory, () => readdirSync(directory)) ?? [];
+      this.#places = { directory, names: new Set(names) };
+    }
+    return this.#places.names.has(basename(path));
+  }
+
+  drop(id: EffectId, asked: readonly string[]): void {
+    const names = asked.flatMap((name) => (name.startsWith('notify:') ? [name, ...this.#furtherOf(name)] : [name]));
     for (const name of names) {
       this.#stored.delete(name);
       this.#notify.remove(name);

@@ -23,6 +23,25 @@ const missing = systemsMissing();
 /** A core that does not come back is known to be lost after so many seconds. */
 const PATIENCE = 20;
 
+/** Says READY=1, and then the text of each new /run/word. */
+const WORD = `#!/usr/bin/perl
+use strict;
+use IO::Socket::UNIX;
+my ($how) = @ARGV;
+sub connected { IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{NOTIFY_SOCKET}) }
+my $open = connected() or die "$ENV{NOTIFY_SOCKET}: $!";
+$open->send('READY=1') or die $!;
+my $said = '';
+while (1) {
+  select(undef, undef, undef, 0.05);
+  open(my $in, '<', '/run/word') or next;
+  my $word = <$in> // '';
+  next if $word eq $said;
+  my $to = $how eq 'open' ? $open : connected();
+  $said = $word if defined $to && $to->send("STATUS=$word");
+}
+`;
+
 describe.skipIf(missing !== undefined)(
   `something else in core's places${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
@@ -36,10 +55,13 @@ describe.skipIf(missing !== undefined)(
       system = await bootSmall({
         units: {
           'steady.service': '[Service]\nExecStart=/bin/sleep 100000\n',
+          // One asks for its socket each time, the other has it open.
+          'anew.service': `[Service]\nType=notify\nNotifyAccess=all\nExecStart=/run/programs/word.pl anew\n`,
+          'open.service': `[Service]\nType=notify\nNotifyAccess=all\nExecStart=/run/programs/word.pl open\n`,
           'fails.service': '[Service]\nExecStart=/bin/false\n',
         },
-        wants: ['steady.service'],
-        files: { '/run/victims/file': 'precious' },
+        wants: ['steady.service', 'anew.service', 'open.service'],
+        files: { '/run/victims/file': 'precious', '/run/programs/word.pl': WORD },
       });
       pid = property(system, 'steady.service', 'MainPID');
       expect(Number(pid)).toBeGreaterThan(1);
@@ -127,7 +149,7 @@ describe.skipIf(missing !== undefined)(
       ['a file', (path) => writeFileSync(path, 'x')],
       ['a symbolic link to a directory', (path) => symlinkSync('/run/victims', path)],
       ['a pipe', (path) => void expect(spawnSync('mkfifo', [path]).status).toBe(0)],
-    ])('%s in place of the run directory or the state directory', async (_what, plant) => {
+    ])('%s in place of the run directory or the state directory', async (what, plant) => {
       rmSync(own('state'), { recursive: true });
       plant(own('state'));
       await nextCore();
@@ -140,6 +162,18 @@ describe.skipIf(missing !== undefined)(
       expect(system.sctl('status').stdout).toMatch(/Trouble: .*\/run\/sysmaster: .*\/run\/sysmaster\.aside-\d/);
       expect(existsSync(own('core.log'))).toBe(true);
       rmSync(moved, { recursive: true });
+      // What services have to say is heard all the same, by this core and by the next.
+      for (const word of [`${what}, once`, `${what}, twice`]) {
+        writeFileSync(join(system.run, 'word.new'), word);
+        renameSync(join(system.run, 'word.new'), join(system.run, 'word'));
+        for (const name of ['anew', 'open'])
+          await eventually(
+            `${name} is heard`,
+            () => property(system, `${name}.service`, 'StatusText') === word,
+            PATIENCE,
+          );
+        await nextCore();
+      }
     });
   },
 );
