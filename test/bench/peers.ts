@@ -31,7 +31,7 @@ export function ours(root: string, thirty: Readonly<Record<string, string>>): Pe
     argv: [`${lib}/init`, '--config', '/run/init.conf'],
     files: {
       ...files,
-      '/run/bench/core': `echo $EPOCHREALTIME >/run/bench/core-execed\nexec ${lib}/node --max-semi-space-size=16 --expose-gc ${lib}/core.cjs\n`,
+      '/run/bench/core': `echo $EPOCHREALTIME >/run/bench/core-execed\nexec ${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs\n`,
       '/run/init.conf': [
         'Core=/bin/bash /run/bench/core',
         `Exec=${lib}/exec`,

@@ -140,7 +140,10 @@ export async function bootLiving(): Promise<LivingSystem> {
       SYSMASTER_ADDON: join(lib, 'addon.node'),
       SYSMASTER_LIB: lib,
     },
-    initConf: [`Core=${lib}/node --max-semi-space-size=16 --expose-gc ${bundle}`, 'CoreRestartIntensity=1000000'],
+    initConf: [
+      `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${bundle}`,
+      'CoreRestartIntensity=1000000',
+    ],
   });
   return { system, live: (orders) => live(system, orders) };
 }
