@@ -3,7 +3,7 @@
  *
  * The tree (DESIGN section 1), with the kinds that stand behind its leaves:
  *
- *   core  rest_for_one
+ *   core  one_for_one
  *    ├─ events        tells subscribers what was committed
  *    ├─ units         has the actors of loaded units made
  *    ├─ unit-actors   one_for_one, one statechart a unit

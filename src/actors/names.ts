@@ -56,7 +56,7 @@ export function unitOfName(name: string): string | undefined {
  * The control group of a slice, below init's root: `a-b.slice` is `a.slice/a-b.slice`, `-.slice` is the root itself.
  * Source: systemd.slice(5).
  */
-export function sliceGroup(slice: string): string {
+function sliceGroup(slice: string): string {
   if (slice === '-.slice' || slice === '') return '';
   const stem = slice.slice(0, -'.slice'.length);
   const parts = stem.split('-');

@@ -17,7 +17,7 @@ import {
 /** Files that are kept. */
 export const RECORDINGS_MAX = 8;
 /** Size of one file, in characters. */
-export const RECORDING_CHARS = 4 * 1024 * 1024;
+const RECORDING_CHARS = 4 * 1024 * 1024;
 /** Steps of one file: making the text takes time in which nothing else is done. */
 const STEPS = 256;
 /** From one file to the next at least: a storm of failures must not become a storm of writing. */

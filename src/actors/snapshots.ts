@@ -21,11 +21,11 @@ import type { Registry } from './registry.ts';
 import { settingsHash } from './settings-hash.ts';
 
 /** Snapshots that may be there. */
-export const MAX_SNAPSHOTS = 256;
+const MAX_SNAPSHOTS = 256;
 const SUFFIX = '.json';
 
 /** Where things are kept that outlast a boot. */
-export function stateDirectory({ facts, files, hello }: Pick<Host, 'facts' | 'files' | 'hello'>): string {
+function stateDirectory({ facts, files, hello }: Pick<Host, 'facts' | 'files' | 'hello'>): string {
   const named = facts.environment['SYSMASTER_STATE_DIRECTORY'];
   if (named?.startsWith('/') === true) return named;
   return hello.role !== 'subreaper' && files.access('/var/lib', 'w') ? '/var/lib/sysmaster' : facts.runDirectory;

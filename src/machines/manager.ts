@@ -135,7 +135,7 @@ const effect =
   (_: unknown, _params: Params) => {};
 
 /** What the actions of emergency_action mean (systemd.unit(5), FailureAction=); undefined: none of ours. */
-export function endingOf(
+function endingOf(
   action: string,
   exitStatus: number | null,
   argument: string,

@@ -9,7 +9,7 @@ const RING = 1024;
 const RECORD = 'record:';
 
 /** The number of init's record that a key names; undefined: it names something else. */
-export function recordNumber(key: string): number | undefined {
+function recordNumber(key: string): number | undefined {
   if (!key.startsWith(RECORD)) return undefined;
   const number = Number(key.slice(RECORD.length));
   return Number.isSafeInteger(number) && number > 0 ? number : undefined;

@@ -112,7 +112,7 @@ function checkBuiltin(kinds: ActorKinds, effect: BuiltinEffect): void {
 }
 
 /** Posts go into the commit, so their text has to exist; those of a step that throws go nowhere. */
-export function checkPost(post: Post): void {
+function checkPost(post: Post): void {
   const text = stringify(post);
   if (typeof post.to !== 'string' || typeof post.event?.type !== 'string') throw new Error(`not a post: ${text}`);
 }
@@ -122,7 +122,7 @@ const STRATEGIES: ReadonlySet<unknown> = new Set(['one_for_one', 'one_for_all', 
 const SHUTDOWNS: ReadonlySet<unknown> = new Set(['infinity', 'brutal']);
 
 /** Throws where a spec could not be started as it is. */
-export function checkSpec(kinds: ActorKinds, spec: ChildSpec | SupervisorSpec): void {
+function checkSpec(kinds: ActorKinds, spec: ChildSpec | SupervisorSpec): void {
   if (typeof spec?.id !== 'string') throw new Error('a child without an id');
   if (!isSupervisorSpec(spec)) {
     if (kinds[spec.kind] === undefined) throw new Error(`${spec.id}: there is no kind of actor named ${spec.kind}`);
