@@ -164,12 +164,15 @@ fn policy(config: &Config) -> Policy {
     }
 }
 
-/// How many names the store may have: three quarters of the descriptors there are. A service needs two or three for as long as it is
-/// loaded; the rest is for children, which need one each until they run their program, and for watches, one each. Where there is none
-/// left, that is their errno.
+/// How many names the store may have; see [`store_share`].
 fn store_max() -> usize {
-    let all = getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS).saturating_sub(DESCRIPTORS_KEPT);
-    usize::try_from(all / 4 * 3).unwrap_or(usize::MAX)
+    store_share(getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS))
+}
+
+/// Three quarters of the descriptors there are. A service needs two or three for as long as it is loaded; the rest is for children,
+/// which need one each until they run their program, and for watches, one each. Where there is none left, that is their errno.
+fn store_share(limit: u64) -> usize {
+    usize::try_from(limit.saturating_sub(DESCRIPTORS_KEPT) / 4 * 3).unwrap_or(usize::MAX)
 }
 
 /// Raise init's own limit on descriptors; what comes back is the one it was given, which its children get ([`Helper::start`]).
@@ -223,5 +226,30 @@ pub fn last_shell() {
     if let Err(error) = shell {
         say(0, &format!("/bin/sh: {error}; nothing is left to try but to wait"));
         std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DESCRIPTORS, store_share};
+
+    /// Both ends of a log pipe and a notify socket.
+    const NAMES_A_SERVICE: usize = 3;
+
+    #[test]
+    fn the_store_holds_what_16000_services_need_where_the_limit_can_be_raised() {
+        assert!(store_share(DESCRIPTORS) / NAMES_A_SERVICE >= 16_000);
+    }
+
+    #[test]
+    fn a_hard_limit_of_20000_leaves_room_for_4900_services_and_as_many_children_that_start() {
+        let names = 4_900 * NAMES_A_SERVICE;
+        assert!(store_share(20_000) >= names);
+        assert!(20_000 - store_share(20_000) >= 4_900);
+    }
+
+    #[test]
+    fn a_limit_below_what_is_kept_back_leaves_nothing_to_store() {
+        assert_eq!(store_share(100), 0);
     }
 }
