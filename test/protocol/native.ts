@@ -1,6 +1,6 @@
 /** The real host on the real init, which is a child subreaper here; core is puppet.ts. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,12 @@ class NativeWorld implements World {
     process.kill(this.#life.pid, 'SIGKILL');
     await this.until('the next core', () => this.#lives.length > lives);
     return this.core;
+  }
+
+  async fault(): Promise<void> {
+    const { pid } = this.#init;
+    this.#init.kill('SIGSEGV');
+    await this.until('init has come back', () => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('--restore='));
   }
 
   async until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T> {

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { REEXEC_ID } from '../../src/host/ports.ts';
 import { suite } from './suite.ts';
-import { ackAll, newId, recordsOf, report, reportsOf, settled, specOf, wordsOf } from './world.ts';
+import { ackAll, newId, recordsOf, report, reportsOf, settled, specOf, type World, wordsOf } from './world.ts';
 
 suite('another init', [
   [
@@ -21,6 +21,135 @@ suite('another init', [
       const core = await world.kill();
       expect(core.hello.children.map(({ tag }) => tag)).toEqual(['kept']);
       expect((await found()).number).toBe(first.number);
+    },
+    'alone',
+  ],
+]);
+
+const EINVAL = 22;
+const ENOEXEC = 8;
+const EALREADY = 114;
+
+const descriptorsOf = async (world: World) => {
+  const pipe = newId();
+  await world.core.sockets.pipe(pipe, 'kept');
+  await report(world, pipe, 'done');
+  const path = `${world.directory}/kept.sock`;
+  const id = newId();
+  await world.core.sockets.listen(id, 'listener', {
+    ...{ kind: 'stream', address: path, backlog: 8, socketMode: 0o600, directoryMode: 0o755 },
+    ...{ user: '', group: '', options: {} },
+  } as const);
+  await report(world, id, 'done');
+  return path;
+};
+
+/** Everything that init has, while `happens`: nothing of it is lost, done twice, or told twice. */
+const goesOn = (happens: (world: World) => Promise<void>) => async (world: World) => {
+  const path = await descriptorsOf(world);
+  const stranger = world.stranger();
+  const [kept, watched, late] = [newId(), newId(), newId()];
+  await world.core.process.spawn(kept, 'kept', specOf(world, 'sleeper'), []);
+  await world.core.process.watch(watched, 'stranger', stranger.pid, 0);
+  await world.core.process.spawn(newId(), 'gone', specOf(world, 'seven'), []);
+  const { serial } = await report(world, kept, 'forked');
+  await report(world, 'gone', 'exited');
+  await report(world, watched, 'done');
+  world.connect(path);
+  // The one is asked for in the midst of it, the other behind it.
+  await world.core.process.spawn(late, 'late', specOf(world, 'seven'), []);
+  await happens(world);
+  await report(world, 'late', 'exited');
+  await settled(world);
+  expect(wordsOf(reportsOf(world.core, 'late'))).toEqual(['forked', 'execed', 'exited']);
+  expect(wordsOf(reportsOf(world.core, 'gone'))).toEqual(['forked', 'execed', 'exited']);
+  // What was answered is answered again, and not done again.
+  await world.core.process.spawn(kept, 'kept', specOf(world, 'sleeper'), []);
+  await report(world, kept, 'forked', 2);
+  for (const what of reportsOf(world.core, kept)) if ('forked' in what) expect(what.forked.serial).toBe(serial);
+  stranger.end();
+  await report(world, 'stranger', 'watched-exited');
+  const accept = newId();
+  await world.core.process.accept(accept, 'listener', 'guest');
+  await report(world, accept, 'accepted');
+  await settled(world);
+  const numbers = recordsOf(world.core).map(({ number }) => number);
+  const before = new Set(numbers);
+  const core = await world.kill();
+  await settled(world);
+  expect(core.hello.children.map((child) => child.serial)).toEqual([serial]);
+  expect(core.hello.fds).toEqual(expect.arrayContaining(['guest', 'kept:r', 'kept:w', 'listener']));
+  expect(core.hello.deaths).toHaveLength(1);
+  const again = recordsOf(core).map(({ number }) => number);
+  for (const number of before) expect(again).toContain(number);
+  await core.process.kill(newId(), { process: { child: serial } }, 9);
+  expect(await report(world, 'kept', 'exited')).toMatchObject({ serial, ended: { killed: 9 } });
+};
+
+suite('what init has', [
+  ['goes on over a fault of its own', goesOn((world) => world.fault()), 'alone'],
+  [
+    'goes on over fault after fault',
+    goesOn(async (world) => {
+      await world.fault();
+      await settled(world);
+      await world.fault();
+    }),
+    'alone',
+  ],
+  ['goes on in another init', goesOn(async (world) => await world.core.init.reexecInit('')), 'alone'],
+]);
+
+suite('another init that cannot be', [
+  [
+    'is refused with the reason, and nothing changes',
+    async (world) => {
+      const refused = (errno: number) =>
+        world.until(`refused with ${errno}`, () =>
+          world.core.events.find((event) => event.type === 'refused' && event.errno === errno),
+        );
+      await world.core.init.reexecInit('bin/init');
+      expect(await refused(EINVAL)).toMatchObject({ id: null, why: expect.stringContaining('absolute') });
+      await world.core.init.reexecInit(`${world.directory}/seven`);
+      await world.core.init.reexecInit('');
+      expect(await refused(EALREADY)).toMatchObject({ id: null, why: expect.stringContaining('under way') });
+      expect(await refused(ENOEXEC)).toMatchObject({ id: null, why: expect.stringContaining('does not understand') });
+      expect((await world.kill()).hello.deaths).toHaveLength(1);
+    },
+    'alone',
+  ],
+]);
+
+suite('what is kept for a core without its state', [
+  [
+    'is there for the next core, as it was written last, and in another init',
+    async (world) => {
+      for (const port of ['notes', 'loaded'] as const) {
+        expect(await world.core[port].load()).toBe('');
+        await world.core[port].append('one\n');
+        await world.core[port].append('zwölf\n');
+      }
+      await world.kill();
+      for (const port of ['notes', 'loaded'] as const) expect(await world.core[port].load()).toBe('one\nzwölf\n');
+      await world.core.notes.replace('new\n');
+      await world.core.notes.append('more\n');
+      await world.fault();
+      await world.core.init.reexecInit('');
+      await settled(world);
+      const core = await world.kill();
+      expect(await core.notes.load()).toBe('new\nmore\n');
+      expect(await core.loaded.load()).toBe('one\nzwölf\n');
+    },
+    'alone',
+  ],
+  [
+    'has a bound: what does not fit is not written at all',
+    async (world) => {
+      await world.core.notes.replace('short');
+      await expect(world.core.notes.append('x'.repeat(5_000_000))).rejects.toMatchObject({ code: 'ENOSPC' });
+      await expect(world.core.notes.replace('x'.repeat(5_000_000))).rejects.toMatchObject({ code: 'ENOSPC' });
+      expect(await world.core.notes.load()).toBe('short');
+      expect(await (await world.kill()).notes.load()).toBe('short');
     },
     'alone',
   ],

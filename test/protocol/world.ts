@@ -14,7 +14,7 @@ type Remote<Port> = {
     : never;
 };
 
-const PORTS = ['process', 'init', 'sockets', 'groups', 'files', 'clock', 'state', 'api'] as const;
+const PORTS = ['process', 'init', 'sockets', 'groups', 'files', 'clock', 'state', 'notes', 'loaded', 'api'] as const;
 type PortName = (typeof PORTS)[number];
 
 /** One life of core. Calls of its ports reject with what the port throws: an error with `code`. */
@@ -62,6 +62,8 @@ export interface World {
   readonly core: Core;
   /** Core is killed; resolves with the next one. */
   kill(): Promise<Core>;
+  /** Init faults in the midst of whatever it does (SIGSEGV), and goes on from its notes: nobody is told, and nobody notices. */
+  fault(): Promise<void>;
   /** Wait for a condition: bounded. */
   until<T>(what: string, look: () => T | undefined | false | Promise<T | undefined | false>): Promise<T>;
   /** Somebody sends a datagram to a unix socket, with this many descriptors. */

@@ -69,6 +69,8 @@ const TAG_BYTES_MAX = 4_096;
 const NAME_BYTES_MAX = 255;
 const SIGNAL_MAX = 64;
 const DEATHS_MAX = 3;
+/** How long the program of another init takes to say whether it understands the state. */
+const CHECK_MS = 1;
 
 export class VirtualInit {
   end: EndOrder | undefined;
@@ -94,6 +96,9 @@ export class VirtualInit {
   deliver: (record: InitRecord) => void = () => {};
   refuse: (id: EffectId | null, errno: number, why: string) => void = () => {};
 
+  /** Is this program an init that understands the state of this one? */
+  isInit: (path: string) => boolean = (path) => path.startsWith('/usr/lib/sysmaster/');
+
   readonly #kernel: Kernel;
   readonly #processes: Processes;
   readonly #sockets: Sockets;
@@ -103,6 +108,7 @@ export class VirtualInit {
   readonly #known = new Map<string, Known>();
   readonly #watches = new Map<string, Watch>();
   readonly #ring: Orphan[] = [];
+  #isChecking = false;
   #spawns = 0;
   #ownIds = 0;
   #nextRecord = 1;
@@ -333,9 +339,21 @@ export class VirtualInit {
     }
   }
 
-  /** Another init takes over; all of this is what it is handed. */
-  reexeced(): void {
-    this.#report(undefined, { done: { id: REEXEC_ID } });
+  /**
+   * Another init takes over; all of this is what it is handed. First it is looked at whether it can read that, which takes a while; see
+   * {@link isInit}.
+   */
+  reexec(path: string): void {
+    if (path !== '' && !path.startsWith('/'))
+      return this.refuse(null, ERRNO.EINVAL, 'the path of an init must be absolute');
+    if (this.#isChecking) return this.refuse(null, ERRNO.EALREADY, 'a re-exec is under way');
+    if (this.end?.now === true) return this.refuse(null, ERRNO.ESHUTDOWN, 'the system is ending');
+    this.#isChecking = true;
+    this.#kernel.after(CHECK_MS, () => {
+      this.#isChecking = false;
+      if (path === '' || this.isInit(path)) this.#report(undefined, { done: { id: REEXEC_ID } });
+      else this.refuse(null, ERRNO.ENOEXEC, 'the new init does not understand the state; the old one goes on');
+    });
   }
 
   #report(id: EffectId | undefined, what: Report): void {

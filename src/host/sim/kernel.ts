@@ -80,6 +80,8 @@ export const ERRNO = {
   EMSGSIZE: 90,
   EOPNOTSUPP: 95,
   ESHUTDOWN: 108,
+  EALREADY: 114,
+  ENOEXEC: 8,
 } as const;
 
 export const SIGNAL = {

@@ -53,15 +53,27 @@ type Ports = Pick<
   | 'log'
 >;
 
-const keptText = (kept: { text: string }): NotesPort => ({
-  load: () => kept.text,
-  append(text) {
-    kept.text += text;
-  },
-  replace(text) {
-    kept.text = text;
-  },
-});
+/** Room for each, as the real host has it (src/host/node/index.ts). */
+const NOTES_BYTES = 4 * 1024 * 1024;
+const LOADED_BYTES = 128 * 1024 * 1024;
+
+const keptText = (kept: { text: string }, bytes: number): NotesPort => {
+  /** With the NUL at its end; a character takes three bytes at most, so that little is counted as a rule. */
+  const fitting = (text: string): string => {
+    const long = 3 * text.length >= bytes && new TextEncoder().encode(text).length >= bytes;
+    if (long) throw new HostError('ENOSPC', `notes of more than ${bytes} bytes`);
+    return text;
+  };
+  return {
+    load: () => kept.text,
+    append(text) {
+      kept.text = fitting(kept.text + text);
+    },
+    replace(text) {
+      kept.text = fitting(text);
+    },
+  };
+};
 
 export function makePorts(machine: Machine): { readonly host: Ports; readonly view: SocketView } {
   const { kernel, files, state, sockets, processes, init, life } = machine;
@@ -94,7 +106,7 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
       reexecCore() {
         init.leaving = true;
       },
-      reexecInit: () => init.reexeced(),
+      reexecInit: (path) => init.reexec(path),
       get settled() {
         return !init.linkFull;
       },
@@ -150,8 +162,8 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
       },
     },
     state,
-    notes: keptText(init.notes),
-    loaded: keptText(init.loaded),
+    notes: keptText(init.notes, NOTES_BYTES),
+    loaded: keptText(init.loaded, LOADED_BYTES),
     helper: {
       checkPaths(key, request) {
         kernel.after(machine.answerMs, () => life.emit({ type: 'answer', key, result: machine.answer(request) }));
