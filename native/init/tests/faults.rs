@@ -253,6 +253,9 @@ fn live(faults: &str, log: Option<&std::path::Path>, usual: Option<usize>) -> To
         (left == 0).then_some(())
     });
     core.settle();
+    // Its program runs, and may not have come far.
+    let noted = || std::fs::read_to_string(rig.folder.path("proof")).is_ok_and(|proof| proof.contains("last"));
+    wait_for("a note of the last one", || noted().then_some(()));
     // Which of the two ended first is chance, and whether it was before the hello, and how far the last one was by then.
     core.told.sort();
     cores.push(core.told.drain(..).filter(|line| !line.starts_with("child")).collect());
