@@ -60,10 +60,11 @@ export function bootOf(shown: string): BootStamps {
   };
 }
 
-/** As systemd writes it, to the millisecond; for less than an hour. */
+/** As systemd writes it, to the millisecond, unless it is less than one; for less than an hour. */
 export function text(us: number): string {
+  if (us < 1000) return us === 0 ? '0' : `${us}us`;
   const ms = Math.floor(us / 1000);
-  if (ms < 1000) return ms === 0 ? '0' : `${ms}ms`;
+  if (ms < 1000) return `${ms}ms`;
   const minutes = Math.floor(ms / 60_000);
   const rest = (ms % 60_000) / 1000;
   const seconds = ms % 60_000 === 0 ? [] : [`${Number.isInteger(rest) ? rest : rest.toFixed(3)}s`];

@@ -116,7 +116,9 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
     const { status, stderr } = reload();
     expect(status).toBe(1);
     expect(stderr).toMatch(/its machine failed: .*'reload'.*: a bug in the chart/);
-    expect(system.sctl('tree', `unit:${unit}`).stdout).toMatch(/^unit:throws\.service \(permanent, shutdown \w+\) failed 2×, last /);
+    expect(system.sctl('tree', `unit:${unit}`).stdout).toMatch(
+      /^unit:throws\.service \(permanent, shutdown \w+\) failed 2×, last /,
+    );
     expect(system.sctl('restart', unit).status).toBe(0);
     pids = mainPids();
     // Two failures each time, and ten in a minute are borne.
