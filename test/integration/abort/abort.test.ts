@@ -22,6 +22,10 @@ const FOLD_EVERY = 5;
 /** Points of coming back from a death, and some behind them; what follows is a life like any other. */
 const BACK = 130;
 
+/** How often the second of two deaths in the sample is moved, and by how much, where both were of the same cause. */
+const ASIDE_TRIES = 4;
+const ASIDE_STEP = 7;
+
 const how = (n: number): Orders['how'] => (n % 4 === 0 ? 'abort' : 'kill');
 
 interface Sweep {
@@ -79,7 +83,19 @@ describe.skipIf(missing !== undefined)(
         ['late, while it folds', { at: [801], how: 'kill', foldEvery: FOLD_EVERY }],
         ['and once more while it comes back', { at: [333, 21], how: 'kill' }],
       ])('%s: nobody notices', async (_when, orders) => {
-        expect(await compared(orders)).toHaveLength(orders.at.length);
+        const [first, ...further] = orders.at as [number, ...number[]];
+        for (let tries = 0; ; tries += 1) {
+          try {
+            const at = [first, ...further.map((n) => n + tries * ASIDE_STEP)];
+            expect(await compared({ ...orders, at })).toHaveLength(at.length);
+            return;
+          } catch (error) {
+            // Both deaths have met the same thing by chance, and law 7 has set it aside: one a little later meets another.
+            if (!(error instanceof SetAside) || tries === ASIDE_TRIES) throw error;
+            expect(await living[0]?.system.stop()).toBe(true);
+            living[0] = await bootLiving();
+          }
+        }
       });
     });
 
