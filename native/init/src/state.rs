@@ -47,7 +47,7 @@ pub struct Policy {
     pub watchdog_us: u64,
     /// The same until core has said `ready`; a third of it for one that follows a core which has left by itself.
     pub start_us: u64,
-    /// More failures than this in a period, and the next remedy is taken.
+    /// More failures than this in a period, and the next remedy is taken; those that say less of core weigh less.
     pub intensity: u32,
     /// That period.
     pub period_us: u64,
@@ -208,7 +208,7 @@ pub struct Core {
     pub run: Run,
     /// Remedy in use.
     pub level: Level,
-    /// Times of failures in the present period, oldest first.
+    /// Times of failures in the present period, oldest first; each as often as it weighs (see keeper).
     pub failures: VecDeque<u64>,
     /// Failures since a core was last ready.
     pub unready: u32,
