@@ -236,6 +236,11 @@ suite('datagrams', [
       });
       for (const [at, name] of ['one', 'two'].entries())
         await core.sockets.consume(told[at] as Datagram, [name], undefined);
+      // The second is given to init once that has answered about the first.
+      await world.until('both are stored', async () => {
+        const stored = await Promise.all(['one', 'two'].map((name) => core.sockets.stored(name)));
+        return stored.every(Boolean);
+      });
       await settled(world);
       const next = await world.until('both are kept', async () => {
         const now = await world.kill();
