@@ -145,8 +145,7 @@ pub fn died(core: &Core, policy: &Policy, death: BlackBox, wanted: bool, now_us:
             (false, false) => fail(&mut next, policy, FAULT, false, now_us),
             (killed, _) => fail(&mut next, policy, 1, killed, now_us),
         }
-        let delay_us = delay_us(&next, killed);
-        next.run = Run::Waiting { at_us: now_us.saturating_add(delay_us) };
+        rest(&mut next, killed, now_us);
     }
     next
 }
@@ -157,7 +156,7 @@ pub fn unstartable(core: &Core, policy: &Policy, wanted: bool, now_us: u64) -> C
     let mut next = core.clone();
     if wanted {
         fail(&mut next, policy, FAULT, false, now_us);
-        next.run = Run::Waiting { at_us: now_us.saturating_add(delay_us(&next, false)) };
+        rest(&mut next, false, now_us);
     } else {
         next.run = Run::Off;
     }
@@ -207,14 +206,15 @@ fn fail(core: &mut Core, policy: &Policy, weight: usize, killed: bool, now_us: u
     };
 }
 
-/// How long nobody is started after a death.
-fn delay_us(core: &Core, killed: bool) -> u64 {
+/// Set the time of the next start.
+fn rest(core: &mut Core, killed: bool, now_us: u64) {
     let max_us = if killed { KILLED_DELAY_MAX_US } else { DELAY_MAX_US };
-    match core.unready {
+    let delay_us = match core.unready {
         _ if core.level == Level::Emergency => EMERGENCY_US,
         0 | 1 => 0,
         more => DELAY_FIRST_US.saturating_mul(1 << more.saturating_sub(2).min(16)).min(max_us),
-    }
+    };
+    core.run = Run::Waiting { at_us: now_us.saturating_add(delay_us) };
 }
 
 /// Read the black box: u64 event number (little-endian), u8 phase, u8 length of the name, 40 bytes of name, zeroes.
