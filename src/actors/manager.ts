@@ -23,8 +23,8 @@ import {
 } from '../api/manager.ts';
 import type { BlackBox, Host } from '../host/ports.ts';
 import type { Confirmation, KeptPlan } from '../jobs/apply.ts';
-import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
+import { partsOf } from '../jobs/verbs.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import { activeState, type UnitSnapshot, view } from '../machines/view.ts';
 import type { ActorHost, Recording, TreeView } from '../supervisor/index.ts';

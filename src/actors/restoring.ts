@@ -4,8 +4,8 @@
 import { type Change, ManagerError } from '../api/manager.ts';
 import { HostError } from '../host/ports.ts';
 import type { Confirmation, Wish } from '../jobs/apply.ts';
-import { partsOf } from '../jobs/plan.ts';
 import type { JobRequest } from '../jobs/types.ts';
+import { partsOf } from '../jobs/verbs.ts';
 import type { EffectCall } from '../supervisor/index.ts';
 import { bringIn, type LoadingTools, loadAgain } from './loading.ts';
 import { shortHash } from './names.ts';

@@ -7,9 +7,8 @@ import { estimate } from './estimate.ts';
 import { type IdentityWorld, identify } from './identity.ts';
 import { orderingsOf, representative, waiter } from './order.ts';
 import type { Paged } from './paged.ts';
-import { partsOf } from './plan.ts';
 import type { JobGraph, Plan, PlanDocument, PlannedWait, PlanWorld, Reason } from './types.ts';
-import { conflicts, goesDown, isDown, isUp, isUpOrComing } from './verbs.ts';
+import { conflicts, goesDown, isDown, isUp, isUpOrComing, partsOf } from './verbs.ts';
 import { edgeWords, jobWords } from './words.ts';
 
 /** Where and when a plan is made. */

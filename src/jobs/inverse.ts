@@ -8,10 +8,10 @@
  *
  * What a unit does beyond its jobs (OnFailure=, files it writes) is no part of a plan, and none of its way back.
  */
-import { isRefusal, NO_JOBS, partsOf, plan } from './plan.ts';
+import { isRefusal, NO_JOBS, plan } from './plan.ts';
 import { loadRefusal } from './refusals.ts';
 import type { ActiveState, JobGraph, JobMode, JobRequest, Plan, PlanWorld, Refusal, UnitStates } from './types.ts';
-import { goesDown, isDown, isUp, isUpOrComing } from './verbs.ts';
+import { goesDown, isDown, isUp, isUpOrComing, partsOf } from './verbs.ts';
 
 /** A request for starts and stops at once; undefined: there is nothing to do. */
 export function bothWays(

@@ -39,7 +39,7 @@ import type { IdentityWorld } from './identity.ts';
 import { Keeper, type KeeperEvent } from './keeper.ts';
 import type { Paged } from './paged.ts';
 import * as paged from './paged.ts';
-import { isRefusal, partsOf, plan } from './plan.ts';
+import { isRefusal, plan } from './plan.ts';
 import {
   type AnyEffect,
   accepted,
@@ -69,7 +69,7 @@ import type {
   UnitChange,
   UnitStates,
 } from './types.ts';
-import { isDown, passages } from './verbs.ts';
+import { isDown, partsOf, passages } from './verbs.ts';
 import { requestWords } from './words.ts';
 
 export { type JobsState, jobsOf } from './saved.ts';

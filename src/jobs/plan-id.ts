@@ -4,6 +4,7 @@
  */
 import { sha256 } from './hash.ts';
 import type { JobRequest, Plan, PlannedJob } from './types.ts';
+import { partsOf } from './verbs.ts';
 
 /** Digits of an id and of the hash of a unit's settings: enough to tell apart, short enough to be read aloud. */
 export const ID_LENGTH = 12;
@@ -28,5 +29,5 @@ export function planId(
 const asked = (request: JobRequest) => [
   request.mode,
   request.automatic === true,
-  [request, ...(request.also ?? [])].map(({ verb, units }) => [verb, [...new Set(units)].sort()]),
+  partsOf(request).map(({ verb, units }) => [verb, [...new Set(units)].sort()]),
 ];

@@ -25,9 +25,8 @@ import type {
   PlanWorld,
   Reason,
   Refusal,
-  RequestPart,
 } from './types.ts';
-import { collapse, conflicts, merge, typeOfVerb } from './verbs.ts';
+import { collapse, conflicts, merge, partsOf, typeOfVerb } from './verbs.ts';
 import { jobWords } from './words.ts';
 
 export const isRefusal = (answer: Plan | Refusal): answer is Refusal => 'refused' in answer;
@@ -47,9 +46,6 @@ export function plan(world: PlanWorld, request: JobRequest): Plan | Refusal {
   if ('refused' in settled) return settled;
   return order(world, request, settled.nodes, settled.notes, touches);
 }
-
-/** The verbs of a request with their units. */
-export const partsOf = (request: JobRequest): readonly RequestPart[] => [request, ...(request.also ?? [])];
 
 function addAnchors(world: PlanWorld, request: JobRequest, expansion: Expansion): Refusal | undefined {
   const units = new Set(request.units.map((unit) => world.graph.facts(unit)?.name ?? unit));

@@ -4,7 +4,6 @@
  */
 import type { Confirmation } from './apply.ts';
 import type { Stall } from './explain.ts';
-import { partsOf } from './plan.ts';
 import type { JobsState } from './saved.ts';
 import type {
   Cut,
@@ -17,6 +16,7 @@ import type {
   Refusal,
   UnitStates,
 } from './types.ts';
+import { partsOf } from './verbs.ts';
 
 /** An answer tells at most so many notes. */
 export const MAX_NOTES = 100;

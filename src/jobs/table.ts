@@ -308,8 +308,8 @@ export class Work {
 
   /** What a job whose time is over has spent it with. */
   #whileWords(job: InstalledJob): string {
-    if (job.state === 'running') return `, while ${job.unit} was ${this.#states.active(job.unit)}`;
-    const others = [...this.#pairs(job)].flatMap(({ mine, other }) => (mine ? [other] : []));
+    const pairs = job.state === 'running' ? [] : [...this.#pairs(job)];
+    const others = pairs.flatMap(({ mine, other }) => (mine ? [other] : []));
     if (others.length === 0) return `, while ${job.unit} was ${this.#states.active(job.unit)}`;
     const named = others
       .sort((a, b) => a.id - b.id)

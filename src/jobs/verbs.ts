@@ -9,7 +9,17 @@
  * Merging is the least upper bound of that order, so it is commutative and associative by construction.
  * Source: systemctl(1), "Unit Commands"; systemd.unit(5).
  */
-import type { ActiveState, JobResult, JobType, Passage, RequestVerb, UnitChange, UnitFacts } from './types.ts';
+import type {
+  ActiveState,
+  JobRequest,
+  JobResult,
+  JobType,
+  Passage,
+  RequestPart,
+  RequestVerb,
+  UnitChange,
+  UnitFacts,
+} from './types.ts';
 
 /** A job type before it is known what the unit is doing. */
 export type LooseType = JobType | 'try-restart' | 'try-reload' | 'reload-or-start';
@@ -169,3 +179,6 @@ function endOfStart(after: ActiveState, result: string | undefined): JobResult {
   if (result === 'exec-condition') return 'skipped';
   return after === 'failed' ? 'failed' : 'done';
 }
+
+/** The verbs of a request with their units. */
+export const partsOf = (request: JobRequest): readonly RequestPart[] => [request, ...(request.also ?? [])];

@@ -1,9 +1,9 @@
 /** io.sysmaster.Jobs. */
 import { MAX_CONFIRM_MS, type Wish } from '../../jobs/apply.ts';
 import { isPlanId } from '../../jobs/identity.ts';
-import { partsOf } from '../../jobs/plan.ts';
 import { readPlan, VERBS } from '../../jobs/read-plan.ts';
 import type { JobMode, JobRequest, RequestVerb } from '../../jobs/types.ts';
+import { partsOf } from '../../jobs/verbs.ts';
 import { askedWords } from '../../jobs/words.ts';
 import { type ChangeAnswer, type ChangeResult, ManagerError, type RequestOutcome } from '../manager.ts';
 import type { CallContext, Handled, Peer, Reply } from '../session.ts';
