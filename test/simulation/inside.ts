@@ -54,13 +54,13 @@ export function insideOf(core: ActorHost): Inside {
   return { known, times };
 }
 
-/** A text without the numbers of processes and jobs. `by` names a client, which is the same one in all lives. */
-export const withoutPids = (text: string) =>
-  text.replaceAll(/\b(process|job|cancel) \d+/g, '$1 N').replaceAll(WHY_NOT_STARTED, 'init refused');
-
 /** Init keeps no refusal: that of a process is known to be one from there being none, if core died before it heard why. */
 const WHY_NOT_STARTED =
   /EAGAIN on the tables are full; acknowledge records and try again|init knows nothing of it, and core has died meanwhile/g;
+
+/** A text without the numbers of processes and jobs, and without why init refused. `by` names a client, which is the same one in all lives. */
+export const plainText = (text: string) =>
+  text.replaceAll(/\b(process|job|cancel) \d+/g, '$1 N').replaceAll(WHY_NOT_STARTED, 'init refused');
 
 /** Of two clients that ask while core is away either may be heard first. */
 const byKey = (errands: readonly { readonly key: string }[]) => errands.toSorted((a, b) => (a.key < b.key ? -1 : 1));
@@ -76,7 +76,7 @@ function walk(value: unknown, path: string, key: string, times: Record<string, n
       Object.entries(value).map(([name, inner]) => [name, walk(inner, `${path}/${name}`, name, times)]),
     );
   if (key === 'datagram' && typeof value === 'string') return value.replaceAll(/\d{6,}/g, 'a time');
-  if (typeof value === 'string') return withoutPids(value);
+  if (typeof value === 'string') return plainText(value);
   if (typeof value !== 'number') return value;
   if (/(Ms|Us)$/.test(key) || /^jobs\/(durations|supervised)\//.test(path)) {
     if (!ANY_TIME.has(key)) times[path] = value;

@@ -6,7 +6,7 @@ import { SIGNAL, type Sim, type SimState } from '../../src/host/sim/index.ts';
 import type { ServiceContext } from '../../src/machines/service-context.ts';
 import type { ActorHost, Input } from '../../src/supervisor/index.ts';
 import { differences, type Scenario } from './crash.ts';
-import { insideOf, shifted, withoutPids } from './inside.ts';
+import { insideOf, plainText, shifted } from './inside.ts';
 import type { Life, Outside } from './lives/life.ts';
 import { type Answered, bootCore, Clients, jobsNow, type Shown, shownUnits, simOptions } from './machine.ts';
 
@@ -129,8 +129,8 @@ export function scenarioOf(life: Life, variant: Variant = { name: 'plain' }): Sc
   };
 }
 
-/** What a death costs besides the time without a core: an event may come one tick later, and what it asks for another. */
-const SLACK_MS = 2;
+/** What a death costs besides the time without a core: an event may come one tick later. */
+const SLACK_MS = 1;
 
 type Happening = Exclude<Outside, { readonly poison: string } | { readonly tell: string }>;
 
@@ -259,8 +259,10 @@ function wholeEnd(life: Life, sim: Sim, core: ActorHost, clients: Clients): Real
         sim.log
           .filter(({ level, message }) => (level === 'error' || level === 'warning') && !OF_CRASHES.has(message))
           .map(({ message, fields }) => {
-            const { seq: _, id: __, detail: ___, errno: ____, ...what } = fields as Record<string, unknown>;
-            return withoutPids(`${message} ${JSON.stringify(what)}`);
+            const told: Record<string, unknown> = { ...fields, seq: undefined, id: undefined, detail: undefined };
+            const what = plainText(message);
+            // Its number is lost with the words for it.
+            return plainText(`${what} ${JSON.stringify(what === message ? told : { ...told, errno: undefined })}`);
           }),
       ),
     ].toSorted(),
@@ -292,7 +294,7 @@ const withoutNumbers = (value: unknown): unknown =>
   value === undefined
     ? undefined
     : JSON.parse(JSON.stringify(value), (key, inner: unknown) => {
-        if (typeof inner === 'string') return withoutPids(inner);
+        if (typeof inner === 'string') return plainText(inner);
         return key === 'canceled' && Array.isArray(inner) ? inner.length : inner;
       });
 
@@ -333,8 +335,7 @@ function historyOf(core: ActorHost): readonly At[] {
     else if (typeof value === 'object' && value !== null) {
       const { kind, n, atMs, unit, job: _, ...rest } = value as Happened;
       if (typeof kind !== 'string' || typeof n !== 'number') Object.values(value).forEach(walk);
-      else if (kind !== 'core')
-        lines.push({ unit, atMs, text: `${unit}: ${kind} ${withoutPids(JSON.stringify(rest))}` });
+      else if (kind !== 'core') lines.push({ unit, atMs, text: `${unit}: ${kind} ${plainText(JSON.stringify(rest))}` });
     }
   };
   walk(records);
