@@ -281,7 +281,7 @@ export function createClient(context: Context, path: string, quiet = false): Cli
         answers.push(
           ...(await lasting(async (over) => {
             for (const parameters of portion) over.send({ method, parameters });
-            const here: (CallError | never)[] = [];
+            const here: CallError[] = [];
             for (const _ of portion) {
               const { error, parameters = {} } = await over.next().catch((lost: unknown) => {
                 // Core has no place for this client: that was the one answer, and asking again at once makes it no better.
