@@ -46,7 +46,7 @@ import { createTroubles } from './actors/troubles.ts';
 import { groupOf, logMessage, type UnitTools } from './actors/unit-effects.ts';
 import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
 import { cameUp, UPGRADE, upgradeKind } from './actors/upgrade.ts';
-import { filesChanged, unitsRead, unitsReadLater } from './actors/views.ts';
+import { filesChanged, unitReadAt, unitsRead, unitsReadLater } from './actors/views.ts';
 import type { ChaosSettings } from './api/chaos.ts';
 import type { Manager } from './api/manager.ts';
 import { createSessions } from './api/sessions.ts';
@@ -159,6 +159,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const registry = createRegistry({
     ...{ files: host.files, facts, paths, clock: host.clock, ...cacheFile },
     read: (units, readMs) => unitsReadLater(units, readMs ?? host.clock.realMs()),
+    readAt: unitReadAt,
     loaded,
     changed: (unit) => filesChanged(host, unit),
   });
@@ -278,6 +279,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const managerTools: ManagerTools = {
     host,
     chaos: chaosTools,
+    keepable: jobs.keepable,
     group: tools.group,
     registry,
     actors: theActors,

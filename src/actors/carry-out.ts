@@ -12,7 +12,9 @@ import type { EffectCall } from '../supervisor/index.ts';
 import { adoptOne } from './adoption.ts';
 import { beginChaos, type ChaosTools, plainNames } from './chaos.ts';
 import { CHAOS } from './chaos-logic.ts';
+import { planAnswer } from './jobs.ts';
 import { bringIn, previewReload, regenerate } from './loading.ts';
+import type { JobsView } from './manager.ts';
 import { readNotes } from './notes.ts';
 import { specOf } from './registry.ts';
 import { type RestoringTools, restoreAsked, unitsOf } from './restoring.ts';
@@ -20,7 +22,7 @@ import type { UnitTools } from './unit-effects.ts';
 import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
 import { UPGRADE } from './upgrade.ts';
 
-export interface ErrandTools extends RestoringTools, Pick<UnitTools, 'group'> {
+export interface ErrandTools extends RestoringTools, Pick<UnitTools, 'group'>, Pick<JobsView, 'keepable'> {
   readonly chaos: ChaosTools;
 }
 
@@ -110,14 +112,10 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
       return;
     case 'keep-plan': {
       const request = { ...change.request, by };
-      bringIn(tools, call, unitsOf(request));
-      call.post('jobs', {
-        type: 'keep-plan',
-        request,
-        id: change.id,
-        client: { errand: key },
-        considered: unitsOf(request),
-      });
+      tools.registry.look(unitsOf(request));
+      const said = tools.keepable(request, change.id);
+      if ('refused' in said) return done(planAnswer('keep-plan', said));
+      call.post('jobs', { type: 'keep-plan', plan: said.plan, client: { errand: key } });
       return;
     }
     case 'apply': {

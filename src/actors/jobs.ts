@@ -3,13 +3,14 @@
  */
 import type { ChangeAnswer, JobView, Wait } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
-import type { Confirmation } from '../jobs/apply.ts';
+import { type Confirmation, type KeptPlan, keepable, toKeep } from '../jobs/apply.ts';
 import { documentOf } from '../jobs/document.ts';
 import { waits } from '../jobs/explain.ts';
 import { planBack } from '../jobs/inverse.ts';
 import { createJobsLogic, type JobsState, jobsOf, planWorld, statesSeen } from '../jobs/logic.ts';
 import * as paged from '../jobs/paged.ts';
 import { isRefusal, plan } from '../jobs/plan.ts';
+import { askedFor } from '../jobs/plan-id.ts';
 import type { JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
@@ -133,7 +134,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
 }
 
 /** A refusal that concerns no single unit is an error of the call. */
-function planAnswer(what: Params<'answerPlan'>['what'], answer: Params<'answerPlan'>['answer']): ChangeAnswer {
+export function planAnswer(what: Params<'answerPlan'>['what'], answer: Params<'answerPlan'>['answer']): ChangeAnswer {
   if ('id' in answer) return { result: { what, id: answer.id } };
   const { error, unit, refused, todo, details } = answer.refused;
   return { error: { error, unit, why: [refused, ...(details ?? [])].join('\n  '), todo } };
@@ -206,15 +207,20 @@ function yielding(installed: InstalledJobs): InstalledJobs {
 /** The table as clients see it. */
 export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'host' | 'actors'>): JobsView {
   const state = () => actors().read<JobsState>('jobs');
+  /** Whoever is told a plan asks next to have it kept: what was told last, and of which state of the jobs. */
+  let last: { readonly of: JobsState; readonly plan: Omit<KeptPlan, 'madeMs'> } | undefined;
   const told = (planned: Plan | Refusal) => {
     const now = state()!;
     if (isRefusal(planned)) return planned;
-    return documentOf(planWorld(world, now), planned, {
+    const document = documentOf(planWorld(world, now), planned, {
       machineId: host.facts.machineId,
       bootId: host.facts.bootId,
       madeUs: Math.round(host.clock.realMs() * 1000),
       durations: now.durations,
     });
+    const { id, state: seen } = document;
+    last = { of: now, plan: toKeep({ id, ...seen }, planned.request) };
+    return document;
   };
   /** What it waits for is looked up when somebody wants to know: of a target's job that may be ten thousand others. */
   const seen = (now: JobsState, job: InstalledJob): JobView => ({
@@ -266,6 +272,11 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
     plan(request, ending) {
       const now = planWorld(world, state()!);
       return told(plan(ending === true ? { ...now, installed: yielding(now.installed) } : now, request));
+    },
+    keepable(request, id) {
+      const now = state()!;
+      const isLast = last?.of === now && last.plan.id === id && askedFor(last.plan.request) === askedFor(request);
+      return isLast ? { plan: { ...last!.plan, request } } : keepable(planWorld(world, now), request, id);
     },
     back: (request: JobRequest) => {
       const { planned, notes } = planBack(planWorld(world, state()!), request);

@@ -22,7 +22,7 @@ import {
   type UnitView,
 } from '../api/manager.ts';
 import type { BlackBox, Host } from '../host/ports.ts';
-import type { Confirmation, KeptPlan } from '../jobs/apply.ts';
+import type { Confirmation, KeptPlan, keepable } from '../jobs/apply.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import { partsOf } from '../jobs/verbs.ts';
 import type { ManagerContext } from '../machines/manager.ts';
@@ -51,6 +51,8 @@ export interface JobsView {
   supervision(unit: string, settings: MemberSupervision): NonNullable<UnitState['supervision']>;
   /** @param ending as the end of the system, to which irreversible jobs give way */
   plan(request: JobRequest, ending?: boolean): PlanDocument | Refusal;
+  /** What is to be kept of the plan that the request leads to, if it is the one of this id. */
+  keepable(request: JobRequest, id: string): ReturnType<typeof keepable>;
   /** Starts and stops of many units, of which some may not be possible any more. */
   back(request: JobRequest): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
   confirmations(): readonly Confirmation[];

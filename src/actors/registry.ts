@@ -44,7 +44,9 @@ export interface RegistryOptions {
   readonly cacheFile?: CacheFile;
   /** Told of units that have just been read, apart from a reload of all; `readMs`: by an earlier core, at this time. */
   read?(units: readonly Unit[], readMs?: number): void;
-  /** Where units are kept as they were loaded, for the next core. */
+  /** When it was told that the unit had been read; ms of CLOCK_REALTIME. */
+  readAt?(unit: Unit): number | undefined;
+  /** Where units that have actors are kept as they were loaded, for the next core. */
   readonly loaded?: LoadedUnits;
   /** Have its files changed since it was read? */
   changed?(unit: Unit): boolean;
@@ -167,7 +169,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   const lookedAt = new Set<string>();
 
   const nowMs = () => options.clock?.realMs() ?? 0;
-  const all = () => graph.units();
+  /** What is kept for the next core: units that have actors. */
+  const all = () => graph.units().filter(({ name }) => !lookedAt.has(name));
   /** Units of an earlier core that nobody has loaded yet, by all of their names. */
   const recalled = new Map<string, LoadedUnit>();
 
@@ -175,12 +178,9 @@ export function createRegistry(options: RegistryOptions): Registry {
   let hasRecalled = false;
 
   const keep = (units: readonly Unit[]): void => {
-    if (recalled.size === 0) return options.loaded?.keep(units, nowMs(), all);
-    options.loaded?.keep(
-      units.filter(({ name }) => !recalled.has(name)),
-      nowMs(),
-      all,
-    );
+    const readAt = (unit: Unit) => options.readAt?.(unit) ?? nowMs();
+    const own = recalled.size === 0 ? units : units.filter(({ name }) => !recalled.has(name));
+    options.loaded?.keep(own, readAt, all);
   };
 
   const loadAll = (names: readonly string[]): readonly Unit[] => {
@@ -213,7 +213,6 @@ export function createRegistry(options: RegistryOptions): Registry {
   const forget = (names: readonly string[]): void => {
     loader.forget(names);
     graph.forget(names);
-    options.loaded?.drop(names, all);
     for (const name of names) {
       known.delete(name);
       lookedAt.delete(name);
@@ -224,6 +223,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const letGo = (names: readonly string[]): void => {
     const needed = neededOf(names);
     for (const name of needed) lookedAt.add(name);
+    options.loaded?.drop(names, all);
     forget(names.filter((name) => !needed.has(name)));
   };
 
@@ -253,16 +253,14 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     load(names) {
       const fresh = loadAll(names);
-      keep(fresh);
-      if (lookedAt.size === 0) return fresh;
-      const all = new Set([...lookedAt, ...fresh.map(({ name }) => name)]);
+      if (lookedAt.size > 0) for (const { name } of fresh) lookedAt.add(name);
+      const taken = lookedAt.size === 0 ? fresh : graph.units().filter(({ name }) => lookedAt.has(name));
       lookedAt.clear();
-      return graph.units().filter(({ name }) => all.has(name));
+      keep(taken);
+      return taken;
     },
     look(names) {
-      const fresh = loadAll(names);
-      keep(fresh);
-      for (const { name } of fresh) lookedAt.add(name);
+      for (const { name } of loadAll(names)) lookedAt.add(name);
     },
     recall() {
       const kept = [...(options.loaded?.restore().values() ?? [])];
@@ -273,19 +271,18 @@ export function createRegistry(options: RegistryOptions): Registry {
     restore(names) {
       const had = new Set(names);
       const fresh = loadAll(names);
-      keep(fresh);
       for (const { name } of fresh) if (!had.has(name)) lookedAt.add(name);
+      keep(fresh.filter(({ name }) => had.has(name)));
     },
     settle() {
       const left = [...recalled.values()].filter(({ unit }) => graph.get(unit.name) !== unit);
       recalled.clear();
-      const names = left.map(({ unit }) => unit.name);
       loader.forget(left.flatMap(({ unit }) => [unit.name, ...unit.names]));
-      options.loaded?.drop(names, all);
+      options.loaded?.drop([...left.map(({ unit }) => unit.name), ...lookedAt], all);
     },
     put(unit) {
       graph.put(unit);
-      options.loaded?.keep([unit], nowMs(), all);
+      options.loaded?.keep([unit], nowMs, all);
     },
     reload(names) {
       loader.refresh();
@@ -306,7 +303,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         hasRecalled = false;
       }
       const gone = before.filter(({ name }) => graph.get(name) === undefined).map(({ name }) => name);
-      keep(changed);
+      keep(changed.filter(({ name }) => !lookedAt.has(name)));
       options.loaded?.drop(gone, all);
       options.loaded?.reloaded(nowMs(), all);
       return { units: graph.units(), changed };

@@ -176,6 +176,9 @@ export function unitsReadLater(units: readonly Unit[], realMs: number): void {
   for (const unit of units) readLater.set(unit, realMs);
 }
 
+/** When the unit itself was read, ms of CLOCK_REALTIME; undefined: it comes from no file. */
+export const unitReadAt = (unit: Unit): number | undefined => readLater.get(unit);
+
 function changedSince(host: Host, path: string, readMs: number): boolean {
   if (path === '' || readMs === Number.POSITIVE_INFINITY) return false;
   return (host.files.stat(path)?.mtimeMs ?? Number.POSITIVE_INFINITY) > readMs; // what is gone has changed, too

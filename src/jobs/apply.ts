@@ -4,6 +4,7 @@
  * A plan is applied by asking for it once more: if the request leads to the same jobs, in the same order, and every unit it touches is
  * what it was, it has the same id (identity.ts), and exactly that is done. If not, nothing is done and the answer says what has moved.
  *
+ *     keepable  is the plan of this id what would be done now? decided where the units it names are in memory
  *     keep      the plan of this id may be applied by its id alone
  *     apply     the jobs are installed; with a time to confirm in, the way back is kept beside a deadline
  *     confirm   the way back is forgotten
@@ -72,24 +73,29 @@ export const MAX_CONFIRM_MS = 86_400_000;
 /** Deadlines of plans that wait for confirmation begin like this. */
 export const CONFIRM = 'confirm ';
 
-/** Keep the plan that the request leads to now, if it is the one that is meant. */
-export function keep(
+/** The plan that the request leads to now, if it is the one that is meant. */
+export function keepable(
   world: IdentityWorld,
-  plans: paged.Draft<KeptPlan>,
   request: JobRequest,
   id: string,
-  nowMs: number,
-): { readonly kept: string } | { readonly refused: Refusal } {
+): { readonly plan: Omit<KeptPlan, 'madeMs'> } | { readonly refused: Refusal } {
   const planned = plan(world, request);
   if (isRefusal(planned)) return { refused: planned };
   const identity = identify(world, planned);
-  if (identity.id !== id) return { refused: otherPlan(request, id, identity) };
-  const units = Object.keys(identity.units).length > MAX_KEPT_UNITS ? {} : { units: identity.units };
-  plans.set(id, { id, hash: identity.hash, ...units, request, madeMs: nowMs });
+  return identity.id === id ? { plan: toKeep(identity, request) } : { refused: otherPlan(request, id, identity) };
+}
+
+/** What there is to keep of a plan. */
+export function toKeep({ id, hash, units }: Identity, request: JobRequest): Omit<KeptPlan, 'madeMs'> {
+  return { id, hash, ...(Object.keys(units).length > MAX_KEPT_UNITS ? {} : { units }), request };
+}
+
+/** Keep a plan; of too many the oldest go. */
+export function keep(plans: paged.Draft<KeptPlan>, plan: Omit<KeptPlan, 'madeMs'>, nowMs: number): void {
+  plans.set(plan.id, { ...plan, madeMs: nowMs });
   const kept = plans.entries().map(([, one]) => one);
   kept.sort((a, b) => a.madeMs - b.madeMs || (a.id < b.id ? -1 : 1));
   for (const old of kept.slice(0, Math.max(0, kept.length - MAX_PLANS))) plans.delete(old.id);
-  return { kept: id };
 }
 
 /** The plan to be carried out, or why not. */

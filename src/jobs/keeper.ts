@@ -23,7 +23,7 @@ import type { JobRequest, Plan, Refusal } from './types.ts';
 
 /** See the table of events in logic.ts. */
 export type KeeperEvent =
-  | { readonly type: 'keep-plan'; readonly request: JobRequest; readonly id: string; readonly client: unknown }
+  | { readonly type: 'keep-plan'; readonly plan: Omit<KeptPlan, 'madeMs'>; readonly client: unknown }
   | { readonly type: 'apply'; readonly wish: Wish; readonly client: unknown }
   | { readonly type: 'bring-back'; readonly request: JobRequest; readonly wish: Wish; readonly client: unknown }
   | { readonly type: 'confirm'; readonly id: string; readonly by: string; readonly client: unknown }
@@ -59,7 +59,7 @@ export class Keeper {
   take(event: KeeperEvent): void {
     switch (event.type) {
       case 'keep-plan':
-        return this.#keepPlan(event.request, event.id, event.client);
+        return this.#keepPlan(event.plan, event.client);
       case 'apply':
         return this.#apply(event.wish, event.client);
       case 'bring-back':
@@ -127,11 +127,10 @@ export class Keeper {
     effect({ type: 'promise', params: { confirmations: waiting } });
   }
 
-  #keepPlan(request: JobRequest, id: string, client: unknown): void {
-    const { world, plans, nowMs, effect } = this.#parts;
-    const said = keep(world, plans, request, id, nowMs);
-    const answer = 'kept' in said ? { id: said.kept } : said;
-    effect({ type: 'answerPlan', params: { client, what: 'keep-plan', answer } });
+  #keepPlan(plan: Omit<KeptPlan, 'madeMs'>, client: unknown): void {
+    const { plans, nowMs, effect } = this.#parts;
+    keep(plans, plan, nowMs);
+    effect({ type: 'answerPlan', params: { client, what: 'keep-plan', answer: { id: plan.id } } });
   }
 
   #apply(wish: Wish, client: unknown): void {

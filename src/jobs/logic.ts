@@ -15,7 +15,7 @@
  * | `propagate-reload` | unit                       | a service that reloads by itself                                  |
  * | `units-loaded`    | names?                      | after units were loaded, or (without names) all read anew         |
  * | `units-unloaded`  | names                       | after units were let go of that nobody needs                      |
- * | `keep-plan`       | request, id, client, considered | api: the plan of this id may be applied by its id             |
+ * | `keep-plan`       | plan, client                | api: it may be applied by its id                                  |
  * | `apply`           | wish, client, considered    | api: carry out a plan, if it is still what would be done          |
  * | `confirm`         | id, by, client              | api: the plan is not to be undone                                 |
  * | `undo`            | id, considered              | nobody has confirmed, and all is ready for the way back           |

@@ -26,8 +26,11 @@ export function planId(
 }
 
 /** What was asked, whoever asked it and in whatever order the units were named. */
-const asked = (request: JobRequest) => [
+const asked = (request: JobRequest): unknown => [
   request.mode,
   request.automatic === true,
   partsOf(request).map(({ verb, units }) => [verb, [...new Set(units)].sort()]),
 ];
+
+/** Two requests of one such text ask for the same. */
+export const askedFor = (request: JobRequest): string => JSON.stringify(asked(request));

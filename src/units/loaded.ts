@@ -27,9 +27,10 @@ export class LoadedUnits {
   readonly #port: NotesPort;
   readonly #version: string;
   readonly #fails: (error: HostError) => void;
-  readonly #times = new WeakMap<Unit, number>();
+  /** What is in the text and counts: by name, when its files were read, and how long its line is. */
+  readonly #kept = new Map<string, { readonly readMs: number; readonly length: number }>();
   #allMs = 0;
-  /** How long the text is, and how long it was when nothing in it had been replaced; at first there is none, and it is written anew. */
+  /** How long the text is, and how much of it counts; at first there is none, and it is written anew. */
   #length = Number.POSITIVE_INFINITY;
   #needed = 0;
   /** What is kept is not what there is, and counts for nothing. */
@@ -60,23 +61,38 @@ export class LoadedUnits {
       else for (const name of rest as string[]) found.delete(name);
     }
     this.#length = text.length;
-    this.#needed = 0;
-    for (const { unit, readMs, length } of found.values()) {
-      this.#times.set(unit, Math.max(readMs, this.#allMs));
-      this.#needed += length;
-    }
-    return new Map([...found].map(([name, { unit }]) => [name, { unit, readMs: this.#times.get(unit) as number }]));
+    this.#forgetAll();
+    for (const [name, { readMs, length }] of found) this.#note(name, readMs, length);
+    return new Map(
+      [...found].map(([name, { unit, readMs }]) => [name, { unit, readMs: Math.max(readMs, this.#allMs) }]),
+    );
   }
 
-  /** These have been loaded. `all`: what is in memory, should it have to be written anew. */
-  keep(units: readonly Unit[], readMs: number, all: () => readonly Unit[]): void {
+  /**
+   * These have been loaded.
+   *
+   * @param readAt when the unit's files were read
+   * @param all what is to be kept by now, should it have to be written anew
+   */
+  keep(units: readonly Unit[], readAt: (unit: Unit) => number, all: () => readonly Unit[]): void {
     if (units.length === 0) return;
-    for (const unit of units) this.#times.set(unit, readMs);
-    this.#add(units.map((unit) => this.#line(unit)).join(''), all);
+    const isFirst = this.#length === Number.POSITIVE_INFINITY;
+    let text = '';
+    for (const unit of units) {
+      const readMs = readAt(unit);
+      const line = isFirst ? '' : lineOf(unit, readMs);
+      this.#note(unit.name, readMs, line.length);
+      text += line;
+    }
+    this.#add(text, all);
   }
 
+  /** These are not to be kept any more; one that is not makes no difference. */
   drop(names: readonly string[], all: () => readonly Unit[]): void {
-    if (names.length > 0) this.#add(`${JSON.stringify(['g', ...names])}\n`, all);
+    const dropped = names.filter((name) => this.#kept.has(name));
+    if (dropped.length === 0) return;
+    for (const name of dropped) this.#forget(name);
+    this.#add(`${JSON.stringify(['g', ...dropped])}\n`, all);
   }
 
   /** All files have been read again; what has changed by it is kept besides. */
@@ -85,9 +101,20 @@ export class LoadedUnits {
     this.#add(`${JSON.stringify(['r', readMs])}\n`, all);
   }
 
-  #line(unit: Unit): string {
-    const readMs = Math.max(this.#times.get(unit) ?? 0, this.#allMs);
-    return `u\t${unit.name}\t${readMs}\t${packUnit(unit, newDraft)}\n`;
+  #note(name: string, readMs: number, length: number): void {
+    this.#forget(name);
+    this.#kept.set(name, { readMs, length });
+    this.#needed += length;
+  }
+
+  #forget(name: string): void {
+    this.#needed -= this.#kept.get(name)?.length ?? 0;
+    this.#kept.delete(name);
+  }
+
+  #forgetAll(): void {
+    this.#kept.clear();
+    this.#needed = 0;
   }
 
   #load(): string {
@@ -115,10 +142,17 @@ export class LoadedUnits {
   /** Without what has been replaced since. */
   #writeAnew(units: readonly Unit[]): void {
     try {
-      const text = `${this.#version}\n${units.map((unit) => this.#line(unit)).join('')}`;
+      const times = new Map([...this.#kept].map(([name, { readMs }]) => [name, readMs]));
+      this.#forgetAll();
+      const lines = units.map((unit) => {
+        const readMs = Math.max(times.get(unit.name) ?? 0, this.#allMs);
+        const line = lineOf(unit, readMs);
+        this.#note(unit.name, readMs, line.length);
+        return line;
+      });
+      const text = `${this.#version}\n${lines.join('')}`;
       this.#port.replace(text);
       this.#length = text.length;
-      this.#needed = text.length;
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
       this.#broken = true;
@@ -127,3 +161,5 @@ export class LoadedUnits {
     }
   }
 }
+
+const lineOf = (unit: Unit, readMs: number): string => `u\t${unit.name}\t${readMs}\t${packUnit(unit, newDraft)}\n`;

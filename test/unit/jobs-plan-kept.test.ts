@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Wish } from '../../src/jobs/apply.ts';
+import { keepable, toKeep, type Wish } from '../../src/jobs/apply.ts';
 import { documentOf } from '../../src/jobs/document.ts';
 import { estimate, MAX_TIMED_UNITS, note, usual } from '../../src/jobs/estimate.ts';
 import { sha256 } from '../../src/jobs/hash.ts';
@@ -376,21 +376,23 @@ describe('the engine', () => {
       const own = fake.effects.slice(from).find(({ type }) => type === 'answerPlan');
       return own === undefined ? fake.answers[answers] : (own.params as { answer: unknown }).answer;
     };
-    const id = (asked: JobRequest) => {
-      const world = planWorld({ graph: () => GRAPH, states: statesOf(fake.states) }, fake.state);
-      return identify(world, planned(world, asked)).id;
+    const world = () => planWorld({ graph: () => GRAPH, states: statesOf(fake.states) }, fake.state);
+    const id = (asked: JobRequest) => identify(world(), planned(world(), asked)).id;
+    const keep = (request: JobRequest, it: string): unknown => {
+      const said = keepable(world(), request, it);
+      return 'refused' in said ? said : send({ type: 'keep-plan', plan: said.plan });
     };
     const refusal = (answer: unknown) => (answer as { refused: Refusal }).refused;
     const state = (unit: string) => fake.states[unit] ?? 'inactive';
-    return { fake, send, id, refusal, state };
+    return { fake, send, keep, id, refusal, state };
   }
   const asked = request('start', 'a.service');
   const wish = (id: string, more: Partial<Wish> = {}): Wish => ({ id, by: 'a test', ...more });
 
   test('applies a plan that was kept, and refuses it once the world has moved, naming the unit', () => {
-    const { send, id, refusal, state } = engine({ 'b.service': 'active' });
+    const { send, keep, id, refusal, state } = engine({ 'b.service': 'active' });
     const it = id(asked);
-    expect(send({ type: 'keep-plan', request: asked, id: it })).toEqual({ id: it });
+    expect(keep(asked, it)).toEqual({ id: it });
     expect(send({ type: 'apply', wish: wish(it) })).toMatchObject({ accepted: { 'a.service': expect.any(Number) } });
     expect([state('a.service'), state('b.service')]).toEqual(['active', 'inactive']);
     const again = refusal(send({ type: 'apply', wish: wish(it) }));
@@ -399,16 +401,16 @@ describe('the engine', () => {
   });
 
   test('does not mind what has moved elsewhere', () => {
-    const { fake, send, id } = engine();
+    const { fake, send, keep, id } = engine();
     const it = id(asked);
-    send({ type: 'keep-plan', request: asked, id: it });
+    keep(asked, it);
     fake.ask(request('start', 'c.service'));
     expect(send({ type: 'apply', wish: wish(it) })).toHaveProperty('accepted');
   });
 
   test('keeps no plan that is not the one meant, and knows none it was never told of', () => {
-    const { send, refusal } = engine();
-    expect(refusal(send({ type: 'keep-plan', request: asked, id: 'ffffffffffff' })).error).toBe('PlanMoved');
+    const { send, keep, refusal } = engine();
+    expect(refusal(keep(asked, 'ffffffffffff')).error).toBe('PlanMoved');
     expect(refusal(send({ type: 'apply', wish: wish('ffffffffffff') })).error).toBe('NoSuchPlan');
   });
 
@@ -421,7 +423,7 @@ describe('the engine', () => {
       const world = planWorld({ graph: () => graph, states: statesOf(fake.states) }, fake.state);
       const { id } = identify(world, planned(world, one));
       fake.nowMs = at;
-      fake.post('jobs', { type: 'keep-plan', request: one, id, client: 'c' });
+      fake.post('jobs', { type: 'keep-plan', plan: toKeep(identify(world, planned(world, one)), one), client: 'c' });
       fake.run();
       return id;
     });
@@ -429,9 +431,9 @@ describe('the engine', () => {
   });
 
   test('undoes what nobody confirms in time', () => {
-    const { fake, send, id, state } = engine({ 'b.service': 'active' });
+    const { fake, send, keep, id, state } = engine({ 'b.service': 'active' });
     const it = id(asked);
-    send({ type: 'keep-plan', request: asked, id: it });
+    keep(asked, it);
     send({ type: 'apply', wish: wish(it, { confirmMs: 1000 }) });
     fake.advanceTo(999);
     expect([state('a.service'), state('b.service')]).toEqual(['active', 'inactive']);
@@ -441,9 +443,9 @@ describe('the engine', () => {
   });
 
   test('leaves what is confirmed, once', () => {
-    const { fake, send, id, state, refusal } = engine();
+    const { fake, send, keep, id, state, refusal } = engine();
     const it = id(asked);
-    send({ type: 'keep-plan', request: asked, id: it });
+    keep(asked, it);
     send({ type: 'apply', wish: wish(it, { confirmMs: 1000 }) });
     expect(send({ type: 'confirm', id: it, by: 'a test' })).toEqual({ id: it });
     fake.advanceTo(5000);
@@ -452,9 +454,9 @@ describe('the engine', () => {
   });
 
   test('keeps what it was promised by a core whose state is lost, and tells of what is promised', () => {
-    const { fake, send, id, state } = engine({ 'b.service': 'active' });
+    const { fake, send, keep, id, state } = engine({ 'b.service': 'active' });
     const it = id(asked);
-    send({ type: 'keep-plan', request: asked, id: it });
+    keep(asked, it);
     send({ type: 'apply', wish: wish(it, { confirmMs: 1000 }) });
     const told = fake.effects.findLast(({ type }) => type === 'promise');
     const { confirmations = [] } = (told?.params ?? {}) as { confirmations?: readonly object[] };
