@@ -67,7 +67,9 @@ interface Message {
 /** One connection: whole messages, in order. */
 class Connection {
   private readonly socket: Socket;
-  private text = '';
+  /** The message that has begun, in pieces, and how long it is: an answer may come in hundreds of them. */
+  private begun: string[] = [];
+  private length = 0;
   private readonly messages: Message[] = [];
   private ended: Error | undefined;
   private wake: (() => void) | undefined;
@@ -81,18 +83,21 @@ class Connection {
   }
 
   private feed(chunk: string): void {
-    this.text += chunk;
     let from = 0;
-    for (let nul = this.text.indexOf('\0'); nul >= 0; nul = this.text.indexOf('\0', from)) {
+    for (let nul = chunk.indexOf('\0'); nul >= 0; nul = chunk.indexOf('\0', from)) {
+      this.begun.push(chunk.slice(from, nul));
       try {
-        this.messages.push(JSON.parse(this.text.slice(from, nul)) as Message);
+        this.messages.push(JSON.parse(this.begun.join('')) as Message);
       } catch (cause) {
         this.end(new CliError('core answered with something that is not JSON', 1, cause));
       }
+      this.begun = [];
+      this.length = 0;
       from = nul + 1;
     }
-    this.text = this.text.slice(from);
-    if (this.text.length > MAX_ANSWER) this.end(new CliError('core answered with more than can be taken'));
+    this.begun.push(chunk.slice(from));
+    this.length += chunk.length - from;
+    if (this.length > MAX_ANSWER) this.end(new CliError('core answered with more than can be taken'));
     this.wake?.();
   }
 

@@ -4,13 +4,13 @@
  */
 
 /** The first 32 bits of the fractional parts of the square roots (n = 2) or cube roots (n = 3) of the first primes. */
-function constants(count: number, root: 2 | 3): Uint32Array {
-  const found = new Uint32Array(count);
+function constants(count: number, root: 2 | 3): Int32Array {
+  const found = new Int32Array(count);
   for (let candidate = 2, at = 0; at < count; candidate += 1) {
     let prime = true;
     for (let divisor = 2; divisor * divisor <= candidate; divisor += 1) if (candidate % divisor === 0) prime = false;
     if (!prime) continue;
-    found[at] = fraction(BigInt(candidate), root);
+    found[at] = fraction(BigInt(candidate), root) | 0;
     at += 1;
   }
   return found;
@@ -30,8 +30,10 @@ function fraction(n: bigint, root: 2 | 3): number {
 }
 
 interface Tables {
-  readonly start: Uint32Array;
-  readonly rounds: Uint32Array;
+  readonly start: Int32Array;
+  readonly rounds: Int32Array;
+  /** For the one block that is being mixed in. */
+  readonly words: Int32Array;
 }
 /** Made at first use: no start of core waits for it. */
 let tables: Tables | undefined;
@@ -73,41 +75,58 @@ function utf8(text: string): Uint8Array {
   return whole.subarray(0, padded);
 }
 
-const turned = (word: number, by: number) => (word >>> by) | (word << (32 - by));
+/** One block of 64 bytes, mixed into the state. No names are taken apart and nothing is made here: it runs for every 64 characters. */
+function mix(state: Int32Array, words: Int32Array, rounds: Int32Array, bytes: Uint8Array, block: number): void {
+  for (let at = 0, byte = block; at < 16; at += 1, byte += 4) {
+    words[at] = (bytes[byte]! << 24) | (bytes[byte + 1]! << 16) | (bytes[byte + 2]! << 8) | bytes[byte + 3]!;
+  }
+  for (let at = 16; at < 64; at += 1) {
+    const a = words[at - 15]!;
+    const b = words[at - 2]!;
+    const small = ((a >>> 7) | (a << 25)) ^ ((a >>> 18) | (a << 14)) ^ (a >>> 3);
+    const large = ((b >>> 17) | (b << 15)) ^ ((b >>> 19) | (b << 13)) ^ (b >>> 10);
+    words[at] = (words[at - 16]! + small + words[at - 7]! + large) | 0;
+  }
+  let a = state[0]!;
+  let b = state[1]!;
+  let c = state[2]!;
+  let d = state[3]!;
+  let e = state[4]!;
+  let f = state[5]!;
+  let g = state[6]!;
+  let h = state[7]!;
+  for (let at = 0; at < 64; at += 1) {
+    const one = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
+    const t1 = (h + one + ((e & f) ^ (~e & g)) + rounds[at]! + words[at]!) | 0;
+    const two = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
+    const t2 = (two + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+    h = g;
+    g = f;
+    f = e;
+    e = (d + t1) | 0;
+    d = c;
+    c = b;
+    b = a;
+    a = (t1 + t2) | 0;
+  }
+  state[0] = (state[0]! + a) | 0;
+  state[1] = (state[1]! + b) | 0;
+  state[2] = (state[2]! + c) | 0;
+  state[3] = (state[3]! + d) | 0;
+  state[4] = (state[4]! + e) | 0;
+  state[5] = (state[5]! + f) | 0;
+  state[6] = (state[6]! + g) | 0;
+  state[7] = (state[7]! + h) | 0;
+}
 
 /** 64 lower-case hexadecimal digits. A lone surrogate is taken as it is. */
 export function sha256(text: string): string {
-  tables ??= { start: constants(8, 2), rounds: constants(64, 3) };
-  const { start, rounds } = tables;
+  tables ??= { start: constants(8, 2), rounds: constants(64, 3), words: new Int32Array(64) };
+  const { start, rounds, words } = tables;
   const bytes = utf8(text);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const state = Uint32Array.from(start);
-  const words = new Uint32Array(64);
-  for (let block = 0; block < bytes.length; block += 64) {
-    for (let at = 0; at < 16; at += 1) words[at] = view.getUint32(block + at * 4);
-    for (let at = 16; at < 64; at += 1) {
-      const [a, b] = [words[at - 15] as number, words[at - 2] as number];
-      const small = turned(a, 7) ^ turned(a, 18) ^ (a >>> 3);
-      const large = turned(b, 17) ^ turned(b, 19) ^ (b >>> 10);
-      words[at] = ((words[at - 16] as number) + small + (words[at - 7] as number) + large) | 0;
-    }
-    let [a, b, c, d, e, f, g, h] = state as unknown as [number, number, number, number, number, number, number, number];
-    for (let at = 0; at < 64; at += 1) {
-      const choice = (e & f) ^ (~e & g);
-      const one = turned(e, 6) ^ turned(e, 11) ^ turned(e, 25);
-      const t1 = (h + one + choice + (rounds[at] as number) + (words[at] as number)) | 0;
-      const two = turned(a, 2) ^ turned(a, 13) ^ turned(a, 22);
-      const majority = (a & b) ^ (a & c) ^ (b & c);
-      h = g;
-      g = f;
-      f = e;
-      e = (d + t1) | 0;
-      d = c;
-      c = b;
-      b = a;
-      a = (t1 + two + majority) | 0;
-    }
-    for (const [at, word] of [a, b, c, d, e, f, g, h].entries()) state[at] = ((state[at] as number) + word) | 0;
-  }
-  return [...state].map((word) => word.toString(16).padStart(8, '0')).join('');
+  const state = start.slice();
+  for (let block = 0; block < bytes.length; block += 64) mix(state, words, rounds, bytes, block);
+  let digits = '';
+  for (const word of state) digits += (word >>> 0).toString(16).padStart(8, '0');
+  return digits;
 }
