@@ -184,14 +184,16 @@ export class Recorder {
   step(told: StepTold): void {
     if (this.isOff) return;
     const { seq, atMs, actor, kindName, kind, event, before, outcome } = told;
-    const weight = weigh(event ?? told.input, EVENT_MAX);
-    const keep = weight < EVENT_MAX;
     const threw = typeof outcome === 'string' ? outcome : undefined;
     const prepared = typeof outcome === 'string' ? undefined : outcome;
     const change = prepared?.change;
+    // What an actor begins with is part of its first state, which has just been written: that tells its size, and counts for both.
+    const begun = event === undefined && change !== undefined && 'saved' in change ? change.saved.length : undefined;
+    const weight = begun ?? weigh(event ?? told.input, EVENT_MAX);
+    const keep = weight < EVENT_MAX;
     const effects = prepared?.effects ?? NO_EFFECTS;
     const looked = kind.looked?.();
-    let bytes = RECORD_BYTES + (keep ? weight : 0) + (looked?.bytes ?? 0);
+    let bytes = RECORD_BYTES + (keep && begun === undefined ? weight : 0) + (looked?.bytes ?? 0);
     if (change !== undefined) bytes += 'diff' in change ? change.diff.length : change.saved.length;
     for (const effect of effects) bytes += 'builtin' in effect ? 100 : 40 + (effect.text?.length ?? 0);
     this.#push({
