@@ -208,7 +208,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
     directory: options.recordings === true ? `${runDirectory}/recordings` : undefined,
     seq: () => actors.seq,
   });
-  const jobs = jobsView(jobsWorld, { host, actors: theActors });
+  const members = (unit: string) => {
+    const loaded = registry.unit(unit);
+    return loaded === undefined ? [] : host.groups.processes(groupOf(loaded, snapshotOf(unit)));
+  };
+  const jobs = jobsView(jobsWorld, { host, actors: theActors, members });
   const failed = new FailedUnits(
     () => registry.units().map(({ name }) => name),
     (unit) => jobsWorld.states.active(unit) === 'failed',
@@ -217,7 +221,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     ...unitMachines,
     ...Object.fromEntries(plugins.map(({ name, machine }) => [pluginKind(name), machine])),
   };
-  const insight = createInsight({ host, registry, actors: theActors, jobs, manager: () => manager });
+  const insight = createInsight({ host, registry, actors: theActors, jobs, manager: () => manager, members });
   const manager: Manager = createManager({
     insight,
     host,
@@ -334,8 +338,6 @@ export function createCore(host: Host, options: CoreOptions): Core {
         insight,
         jobs: () => jobs.list(),
         ending: () => ['starting', 'initializing', 'stopping'].includes(manager.state()),
-        snapshot: snapshotOf,
-        deadlines: (actor) => actors.deadlines(actor),
         publish(told) {
           if (told.unit === LOG_KEEPER && told.active === 'active') offerAllLogs();
           if (told.unit !== undefined && told.active === 'failed' && told.was !== 'failed')

@@ -16,6 +16,7 @@ import { managerMachine } from './machines/manager.ts';
 import { type PluginDefinition, pluginKind } from './machines/plugin.ts';
 import type { Logic } from './supervisor/index.ts';
 import { machineLogic } from './supervisor/logic.ts';
+import { counted } from './units/counted.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a logic's snapshot type is its own; here snapshots are only passed on.
 export type AnyLogic = Logic<any>;
@@ -30,10 +31,6 @@ export interface Kind {
 
 /** Charts by the name of their plugin. */
 export type Charts = Readonly<Record<string, PluginDefinition>>;
-
-/** `one fault`, `2 faults` … */
-const count = (number: number, what: string): string =>
-  `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`;
 
 /** Fresh ones for one run: the job engine remembers what it was told. */
 export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
@@ -50,15 +47,15 @@ export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
         logic: createJobsLogic(memory.world) as AnyLogic,
         tell: (looked) => memory.tell(looked),
         words: ({ table: { jobs, running } }: JobsState) =>
-          jobs.size === 0 ? 'no jobs' : `${count(jobs.size, 'job')}, ${running} running`,
+          jobs.size === 0 ? 'no jobs' : `${counted(jobs.size, 'job')}, ${running} running`,
       },
     ],
     [
       'events',
-      { logic: eventsLogic, words: ({ history }: EventsState) => `${count(history.next - 1, 'record')} of history` },
+      { logic: eventsLogic, words: ({ history }: EventsState) => `${counted(history.next - 1, 'record')} of history` },
     ],
-    ['units', { logic: unitsLogic, words: ({ names }: Loaded) => `${count(names.length, 'unit')} in memory` }],
-    [CHAOS, { logic: chaosLogic, words: ({ runs }: { runs: readonly unknown[] }) => count(runs.length, 'fault') }],
+    ['units', { logic: unitsLogic, words: ({ names }: Loaded) => `${counted(names.length, 'unit')} in memory` }],
+    [CHAOS, { logic: chaosLogic, words: ({ runs }: { runs: readonly unknown[] }) => counted(runs.length, 'fault') }],
     [
       UPGRADE,
       {

@@ -10,6 +10,7 @@ import { garbage, isSpare } from '../jobs/collect.ts';
 import type { JobsState } from '../jobs/saved.ts';
 import { jobOf } from '../jobs/table.ts';
 import { startLimitOf } from '../machines/ends.ts';
+import type { ManagerContext } from '../machines/manager.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { activeState, type UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost } from '../supervisor/index.ts';
@@ -82,6 +83,23 @@ export function createCollecting({ registry, actors, isWatched }: CollectingPart
     },
   };
 
+  /** Empty: it did nothing in the boot. */
+  function bootTimes(name: string): Pick<Unloaded, 'boot'> {
+    const since = snapshotOf(name)?.context.since;
+    if (since === undefined || since.inactiveExitMs === null) return {};
+    const finishedMs = actors().read<{ context: ManagerContext }>('manager')?.context.finishedMs ?? null;
+    if (finishedMs !== null && since.inactiveExitMs > finishedMs) return {};
+    const { inactiveExitMs, activeEnterMs, activeExitMs, inactiveEnterMs } = since;
+    return {
+      boot: {
+        activatingMs: inactiveExitMs,
+        activatedMs: activeEnterMs,
+        deactivatingMs: activeExitMs,
+        deactivatedMs: inactiveEnterMs,
+      },
+    };
+  }
+
   function told(names: readonly string[]): readonly Unloaded[] {
     return names
       .filter((name) => snapshotOf(name) !== undefined)
@@ -93,6 +111,7 @@ export function createCollecting({ registry, actors, isWatched }: CollectingPart
           description: unit?.unit.Description || name,
           mode: unit?.unit.CollectMode ?? 'inactive',
           result: snapshotOf(name)?.context.result ?? 'success',
+          ...bootTimes(name),
         };
       });
   }

@@ -11,7 +11,7 @@ import * as paged from '../jobs/paged.ts';
 import type { ActiveState, Cut, InstalledJob, JobResult, JobType } from '../jobs/types.ts';
 import type { Json } from '../supervisor/actor.ts';
 import type { Edge } from '../units/types.ts';
-import type { Unloaded } from './telling.ts';
+import type { BootTimes, Unloaded } from './telling.ts';
 
 /** Records that are kept; the oldest go first. */
 export const HISTORY_MAX = 2048;
@@ -98,6 +98,8 @@ export interface LastWords {
   };
   /** It was let go of, and has had no job since. */
   readonly unloaded?: { readonly atMs: number; readonly result: string; readonly mode: string };
+  /** How the boot went for it, told when it was first let go of: what was measured outlives it. */
+  readonly boot?: BootTimes;
   /** Orderings of this unit that were cut since its files were read. */
   readonly cuts?: readonly { readonly edge: Edge; readonly ring: readonly string[]; readonly why: string }[];
 }
@@ -160,8 +162,8 @@ export function unloaded(history: History, atMs: number, units: readonly Unloade
     const what = `${units.length} units that nothing needed: ${names.join(', ')} …`;
     now = record(now, atMs, { kind: 'unloaded', unit: '', what });
   }
-  for (const { name, mode, result } of units.slice(-GONE_MAX))
-    now = withLast(now, name, (last) => ({ ...last, unloaded: { atMs, result, mode } }));
+  for (const { name, mode, result, boot } of units.slice(-GONE_MAX))
+    now = withLast(now, name, (last) => ({ ...(boot && { boot }), ...last, unloaded: { atMs, result, mode } }));
   const fresh = new Set(units.map(({ name }) => name));
   const gone = [...now.gone.filter((name) => !fresh.has(name)), ...fresh];
   const forgotten = gone.slice(0, Math.max(0, gone.length - GONE_MAX));

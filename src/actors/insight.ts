@@ -1,13 +1,13 @@
 /**
  * io.sysmaster.Insight, answered: explanations, history, cycles, stalls and times, read off what runs.
  */
-import type { CutView, CycleView, HistoryView, Insight, StallView } from '../api/insight.ts';
+import type { CutView, CycleView, HistoryView, Insight, StallView, UnitTimes } from '../api/insight.ts';
 import { type Manager, ManagerError } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { proposedCuts } from '../jobs/cycles.ts';
 import { originWords } from '../jobs/words.ts';
 import type { ManagerContext } from '../machines/manager.ts';
-import type { UnitSnapshot } from '../machines/view.ts';
+import type { Since, UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost } from '../supervisor/index.ts';
 import { orderingCycles } from '../units/cycles.ts';
 import { type Edge, isUnitName, type Unit } from '../units/index.ts';
@@ -16,6 +16,7 @@ import { type HistoryRecord, lastEnd, lastWords, NO_HISTORY, recordsOf } from '.
 import type { JobsView } from './manager.ts';
 import type { Registry } from './registry.ts';
 import { createStalls } from './stalls.ts';
+import type { BootTimes } from './telling.ts';
 import { stampOf, userspaceMs } from './views.ts';
 import { Why } from './why.ts';
 import { askerWords } from './why-words.ts';
@@ -26,6 +27,8 @@ export interface InsightParts {
   readonly actors: () => ActorHost;
   readonly jobs: JobsView;
   readonly manager: () => Pick<Manager, 'unit'>;
+  /** The processes in the control group of a unit, by its main name. */
+  members(unit: string): readonly number[];
 }
 
 /** Cycles of one state of the graph; the list of units is another one whenever a unit came or went. */
@@ -102,6 +105,7 @@ export function createInsight(parts: InsightParts): Insight {
       registry.unit(unit) === undefined
         ? registry.find(unit).edges.filter((edge) => edge.kind === kind)
         : registry.graph.edges(unit, kind),
+    members: parts.members,
     known: (unit) => registry.unit(unit) !== undefined,
     active: (unit) => snapshotOf(unit)?.context.active ?? 'inactive',
     deadlines: (job) => parts.actors().deadlines(`job:${job}`),
@@ -136,6 +140,49 @@ export function createInsight(parts: InsightParts): Insight {
     what: whatOf(record),
     cause: causeOf(record),
     job: record.kind === 'job' || record.kind === 'job-over' ? record.job : undefined,
+  });
+
+  const us = (ms: number | null | undefined) => (ms === null || ms === undefined ? undefined : Math.round(ms * 1000));
+
+  const timesOfLoaded = (): UnitTimes[] =>
+    // What is in memory for a question only has no part in it.
+    registry.units().flatMap(({ name }) => {
+      if (registry.lookedAt().has(name)) return [];
+      const since = snapshotOf(name)?.context.since;
+      const after = registry.graph.others(name, 'After');
+      const { boot } = lastWords(state(), name);
+      if (boot !== undefined && !cameUpInBoot(since)) return [bootOf(name, boot, after)];
+      return {
+        name,
+        activatingUs: us(since?.inactiveExitMs),
+        activatedUs: us(since?.activeEnterMs),
+        deactivatingUs: us(since?.activeExitMs),
+        deactivatedUs: us(since?.inactiveEnterMs),
+        after,
+      };
+    });
+
+  const cameUpInBoot = (since: Since | undefined) => {
+    const { inactiveExitMs = null } = since ?? {};
+    return inactiveExitMs !== null && inactiveExitMs <= (context()?.finishedMs ?? Number.POSITIVE_INFINITY);
+  };
+
+  /** What was unloaded since the boot, with the orderings of its files as they are. */
+  const timesOfGone = (): UnitTimes[] =>
+    state().gone.flatMap((name) => {
+      const { boot } = lastWords(state(), name);
+      if (boot === undefined || (registry.unit(name) !== undefined && !registry.lookedAt().has(name))) return [];
+      const after = registry.find(name).edges.filter(({ kind, from }) => kind === 'After' && from === name);
+      return [bootOf(name, boot, [...new Set(after.map(({ to }) => to))].sort())];
+    });
+
+  const bootOf = (name: string, boot: BootTimes, after: readonly string[]): UnitTimes => ({
+    name,
+    activatingUs: us(boot.activatingMs),
+    activatedUs: us(boot.activatedMs),
+    deactivatingUs: us(boot.deactivatingMs),
+    deactivatedUs: us(boot.deactivatedMs),
+    after,
   });
 
   return {
@@ -179,28 +226,15 @@ export function createInsight(parts: InsightParts): Insight {
     stall: (): StallView | undefined => stalls(),
     times() {
       const now = context();
-      const us = (ms: number | null | undefined) =>
-        ms === null || ms === undefined ? undefined : Math.round(ms * 1000);
       return {
         userspaceUs: us(userspaceMs(host) ?? now?.startedMs) ?? 0,
         unitsLoadedUs: us(now?.loadedMs),
         finishedUs: us(now?.finishedMs),
         nowUs: us(host.clock.nowMs()) ?? 0,
         role: host.hello.role,
-        target: registry.graph.canonical('default.target'),
-        // What is in memory for a question only has no part in it.
-        units: registry.units().flatMap(({ name }) => {
-          if (registry.lookedAt().has(name)) return [];
-          const since = snapshotOf(name)?.context.since;
-          return {
-            name,
-            activatingUs: us(since?.inactiveExitMs),
-            activatedUs: us(since?.activeEnterMs),
-            deactivatingUs: us(since?.activeExitMs),
-            deactivatedUs: us(since?.inactiveEnterMs),
-            after: registry.graph.others(name, 'After'),
-          };
-        }),
+        // Once it is unloaded (isolate), its file still says what it is called.
+        target: registry.find('default.target').name,
+        units: [...timesOfLoaded(), ...timesOfGone()],
       };
     },
   };

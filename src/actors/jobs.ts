@@ -17,14 +17,15 @@ import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
 import type { InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { createWitness } from '../jobs/witness.ts';
-import { jobDown, jobMachine } from '../machines/job.ts';
-import type { ServiceContext } from '../machines/service-context.ts';
+import { edgeWords } from '../jobs/words.ts';
+import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
 import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
 import type { Checks } from './checks.ts';
 import type { JobsView } from './manager.ts';
 import { keepPromises } from './promises.ts';
+import { awaited, awaitedWords } from './underway.ts';
 import { stampOf } from './views.ts';
 import { askerWords } from './why-words.ts';
 import type { UnitWorld } from './world.ts';
@@ -113,7 +114,11 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
       promise: idempotent((_call, { confirmations }: Params<'promise'>) => keepPromises(host, confirmations)),
       dropSnapshot: idempotent((_call, { name }: Params<'dropSnapshot'>) => tools.dropSnapshot(name)),
       orderingCut: idempotent((call, { cut }: Params<'orderingCut'>) => {
-        host.log.log('warning', { edge: cut.edge, ring: cut.ring }, `ordering cut: ${cut.why}`);
+        host.log.log(
+          'warning',
+          { edge: cut.edge, ring: cut.ring },
+          `ordering cut: ${edgeWords(cut.edge)}: ${cut.why}; sctl analyze cycles shows it`,
+        );
         call.post('events', { type: 'tell', what: { cut } });
       }),
       gaveUp: idempotent((call, gaveUp: Params<'gaveUp'>) => call.post('events', { type: 'tell', what: { gaveUp } })),
@@ -173,21 +178,46 @@ export function jobKind(tools: JobsTools): ActorKind {
   };
 }
 
-/** Why a job is where it is, for list-jobs: what it waits for, and of a running one the process. */
+/** Processes that are asked what they are blocked on, of one look at all jobs: /proc is slow, and nobody reads on for ever. */
+const PROCESSES_LOOKED_AT = 64;
+
+export interface JobsViewTools extends Pick<JobsTools, 'host' | 'actors'> {
+  /** The processes in the control group of a unit, by its main name. */
+  members(unit: string): readonly number[];
+}
+
+/** Why a job is where it is: what it waits for, down to the process, the event or the timer. `budget` is counted down. */
 function waitsOf(
   job: InstalledJob,
   now: JobsState,
   world: JobsWorld,
-  context: Partial<ServiceContext> | undefined,
+  tools: JobsViewTools,
+  budget: { processes: number },
 ): Wait[] {
-  const process = context?.control ?? context?.main ?? undefined;
-  return waits(now.table, world.graph(), statesSeen(world, now.seen), job).map((wait) => ({
-    why: wait.why,
-    job: wait.on === 'job' ? wait.job : undefined,
-    unit: wait.unit,
-    pid: job.state === 'running' ? (process?.pid ?? undefined) : undefined,
-    sinceUs: Math.round((job.startedMs ?? job.createdMs) * 1000),
-  }));
+  const { host, actors } = tools;
+  const sinceUs = Math.round((job.startedMs ?? job.createdMs) * 1000);
+  const untilUs = firstLimitUs(job, actors());
+  return waits(now.table, world.graph(), statesSeen(world, now.seen), job).flatMap((wait): Wait[] => {
+    if (wait.on === 'job') return [{ why: wait.why, job: wait.job, unit: wait.unit, pid: undefined, sinceUs, untilUs }];
+    const { unit } = wait;
+    const told = (why: string, pid?: number): Wait => ({ why, job: undefined, unit, pid, sinceUs, untilUs });
+    if (actors().read<{ context: JobContext }>(`job:${job.id}`)?.context.checking === true)
+      return [told(`${unit} waits for its conditions to be looked at`)];
+    const rest = job.state === 'running' ? '' : 'must come to rest first, and ';
+    const things = awaited(unit, actors().read<UnitSnapshot>(`unit:${unit}`), () => tools.members(unit));
+    if (things.length === 0) return [told(wait.why)];
+    return things.map((thing) => {
+      budget.processes -= thing.pid === undefined ? 0 : 1;
+      return told(`${unit} ${rest}waits for ${awaitedWords(thing, host, budget.processes >= 0)}`, thing.pid);
+    });
+  });
+}
+
+/** When the first time limit of a job or of its unit's state is over; undefined: there is none. */
+function firstLimitUs({ id, unit }: InstalledJob, actors: ActorHost): number | undefined {
+  const due = [`job:${id}`, `unit:${unit}`].flatMap((actor) => Object.values(actors.deadlines(actor)));
+  const first = Math.min(...due.map((at) => (at === 'infinity' ? Number.POSITIVE_INFINITY : at)));
+  return first === Number.POSITIVE_INFINITY ? undefined : Math.round(first * 1000);
 }
 
 /** The table as the end of the system finds it: what gives way to it does not hold it up. */
@@ -205,7 +235,8 @@ function yielding(installed: InstalledJobs): InstalledJobs {
 }
 
 /** The table as clients see it. */
-export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'host' | 'actors'>): JobsView {
+export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
+  const { host, actors } = tools;
   const state = () => actors().read<JobsState>('jobs');
   /** Whoever is told a plan asks next to have it kept: what was told last, and of which state of the jobs. */
   let last: { readonly of: JobsState; readonly plan: Omit<KeptPlan, 'madeMs'> } | undefined;
@@ -223,7 +254,7 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
     return document;
   };
   /** What it waits for is looked up when somebody wants to know: of a target's job that may be ten thousand others. */
-  const seen = (now: JobsState, job: InstalledJob): JobView => ({
+  const seen = (now: JobsState, job: InstalledJob, budget: { processes: number }): JobView => ({
     id: job.id,
     unit: job.unit,
     type: job.type,
@@ -234,8 +265,7 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
     created: stampOf(host, job.createdMs),
     started: job.startedMs === null ? undefined : stampOf(host, job.startedMs),
     get waits() {
-      const context = actors().read<{ context: Partial<ServiceContext> }>(`unit:${job.unit}`)?.context;
-      const value = waitsOf(job, now, world, context);
+      const value = waitsOf(job, now, world, tools, budget);
       Object.defineProperty(this, 'waits', { value, enumerable: true });
       return value;
     },
@@ -243,12 +273,13 @@ export function jobsView(world: JobsWorld, { host, actors }: Pick<JobsTools, 'ho
   return {
     list() {
       const now = state();
-      return now === undefined ? [] : jobsOf(now).map((job) => seen(now, job));
+      const budget = { processes: PROCESSES_LOOKED_AT };
+      return now === undefined ? [] : jobsOf(now).map((job) => seen(now, job, budget));
     },
     get(id) {
       const now = state();
       const job = now === undefined ? undefined : jobById(now.table, id);
-      return now === undefined || job === undefined ? undefined : seen(now, job);
+      return now === undefined || job === undefined ? undefined : seen(now, job, { processes: PROCESSES_LOOKED_AT });
     },
     count() {
       const now = state();

@@ -3,11 +3,15 @@
  */
 import type { Insight } from '../api/insight.ts';
 import type { JobView } from '../api/manager.ts';
-import { type ConsoleWorld, consoleIsWanted, progressLines } from './console.ts';
+import type { Host } from '../host/ports.ts';
+import type { Cut } from '../jobs/types.ts';
+import { originWords } from '../jobs/words.ts';
+import { consoleIsWanted, progressLines } from './console.ts';
 import type { EventsEffects } from './events.ts';
 import type { Told } from './telling.ts';
 
-export interface ObserverParts extends ConsoleWorld {
+export interface ObserverParts {
+  readonly host: Host;
   readonly insight: Pick<Insight, 'stall' | 'cycles'>;
   readonly jobs: () => readonly JobView[];
   /** The system comes up or goes down: the console is told of what takes long. */
@@ -15,10 +19,25 @@ export interface ObserverParts extends ConsoleWorld {
   publish(told: Told): void;
 }
 
+/** Orderings that the console names: one knot of thousands of units can cost thousands of them. */
+const CUTS_NAMED = 16;
+/** Units of a ring that are named, of either end of a long one. */
+const RING_END = 3;
+
+/** `[ WARN ] Ordering cycle a → b → a: b after a (/etc/…:3) is not honoured; sctl analyze cycles`. */
+function cutLine({ edge, ring }: Cut): string {
+  const left = ring.length - 2 * RING_END;
+  const middle = left > 1 ? [`… ${left} more …`] : ring.slice(RING_END, -RING_END);
+  const short = ring.length <= 2 * RING_END ? ring : [...ring.slice(0, RING_END), ...middle, ...ring.slice(-RING_END)];
+  const words = [...short, ...ring.slice(0, 1)].join(' → ');
+  return `[ WARN ] Ordering cycle ${words}: ${edge.from} after ${edge.to} (${originWords(edge.origin)}) is not honoured; sctl analyze cycles`;
+}
+
 /** What has been said is remembered in core's own memory: a core that came back says it once more. */
 export function createObserver(parts: ObserverParts): EventsEffects {
   const { host, insight } = parts;
   let saidStall = '';
+  let cutsSaid = 0;
   const saidCycles = new Set<string>();
 
   const look: EventsEffects['lookForStall'] = (call) => {
@@ -33,15 +52,26 @@ export function createObserver(parts: ObserverParts): EventsEffects {
     saidStall = text;
   };
 
+  /** While the system comes up nobody is told by the answer to a request: a line for each ordering that is not honoured. */
+  const sayCut = (cut: Cut): void => {
+    if (!parts.ending() || !consoleIsWanted(host.facts.kernelCommandLine)) return;
+    cutsSaid += 1;
+    if (cutsSaid <= CUTS_NAMED) host.log.console?.(cutLine(cut));
+    else if (cutsSaid === CUTS_NAMED + 1) host.log.console?.('[ WARN ] and more of them; sctl analyze cycles');
+  };
+
   return {
-    publish: parts.publish,
+    publish(told) {
+      if (told.cut !== undefined) sayCut(told.cut);
+      parts.publish(told);
+    },
     lookForStall: look,
     sayProgress(call) {
       const jobs = parts.jobs();
       if (jobs.length === 0) return false;
       look(call);
       if (parts.ending() && consoleIsWanted(host.facts.kernelCommandLine)) {
-        for (const line of progressLines(jobs, parts)) {
+        for (const line of progressLines(jobs, host)) {
           host.log.console?.(line);
           host.log.log('info', {}, line.slice('[ ***  ] '.length));
         }

@@ -26,6 +26,16 @@ export interface Unloaded {
   /** CollectMode= of it. */
   readonly mode: string;
   readonly result: string;
+  /** When it last came up and went down, if the boot began with that. */
+  readonly boot?: BootTimes;
+}
+
+/** CLOCK_MONOTONIC in ms; null: never. */
+export interface BootTimes {
+  readonly activatingMs: number | null;
+  readonly activatedMs: number | null;
+  readonly deactivatingMs: number | null;
+  readonly deactivatedMs: number | null;
 }
 
 /** One of: a unit changed, a job is new, a job is gone, units were read again …; with what only the history wants to know. */

@@ -17,6 +17,8 @@ export interface WhyWorld {
   /** The last end of a process of the unit that the history has, not older than `sinceMs`. */
   lastEnd(unit: string, sinceMs: number): { readonly what: string; readonly atMs: number } | undefined;
   edges(unit: string, kind: Edge['kind']): readonly Edge[];
+  /** The processes in its control group. */
+  members(unit: string): readonly number[];
   /** The unit is in memory. */
   known(unit: string): boolean;
   active(unit: string): string;

@@ -12,6 +12,7 @@ import type { Edge } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
 import { endWords } from './causes.ts';
 import { type LastWords, type Order, unloadedWords } from './history.ts';
+import { awaited } from './underway.ts';
 import { whyChaos, whyCondition, whyFailed, whyGivenUp, whyNotLoaded, whyQuarantined } from './why-faults.ts';
 import { afterFailure, nextOfService } from './why-next.ts';
 import { askerWords, cause, endedOf, type More, NOT_LOADED, otherEnds, pidsOf } from './why-words.ts';
@@ -105,42 +106,21 @@ export class Why {
     return found;
   }
 
-  /** What the unit itself is waiting for: its processes, its socket, the kernel. */
+  /** What the unit itself is waiting for: its processes, an event, the kernel. */
   #waitsOfUnit(unit: string, otherwise: string, seen: Set<string>): Cause[] {
     const snapshot = this.#world.snapshot(unit);
-    if (unit.endsWith('.device')) {
-      const since = snapshot?.context.since.stateChangeMs ?? null;
-      return [
-        cause('device', `${unit} is waited for: the device has not appeared`, { unit, since: this.#stamp(since) }),
-      ];
-    }
-    const context = snapshot?.context as Partial<ServiceContext> | undefined;
-    const { main = null, control = null, populated = false } = context ?? {};
-    const found: Cause[] = [];
-    for (const process of [control, main]) {
-      if (process === null) continue;
-      const command = process.list === 'MAINPID' ? 'the main process' : `${process.list}=`;
-      if (process.pid === null)
-        found.push(cause('process', `${command} of ${unit} is being started by init`, { unit }));
-      else found.push(this.process(process.pid, unit, command, seen));
-    }
-    if (found.length === 0 && context?.deadline?.name === 'RestartSec') {
-      found.push(
-        cause('timer', `${unit} waits for RestartSec= to be over`, {
-          unit,
-          since: this.#stamp(context.since?.stateChangeMs ?? null),
-        }),
-      );
-    }
-    if (found.length === 0 && populated)
-      found.push(cause('process', `processes are left in the control group of ${unit}`, { unit }));
-    return found.length > 0
-      ? found
-      : [cause('unit', otherwise, { unit, since: this.#stamp(context?.since?.stateChangeMs ?? null) })];
+    const since = this.#stamp(snapshot?.context.since?.stateChangeMs ?? null);
+    const things = awaited(unit, snapshot, () => this.#world.members(unit));
+    if (things.length === 0) return [cause('unit', otherwise, { unit, since })];
+    return things.map(({ kind, what, pid }) =>
+      pid === undefined
+        ? cause(kind, `${unit} waits for ${what}`, { unit, since })
+        : this.process(pid, unit, `${unit} waits for ${what}`, seen),
+    );
   }
 
-  /** A process, and what it is blocked on. */
-  process(pid: number, unit: string, command: string, seen: Set<string>): Cause {
+  /** A process, and what it is blocked on; `role`: what it is to the unit. */
+  process(pid: number, unit: string, role: string, seen: Set<string>): Cause {
     const { host } = this.#world;
     const blocked = blockedOn(host, pid);
     const words = blocked === undefined ? `process ${pid} is gone` : blockedWords(blocked);
@@ -158,7 +138,7 @@ export class Why {
       const what = `process ${other.pid}, at the other end of its socket, is of ${other.unit}`;
       below.push(cause('unit', what, { unit: other.unit, pid: other.pid, below: [this.job(job, seen)] }));
     }
-    return cause(kind, `${command} of ${unit}: ${words}`, { unit, pid, since, below });
+    return cause(kind, `${role}: ${words}`, { unit, pid, since, below });
   }
 
   #jobDeadlines(id: number): Cause[] {
@@ -246,7 +226,7 @@ export class Why {
     }
     const { service } = state;
     if (service !== undefined && service.mainPid > 0)
-      found.push(this.process(service.mainPid, name, 'the main process', new Set()));
+      found.push(this.process(service.mainPid, name, `the main process of ${name}`, new Set()));
     if (service !== undefined && service.nRestarts > 0)
       found.push(cause('limit', `it has been restarted ${service.nRestarts} times by Restart=`, { unit: name }));
     if (service !== undefined && service.mainPid === 0 && state.sub === 'exited')

@@ -168,6 +168,8 @@ export interface Wait {
   /** A running job waits for this process. */
   readonly pid: number | undefined;
   readonly sinceUs: number | undefined;
+  /** When the first time limit of the job or of its unit is over; undefined: there is none. */
+  readonly untilUs: number | undefined;
 }
 
 export interface JobView {

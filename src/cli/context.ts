@@ -22,6 +22,11 @@ export interface Context {
   /** The name the program was called by: sctl, systemctl, reboot … */
   readonly name: string;
   readonly uid: number;
+  /**
+   * Do this when somebody interrupts the command (SIGINT, SIGTERM, SIGHUP), which then ends by that signal; a second signal, or half a second,
+   * cuts it short. Answers with what takes it back. Absent: a signal ends the command at once.
+   */
+  readonly onInterrupt?: (does: () => Promise<void>) => () => void;
   /** Wait; real in the program, at once in tests. */
   readonly pause: (ms: number) => Promise<void>;
 }

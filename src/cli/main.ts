@@ -24,6 +24,31 @@ function calledAs(): string {
   return given.find((name) => NAMES.has(name)) ?? 'sctl';
 }
 
+/** What a signal may be answered with before the command ends by it. */
+const INTERRUPTS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+const LAST_WORDS_MS = 500;
+
+/** The command dies of the very signal, so that a shell sees an interrupt (130) and ends its loops, too. */
+function onInterrupt(does: () => Promise<void>): () => void {
+  const die = (signal: keyof typeof INTERRUPTS): void => {
+    process.kill(process.pid, signal);
+    // Whoever ignores the signal for us (nohup, PID 1 of a container) still gets the status.
+    process.exit(128 + INTERRUPTS[signal]);
+  };
+  const heard = (signal: NodeJS.Signals): void => {
+    off();
+    const end = () => die(signal as keyof typeof INTERRUPTS);
+    setTimeout(end, LAST_WORDS_MS);
+    does().then(end, end);
+  };
+  const signals = Object.keys(INTERRUPTS) as (keyof typeof INTERRUPTS)[];
+  const off = () => {
+    for (const signal of signals) process.off(signal, heard);
+  };
+  for (const signal of signals) process.on(signal, heard);
+  return off;
+}
+
 const context: Context = {
   out: (text) => {
     process.stdout.write(text);
@@ -40,7 +65,11 @@ const context: Context = {
   terminal: process.stdout.isTTY === true,
   errorTerminal: process.stderr.isTTY === true,
   person: async () => (await import('./person.ts')).person(),
-  columns: Number(process.env['COLUMNS']) || process.stdout.columns || 80,
+  // A terminal may be made wider or narrower while a command waits.
+  get columns() {
+    return Number(process.env['COLUMNS']) || process.stdout.columns || 80;
+  },
+  onInterrupt,
   env: process.env,
   nowUs: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
   monotonicUs: () => Number(process.hrtime.bigint() / 1000n),

@@ -4,6 +4,7 @@
  * Drawn on standard error after a second, drawn again twice a second, and removed at the end, so that nothing of it stays; nothing
  * at all where standard error or output is no terminal. It asks over a connection of its own, since the command's waits for its answer.
  */
+import { counted } from '../units/counted.ts';
 import type { Client } from './client.ts';
 import { createClient } from './client.ts';
 import type { Call } from './command.ts';
@@ -30,16 +31,12 @@ export function progressBlock(
   const line = ({ unit, type, state, started, created, waits }: Job): string => {
     const since = spanText(Math.max(0, nowUs - (started ?? created).monotonicUs), 1_000_000);
     const others = waits.flatMap(({ job, unit: other }) => (job && other ? [`${other} (job ${job})`] : []));
-    const pid = waits.find((wait) => wait.pid)?.pid;
-    const why =
-      state === 'running'
-        ? `runs${pid ? `, process ${pid}` : ''}`
-        : others.length > 0
-          ? `waits for ${others.join(', ')}`
-          : (waits[0]?.why ?? 'waits');
+    // The line names the unit already.
+    const told = waits[0]?.why.replace(`${unit} `, '') ?? '';
+    const why = others.length > 0 ? `waits for ${others.join(', ')}` : told || (state === 'running' ? 'runs' : 'waits');
     return `  ${`${type} ${unit}`.padEnd(width)}  ${since.padStart(8)}  ${why}`;
   };
-  const head = `${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}: ${running} running, ${jobs.length - running} waiting`;
+  const head = `${counted(jobs.length, 'job')}: ${running} running, ${jobs.length - running} waiting`;
   const more =
     sorted.length > LINES_MAX ? [`  … and ${sorted.length - LINES_MAX} more; sctl list-jobs names them`] : [];
   return [head, ...sorted.slice(0, LINES_MAX).map(line), ...more].map((text) => cut(text, columns));
@@ -54,17 +51,19 @@ const cut = (text: string, columns: number): string =>
 const erase = (lines: number): string => (lines === 0 ? '' : `\u001b[${lines}F\u001b[J`);
 
 export interface Progress {
-  /** Remove it; resolves when nothing more will be drawn. */
-  end(): Promise<void>;
+  /** Remove it, at once; resolves when nothing more will be drawn, to whether there was something to remove. */
+  end(): Promise<boolean>;
 }
 
-const NONE: Progress = { end: async () => {} };
+const NONE: Progress = { end: async () => false };
+
+const anotherClient = ({ context, client }: Call): Client => createClient(context, client.path, true);
 
 /** Begin to show; does nothing where there is no terminal, or with --quiet, --no-block or JSON. */
 export function showProgress(
   call: Call,
   units: readonly string[],
-  another: () => Client = () => createClient(call.context, call.client.path, true),
+  another: () => Client = () => anotherClient(call),
 ): Progress {
   const { context } = call;
   if (!context.terminal || context.errorTerminal === false || call.quiet || call.json || context.env['TERM'] === 'dumb')
@@ -101,8 +100,53 @@ export function showProgress(
     async end() {
       over = true;
       wake();
+      const shown = drawn;
+      drawn = 0;
+      if (shown > 0) context.err(erase(shown));
       await running;
-      if (drawn > 0) context.err(erase(drawn));
+      return shown > 0;
     },
   };
+}
+
+/** Jobs that are named to whoever interrupts. */
+const NAMED_MAX = 8;
+
+/** What goes on although nobody waits for it any more, and how to see and to end it; `jobs` undefined: core does not say. */
+export function interruptWords(name: string, jobs: readonly Job[] | undefined, units: readonly string[]): string {
+  if (jobs === undefined)
+    return `Interrupted; what was asked for goes on in the background: ${name} list-jobs shows it, ${name} cancel JOB cancels it.`;
+  const own = units.length === 0 ? jobs : jobs.filter(({ unit }) => units.includes(unit));
+  if (own.length === 0) return 'Interrupted; none of its jobs is left.';
+  const told = own.slice(0, NAMED_MAX).map(({ id, type, unit }) => `job ${id} (${type} ${unit})`);
+  const more = own.length > NAMED_MAX ? ` and ${own.length - NAMED_MAX} more` : '';
+  const ids = own.slice(0, NAMED_MAX).map(({ id }) => id);
+  const one = own.length === 1;
+  return [
+    `Interrupted; ${told.join(', ')}${more} ${one ? 'goes' : 'go'} on in the background.`,
+    `See ${one ? 'it' : 'them'}: ${name} list-jobs; ${name} why ${ids[0]}. Cancel ${one ? 'it' : 'them'}: ${name} cancel ${ids.join(' ')}${more === '' ? '' : ' …'}.`,
+  ].join('\n');
+}
+
+/** Wait for `work`, which is over when jobs of these units are (none: it is not known which), and let a person see what goes on, or leave. */
+export async function whileWaiting<T>(call: Call, units: readonly string[], work: () => Promise<T>): Promise<T> {
+  const { context } = call;
+  const progress = showProgress(call, units);
+  const off = context.onInterrupt?.(async () => {
+    // What the terminal has echoed of the key goes with the block; without one it stays, on a line of its own.
+    const removed = progress.end();
+    const client = anotherClient(call);
+    const jobs = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List').then(
+      (answer) => answer.jobs,
+      () => undefined,
+    );
+    const line = context.errorTerminal === true && !(await removed) ? '\n' : '';
+    if (!call.quiet) context.err(`${line}${interruptWords(context.name, jobs, units)}\n`);
+  });
+  try {
+    return await work();
+  } finally {
+    off?.();
+    await progress.end();
+  }
 }

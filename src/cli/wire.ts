@@ -155,6 +155,7 @@ export interface Job {
     readonly unit?: Maybe<string>;
     readonly pid?: Maybe<number>;
     readonly sinceUs?: Maybe<number>;
+    readonly untilUs?: Maybe<number>;
   }[];
 }
 

@@ -457,8 +457,9 @@ describe('lists', () => {
 
   test('list-jobs says what a job waits for, to people and with --before', async () => {
     const { run } = sctl();
-    const told = '12  idle.service start waiting\n    start idle.service waits for job 11 (start basic.target)\n';
+    const told = '12  idle.service start waiting\n    start idle.service waits for job 11 (start basic.target)';
     expect((await run('list-jobs')).out).toContain(told);
+    expect((await run('list-jobs')).out).toContain(' (1h 3min 4s / 1min 30s)\n');
     expect((await run('list-jobs --before')).out).toContain(told);
     expect((await run('list-jobs --after')).out).not.toContain('waits for');
     expect((await run('list-jobs --no-legend')).out).toBe('12 idle.service start waiting\n');

@@ -1,10 +1,11 @@
-/** Words for times, spans, sizes and exits, and tables. */
+/** Words for times, spans, sizes and exits, tables and trees. */
 import { describe, expect, test } from 'vitest';
 import { globber } from '../../src/api/glob.ts';
 import { bytesText } from '../../src/cli/output/bytes.ts';
 import { exitText, signalNumber } from '../../src/cli/output/exit-words.ts';
 import { cut, cutMiddle, table, widthOf } from '../../src/cli/output/table.ts';
 import { agoText, dateText, spanText } from '../../src/cli/output/time.ts';
+import { branches } from '../../src/cli/output/tree.ts';
 import { splitWords } from '../../src/cli/run.ts';
 
 const S = 1_000_000;
@@ -146,5 +147,29 @@ describe('words of a command line', () => {
     [[], undefined, []],
   ])('%j', (words, word, rest) => {
     expect(splitWords(words)).toEqual({ word, rest });
+  });
+});
+
+describe('trees', () => {
+  const chain = (at: number): readonly number[] => (at < 20_000 ? [at + 1] : []);
+
+  test('a chain that is deeper than the stack is drawn, with its depth as a number and the nearest branches', () => {
+    const lines = branches(0, String, chain);
+    expect(lines).toHaveLength(20_001);
+    expect(lines[2]).toBe('  └─2');
+    expect(lines[34]).toBe(`…33 ${' '.repeat(16)}└─34`);
+    expect(Math.max(...lines.map(({ length }) => length))).toBeLessThan(80);
+  });
+
+  test('the branches of neighbours are drawn down to where they stand', () => {
+    const below: Readonly<Record<string, readonly string[]>> = { root: ['a', 'b'], a: ['c', 'd'], d: ['e'] };
+    expect(branches<string>('root', String, (name) => below[name] ?? [])).toEqual([
+      'root',
+      '├─a',
+      '│ ├─c',
+      '│ └─d',
+      '│   └─e',
+      '└─b',
+    ]);
   });
 });

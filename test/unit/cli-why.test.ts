@@ -179,7 +179,11 @@ describe('progress', () => {
     ...more,
   });
   const jobs = [
-    job(1, 'db.service', { state: 'running', started: at(2), waits: [{ why: 'x', pid: 77 }] }),
+    job(1, 'db.service', {
+      state: 'running',
+      started: at(2),
+      waits: [{ why: 'db.service waits for READY=1 of ExecStart=: process 77 (db) sleeps', pid: 77 }],
+    }),
     job(2, 'web.service', { waits: [{ why: 'y', job: 1, unit: 'db.service' }] }),
   ];
 
@@ -187,7 +191,7 @@ describe('progress', () => {
     expect(progressBlock(jobs, new Set(['web.service']), 12e6, 80)).toEqual([
       '2 jobs: 1 running, 1 waiting',
       '  start web.service       12s  waits for db.service (job 1)',
-      '  start db.service        10s  runs, process 77',
+      '  start db.service        10s  waits for READY=1 of ExecStart=: process 77 (db)…',
     ]);
   });
 
@@ -228,7 +232,7 @@ describe('progress', () => {
       const progress = showProgress(call(true, wrote), ['web.service'], () =>
         another(() => {
           count += 1;
-          if (count === 3) void progress.end().then(resolve);
+          if (count === 3) void progress.end().then(() => resolve());
         }),
       );
     });

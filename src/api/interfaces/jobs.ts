@@ -4,7 +4,8 @@ interface io.sysmaster.Jobs
 
 type Stamp (realUs: int, monotonicUs: int)
 
-type Wait (why: string, job: ?int, unit: ?string, pid: ?int, sinceUs: ?int)
+# Why a job has not ended; pid: the process it waits for; untilUs: the first time limit of the job or its unit. Times are of CLOCK_MONOTONIC.
+type Wait (why: string, job: ?int, unit: ?string, pid: ?int, sinceUs: ?int, untilUs: ?int)
 
 type Job (
   id: int,

@@ -8,6 +8,7 @@ import { CliError } from '../context.ts';
 import { exitOfError } from '../exit.ts';
 import { planLines } from '../output/plan.ts';
 import { spanText } from '../output/time.ts';
+import { whileWaiting } from '../progress.ts';
 import type { Outcome } from '../wire.ts';
 import { tellOutcomes } from './jobs.ts';
 import { type Planned, refusalLines } from './plan.ts';
@@ -111,16 +112,23 @@ export async function run(call: Call): Promise<number> {
   if (options.dryRun === true) return await dryRun(call, plan);
   const within = confirmWithinUs(options.confirmWithin);
   const id = plan?.id ?? word;
-  const { outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Apply', {
-    ...(plan === undefined ? { id } : { plan: essentials(plan) }),
-    confirmWithinUs: within,
-    noBlock: options.block === false,
-    transaction: options.showTransaction === true,
-  });
+  const noBlock = options.block === false;
+  const ask = () =>
+    client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Apply', {
+      ...(plan === undefined ? { id } : { plan: essentials(plan) }),
+      confirmWithinUs: within,
+      noBlock,
+      transaction: options.showTransaction === true,
+    });
+  const { outcomes } = noBlock ? await ask() : await whileWaiting(call, unitsOf(plan), ask);
   const status = await tellOutcomes(call, 'apply', outcomes);
   tellConfirm(call, within, id, outcomes);
   return status;
 }
+
+/** The units that a plan was asked for, as far as it is a plan. */
+const unitsOf = (plan: PlanDocument | undefined): readonly string[] =>
+  Array.isArray(plan?.request?.units) ? plan.request.units : [];
 
 /** What is undone by itself is said, with the way to keep it. */
 export function tellConfirm(call: Call, within: number | undefined, id: string, outcomes: readonly Outcome[]): void {

@@ -4,7 +4,7 @@ import { CliError } from '../context.ts';
 import { exitOfError, exits } from '../exit.ts';
 import { expand } from '../names.ts';
 import type { Options } from '../options.ts';
-import { showProgress } from '../progress.ts';
+import { whileWaiting } from '../progress.ts';
 import { untilEnded } from '../wait.ts';
 import type { Explanation, HistoryRecord, Outcome, Refusal, Unit } from '../wire.ts';
 import { showPlan } from './plan.ts';
@@ -226,19 +226,15 @@ export interface Request {
 /** Ask for jobs, say what went wrong, and return the exit status. */
 export async function request(call: Call, { verb, units, mode, noBlock = false }: Request): Promise<number> {
   const { client, options } = call;
-  const progress = noBlock ? undefined : showProgress(call, units);
-  let outcomes: Outcome[];
-  try {
-    ({ outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Request', {
+  const ask = () =>
+    client.change<{ outcomes: Outcome[] }>('io.sysmaster.Jobs.Request', {
       verb,
       units,
       mode: mode ?? modeOf(options),
       noBlock,
       transaction: options.showTransaction === true,
-    }));
-  } finally {
-    await progress?.end();
-  }
+    });
+  const { outcomes } = noBlock ? await ask() : await whileWaiting(call, units, ask);
   return await tellOutcomes(call, verb, outcomes);
 }
 
@@ -286,6 +282,25 @@ export async function tellOutcomes(call: Call, verb: string, outcomes: readonly 
   return failed ? exits.failure : refusal;
 }
 
+/** With --wait, once the jobs are over: units may run for long, and somebody may not want to see the end. */
+async function untilOver({ context, quiet }: Call, units: readonly string[], result: () => Promise<number>) {
+  const off = context.onInterrupt?.(async () => {
+    const named = `${units.slice(0, 8).join(' ')}${units.length > 8 ? ' …' : ''}`;
+    const line = context.errorTerminal === true ? '\n' : '';
+    const goes = units.length === 1 ? 'goes' : 'go';
+    const { name } = context;
+    if (!quiet)
+      context.err(
+        `${line}Interrupted; ${named} ${goes} on. See: ${name} status ${named}. End: ${name} stop ${named}.\n`,
+      );
+  });
+  try {
+    return await result();
+  } finally {
+    off?.();
+  }
+}
+
 export async function run(call: Call): Promise<number> {
   const { word, args, options } = call;
   const verb = VERBS[word] ?? word;
@@ -304,7 +319,7 @@ export async function run(call: Call): Promise<number> {
   try {
     if (verb !== 'stop' && !call.quiet) await warnOfReload(call, units);
     const status = await request(call, { verb, units, noBlock: options.block === false });
-    return status !== 0 || ended === undefined ? status : await ended.result();
+    return status !== 0 || ended === undefined ? status : await untilOver(call, units, ended.result);
   } finally {
     ended?.close();
   }

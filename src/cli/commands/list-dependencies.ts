@@ -2,11 +2,12 @@
  * list-dependencies: the trees below units, as systemctl(1) draws them. By default only targets are opened.
  *
  * A ring ends at the unit that closes it, which comes last among its neighbours. What is drawn is bounded: where a whole tree would be too long, each unit is opened
- * once only, and says so.
+ * once only, and says so. Deep lines are drawn with the branches of the nearest levels (output/tree.ts).
  */
 import type { Call } from '../command.ts';
 import { expand } from '../names.ts';
 import { glyph, stateColour } from '../output/style.ts';
+import { branchText, deeper, type Indent, NO_INDENT } from '../output/tree.ts';
 import type { ManagerState, Node } from '../wire.ts';
 
 /** The last one of the options counts. */
@@ -35,7 +36,7 @@ type Nodes = ReadonlyMap<string, Node>;
 
 interface Level {
   readonly name: string;
-  readonly indent: string;
+  readonly indent: Indent;
   readonly below: readonly string[];
   next: number;
 }
@@ -44,12 +45,12 @@ interface Level {
 function walk(root: string, nodes: Nodes, line: (name: string, above: Level, last: boolean, ring: boolean) => boolean) {
   const path = new Set([root]);
   // What closes a ring comes last.
-  const levelOf = (name: string, indent: string): Level => {
+  const levelOf = (name: string, indent: Indent): Level => {
     const below = inOrder(nodes.get(name)?.below ?? []);
     const rings = below.filter((other) => path.has(other));
     return { name, indent, below: [...below.filter((other) => !path.has(other)), ...rings], next: 0 };
   };
-  const levels = [levelOf(root, '')];
+  const levels = [levelOf(root, NO_INDENT)];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const child = level.below[level.next];
     level.next += 1;
@@ -61,7 +62,7 @@ function walk(root: string, nodes: Nodes, line: (name: string, above: Level, las
     const last = level.next === level.below.length;
     if (!line(child, level, last, path.has(child)) || path.has(child)) continue;
     path.add(child);
-    levels.push(levelOf(child, `${level.indent}${last ? '  ' : '│ '}`));
+    levels.push(levelOf(child, deeper(level.indent, last)));
   }
 }
 
@@ -93,7 +94,7 @@ function tree(root: string, nodes: Nodes, call: Call, limit: number): string[] |
     if (open) opened.add(name);
     const active = nodes.get(name)?.active ?? 'inactive';
     const dot = stateColour(style, active)(glyph(active));
-    lines.push(`${dot} ${indent}${last ? '└─' : '├─'}${name}${closed ? CLOSED : ''}`);
+    lines.push(`${dot} ${branchText(indent, last)}${name}${closed ? CLOSED : ''}`);
     return open && !closed;
   });
   return lines.length > limit ? undefined : lines;

@@ -5,6 +5,7 @@ import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 import { unitPattern } from '../names.ts';
 import { table } from '../output/table.ts';
+import { spanText, US } from '../output/time.ts';
 import type { Job } from '../wire.ts';
 import { hasLegend } from './list-units.ts';
 
@@ -17,11 +18,20 @@ const blocked = (job: Job, all: readonly Job[]): string[] =>
     .filter((other) => other.waits.some(({ job: id }) => id === job.id))
     .map((other) => `    job ${other.id} (${other.type} ${other.unit}) waits for it`);
 
+/** `(3s / 10min)`: for how long by now, and how long it may; what nobody limits is told of jobs that run. */
+function timeWords({ state }: Job, { sinceUs, untilUs }: Job['waits'][number], nowUs: number): string {
+  if (typeof sinceUs !== 'number') return '';
+  const span = (us: number) => spanText(Math.max(0, us), US.s);
+  if (typeof untilUs === 'number') return ` (${span(nowUs - sinceUs)} / ${span(untilUs - sinceUs)})`;
+  return ` (${span(nowUs - sinceUs)}${state === 'running' ? ' / no limit' : ''})`;
+}
+
 async function list(call: Call): Promise<number> {
   const { client, style, args, options } = call;
   const { jobs: all } = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List');
   const fits = globber(args.map((word) => unitPattern(word)));
   const jobs = all.filter(({ unit }) => fits(unit));
+  const nowUs = call.context.monotonicUs();
   call.print(
     jobs.map(({ id, ...job }) => ({ job: id, ...job })),
     () => {
@@ -34,7 +44,7 @@ async function list(call: Call): Promise<number> {
       const lines = table(rows, { header, columns: call.columns, full: true });
       const below = (job: Job): string[] => [
         ...(options.after === true ? blocked(job, all) : []),
-        ...(showsWaits(call) ? job.waits.map(({ why }) => `    ${why}`) : []),
+        ...(showsWaits(call) ? job.waits.map((wait) => `    ${wait.why}${timeWords(job, wait, nowUs)}`) : []),
       ];
       const first = header === undefined ? 0 : 1;
       const told = lines.flatMap((line, at) => {

@@ -1,5 +1,6 @@
 /** Plans for people and programs: as text, as a tree of what pulls in what, and as a graph in DOT. */
 import type { PlanDocument, PlannedJob, Reason } from '../../jobs/types.ts';
+import { counted } from '../../units/counted.ts';
 import type { Style } from './style.ts';
 import { spanText } from './time.ts';
 import { branches } from './tree.ts';
@@ -27,7 +28,6 @@ const some = (names: readonly string[]): string =>
     : `${names.slice(0, MAX_NAMES).join(', ')} and ${names.length - MAX_NAMES} more`;
 
 const span = (ms: number): string => spanText(Math.round(ms * 1000), 1000);
-const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 function estimateWords({ jobs, estimate }: PlanDocument): string {
   if (estimate.unknown === jobs.length) return 'how long it takes is not known';
@@ -104,7 +104,9 @@ export function planTree({ jobs, request }: PlanDocument, style: Style): string[
   for (const job of jobs) {
     const by = puller(job);
     const at = by === undefined || !planned.has(by) || by === job.unit ? undefined : by;
-    below.set(at, [...(below.get(at) ?? []), job]);
+    const list = below.get(at);
+    if (list === undefined) below.set(at, [job]);
+    else list.push(job);
   }
   for (const list of below.values()) list.sort((a, b) => (a.unit < b.unit ? -1 : 1));
   const words = ({ unit, type, reasons: [reason] }: PlannedJob) =>

@@ -2,6 +2,7 @@
  * Times and spans in systemd's words (systemd.time(7)): `Sun 2026-11-22 03:00:00 UTC`, `3min ago`, `1min 30s`.
  */
 import { PlainFiles } from '../../host/node/plain-files.ts';
+import { counted } from '../../units/counted.ts';
 import { formatSpanUs } from '../../units/syntax/timespan.ts';
 import { momentText } from '../../units/time/timestamp.ts';
 import { type Zones, zonesOf } from '../../units/time/zones.ts';
@@ -33,7 +34,6 @@ export function agoText(realUs: number, nowUs: number): string {
   const span = Math.abs(nowUs - realUs);
   const end = realUs > nowUs ? 'left' : 'ago';
   const whole = (unit: number): number => Math.floor(span / unit);
-  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
   const pair = (big: number, bigWord: string, small: number, smallWord: string): string =>
     `${counted(whole(big), bigWord)} ${counted(Math.floor((span % big) / small), smallWord)} ${end}`;
   if (span >= US.y) return pair(US.y, 'year', US.month, 'month');

@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
 
   test('while the system comes up the console names the process that makes it wait, and what that is blocked on', () => {
     expect(system.console()).toMatch(
-      /A start job is running for slow\.service \(\d+s \/ 6s\): READY=1 is awaited; ExecStart=, process \d+ \(sleep\) sleeps/,
+      /A start job is running for slow\.service \(\d+s \/ 6s\): waits for READY=1 of ExecStart=: process \d+ \(sleep\) sleeps/,
     );
   });
 
@@ -94,7 +94,9 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     const causes = all(why('behind').because);
     expect(causes.find(({ kind }) => kind === 'edge')).toMatchObject({ where: '/run/units/behind.service:4' });
     expect(
-      causes.some(({ what }) => /ExecStart= of hang\.service: process \d+ \(sh\) waits for a child/.test(what)),
+      causes.some(({ what }) =>
+        /hang\.service waits for READY=1 of ExecStart=: process \d+ \(sh\) waits for a child/.test(what),
+      ),
     ).toBe(true);
     expect(causes.some(({ what }) => /asked for by uid 0, pid \d+/.test(what))).toBe(true);
     expect(why('hang').next[0]).toMatch(/^if READY=1 does not come within .*attempt 2 of 5 in 10s$/);
@@ -186,7 +188,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
       eventually(`${name} says ${pattern}`, () => words(name).some((what) => pattern.test(what)));
     await soon(
       'talks',
-      /ExecStart= of talks\.service: process \d+ \(perl\) reads unix socket \/run\/deaf\.sock, which nobody has accepted yet \(read\)/,
+      /talks\.service waits for ExecStart=: process \d+ \(perl\) reads unix socket \/run\/deaf\.sock, which nobody has accepted yet \(read\)/,
     );
     await soon('listens', /process \d+ \(perl\) waits for a connection on unix socket \/run\/own\.sock \(accept4?\)/);
     // The other side: its service was asked for by the socket, and waits for the one that talks.
@@ -242,7 +244,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     await eventually('somebody says that the device is missing', () =>
       words('absent').some((what) => /dev-absent\.device/.test(what)),
     );
-    expect(words('absent')).toContain('dev-absent.device is waited for: the device has not appeared');
+    expect(words('absent')).toContain('dev-absent.device waits for the device to appear');
     expect(
       words('absent').some((what) => /the job fails with timeout in .* \(JobRunningTimeoutSec=\)/.test(what)),
     ).toBe(true);
@@ -293,7 +295,9 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     };
     const sctl = `${lib}/node ${lib}/sctl.mjs`;
     const drawn = run(`${sctl} start hang`);
-    await eventually('it is drawn', () => /start hang\.service +\S+ +runs, process \d+/.test(drawn.text()));
+    await eventually('it is drawn', () =>
+      /start hang\.service +\S+ +waits for READY=1 of ExecStart=: process \d+/.test(drawn.text()),
+    );
     system.sctl('cancel');
     await drawn.ended;
     expect(drawn.text()).toMatch(/\u001b\[\d+F\u001b\[JJob for hang\.service canceled\./);

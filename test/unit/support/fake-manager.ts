@@ -90,6 +90,7 @@ const job: JobView = {
       unit: 'basic.target',
       pid: undefined,
       sinceUs: 5,
+      untilUs: 90_000_005,
     },
   ],
 };

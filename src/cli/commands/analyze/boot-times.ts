@@ -50,5 +50,7 @@ export function summary(times: Times, before: BeforeKernel | undefined = beforeO
       : `Startup finished in ${userspace} `;
   const reached = units.find(({ name }) => name === target)?.activatedUs;
   if (!reached) return [whole, `${target} was never reached`];
+  if (finishedUs && reached > finishedUs)
+    return [whole, `${target} has been reached anew since; when the boot reached it is not known any more.`];
   return [whole, `${target} reached after ${msText(reached - userspaceUs)} in userspace.`];
 }

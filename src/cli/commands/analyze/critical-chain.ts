@@ -8,6 +8,7 @@ import { parseSpanUs } from '../../../units/syntax/timespan.ts';
 import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
 import { expand } from '../../names.ts';
+import { branches } from '../../output/tree.ts';
 import type { Times, UnitTimes } from '../../wire.ts';
 import { inBoot, msText, readTimes, tookUs } from './boot-times.ts';
 
@@ -65,16 +66,7 @@ function lines(chain: Link, { userspaceUs }: Times, { style }: Call): string[] {
     if (us > 0) return style.red(`${name} @${msText((activatingUs ?? 0) - userspaceUs)} +${msText(us)}`);
     return activatedUs && activatedUs > userspaceUs ? `${name} @${msText(activatedUs - userspaceUs)}` : name;
   };
-  const out = [label(chain)];
-  const walk = (link: Link, indent: string): void => {
-    for (const [index, child] of link.after.entries()) {
-      const last = index === link.after.length - 1;
-      out.push(`${indent}${last ? '└─' : '├─'}${label(child)}`);
-      walk(child, `${indent}${last ? '  ' : '│ '}`);
-    }
-  };
-  walk(chain, '');
-  return out;
+  return branches(chain, label, ({ after }) => after);
 }
 
 export async function run(call: Call): Promise<number> {

@@ -6,6 +6,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { proposedCuts } from '../../../jobs/cycles.ts';
+import { counted } from '../../../units/counted.ts';
 import { about, sentence } from '../../../units/finding.ts';
 import { createGraph } from '../../../units/graph.ts';
 import type { UnitLoader } from '../../../units/load.ts';
@@ -122,12 +123,11 @@ export async function run(call: Call): Promise<number> {
         ? style.yellow(sentence(finding))
         : sentence(finding);
   answer(call, data, () => shown.map(({ finding }) => paint(finding)));
-  const count = (severity: Finding['severity']) => found.filter(({ finding }) => finding.severity === severity).length;
+  const of = (severity: Finding['severity']) =>
+    counted(found.filter(({ finding }) => finding.severity === severity).length, severity);
   if (found.length > 0) {
     const notes = options['all'] === true ? '' : ' (shown by --all)';
-    const counted = (severity: Finding['severity']) =>
-      `${count(severity)} ${severity}${count(severity) === 1 ? '' : 's'}`;
-    call.warn(`${counted('error')}, ${counted('warning')}, ${counted('note')}${notes}`);
+    call.warn(`${of('error')}, ${of('warning')}, ${of('note')}${notes}`);
   }
   const named = new Set(names.map((name) => graph.load(name).name));
   const near = new Set([...named].flatMap((name) => graph.allEdges(name).map(({ to }) => to)));

@@ -2,6 +2,7 @@
 import type { Call } from '../../command.ts';
 import { exitOfError } from '../../exit.ts';
 import { planLines } from '../../output/plan.ts';
+import { whileWaiting } from '../../progress.ts';
 import type { Outcome } from '../../wire.ts';
 import { confirmWithinUs, tellConfirm } from '../apply.ts';
 import { tellOutcomes } from '../jobs.ts';
@@ -40,12 +41,15 @@ export async function run(call: Call): Promise<number> {
   const name = args[0] ?? '';
   if (options.plan === true || options.dryRun === true || options.save !== undefined) return await show(call, name);
   const within = confirmWithinUs(options.confirmWithin);
-  const { outcomes } = await client.change<{ outcomes: Outcome[] }>('io.sysmaster.Snapshots.Restore', {
-    name,
-    confirmWithinUs: within,
-    noBlock: options.block === false,
-    transaction: options.showTransaction === true,
-  });
+  const noBlock = options.block === false;
+  const ask = () =>
+    client.change<{ outcomes: Outcome[] }>('io.sysmaster.Snapshots.Restore', {
+      name,
+      confirmWithinUs: within,
+      noBlock,
+      transaction: options.showTransaction === true,
+    });
+  const { outcomes } = noBlock ? await ask() : await whileWaiting(call, [], ask);
   for (const { notes } of outcomes) for (const note of notes) call.warn(note);
   const status = await tellOutcomes(
     call,
