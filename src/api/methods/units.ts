@@ -173,6 +173,6 @@ export const units = {
     return { reply: { nodes: reachable(unit.name, kinds, context) } };
   },
   Edges: ({ name }: { name: string }, { manager }: CallContext): Handled => ({
-    reply: { edges: manager.edges(manager.unit(unitName(name)).unit.name).map(edgeReply) },
+    reply: { edges: manager.edges(unitName(name)).map(edgeReply) },
   }),
 };
