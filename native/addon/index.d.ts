@@ -100,7 +100,7 @@ export function inotifyRemove(fd: number, watch: number): void;
 export function inotifyRead(fd: number, max: number): { watch: number; mask: number; name?: string }[];
 /** False: somebody else has the lock. */
 export function lockFile(fd: number): boolean;
-export function allocate(fd: number, bytes: number): void;
+export function allocate(fd: number, bytes: number, from?: number): void;
 /** A file in memory, without a name in any file system. */
 export function memoryFile(name: string): number;
 export function openPidfd(pid: number): number;

@@ -345,10 +345,24 @@ export interface StatePort {
     readonly records: readonly string[];
     readonly note: string | undefined;
   };
-  /** One record, one write. Throws HostError when it cannot be written. */
+  /** One record, as a whole or not at all. Throws HostError when it cannot be written. */
   append(record: string): void;
-  /** A new image, and the records behind it, replace image and records. */
+  /** A new image, and the records behind it, replace image and records; all at once. */
   replace(image: string, records?: readonly string[]): void;
+  /**
+   * The same piece by piece, beside image and records, and while more is appended to those: nothing of it counts before `finish`. One
+   * that was begun before is forgotten; so is one of which a call throws HostError, and another one may find another place.
+   */
+  begin(): void;
+  /** More text, which must not end between the halves of a character; `ends`: the image, or the record behind it, is whole with it. */
+  add(text: string, ends: boolean): void;
+  /**
+   * Some of the room that what is being written will need; without such a thing, that for the next one. @returns whether that is not
+   * all of it yet
+   */
+  reserve(): boolean;
+  /** What was written with `add` replaces image and records. */
+  finish(): void;
   /** Overwrite in place so that no later start believes what is there. Needs no space. */
   makeVoid(): void;
   /** Bytes appended since the image. */

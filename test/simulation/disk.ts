@@ -14,6 +14,21 @@ const ROOM_BYTES = 256 * 1024;
 /** Where the power went. Only the simulator sees it: core is dead by then. */
 class Cut extends Error {}
 
+/** One call that writes, by its name with the port's in front. */
+export type Write =
+  | { readonly call: 'state.append'; readonly args: readonly [string] }
+  | { readonly call: 'state.replace'; readonly args: readonly [string, (readonly string[])?] }
+  | { readonly call: 'state.begin' | 'state.finish'; readonly args: readonly [] }
+  | { readonly call: 'state.add'; readonly args: readonly [string, boolean] };
+
+export function callState(state: SimState, { call, args }: Write): void {
+  if (call === 'state.append') state.append(...args);
+  else if (call === 'state.replace') state.replace(...args);
+  else if (call === 'state.begin') state.begin();
+  else if (call === 'state.add') state.add(...args);
+  else state.finish();
+}
+
 export class DiskState implements SimState {
   readonly directory: string;
   /** Bytes that the last call wrote. */
@@ -67,15 +82,31 @@ export class DiskState implements SimState {
     this.#state.replace(image, records);
   }
 
+  begin(): void {
+    this.written = 0;
+    this.#state.begin();
+  }
+
+  add(text: string, ends: boolean): void {
+    this.written = 0;
+    this.#state.add(text, ends);
+  }
+
+  reserve = () => this.#state.reserve();
+
+  finish(): void {
+    this.written = 0;
+    this.#state.finish();
+  }
+
   get appendedBytes(): number {
     return this.#state.appendedBytes;
   }
 
-  tear(call: string, text: string, byte = text.length >> 1): void {
+  tear(call: string, args: readonly unknown[], byte = String(args[0]).length >> 1): void {
     this.#left = byte;
     try {
-      if (call === 'state.append') this.append(text);
-      else this.replace(text);
+      callState(this, { call, args } as Write);
     } catch (error) {
       if (!(error instanceof Cut)) throw error;
     }

@@ -88,11 +88,12 @@ pub fn lock_file(fd: i32) -> Result<bool> {
     }
 }
 
-/// Reserve room for the first `bytes` bytes (posix_fallocate(3)), growing the file if it is shorter.
+/// Reserve room for the first `bytes` bytes (posix_fallocate(3)), growing the file if it is shorter. `from`: so many of them have theirs.
 #[napi]
-pub fn allocate(fd: i32, bytes: i64) -> Result<()> {
+pub fn allocate(fd: i32, bytes: i64, from: Option<i64>) -> Result<()> {
     let fd = borrow(fd).about("fallocate")?;
-    nix::fcntl::posix_fallocate(fd, 0, bytes).about("fallocate")
+    let from = from.unwrap_or(0);
+    nix::fcntl::posix_fallocate(fd, from, bytes.saturating_sub(from)).about("fallocate")
 }
 
 /// An empty file in memory that has no name in any file system (memfd_create(2)); the descriptor is the caller's.

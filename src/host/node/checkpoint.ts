@@ -7,8 +7,10 @@
  *
  * A record's CRC covers the file's generation and the record's place in it too, so what an earlier generation left further on
  * in the same file can never be taken for a record of this one. Each append writes its record and the end mark in one write:
- * anything but an end mark after the last good record is a write that was cut off.
+ * anything but an end mark after the last good record is a write that was cut off. A long one is written in pieces
+ * ({@link RecordWriter}): its head, in the place of the end mark before it, comes last.
  */
+import { pieceEnd } from '../pieces.ts';
 import { addon } from './addon.ts';
 
 export const HEADER_BYTES = 64;
@@ -57,11 +59,21 @@ export function decodeHeader(bytes: Buffer): Header | string {
   };
 }
 
-function recordCrc(text: Buffer, generation: number, index: number): number {
+function placeCrc(generation: number, index: number): number {
   const place = Buffer.alloc(16);
   place.writeBigUInt64LE(BigInt(generation), 0);
   place.writeBigUInt64LE(BigInt(index), 8);
-  return addon.crc32(text, addon.crc32(place));
+  return addon.crc32(place);
+}
+
+const recordCrc = (text: Buffer, generation: number, index: number): number =>
+  addon.crc32(text, placeCrc(generation, index));
+
+function writeHead(bytes: Buffer, length: number, index: number, crc: number): void {
+  // One more than the length: zero is the end mark, and a record may be empty.
+  bytes.writeUInt32LE(length + 1, 0);
+  bytes.writeUInt32LE(index >>> 0, 4);
+  bytes.writeUInt32LE(crc, 8);
 }
 
 /** A record with the end mark behind it; the mark is overwritten by the next one. */
@@ -69,11 +81,59 @@ export function encodeRecord(text: string, generation: number, index: number): B
   const length = Buffer.byteLength(text);
   const bytes = Buffer.alloc(RECORD_OVERHEAD + length + RECORD_OVERHEAD);
   bytes.write(text, RECORD_OVERHEAD, 'utf8');
-  // One more than the length: zero is the end mark, and a record may be empty.
-  bytes.writeUInt32LE(length + 1, 0);
-  bytes.writeUInt32LE(index >>> 0, 4);
-  bytes.writeUInt32LE(recordCrc(bytes.subarray(RECORD_OVERHEAD, RECORD_OVERHEAD + length), generation, index), 8);
+  const crc = recordCrc(bytes.subarray(RECORD_OVERHEAD, RECORD_OVERHEAD + length), generation, index);
+  writeHead(bytes, length, index, crc);
   return bytes;
+}
+
+/** Characters of one piece, which fit into {@link RecordWriter}'s buffer whatever they are. */
+export const PIECE_CHARS = 64 * 1024;
+const BYTES_A_CHAR = 3;
+
+/**
+ * One record, written in pieces. It counts once {@link end} has written its head; until then a reader finds there what was there
+ * before, and that is an end mark.
+ */
+export class RecordWriter {
+  static #buffer: Buffer | undefined;
+  readonly #put: (bytes: Buffer, position: number) => void;
+  readonly #start: number;
+  readonly #index: number;
+  #crc: number;
+  #at: number;
+
+  /** @param put writes all of it at a place */
+  constructor(start: number, generation: number, index: number, put: (bytes: Buffer, position: number) => void) {
+    this.#put = put;
+    this.#start = start;
+    this.#index = index;
+    this.#crc = placeCrc(generation, index);
+    this.#at = start + RECORD_OVERHEAD;
+  }
+
+  /** More of its text, which must not end between the halves of a character. */
+  add(text: string): void {
+    RecordWriter.#buffer ??= Buffer.allocUnsafeSlow(PIECE_CHARS * BYTES_A_CHAR);
+    const buffer = RecordWriter.#buffer;
+    for (let from = 0; from < text.length; ) {
+      const to = pieceEnd(text, from, PIECE_CHARS);
+      const piece = from === 0 && to === text.length ? text : text.slice(from, to);
+      const bytes = buffer.subarray(0, buffer.write(piece, 0, 'utf8'));
+      this.#crc = addon.crc32(bytes, this.#crc);
+      this.#put(bytes, this.#at);
+      this.#at += bytes.length;
+      from = to;
+    }
+  }
+
+  /** It is whole. @returns where the next one begins */
+  end(): number {
+    this.#put(Buffer.alloc(RECORD_OVERHEAD), this.#at);
+    const head = Buffer.alloc(RECORD_OVERHEAD);
+    writeHead(head, this.#at - this.#start - RECORD_OVERHEAD, this.#index, this.#crc);
+    this.#put(head, this.#start);
+    return this.#at;
+  }
 }
 
 export interface Records {

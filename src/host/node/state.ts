@@ -1,47 +1,48 @@
 /**
  * The checkpoint on disk: two preallocated files, of which one is current.
  *
- * `append` writes behind the current file's last record. `replace` writes the image into the other file and makes that one
- * current by a header of a higher generation, written last. So at every instant a reader finds one whole image with the records
- * after it, or a note that says why there is none. Room is reserved with the first image: a full disk cannot strike an append.
+ * `append` writes behind the current file's last record. A draft of an image, and of the records behind it, is written into the other
+ * file, piece by piece, and `finish` makes that one current by a header of a higher generation. So at every instant a reader finds
+ * one whole image with the records after it, or a note that says why there is none. Room is reserved before it is needed, for an
+ * image beside the present one and for as many records as are folded into one; a record that is longer gets more of it when it comes.
  * A lock that belongs to the open files, not to the process, keeps a second core out; it ends with the process.
  *
- * Nothing is followed and nobody else is believed: the directory and the files must be core's own, plain, with one name each and
- * writable to nobody else. What stands in the place of a file and is not that is removed by name and made anew; what cannot be
- * removed, or a directory that is somebody else's, counts as a disk that cannot be written to. A file that is there and cannot
- * be understood may have held the newest image, so the other one is not believed either. All of it is in the note of `load`.
+ * A file that is there and cannot be understood may have held the newest image, so the other one is not believed either. All that was
+ * wrong is in the note of `load`.
  *
- * On a disk that has become read-only what is there is still read. Where an image cannot be written to the disk at all, two files in memory take the place of `a` and `b`; init keeps them, so that
- * the next core finds them. It is back on the disk after the next boot, when there is a new checkpoint in any case.
+ * On a disk that has become read-only what is there is still read. Where an image cannot be written to the disk at all, two files in
+ * memory take the place of `a` and `b`; init keeps them, so that the next core finds them. It is back on the disk after the next
+ * boot, when there is a new checkpoint in any case.
  */
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  type Stats,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync } from 'node:fs';
 import { HostError, type StatePort } from '../ports.ts';
 import { addon } from './addon.ts';
 import {
-  bytesNeeded,
   decodeHeader,
   decodeRecords,
   encodeHeader,
   encodeRecord,
   HEADER_BYTES,
   type Header,
+  PIECE_CHARS,
   plainBootId,
   RECORD_OVERHEAD,
+  RecordWriter,
 } from './checkpoint.ts';
-import { attempt, codeOf, hostError } from './errors.ts';
-import { OPEN_SAFELY, octal, whyNotOwn } from './own.ts';
+import { attempt } from './errors.ts';
+import {
+  type Both,
+  BYTES_MAX,
+  memorySlots,
+  readAt,
+  readRecords,
+  resize,
+  roomOf,
+  type Slot,
+  Slots,
+  type Write,
+  writeAt,
+} from './slots.ts';
 
 export interface StateOptions {
   /** Where the files `a` and `b` live; made if missing. */
@@ -50,12 +51,14 @@ export interface StateOptions {
   readonly bootId: string;
   /** Room reserved for each file with the first image. */
   readonly bytes: number;
+  /** The most that a file may grow to. */
+  readonly bytesMost?: number;
   /** Only to look: nothing is made, locked, put right or written. */
   readonly readOnly?: boolean;
   /** Undefined: a disk that is full makes every image fail. */
   readonly memory?: StateMemory;
-  /** How bytes are written; default: write(2) at a place. Tests cut it off. */
-  readonly write?: (fd: number, bytes: Buffer, from: number, length: number, position: number) => number;
+  /** Default: write(2). Tests cut it off. */
+  readonly write?: Write;
 }
 
 /** Where the checkpoint goes when the disk is full. */
@@ -70,45 +73,63 @@ export interface StateMemory {
 
 /** Room reserved in memory, where it costs what it takes. */
 const MEMORY_BYTES = 256 * 1024;
+/** By so much a file grows, or shrinks, at once: what the kernel has to clear in one go. */
+const STEP_BYTES = 1024 * 1024;
+const PAGE_BYTES = 4096;
 
-/** What stat(2) counts in. */
-const BLOCK_BYTES = 512;
+/** A file that is written to: how much room it has. */
+interface Place {
+  readonly slot: Slot;
+  room: number;
+}
 
-/** The largest a file may grow to. */
-const BYTES_MAX = 1024 * 1024 * 1024;
-/** What is read of a file at first: as a rule there is no more. */
-const READ_BYTES = 1024 * 1024;
-
-type Slot = { readonly path: string; readonly fd: number };
+/** What is to take the place of image and records. */
+interface Draft extends Place {
+  readonly slots: Both;
+  readonly at: number;
+  readonly generation: number;
+  /** Whole ones, the image among them. */
+  records: number;
+  /** Behind the last one that is whole. */
+  end: number;
+  imageEnd: number;
+  writer: RecordWriter | undefined;
+  /** Files in memory that init does not have yet, and why they are there. */
+  readonly moving: { readonly files: readonly [number, number]; readonly why: string } | undefined;
+}
 
 export class NodeState implements StatePort {
   readonly #options: StateOptions;
   readonly #bootId: string;
-  #files: readonly [Slot, Slot] | undefined;
-  #slots: readonly [Slot, Slot] | undefined;
+  readonly #disk: Slots;
+  #slots: Both | undefined;
   #inMemory = false;
   /** Why it is not on the disk. */
   #fault = '';
+  /** Why there is no room for the next image, if that is so. */
+  #short = '';
   #current = 0;
   #generation = 0;
   #records = 0;
   #end = 0;
   #imageEnd = 0;
   #room = 0;
-  /** What was found wrong when the files were opened, and was put right. */
-  #notes: string[] = [];
+  #draft: Draft | undefined;
+  /** The next draft is to be made in memory: why. */
+  #move: string | undefined;
 
   constructor(options: StateOptions) {
     this.#options = options;
     this.#bootId = plainBootId(options.bootId);
+    this.#disk = new Slots(options.directory, options.readOnly === true);
   }
 
-  /** Where it is, if that is not on the disk; empty: all is well. */
+  /** Where it is, if that is not on the disk, or that it will not be there for long; empty: all is well. */
   get trouble(): string {
+    const { directory } = this.#options;
     const why = this.#fault === '' ? '' : ` (${this.#fault})`;
-    return this.#inMemory
-      ? `${this.#options.directory} cannot be written to${why}; init keeps the checkpoint in memory`
-      : '';
+    if (this.#inMemory) return `${directory} cannot be written to${why}; init keeps the checkpoint in memory`;
+    return this.#short === '' ? '' : `${directory} has no room for the next image (${this.#short})`;
   }
 
   get appendedBytes(): number {
@@ -118,7 +139,7 @@ export class NodeState implements StatePort {
   /** Open and lock the files. Throws HostError EAGAIN if another core has them, and what open(2) says. */
   lock(): void {
     try {
-      this.#openFiles();
+      this.#disk.open();
     } catch (cause) {
       if (cause instanceof HostError) this.#fault = cause.message;
       throw cause;
@@ -126,7 +147,7 @@ export class NodeState implements StatePort {
   }
 
   load(): ReturnType<StatePort['load']> {
-    let slots: readonly [Slot, Slot];
+    let slots: Both;
     try {
       slots = this.#open();
     } catch (cause) {
@@ -135,19 +156,19 @@ export class NodeState implements StatePort {
       return { image: undefined, records: [], note: cause.message };
     }
     // What keeps it off the disk is told by each core: it may be another thing than what had kept it off at first.
-    if (this.#inMemory && this.#fault !== '') this.#notes = [this.#fault];
+    const found = this.#inMemory && this.#fault !== '' ? [this.#fault] : this.#disk.notes;
     const nothing = (note: string | undefined) => ({
       image: undefined,
       records: [],
-      note: joined([...this.#notes, ...(note === undefined ? [] : [note])]),
+      note: joined([...found, ...(note === undefined ? [] : [note])]),
     });
     const headers = slots.map((slot) => decodeHeader(readAt(slot, 0, HEADER_BYTES)));
-    const found = headers
+    const usable = headers
       .map((header, at) => ({ header, at }))
       .filter((one): one is { header: Header; at: number } => typeof one.header !== 'string');
     // A generation is never given twice, not even after a file of it was voided or came from another boot.
-    this.#generation = Math.max(0, ...found.map((one) => one.header.generation));
-    const newest = found.find((one) => one.header.generation === this.#generation);
+    this.#generation = Math.max(0, ...usable.map((one) => one.header.generation));
+    const newest = usable.find((one) => one.header.generation === this.#generation);
     const faults = slots.flatMap((slot, at) => {
       const header = headers[at];
       if (typeof header !== 'string') return [];
@@ -171,284 +192,249 @@ export class NodeState implements StatePort {
     this.#records = texts.length;
     this.#end = end;
     this.#imageEnd = HEADER_BYTES + RECORD_OVERHEAD + Buffer.byteLength(image);
-    this.#room = size;
+    this.#room = roomOf(slot);
+    this.#draft = undefined;
     return {
       image,
       records,
-      note: joined([
-        ...this.#notes,
-        ...(torn === undefined ? [] : [`${slot.path}: ${torn}; what came before it is used`]),
-      ]),
+      note: joined([...found, ...(torn === undefined ? [] : [`${slot.path}: ${torn}; what came before it is used`])]),
     };
   }
 
   append(record: string): void {
     const slot = this.#open()[this.#current] as Slot;
     if (this.#records === 0) throw new HostError('EINVAL', `${slot.path}: there is no image to append to`);
-    const bytes = encodeRecord(record, this.#generation, this.#records);
-    if (this.#end + bytes.length > this.#room)
-      throw new HostError('ENOSPC', `${slot.path}: ${bytes.length} bytes more than its room of ${this.#room}`);
-    this.#writeAt(slot, bytes, this.#end);
+    if (record.length <= PIECE_CHARS) {
+      const bytes = encodeRecord(record, this.#generation, this.#records);
+      this.#reach(slot, this.#end + bytes.length);
+      this.#put(slot, bytes, this.#end);
+      this.#end += bytes.length - RECORD_OVERHEAD;
+    } else {
+      this.#reach(slot, this.#end + record.length + 2 * RECORD_OVERHEAD);
+      const writer = new RecordWriter(this.#end, this.#generation, this.#records, (bytes, position) => {
+        this.#reach(slot, position + bytes.length);
+        this.#put(slot, bytes, position);
+      });
+      writer.add(record);
+      this.#end = writer.end();
+    }
     this.#records += 1;
-    this.#end += bytes.length - RECORD_OVERHEAD;
+  }
+
+  /** Room of the current file up to there, however long the record is. */
+  #reach(slot: Slot, needed: number): void {
+    if (needed > this.#room) this.#room = this.#grown({ slot, room: this.#room }, needed);
   }
 
   replace(image: string, records: readonly string[] = []): void {
     try {
-      this.#write(this.#open(), image, records);
+      this.#replace(image, records);
     } catch (cause) {
-      if (!(cause instanceof HostError) || this.#options.memory === undefined || this.#inMemory) throw cause;
-      this.#moveToMemory(this.#options.memory, image, records, cause.message);
+      // The disk has failed on the way: once more, in memory.
+      if (this.#move === undefined) throw cause;
+      this.#replace(image, records);
     }
   }
 
-  /** Whole before init has it, kept before anything else is sent: at no instant is there less than there was. */
-  #moveToMemory(memory: StateMemory, image: string, records: readonly string[], why: string): void {
-    const before = this.#slots;
-    const place = { current: this.#current, records: this.#records };
+  #replace(image: string, records: readonly string[]): void {
+    this.begin();
+    for (const text of [image, ...records]) this.add(text, true);
+    while (this.reserve()) {}
+    this.finish();
+    while (this.reserve()) {}
+  }
+
+  begin(): void {
+    this.#drop();
+    const why = this.#move;
+    this.#move = undefined;
+    if (why !== undefined) return this.#beginInMemory(why);
+    try {
+      this.#beginIn(this.#open(), undefined);
+    } catch (cause) {
+      const moved = this.#mayMove(cause);
+      if (moved === undefined) throw cause;
+      this.#beginInMemory(moved);
+    }
+  }
+
+  /** Undefined: there is nowhere else to go. */
+  #mayMove(cause: unknown): string | undefined {
+    const { memory } = this.#options;
+    const can =
+      cause instanceof HostError && memory !== undefined && !this.#inMemory && this.#draft?.moving === undefined;
+    return can ? cause.message : undefined;
+  }
+
+  #beginInMemory(why: string): void {
     const files = attempt(
       'a checkpoint in memory',
       () => [addon.memoryFile('state:a'), addon.memoryFile('state:b')] as const,
     );
-    let given = false;
     try {
-      this.#inMemory = true;
-      this.#current = 0;
-      this.#records = 0;
-      this.#slots = memorySlots(files);
-      this.#write(this.#slots, image, records);
-      given = true;
-      memory.keep(files);
+      this.#beginIn(memorySlots(files), { files, why });
     } catch (cause) {
-      this.#inMemory = false;
-      this.#slots = before;
-      this.#current = place.current;
-      this.#records = place.records;
-      if (!given) for (const fd of files) closeSync(fd);
+      for (const fd of files) closeSync(fd);
       throw cause;
     }
-    this.#fault = why;
-    memory.moved(why);
   }
 
-  #write(slots: readonly [Slot, Slot], image: string, records: readonly string[]): void {
-    const at = this.#records === 0 ? this.#current : 1 - this.#current;
+  #beginIn(slots: Both, moving: Draft['moving']): void {
+    const inMemory = this.#inMemory || moving !== undefined;
+    // Where nothing is believed there is nothing to be spared.
+    const at = moving !== undefined ? 0 : this.#records === 0 ? this.#current : 1 - this.#current;
     const slot = slots[at] as Slot;
-    const generation = this.#generation + 1;
-    const pieces = [image, ...records].map((text, index) => encodeRecord(text, generation, index));
-    const marks = pieces.length - 1;
-    // Only behind the last one is there an end mark.
-    const bytes = Buffer.concat(pieces.map((piece, at) => (at < marks ? piece.subarray(0, -RECORD_OVERHEAD) : piece)));
-    const room = this.#reserve(slot, HEADER_BYTES + bytes.length);
-    // The other file's room as well, so that the next replacement cannot fail for want of it.
-    this.#reserve(slots[1 - at] as Slot, HEADER_BYTES + bytes.length);
-    // Where nothing was believed, nothing that stands in the other file is to be believed later.
-    if (this.#records === 0) this.#writeAt(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
+    const room = roomOf(slot);
+    const draft: Draft = {
+      ...{ slots, at, slot, room, moving, generation: this.#generation + 1 },
+      ...{ records: 0, end: HEADER_BYTES, imageEnd: 0, writer: undefined },
+    };
+    const least = Math.max(inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES);
+    if (room < least) draft.room = this.#grown(draft, least);
+    // A file without any room counts as one that has lost what it held.
+    const other = slots[1 - at] as Slot;
+    if (roomOf(other) < least) this.#grown({ slot: other, room: roomOf(other) }, least);
     // The header goes first, so that no reader takes new records for those of the old generation, and comes back last.
-    this.#writeAt(slot, Buffer.alloc(HEADER_BYTES), 0);
-    this.#writeAt(slot, bytes, HEADER_BYTES);
-    // Its first byte by itself, after all others: however the writing of it is cut off, until then it is no header at all.
-    const header = encodeHeader({ generation, bootId: this.#bootId, isVoid: false });
-    this.#writeAt(slot, header.subarray(1), 1);
-    this.#writeAt(slot, header.subarray(0, 1), 0);
-    this.#current = at;
-    this.#generation = generation;
-    this.#records = pieces.length;
-    this.#end = HEADER_BYTES + bytes.length - RECORD_OVERHEAD;
-    this.#imageEnd = HEADER_BYTES + (pieces[0] as Buffer).length - RECORD_OVERHEAD;
-    this.#room = room;
+    this.#put(slot, Buffer.alloc(HEADER_BYTES), 0);
+    this.#draft = draft;
+  }
+
+  #drop(): void {
+    for (const fd of this.#draft?.moving?.files ?? []) closeSync(fd);
+    this.#draft = undefined;
+  }
+
+  add(text: string, ends: boolean): void {
+    this.#drafted((draft) => {
+      draft.writer ??= new RecordWriter(draft.end, draft.generation, draft.records, (bytes, position) => {
+        const needed = position + bytes.length + RECORD_OVERHEAD;
+        if (needed > draft.room) draft.room = this.#grown(draft, needed);
+        this.#put(draft.slot, bytes, position);
+      });
+      draft.writer.add(text);
+      if (!ends) return;
+      draft.end = draft.writer.end();
+      draft.writer = undefined;
+      if (draft.records === 0) draft.imageEnd = draft.end;
+      draft.records += 1;
+    });
+  }
+
+  reserve(): boolean {
+    if (this.#draft !== undefined) {
+      // It is folded beyond twice its size, and while it is there come some more.
+      return this.#drafted((draft) =>
+        this.#resized(draft, Math.max(3 * draft.imageEnd, draft.end) + draft.imageEnd / 2),
+      );
+    }
+    if (this.#records === 0) return false;
+    const slot = this.#open()[1 - this.#current] as Slot;
+    const place = { slot, room: roomOf(slot) };
+    try {
+      this.#short = '';
+      return this.#resized(place, this.#imageEnd + (this.#imageEnd >> 2));
+    } catch (cause) {
+      if (!(cause instanceof HostError)) throw cause;
+      this.#short = cause.message; // told by `trouble`: the next image finds another place
+      return false;
+    }
+  }
+
+  /** One step towards so much room, or the least there is. @returns whether that is not all */
+  #resized(place: Place, wanted: number): boolean {
+    const inMemory = this.#inMemory || this.#draft?.moving !== undefined;
+    const room = Math.max(inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES, Math.ceil(wanted));
+    if (place.room < room) place.room = this.#grown(place, Math.min(room, place.room + STEP_BYTES));
+    else if (place.room > 2 * room) {
+      const less = Math.max(room, place.room - 8 * STEP_BYTES);
+      resize(place.slot, place.room, less);
+      place.room = less;
+    }
+    return place.room < room || place.room > 2 * room;
+  }
+
+  finish(): void {
+    this.#drafted((draft) => {
+      const { slots, at, slot, generation, moving } = draft;
+      if (draft.records === 0 || draft.writer !== undefined)
+        throw new HostError('EINVAL', `${slot.path}: half a record`);
+      // Where nothing was believed, nothing that stands in the other file is to be believed later.
+      if (this.#records === 0 && moving === undefined) this.#put(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
+      // Its first byte by itself, after all others: however the writing of it is cut off, until then it is no header at all.
+      const header = encodeHeader({ generation, bootId: this.#bootId, isVoid: false });
+      this.#put(slot, header.subarray(1), 1);
+      this.#put(slot, header.subarray(0, 1), 0);
+      if (moving !== undefined) {
+        // Whole before init has it, kept before anything else is sent: at no instant is there less than there was.
+        this.#options.memory?.keep(moving.files);
+        this.#inMemory = true;
+        this.#slots = slots;
+        this.#fault = moving.why;
+      }
+      this.#draft = undefined;
+      this.#current = at;
+      this.#generation = generation;
+      this.#records = draft.records;
+      this.#end = draft.end;
+      this.#imageEnd = draft.imageEnd;
+      this.#room = draft.room;
+      if (moving !== undefined) this.#options.memory?.moved(moving.why);
+    });
+  }
+
+  /** Work on the draft; where it fails there is no draft any more, and the next one goes to memory if there is some. */
+  #drafted<T>(work: (draft: Draft) => T): T {
+    if (this.#draft === undefined)
+      throw new HostError('EINVAL', `${this.#options.directory}: no image is being written`);
+    try {
+      return work(this.#draft);
+    } catch (cause) {
+      this.#move = this.#mayMove(cause);
+      this.#drop();
+      throw cause;
+    }
   }
 
   makeVoid(): void {
+    this.#drop();
     // Both files: the older one is even less to be believed. One that is empty holds nothing to be believed, and may have no room.
     const generation = this.#generation + 1;
     for (const slot of this.#open()) {
       if (fstatSync(slot.fd).size > 0)
-        this.#writeAt(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
+        this.#put(slot, encodeHeader({ generation, bootId: this.#bootId, isVoid: true }), 0);
     }
     this.#generation = generation;
     this.#records = 0;
   }
 
-  /** Room for four times the image at least: records are folded into a new one beyond twice its size. Doubled from the configured size. */
-  #reserve(slot: Slot, needed: number): number {
-    let room = Math.max(this.#inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES);
-    while (room < 4 * needed && room < BYTES_MAX) room *= 2;
-    if (room < needed) throw new HostError('EFBIG', `${slot.path}: an image of ${needed} bytes`);
-    const { size, blocks } = fstatSync(slot.fd);
-    // Of a size is not enough: what somebody has made sparse has no room.
-    if (size < room || blocks * BLOCK_BYTES < room) attempt(slot.path, () => addon.allocate(slot.fd, room));
-    return Math.max(size, room);
-  }
-
-  #open(): readonly [Slot, Slot] {
+  #open(): Both {
     if (this.#slots !== undefined) return this.#slots;
     const kept = this.#options.memory?.kept();
     this.#inMemory = kept !== undefined;
-    this.#slots = kept === undefined ? this.#openFiles() : memorySlots(kept);
+    this.#slots = kept === undefined ? this.#disk.open() : memorySlots(kept);
     return this.#slots;
-  }
-
-  #openFiles(): readonly [Slot, Slot] {
-    if (this.#files !== undefined) return this.#files;
-    const { directory, readOnly } = this.#options;
-    if (readOnly === true) {
-      const flags = constants.O_RDONLY | OPEN_SAFELY;
-      const paths = [join(directory, 'a'), join(directory, 'b')] as const;
-      const open = (path: string): Slot => ({ path, fd: attempt(path, () => openSync(path, flags)) });
-      this.#files = [open(paths[0]), open(paths[1])];
-      return this.#files;
-    }
-    attempt(directory, () => mkdirSync(directory, { recursive: true, mode: 0o700 }));
-    this.#notes = [];
-    const opened: Slot[] = [];
-    const inside = openDirectory(directory);
-    try {
-      this.#ownDirectory(inside);
-      for (const name of ['a', 'b'])
-        opened.push(this.#openOne(`/proc/self/fd/${inside}/${name}`, join(directory, name)));
-    } catch (cause) {
-      for (const slot of opened) closeSync(slot.fd);
-      throw cause;
-    } finally {
-      closeSync(inside);
-    }
-    this.#files = opened as unknown as readonly [Slot, Slot];
-    return this.#files;
-  }
-
-  #ownDirectory(fd: number): void {
-    const { directory } = this.#options;
-    const { uid, mode } = attempt(directory, () => fstatSync(fd));
-    if (uid !== process.geteuid?.()) throw new HostError('EPERM', `${directory}: belongs to uid ${uid}, not to core`);
-    if ((mode & 0o7777) === 0o700) return;
-    attempt(directory, () => fchmodSync(fd, 0o700));
-    this.#notes.push(`${directory}: its permissions were ${octal(mode)}; now 0700`);
-  }
-
-  /** @param at its place below the open directory, so that nobody can move another one under it */
-  #openOne(at: string, path: string): Slot {
-    const flags = constants.O_RDWR | constants.O_CREAT | OPEN_SAFELY;
-    let fd: number | undefined;
-    let fault: string | undefined;
-    try {
-      fd = openSync(at, flags, 0o600);
-      fault = whyNoSlot(fstatSync(fd));
-    } catch (cause) {
-      const code = codeOf(cause) ?? '';
-      if (code === 'EROFS') return this.#openToRead(at, path);
-      if (!(code in OPEN_FAULTS)) throw hostError(cause, path);
-      fault = OPEN_FAULTS[code];
-    }
-    if (fault !== undefined || fd === undefined) {
-      if (fd !== undefined) closeSync(fd);
-      // By its name: what a link leads to is not touched.
-      attempt(path, () => unlinkSync(at));
-      this.#notes.push(`${path}: ${fault}; not believed, but removed and made anew`);
-      fd = attempt(path, () => openSync(at, flags | constants.O_EXCL, 0o600));
-    }
-    return this.#owned(fd, path);
-  }
-
-  /** What was written before the disk became read-only is as good as ever; the next image goes elsewhere. */
-  #openToRead(at: string, path: string): Slot {
-    const fd = attempt(path, () => openSync(at, constants.O_RDONLY | OPEN_SAFELY));
-    const fault = whyNoSlot(fstatSync(fd));
-    if (fault === undefined) {
-      this.#notes.push(`${path}: on a read-only file system`);
-      return { path, fd };
-    }
-    closeSync(fd);
-    throw new HostError('EROFS', `${path}: ${fault}, and cannot be removed`);
-  }
-
-  #owned(fd: number, path: string): Slot {
-    try {
-      return attempt(path, () => {
-        const { mode } = fstatSync(fd);
-        if ((mode & 0o7777) !== 0o600) {
-          fchmodSync(fd, 0o600);
-          this.#notes.push(`${path}: its permissions were ${octal(mode)}; now 0600`);
-        }
-        if (!addon.lockFile(fd)) throw new HostError('EAGAIN', `${path}: another core has it; stop that one first`);
-        return { path, fd };
-      });
-    } catch (cause) {
-      closeSync(fd);
-      throw cause;
-    }
   }
 
   /** Let go of files and lock; for tests, which run more than one in a process. */
   close(): void {
-    for (const slot of this.#files ?? []) closeSync(slot.fd);
-    this.#files = undefined;
+    this.#drop();
+    this.#disk.close();
     this.#slots = undefined;
   }
 
-  #writeAt(slot: Slot, bytes: Buffer, position: number): void {
-    const write = this.#options.write ?? writeSync;
-    attempt(slot.path, () => {
-      let done = 0;
-      // One write as a rule; a signal or a full disk can cut it short, and then the rest says which.
-      while (done < bytes.length) done += write(slot.fd, bytes, done, bytes.length - done, position + done);
-    });
+  /** Its room, from now on: what is needed, and a step more, so that not every record asks for some. */
+  #grown({ slot, room }: Place, needed: number): number {
+    const most = this.#options.bytesMost ?? BYTES_MAX;
+    if (needed > most) throw new HostError('EFBIG', `${slot.path}: ${needed} bytes, and ${most} are the most`);
+    const step = room === 0 ? 0 : room + STEP_BYTES;
+    const more = Math.min(most, Math.ceil(Math.max(needed, step) / PAGE_BYTES) * PAGE_BYTES);
+    resize(slot, room, more);
+    return more;
   }
-}
 
-function openDirectory(path: string): number {
-  try {
-    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
-  } catch (cause) {
-    const code = codeOf(cause);
-    if (code !== 'ELOOP' && code !== 'ENOTDIR') throw hostError(cause, path);
-    throw new HostError(code, `${path}: not a directory itself; a symbolic link is not followed`, cause);
+  #put(slot: Slot, bytes: Buffer, position: number): void {
+    writeAt(slot, bytes, position, this.#options.write);
   }
-}
-
-/** open(2) with these has found something that is no file of ours. */
-const OPEN_FAULTS: Readonly<Record<string, string>> = {
-  ELOOP: 'a symbolic link, which is not followed',
-  EACCES: 'it may not be opened',
-  EISDIR: 'a directory',
-  ENXIO: 'a socket or a device',
-  ENODEV: 'a device',
-};
-
-function whyNoSlot(found: Stats): string | undefined {
-  return (
-    whyNotOwn(found) ?? (found.size > BYTES_MAX ? `of ${found.size} bytes, more than core ever writes` : undefined)
-  );
 }
 
 const joined = (notes: readonly string[]): string | undefined => (notes.length === 0 ? undefined : notes.join('; '));
-
-const memorySlots = ([a, b]: readonly [number, number]): readonly [Slot, Slot] => [
-  { path: 'state:a', fd: a },
-  { path: 'state:b', fd: b },
-];
-
-/** All that belongs to records, and not much more: the file may be sparse and of any size. */
-function readRecords(slot: Slot, size: number): Buffer {
-  let bytes = readAt(slot, 0, Math.min(size, READ_BYTES));
-  for (;;) {
-    const needed = bytesNeeded(bytes, size);
-    if (needed <= bytes.length) return bytes;
-    const more = readAt(slot, bytes.length, Math.min(size, Math.max(needed, 2 * bytes.length)) - bytes.length);
-    if (more.length === 0) return bytes; // it was cut meanwhile
-    bytes = Buffer.concat([bytes, more]);
-  }
-}
-
-function readAt(slot: Slot, position: number, length: number): Buffer {
-  return attempt(slot.path, () => {
-    const bytes = Buffer.alloc(length);
-    let done = 0;
-    while (done < length) {
-      const count = readSync(slot.fd, bytes, done, length - done, position + done);
-      if (count === 0) break;
-      done += count;
-    }
-    return bytes.subarray(0, done);
-  });
-}

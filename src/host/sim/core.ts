@@ -34,7 +34,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   sockets: ['listen', 'pipe', 'notify', 'drop', 'consume', 'flush', 'sendLog', 'offerLogs'],
   groups: ['ensure', 'remove', 'write'],
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree'],
-  state: ['append', 'replace', 'makeVoid'],
+  state: ['append', 'replace', 'begin', 'add', 'finish', 'makeVoid'],
   notes: ['append', 'replace'],
   loaded: ['append', 'replace'],
   helper: ['checkPaths'],
@@ -68,9 +68,9 @@ export class Core {
   /** The black box: (event number, phase, actor). */
   box = { seq: 0, phase: 0, actor: '' };
   readonly #counter: Counter;
-  readonly #onTorn: (call: string, text: string, byte: number | undefined) => void;
+  readonly #onTorn: (call: string, args: readonly unknown[], byte: number | undefined) => void;
 
-  constructor(counter: Counter, onTorn: (call: string, text: string, byte: number | undefined) => void) {
+  constructor(counter: Counter, onTorn: (call: string, args: readonly unknown[], byte: number | undefined) => void) {
     this.#counter = counter;
     this.#onTorn = onTorn;
   }
@@ -111,7 +111,7 @@ export class Core {
     const crash = point?.when;
     const where = `call ${counter.calls}, ${crash} ${call}`;
     if (crash !== undefined) counter.crashed += 1;
-    if (crash === 'torn') this.#onTorn(call, String(args[0]), point?.byte);
+    if (crash === 'torn') this.#onTorn(call, args, point?.byte);
     if (crash === 'before' || crash === 'torn') this.die(where);
     const answer = run();
     if (crash === 'after') this.die(where);

@@ -5,8 +5,8 @@ import { HostError, type StatePort } from '../ports.ts';
 
 /** What the simulator asks of a checkpoint, besides what core does. */
 export interface SimState extends StatePort {
-  /** Core dies in the middle of this call (`state.append`, `state.replace`), after so many bytes; undefined: about half. */
-  tear(call: string, text: string, byte: number | undefined): void;
+  /** Core dies in the middle of this call of a port (`state.append`), after so many bytes; undefined: about half. */
+  tear(call: string, args: readonly unknown[], byte: number | undefined): void;
   /** Another core is about to begin. */
   reopen?(): void;
 }
@@ -36,6 +36,7 @@ export class VirtualState implements SimState {
   }
 
   replace(image: string, records: readonly string[] = []): void {
+    this.#draft = undefined;
     if (this.failing.replace !== undefined) throw new HostError(this.failing.replace, 'checkpoint');
     this.image = image;
     this.records = [...records];
@@ -44,13 +45,55 @@ export class VirtualState implements SimState {
     this.appendedBytes = records.reduce((bytes, record) => bytes + record.length, 0);
   }
 
+  /** What is being written, and the text of its last piece. */
+  #draft: { readonly texts: string[]; open: string | undefined } | undefined;
+
+  begin(): void {
+    this.#draft = undefined;
+    if (this.failing.replace !== undefined) throw new HostError(this.failing.replace, 'checkpoint');
+    this.#draft = { texts: [], open: undefined };
+  }
+
+  add(text: string, ends: boolean): void {
+    const draft = this.#drafted();
+    draft.open = (draft.open ?? '') + text;
+    if (!ends) return;
+    draft.texts.push(draft.open);
+    draft.open = undefined;
+  }
+
+  reserve(): boolean {
+    return false;
+  }
+
+  finish(): void {
+    const { texts, open } = this.#drafted();
+    const [image, ...records] = texts;
+    if (image === undefined || open !== undefined) throw new HostError('EINVAL', 'checkpoint: half a record');
+    this.replace(image, records);
+  }
+
+  #drafted() {
+    const draft = this.#draft;
+    if (draft === undefined) throw new HostError('EINVAL', 'checkpoint: no image is being written');
+    if (this.failing.replace === undefined) return draft;
+    this.#draft = undefined;
+    throw new HostError(this.failing.replace, 'checkpoint');
+  }
+
   makeVoid(): void {
+    this.#draft = undefined;
     if (this.failing.makeVoid !== undefined) throw new HostError(this.failing.makeVoid, 'checkpoint');
     this.isVoid = true;
   }
 
   /** A record leaves its beginning, which the next reader is told of; an image is written beside the old one, and leaves nothing. */
-  tear(call: string, text: string, byte = text.length >> 1): void {
-    if (call === 'state.append') this.torn = text.slice(0, byte);
+  tear(call: string, [text]: readonly unknown[], byte?: number): void {
+    if (call === 'state.append') this.torn = String(text).slice(0, byte ?? String(text).length >> 1);
+  }
+
+  /** What a dead core was writing is forgotten. */
+  reopen(): void {
+    this.#draft = undefined;
   }
 }

@@ -10,7 +10,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   sockets: ['listen', 'pipe', 'notify', 'drop', 'consume', 'flush', 'sendLog', 'offerLogs', 'watch', 'unwatch'],
   groups: ['ensure', 'remove', 'write', 'watch', 'unwatch'],
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree', 'watch', 'unwatch'],
-  state: ['load', 'append', 'replace', 'makeVoid'],
+  state: ['load', 'append', 'replace', 'begin', 'add', 'finish', 'makeVoid'],
   notes: ['append', 'replace'],
   loaded: ['append', 'replace'],
   helper: ['checkPaths'],
@@ -39,7 +39,7 @@ function folding(state: Host['state']): Host['state'] {
       if (typeof member !== 'function') return member;
       return (...args: unknown[]) => {
         if (key === 'append') now = foldsNow();
-        if (key === 'replace') now = false;
+        if (key === 'replace' || key === 'finish') now = false;
         return Reflect.apply(member, target, args);
       };
     },

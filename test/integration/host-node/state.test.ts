@@ -8,12 +8,14 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -200,31 +202,97 @@ describe('the checkpoint', () => {
     expect(restarted().load()).toMatchObject({ image: 'new', note: undefined });
   });
 
-  test('says ENOSPC when its room is used up, keeps what it has, and takes a new image then', () => {
-    const first = state();
+  test('says EFBIG when it would grow beyond the most there may be, keeps what it has, and takes a new image then', () => {
+    const first = new NodeState({ directory, bootId: BOOT, bytes: BYTES, bytesMost: 4 * BYTES });
+    open.push(first);
     first.load();
     first.replace('image');
     let written = 0;
-    const code = codeOf(() => {
+    const append = () => {
       for (; written < 1000; written += 1) first.append(`${written}`.padEnd(200, '.'));
-    });
-    expect(code).toBe('ENOSPC');
-    expect(written).toBeGreaterThan(50);
-    first.replace('compacted');
-    first.append('on');
+    };
+    expect(codeOf(append)).toBe('EFBIG');
+    expect(codeOf(() => first.append('l'.repeat(4 * BYTES)))).toBe('EFBIG');
+    expect(written).toBeGreaterThan(200);
+    first.append('a short one');
+    const next = restarted();
+    expect(next.load().records).toHaveLength(written + 1);
+    next.replace('compacted');
+    next.append('on');
     expect(restarted().load()).toEqual({ image: 'compacted', records: ['on'], note: undefined });
   });
 
-  test('grows by doubling for an image that needs it, with three times the room for records', () => {
+  test('takes a record of any length, with room that is made for it', () => {
     const first = state();
     first.load();
-    first.replace('i'.repeat(40_000));
-    first.append('r'.repeat(90_000));
-    expect(['a', 'b'].map((name) => statSync(join(directory, name)).size).sort((one, other) => one - other)).toEqual([
-      16 * BYTES,
-      16 * BYTES,
-    ]);
-    expect(restarted().load()).toMatchObject({ image: 'i'.repeat(40_000), records: ['r'.repeat(90_000)] });
+    first.replace('image');
+    const long = `${'ü'.repeat(70_000)}${'𝄞'.repeat(70_000)}end`;
+    first.append('before');
+    first.append(long);
+    first.append('after');
+    const appended = first.appendedBytes;
+    const next = restarted();
+    expect(next.load()).toEqual({ image: 'image', records: ['before', long, 'after'], note: undefined });
+    expect(next.appendedBytes).toBe(appended);
+  });
+
+  test('has room for an image and for the records behind it, and gives it back when there is less of both', () => {
+    const rooms = () => ['a', 'b'].map((name) => statSync(join(directory, name)).blocks * 512).sort((a, b) => a - b);
+    const first = state();
+    first.load();
+    first.replace('i'.repeat(1_000_000));
+    const [other, current] = rooms() as [number, number];
+    expect(other).toBeGreaterThan(1_000_000);
+    expect(current).toBeGreaterThan(3_000_000);
+    first.append('r'.repeat(2_500_000));
+    expect(rooms()).toEqual([other, current]);
+    first.append('r'.repeat(10_000_000));
+    for (const image of ['small', 'small again']) first.replace(image);
+    expect(rooms()[1]).toBeLessThanOrEqual(2 * BYTES);
+  });
+
+  test('is written piece by piece beside what counts, also while that grows', () => {
+    const first = state();
+    first.load();
+    first.replace('old');
+    first.begin();
+    for (const piece of ['the ', 'new', ' image']) {
+      first.add(piece, false);
+      first.append(`beside ${piece}`);
+    }
+    expect(restarted().load()).toMatchObject({ image: 'old', records: ['beside the ', 'beside new', 'beside  image'] });
+    const second = restarted();
+    second.load();
+    second.begin();
+    second.add('forgotten', true);
+    second.begin();
+    second.add('the new', false);
+    second.add(' image', true);
+    second.add('of two', false);
+    expect(codeOf(() => second.finish())).toBe('EINVAL');
+    second.begin();
+    second.add('the new', false);
+    second.add(' image', true);
+    second.add('', true);
+    second.add('of two', false);
+    second.add(' pieces', true);
+    second.finish();
+    second.append('behind');
+    expect(restarted().load()).toEqual({
+      image: 'the new image',
+      records: ['', 'of two pieces', 'behind'],
+      note: undefined,
+    });
+  });
+
+  test('that is void stays so while another image is being written', () => {
+    const first = state();
+    first.load();
+    first.replace('image');
+    first.makeVoid();
+    first.begin();
+    first.add('half of', false);
+    expect(restarted().load()).toMatchObject({ image: undefined, note: expect.stringContaining('void') });
   });
 
   test('reserves the room of both files with the first image, and lets nobody else read them', () => {
@@ -332,6 +400,55 @@ describe('the checkpoint', () => {
       expect(core.trouble).toMatch(/belongs to uid 1000, not to core.*keeps the checkpoint in memory/);
     }
     expect(made).toHaveLength(1);
+    for (const fd of made[0] ?? []) closeSync(fd);
+  });
+
+  test('goes on in memory when the disk fails in the middle of an image or of a record, and nothing is lost on the way', () => {
+    const made: (readonly [number, number])[] = [];
+    const memory = {
+      kept: () => made[0],
+      keep: (files: readonly [number, number]) => void made.push(files),
+      moved: () => undefined,
+    };
+    let left = Number.POSITIVE_INFINITY;
+    const write = (fd: number, bytes: Buffer, from: number, length: number, position: number) => {
+      if (readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory)) left -= length;
+      if (left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      return writeSync(fd, bytes, from, length, position);
+    };
+    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write });
+    const found = () => {
+      const next = new NodeState({ directory, bootId: BOOT, bytes: BYTES, readOnly: true });
+      const { image, records } = next.load();
+      next.close();
+      return [image, ...records];
+    };
+    const first = inPlace();
+    first.load();
+    first.replace('image');
+    first.append('one');
+    left = 100_000;
+    expect(codeOf(() => first.append('l'.repeat(300_000)))).toBe('ENOSPC');
+    expect(found()).toEqual(['image', 'one']);
+    left = 100_000;
+    first.append('two');
+    first.begin();
+    expect(codeOf(() => first.add('i'.repeat(300_000), true))).toBe('ENOSPC');
+    expect(codeOf(() => first.finish())).toBe('EINVAL');
+    expect(found()).toEqual(['image', 'one', 'two']);
+    expect(made).toHaveLength(0);
+    left = 1_000;
+    first.begin();
+    first.add('i'.repeat(300_000), true);
+    expect(made).toHaveLength(0);
+    first.append('three');
+    expect(found()).toEqual(['image', 'one', 'two', 'three']);
+    first.finish();
+    first.append('four');
+    expect(made).toHaveLength(1);
+    const second = inPlace();
+    expect(second.load()).toMatchObject({ image: 'i'.repeat(300_000), records: ['four'] });
+    first.close();
     for (const fd of made[0] ?? []) closeSync(fd);
   });
 
