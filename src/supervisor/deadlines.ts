@@ -57,9 +57,11 @@ export class Deadlines {
     return Object.fromEntries(this.#table.get(actor) ?? []);
   }
 
-  /** Every deadline, in the order of arming within each actor. */
-  *all(): Generator<readonly [ActorId, string, DueAt]> {
-    for (const [actor, names] of this.#table) for (const [name, at] of names) yield [actor, name, at];
+  /** Every deadline there is now, in the order of arming within each actor. */
+  all(): readonly (readonly [ActorId, string, DueAt])[] {
+    const all: [ActorId, string, DueAt][] = [];
+    for (const [actor, names] of this.#table) for (const [name, at] of names) all.push([actor, name, at]);
+    return all;
   }
 
   /** The time of the next one that has not been taken by {@link takeDue}. */

@@ -25,7 +25,6 @@ import type {
 import { blackBoxName } from './actor.ts';
 import { Alone } from './alone.ts';
 import type { DueAt } from './deadlines.ts';
-import type { ImageParts } from './image.ts';
 import { Journal } from './journal.ts';
 import { LateDeadlines } from './late.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
@@ -486,10 +485,10 @@ export class ActorHost {
   #compact(): void {
     const journal = this.#journal;
     if (this.#suspects.badCompaction || !(journal.folding || journal.wantsImage(this.#nowMs))) return;
-    // What effects have changed is committed first, so that each record stands either in the image or behind it.
-    if (!journal.folding) this.#commit();
-    // An image makes effects forgotten, too: it is written when they have been carried out.
+    // A commit makes effects forgotten, and so does an image: not before init has all that they have asked of it.
     if (!this.#host.init.settled) return;
+    // What effects have changed is committed first, so that each record stands either in the image or behind it.
+    if (!journal.drafting) this.#commit();
     this.#host.init.mark(this.#ledger.seq, PHASE.compaction, '');
     journal.fold(() => this.#image(), this.#nowMs, this.#options.foldOperations);
   }
@@ -499,9 +498,9 @@ export class ActorHost {
     this.#journal.replace(() => this.#image(), this.#nowMs);
   }
 
-  #image(): ImageParts {
+  #image(): Iterator<string> {
     this.#queue.settle(); // all of it is in the image
-    return this.#ledger.image(this.#host.facts.bootId, this.#queue.texts());
+    return this.#ledger.image(this.#host.facts.bootId, this.#queue.posts());
   }
 
   #rest(): void {
@@ -511,7 +510,7 @@ export class ActorHost {
       this.#late.areHeld ||
       this.#ledger.dirty ||
       this.#suspects.aloneUntil > 0 ||
-      this.#journal.folding
+      (this.#journal.folding && !this.#suspects.badCompaction)
     ) {
       this.#host.schedule();
     }

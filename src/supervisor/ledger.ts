@@ -13,17 +13,18 @@
  *   D actor name                 disarmed, or fired       i seq         number of the last event
  *   e seq index actor type atMs params                    an effect, to be carried out after this commit; in an image
  *                                                         followed by the number of its actor's form, and if it has params
- *   b actor other delta, m id other delta                 in an image: an actor, or a node, by what it has otherwise than one before
- *                                                         it, whose kind and version it has (delta.ts)
+ *   b actor other delta, m id other delta                 an actor, or a node, by what it has otherwise than another one as that is
+ *                                                         at this point, whose kind and version it has (delta.ts)
  *   f actor, f kind version saved                         in an image: the next form that effects refer to, an actor's present
  *                                                         one or an older one. Effects share them: without that a thousand
  *                                                         effects of one large actor would make an image of a thousand times it
  */
 import type { EffectId } from '../host/ports.ts';
 import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
+import { Alike } from './alike.ts';
 import { Deadlines, type DueAt } from './deadlines.ts';
 import { applied } from './delta.ts';
-import { type ImageParts, operations } from './image.ts';
+import { imageText, sortOf } from './image.ts';
 import { InputKeys } from './keys.ts';
 
 /** The last time that a step or an effect threw. */
@@ -81,7 +82,7 @@ export type TreeNode = ChildNode | SupervisorNode;
 export const isSupervisor = (node: TreeNode): node is SupervisorNode => 'history' in node;
 export const isSupervisorSpec = (spec: ChildSpec | SupervisorSpec): spec is SupervisorSpec => 'strategy' in spec;
 
-/** One actor. While a checkpoint is read only `saved` counts; afterwards only `snapshot`, unless it could not be loaded. */
+/** One actor. While a checkpoint is read only `saved` counts; afterwards only `snapshot`, which alone changes, unless it could not be loaded. */
 export interface Cell {
   readonly id: ActorId;
   readonly kindName: string;
@@ -124,6 +125,9 @@ export class Ledger {
   pending: PendingEffect[] = [];
 
   readonly #children = new Map<ActorId, Set<ActorId>>();
+  /** Told whole, and unchanged since: others are told by them. */
+  readonly #alikeForms = new Alike('b', (id, snapshot) => this.actors.get(id)?.snapshot === snapshot);
+  readonly #alikeNodes = new Alike('m', (id, node) => this.nodes.get(id) === node);
   /** While an image is read: the forms that its effects refer to. */
   #forms: Pick<PendingEffect, 'kindName' | 'saved'>[] = [];
   #ops: string[] = [];
@@ -142,10 +146,21 @@ export class Ledger {
     return (this.#children.get(supervisor)?.size ?? 0) > 0;
   }
 
-  addActor(id: ActorId, kindName: string, snapshot: unknown, saved: string): void {
+  /** @param told what {@link tellActor} has made of its saved form */
+  addActor(id: ActorId, kindName: string, snapshot: unknown, told: string): void {
     const kind = this.kinds[kindName];
     this.actors.set(id, { id, kindName, kind, snapshot, saved: undefined, broken: undefined });
-    this.#ops.push(`["a",${text(id)},${text(kindName)},${kind?.logic.version ?? 0},${saved}]`);
+    this.#ops.push(told);
+  }
+
+  /** The operation that adds an actor. Nothing is changed yet; throws where the form is not plain data. */
+  tellActor(id: ActorId, kindName: string, snapshot: unknown, form: Json): string {
+    const like = this.#alikeForms.by(kindName, id, form);
+    if (like !== undefined) return like;
+    const json = JSON.stringify(form);
+    if (json === undefined) throw new Error(`not plain data: ${String(form)}`);
+    this.#alikeForms.told(kindName, id, form, json.length, snapshot);
+    return `["a",${text(id)},${text(kindName)},${this.kinds[kindName]?.logic.version ?? 0},${json}]`;
   }
 
   /** `diff` is what the logic's `diff` said, as JSON text; undefined: the whole saved form is in `saved`. */
@@ -174,7 +189,15 @@ export class Ledger {
 
   setNode(id: ActorId, node: TreeNode): void {
     this.#putNode(id, node);
-    this.#ops.push(`["n",${text(id)},${JSON.stringify(node)}]`);
+    const sort = sortOf(node);
+    const like = sort === '' ? undefined : this.#alikeNodes.by(sort, id, node);
+    if (like !== undefined) {
+      this.#ops.push(like);
+      return;
+    }
+    const json = JSON.stringify(node);
+    if (sort !== '') this.#alikeNodes.told(sort, id, node, json.length, node);
+    this.#ops.push(`["n",${text(id)},${json}]`);
   }
 
   removeNode(id: ActorId): void {
@@ -219,16 +242,25 @@ export class Ledger {
     ops.push(`["i",${this.seq}]`);
     this.#ops = [];
     this.keys.settle();
-    return `[${ops.join(',')}]`;
+    // Not joined: that would copy megabytes twice, each operation by itself and then all of them.
+    let record = '';
+    for (const op of ops) record += record === '' ? `[${op}` : `,${op}`;
+    return `${record}]`;
   }
 
-  /** An image of the whole state as it is now, between two turns, with `queued` for its queue. What was not committed yet is with it. */
-  image(bootId: string, queued: readonly string[]): ImageParts {
+  /**
+   * The text of an image of the whole state as it is now, between two turns, in pieces, with `queued` for its queue. What was not committed
+   * yet is with it. Its pieces may be asked for later, whatever has happened by then.
+   */
+  image(bootId: string, queued: readonly Post[]): Generator<string> {
     this.#ops = []; // they are in the image
+    const cells = [...this.actors.values()];
     const moment = {
-      nodes: [...this.nodes],
-      cells: [...this.actors.values()].map((cell) => ({ ...cell })),
-      deadlines: [...this.deadlines.all()],
+      ids: [...this.nodes.keys()],
+      nodes: [...this.nodes.values()],
+      cells,
+      snapshots: cells.map(({ snapshot }) => snapshot),
+      deadlines: this.deadlines.all(),
       lowWater: this.keys.lowWater,
       recent: this.keys.recent(),
       kept: this.keys.kept(),
@@ -236,8 +268,12 @@ export class Ledger {
       pending: [...this.pending],
       seq: this.seq,
     };
-    const head = `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[`;
-    return { head, operations: operations(moment, this.kinds), tail: ']}' };
+    return imageText(
+      `{"format":${FORMAT},"boot":${text(bootId)},"epoch":${this.epoch},"ops":[`,
+      moment,
+      this.kinds,
+      ']}',
+    );
   }
 
   /**
@@ -306,7 +342,8 @@ export class Ledger {
         return;
       case 'q':
         this.queued.splice(0, a);
-        this.queued.push(...b);
+        // Not all at once: there may be more of them than a call takes arguments.
+        for (const post of b) this.queued.push(post);
         return;
       case 'i':
         this.seq = a;

@@ -67,14 +67,19 @@ export class EventQueue {
     return new Set(this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? [entry.post.to] : [])));
   }
 
-  /** The text of everything queued, for an image. */
-  texts(): readonly string[] {
-    return this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? (textOf(entry.post) ?? []) : []));
+  /** Everything that is queued now, for an image. */
+  posts(): readonly Post[] {
+    const posts: Post[] = [];
+    for (let at = this.#head; at < this.#entries.length; at += 1) {
+      const entry = this.#entries[at] as QueueEntry;
+      if ('post' in entry) posts.push(entry.post);
+    }
+    return posts;
   }
 }
 
 /** Undefined: it is not plain data. */
-function textOf(post: Post): string | undefined {
+export function textOf(post: Post): string | undefined {
   try {
     return JSON.stringify(post);
   } catch {

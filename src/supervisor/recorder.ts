@@ -106,6 +106,8 @@ interface Entry {
   readonly after: unknown;
   readonly looked: Looked | undefined;
   readonly change: Prepared['change'];
+  /** Of the first step: the saved form. */
+  readonly first: Json | undefined;
   readonly effects: readonly PreparedEffect[];
   readonly threw: string | undefined;
   readonly bytes: number;
@@ -195,9 +197,12 @@ export class Recorder {
     const looked = kind.looked?.();
     let bytes = RECORD_BYTES + (keep && begun === undefined ? weight : 0) + (looked?.bytes ?? 0);
     if (change !== undefined) bytes += 'diff' in change ? change.diff.length : change.saved.length;
+    const first = prepared?.first;
+    // By what it was told as: the rest of it is shared with its like.
+    if (first !== undefined) bytes += first.told.length;
     for (const effect of effects) bytes += 'builtin' in effect ? 100 : 40 + (effect.text?.length ?? 0);
     this.#push({
-      ...{ seq, atMs, actor, kindName, kind, before, looked, change, effects, threw, bytes },
+      ...{ seq, atMs, actor, kindName, kind, before, looked, change, first: first?.form, effects, threw, bytes },
       type: event?.type ?? '',
       event: keep ? event : undefined,
       input: keep && event === undefined ? (told.input ?? null) : undefined,
@@ -291,13 +296,14 @@ function startsOf(courses: ReadonlyMap<ActorId, Course>): Recording['starts'] {
 }
 
 function recorded(entry: Entry, said: Map<string, unknown>): RecordedStep {
-  const { seq, atMs, actor, kindName, type, event, input, after, looked, change, effects, threw } = entry;
+  const { seq, atMs, actor, kindName, type, event, input, after, looked, change, first, effects, threw } = entry;
   const state = (after as { readonly value?: Json } | null | undefined)?.value;
   return {
     ...{ seq, atMs, actor, kind: kindName, type },
     ...(event === undefined ? {} : { event: masked(plain(event)) }),
     ...(input === undefined ? {} : { input: masked(plain(input)) }),
     ...(state === undefined ? {} : { state }),
+    ...(first === undefined ? {} : { saved: masked(plain(first)) }),
     ...(change === undefined
       ? {}
       : 'diff' in change

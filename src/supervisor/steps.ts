@@ -13,6 +13,7 @@ import type {
   ChildSpec,
   Effect,
   Json,
+  Logic,
   Post,
   Step,
   SupervisorSpec,
@@ -26,8 +27,10 @@ export type PreparedEffect =
 
 export interface Prepared {
   readonly snapshot: unknown;
-  /** What the checkpoint is told; undefined: nothing has changed. */
+  /** What the checkpoint is told; undefined: nothing has changed, or it is the first step. */
   readonly change: { readonly diff: string } | { readonly saved: string } | undefined;
+  /** Of the first step: the saved form, and what `tell` has made of it. */
+  readonly first?: { readonly form: Json; readonly told: string };
   readonly effects: readonly PreparedEffect[];
   /** What `observe` said. */
   readonly posts: readonly Post[];
@@ -48,7 +51,7 @@ const BUILTINS: ReadonlySet<string> = new Set<BuiltinEffect['type']>([
 const NO_EFFECTS: readonly PreparedEffect[] = [];
 const NO_POSTS: readonly Post[] = [];
 
-/** Throws whatever is wrong with the step; `before` and `event` undefined: it is the actor's first. */
+/** Throws whatever is wrong with the step; `before` and `event` undefined: it is the actor's first. `tell`: makes text of a saved form. */
 export function prepare(
   kinds: ActorKinds,
   kind: ActorKind,
@@ -56,6 +59,7 @@ export function prepare(
   before: { readonly snapshot: unknown } | undefined,
   step: Step<unknown>,
   event?: ActorEvent,
+  tell: Tell = stringify,
 ): Prepared {
   const { logic } = kind;
   const { snapshot } = step;
@@ -67,14 +71,23 @@ export function prepare(
       return { snapshot, change: undefined, effects, posts: NO_POSTS, output: undefined };
     }
   }
-  const change =
-    before === undefined || logic.diff === undefined || logic.patch === undefined
-      ? { saved: stringify(logic.save(snapshot)) }
-      : { diff: stringify(logic.diff(before.snapshot, snapshot)) };
+  const first = before === undefined ? firstOf(logic.save(snapshot), snapshot, tell) : undefined;
+  const change = before === undefined ? undefined : changeOf(logic, before.snapshot, snapshot);
   const posts = kind.observe?.(actor, before?.snapshot, snapshot, event) ?? NO_POSTS;
   for (const post of posts) checkPost(post);
-  return { snapshot, change, effects, posts, output: logic.output?.(snapshot) };
+  const rest = { snapshot, change, effects, posts, output: logic.output?.(snapshot) };
+  return first === undefined ? rest : { ...rest, first };
 }
+
+/** Makes text of an actor's first saved form. Throws where that is not plain data. */
+export type Tell = (form: Json, snapshot: unknown) => string;
+
+const firstOf = (form: Json, snapshot: unknown, tell: Tell) => ({ form, told: tell(form, snapshot) });
+
+const changeOf = (logic: Logic<unknown>, before: unknown, after: unknown) =>
+  logic.diff === undefined || logic.patch === undefined
+    ? { saved: stringify(logic.save(after)) }
+    : { diff: stringify(logic.diff(before, after)) };
 
 function prepareEffect(kinds: ActorKinds, kind: ActorKind, effect: Effect): PreparedEffect {
   if (BUILTINS.has(effect.type)) {

@@ -270,16 +270,23 @@ export class Supervision {
     try {
       if (kind === undefined) throw new Error(`there is no kind of actor named ${spec.kind}`);
       this.#stage.mark(spec.id);
-      prepared = prepare(ledger.kinds, kind, spec.id, undefined, kind.logic.initial(spec.input));
+      prepared = prepare(
+        ledger.kinds,
+        kind,
+        spec.id,
+        undefined,
+        kind.logic.initial(spec.input),
+        undefined,
+        (form, snapshot) => ledger.tellActor(spec.id, spec.kind, snapshot, form),
+      );
     } catch (error) {
       this.#startFailed(spec, kind, error);
       return false;
     }
-    const saved = prepared.change !== undefined && 'saved' in prepared.change ? prepared.change.saved : 'null';
     const { id: actor, kind: kindName, input } = spec;
     this.#stage.record({ atMs, actor, kindName, kind, input, before: undefined, outcome: prepared });
-    ledger.addActor(spec.id, spec.kind, prepared.snapshot, saved);
-    this.#stage.apply(spec.id, { ...prepared, change: undefined }, atMs);
+    ledger.addActor(spec.id, spec.kind, prepared.snapshot, prepared.first?.told ?? '');
+    this.#stage.apply(spec.id, prepared, atMs);
     return true;
   }
 

@@ -484,10 +484,10 @@ test('a checkpoint that cannot be written is void at once, core goes on, and wri
 test('an image is made over many turns, and what comes meanwhile stands behind it', () => {
   const { core, sim, heard } = bench(root, { compactBytes: 2_000, foldOperations: 1, turnEvents: 1 });
   const behind: number[] = [];
-  const replace = sim.state.replace.bind(sim.state);
-  sim.state.replace = (image, records = []) => {
-    behind.push(records.length);
-    replace(image, records);
+  const finish = sim.state.finish.bind(sim.state);
+  sim.state.finish = () => {
+    finish();
+    behind.push(sim.state.records.length);
   };
   const events = Array.from({ length: 300 }, (_, n) => ({
     to: 'a',
