@@ -80,7 +80,8 @@ function unexplained(reply: string): string[] {
   const ids = new Set(jobs.map(({ id }) => id));
   const explains = (job: ListedJob, wait: ListedJob['waits'][number]) =>
     wait.job === undefined
-      ? job.state === 'running' || /it is (activating|deactivating|reloading)$/.test(wait.why)
+      ? job.state === 'running' ||
+        /it is (activating|deactivating|reloading)$|must come to rest first, and waits for ./.test(wait.why)
       : ids.has(wait.job);
   return jobs
     .filter((job) => job.waits.length === 0 || !job.waits.every((wait) => explains(job, wait)))
