@@ -154,6 +154,7 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
         return done({ result: { what: 'kill', signalled: 0 } });
       if (!('target' in found)) return done(found);
       const { target, count } = found;
+      if (change.dryRun === true) return done({ result: { what: 'kill', signalled: count } });
       return decided({
         what: 'kill',
         target,

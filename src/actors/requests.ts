@@ -61,13 +61,15 @@ export function requestTold(change: Change, by: string): { unit: string; what: s
       );
     case 'kill':
       return told(
-        `${signalName(change.signal)} to ${change.whom === 'all' ? 'all processes' : `the ${change.whom} process`}`,
+        `${signalName(change.signal)}${change.dryRun ? ' (dry run)' : ''} to ${change.whom === 'all' ? 'all processes' : `the ${change.whom} process`}`,
         change.unit,
       );
     case 'reset-failed':
       return told(`reset-failed ${change.units === 'all' ? '' : change.units.slice(0, 3).join(' ')}`.trim());
     case 'unit-files':
-      return told(`${change.verb} ${change.names.slice(0, 3).join(' ')}`.trim());
+      return told(`${change.verb}${change.dryRun ? ' (dry run)' : ''} ${change.names.slice(0, 3).join(' ')}`.trim());
+    case 'daemon-reload':
+      return told(`daemon-reload${change.dryRun ? ' (dry run)' : ''}`);
     case 'shutdown':
       return told(change.verb);
     case 'chaos': {

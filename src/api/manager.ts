@@ -332,7 +332,14 @@ export type Change =
       readonly confirmMs?: number;
     }
   | { readonly what: 'cancel'; readonly jobs: readonly number[] | 'all' }
-  | { readonly what: 'kill'; readonly unit: string; readonly whom: KillWhom; readonly signal: number }
+  /** `dryRun`: answer with how many processes there are to signal. */
+  | {
+      readonly what: 'kill';
+      readonly unit: string;
+      readonly whom: KillWhom;
+      readonly signal: number;
+      readonly dryRun?: boolean;
+    }
   | { readonly what: 'reset-failed'; readonly units: readonly string[] | 'all' }
   | {
       readonly what: 'unit-files';

@@ -30,6 +30,7 @@ export function readPlan(
 ): Omit<KeptPlan, 'madeMs'> | string {
   if (!isObject(value) || value['format'] !== 'sysmaster-plan') return 'this is not a plan';
   const { version, id, machineId, bootId, request, state } = value;
+  if (version === undefined) return 'the plan does not say which version it has';
   if (version !== 1) return `the plan has version ${JSON.stringify(version)?.slice(0, 40)}, and this is version 1`;
   if (typeof id !== 'string' || !isPlanId(id)) return 'the id of the plan is not one';
   if (typeof machineId !== 'string' || machineId !== here.machineId)
@@ -46,7 +47,9 @@ export function readPlan(
 }
 
 const words = (value: unknown) =>
-  typeof value === 'string' ? value.slice(0, 40) || 'one without an id' : 'it says not which';
+  typeof value === 'string'
+    ? value.slice(0, 40).replace(/[^\x20-\x7e]/g, '?') || 'one without an id'
+    : 'it says not which';
 
 function readRequest(value: unknown): JobRequest | string {
   const part = readPart(value);

@@ -44,8 +44,8 @@ type Outcome (
 # Times are of CLOCK_MONOTONIC.
 type Confirmation (id: string, what: string, by: string, appliedUs: int, untilUs: int, undo: string)
 
-# A plan that is kept; see Keep.
-type KeptPlan (id: string, what: string, by: string, madeUs: int)
+# A plan that is kept; see Keep. request: as in the plan itself.
+type KeptPlan (id: string, what: string, by: string, madeUs: int, request: object)
 
 # enqueued, running, or a result.
 type Progress (job: int, unit: string, state: string)

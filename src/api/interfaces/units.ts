@@ -173,8 +173,8 @@ method Dependencies(name: string, kinds: []string) -> (nodes: []Node)
 # The edges of a unit with the reason for each, inverses included.
 method Edges(name: string) -> (edges: []Edge)
 
-# Processes that got the signal.
-method Kill(name: string, whom: ?(main, control, all), signal: int, requestId: ?string) -> (signalled: int)
+# Processes that got the signal, or with dryRun would get it.
+method Kill(name: string, whom: ?(main, control, all), signal: int, dryRun: ?bool, requestId: ?string) -> (signalled: int)
 
 # No names: all units.
 method ResetFailed(names: ?[]string, requestId: ?string) -> (units: []string)

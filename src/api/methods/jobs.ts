@@ -156,6 +156,7 @@ export const jobs = {
         what: askedWords(request),
         by: request.by,
         madeUs: Math.round(madeMs * 1000),
+        request,
       })),
     },
   }),

@@ -1,4 +1,5 @@
 /** io.sysmaster.Manager. */
+import { isVariableAssignment, isVariableName } from '../../units/syntax/environment.ts';
 import type { Finding } from '../../units/types.ts';
 import { type Change, type ChangeResult, ManagerError, type ShutdownVerb } from '../manager.ts';
 import { managerProperties } from '../properties/manager.ts';
@@ -13,8 +14,6 @@ const SHUTDOWN: ReadonlySet<string> = new Set<ShutdownVerb>([
   'exit',
   'soft-reboot',
 ]);
-const ASSIGNMENT = /^[A-Za-z_][A-Za-z0-9_]*=[^\0]*$/;
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 const bad = (unit: string, why: string, todo: string): never => {
   throw new ManagerError({ error: 'BadRequest', unit, why, todo });
@@ -67,8 +66,8 @@ export const manager = {
   },
   SetEnvironment: ({ set, unset, requestId }: { set: string[]; unset: string[] } & Repeatable): Handled => {
     const wrong =
-      set.find((entry) => !ASSIGNMENT.test(entry)) ??
-      unset.find((name) => !VARIABLE.test(name) && !ASSIGNMENT.test(name));
+      set.find((entry) => !isVariableAssignment(entry)) ??
+      unset.find((name) => !isVariableName(name) && !isVariableAssignment(name));
     if (wrong !== undefined)
       bad('', `${JSON.stringify(wrong.slice(0, 80))} is not an environment assignment`, 'use NAME=value');
     return plain({ what: 'environment', set, unset }, requestId);

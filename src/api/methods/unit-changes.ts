@@ -47,10 +47,22 @@ const checkName = (name: string): string => {
 };
 
 export const unitChanges = {
-  Kill: (asked: { name: string; whom?: Maybe<KillWhom>; signal: number; requestId?: Maybe<string> }): Handled => {
+  Kill: (asked: {
+    name: string;
+    whom?: Maybe<KillWhom>;
+    signal: number;
+    dryRun?: Maybe<boolean>;
+    requestId?: Maybe<string>;
+  }): Handled => {
     if (asked.signal < 1 || asked.signal > 64) bad(asked.name, `signal ${asked.signal}`, 'use 1 to 64');
     return {
-      change: { what: 'kill', unit: unitName(asked.name), whom: asked.whom ?? 'all', signal: asked.signal },
+      change: {
+        what: 'kill',
+        unit: unitName(asked.name),
+        whom: asked.whom ?? 'all',
+        signal: asked.signal,
+        ...(asked.dryRun === true ? { dryRun: true } : {}),
+      },
       requestId: asked.requestId ?? undefined,
       form: ({ signalled }: Result<'kill'>) => ({ signalled }),
     };

@@ -24,7 +24,7 @@ export async function run(call: Call): Promise<number> {
   const { args, options, client, context } = call;
   const { waiting } = await client.call<{ waiting: Confirmation[] }>('io.sysmaster.Jobs.Confirmations');
   const [named] = args;
-  if (options.list === true || options.dryRun === true || (named === undefined && waiting.length === 0)) {
+  if (options.list === true || (named === undefined && waiting.length === 0)) {
     call.print(waiting, () => lines(call, waiting));
     return 0;
   }
@@ -36,6 +36,10 @@ export async function run(call: Call): Promise<number> {
   const one = fits[0];
   if (one === undefined)
     throw new CliError(`Plan ${named} does not wait to be confirmed; ${context.name} confirm --list shows what does.`);
+  if (options.dryRun === true) {
+    call.print({ confirmed: one.id, dryRun: true }, () => [`Would confirm plan ${one.id}: ${one.what}.`]);
+    return 0;
+  }
   const { id } = await client.change<{ id: string }>('io.sysmaster.Jobs.Confirm', { id: one.id });
   call.print({ confirmed: id }, () => [`Confirmed plan ${id}: ${one.what}.`]);
   return 0;

@@ -1,4 +1,5 @@
 /** show-environment, set-environment, unset-environment, import-environment. */
+import { isVariableAssignment, isVariableName } from '../../units/syntax/environment.ts';
 import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 import type { ManagerState } from '../wire.ts';
@@ -28,6 +29,11 @@ export async function run(call: Call): Promise<number> {
   const set = word === 'set-environment' ? args : word === 'import-environment' ? imported() : [];
   const unset = word === 'unset-environment' ? args : [];
   if (call.options.dryRun === true) {
+    const wrong =
+      set.find((entry) => !isVariableAssignment(entry)) ??
+      unset.find((name) => !isVariableName(name) && !isVariableAssignment(name));
+    if (wrong !== undefined)
+      throw new CliError(`${JSON.stringify(wrong.slice(0, 80))} is not an environment assignment; use NAME=value`);
     call.print({ set, unset, dryRun: true }, () => [
       ...set.map((assignment) => `Would set ${shellLine(assignment)}.`),
       ...unset.map((name) => `Would unset ${name}.`),

@@ -18,14 +18,7 @@ export async function run(call: Call): Promise<number> {
   if (signal === undefined) throw new CliError(`Failed to parse signal string "${wanted}".`);
   const whom = options.killWhom ?? options.killWho ?? 'all';
   if (!WHOM.includes(whom)) throw new CliError(`--kill-whom=${whom}: use one of ${WHOM.join(', ')}`);
-  if (options.dryRun === true) {
-    const units = await expand(call, args);
-    const of = whom === 'all' ? 'all processes' : `the ${whom} process`;
-    call.print({ signal, whom, units, dryRun: true }, () =>
-      units.map((unit) => `Would send ${wanted} to ${of} of ${unit}.`),
-    );
-    return 0;
-  }
+  const dryRun = options.dryRun === true;
   const done: { unit: string; signalled: number }[] = [];
   let status = 0;
   for (const unit of await expand(call, args)) {
@@ -34,14 +27,18 @@ export async function run(call: Call): Promise<number> {
         name: unit,
         whom,
         signal,
+        ...(dryRun ? { dryRun } : {}),
       });
       done.push({ unit, signalled });
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      context.err(`Failed to kill unit ${unit}: ${error.why}\n`);
+      context.err(`${dryRun ? 'Would fail' : 'Failed'} to kill unit ${unit}: ${error.why}\n`);
       status = 1;
     }
   }
-  call.print({ signal, whom, units: done }, () => []);
+  const of = whom === 'all' ? 'all processes' : `the ${whom} process`;
+  call.print({ signal, whom, units: done, ...(dryRun ? { dryRun } : {}) }, () =>
+    dryRun ? done.map(({ unit, signalled }) => `Would send ${wanted} to ${of} of ${unit}, ${signalled} now.`) : [],
+  );
   return status;
 }

@@ -87,6 +87,11 @@ async function cancel(call: Call): Promise<number> {
   if (args.length === 0) await change(undefined);
   for (const word of args) {
     if (!/^\d+$/.test(word)) throw new CliError(`Failed to parse job id "${word}": Invalid argument`);
+    // No job has such a number, and none that is sent may be one.
+    if (!Number.isSafeInteger(Number(word))) {
+      fail(word, `Job ${word} does not exist.`);
+      continue;
+    }
     try {
       if ((await change([Number(word)])).length === 0) fail(word, `Job ${word} does not exist.`);
     } catch (error) {

@@ -1,7 +1,9 @@
 /** daemon-reload, daemon-reexec, init-reexec and reset-failed. */
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CallError } from '../client.ts';
 import type { Call } from '../command.ts';
+import { CliError } from '../context.ts';
 import { expand } from '../names.ts';
 import type { Summary } from '../wire.ts';
 
@@ -12,17 +14,22 @@ async function resetFailed(call: Call): Promise<number> {
     return units;
   };
   if (call.options.dryRun === true) {
-    const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', { states: ['failed'] });
-    const named = new Set(args.length === 0 ? units.map(({ name }) => name) : await expand(call, args));
-    const failed = units.map(({ name }) => name).filter((name) => named.has(name));
+    const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List');
+    const down = units.filter(({ active }) => active === 'failed').map(({ name }) => name);
+    const asked = args.length === 0 ? down : await expand(call, args);
+    const missing = asked.filter((asked) => !units.some(({ name }) => name === asked));
+    for (const name of missing)
+      context.err(`Would fail to reset failed state of unit ${name}: Unit ${name} not loaded.\n`);
+    const named = new Set(asked.filter((name) => !missing.includes(name)));
+    const failed = down.filter((name) => named.has(name));
     call.print({ units: [...named], failed, dryRun: true }, () => [
       ...failed.map((name) => `Would forget the failure of ${name}.`),
       ...[...named]
         .filter((name) => !failed.includes(name))
         .map((name) => `Would forget the start counts of ${name}; it has not failed.`),
-      ...(named.size === 0 ? ['No unit has failed.'] : []),
+      ...(asked.length === 0 ? ['No unit has failed.'] : []),
     ]);
-    return 0;
+    return missing.length > 0 ? 1 : 0;
   }
   const done: string[] = [];
   let status = 0;
@@ -107,6 +114,12 @@ function dry(call: Call, words: string): boolean {
   return true;
 }
 
+/** As far as can be told without running it; init looks at it anew. */
+function isProgram(path: string): boolean {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
+}
+
 export async function run(call: Call): Promise<number> {
   const { word, client, args } = call;
   switch (word) {
@@ -118,17 +131,13 @@ export async function run(call: Call): Promise<number> {
       if (dry(call, 'Would start core anew; units would not notice.')) return 0;
       await client.change('io.sysmaster.Manager.ReexecCore', {});
       break;
-    default:
-      if (
-        dry(
-          call,
-          `Would replace init by ${args[0] === undefined ? 'its binary' : resolve(args[0])}; units would not notice.`,
-        )
-      )
-        return 0;
-      await client.change('io.sysmaster.Manager.ReexecInit', {
-        path: args[0] === undefined ? undefined : resolve(args[0]),
-      });
+    default: {
+      const path = args[0] === undefined ? undefined : resolve(args[0]);
+      if (call.options.dryRun === true && path !== undefined && !isProgram(path))
+        throw new CliError(`Would fail to replace init: ${path}: there is no program that may be executed`);
+      if (dry(call, `Would replace init by ${path ?? 'its binary'}; units would not notice.`)) return 0;
+      await client.change('io.sysmaster.Manager.ReexecInit', { path });
+    }
   }
   call.print({}, () => []);
   return 0;

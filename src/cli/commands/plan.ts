@@ -13,6 +13,21 @@ import { VERBS } from './verbs.ts';
 /** How often a plan is made anew because it has moved while it was to be kept. */
 const TRIES = 3;
 
+/** What may be asked of units, besides isolate. */
+const PLANNED: readonly string[] = [
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'verify-active',
+  'nop',
+  'try-restart',
+  'try-reload',
+  'reload-or-start',
+  'reload-or-restart',
+  'try-reload-or-restart',
+];
+
 export interface Planned {
   readonly plan?: PlanDocument | null;
   readonly refusal?: Refusal | null;
@@ -91,6 +106,12 @@ export async function run(call: Call): Promise<number> {
   const verb = VERBS[asked] ?? asked;
   if (words.length === 0) throw new CliError('Too few arguments.');
   const isolates = verb === 'isolate';
+  if (!isolates && !PLANNED.includes(verb)) {
+    // What is no job may still be tried.
+    const tries = call.commands[asked]?.options?.includes('dryRun') === true;
+    const dry = tries ? ` ${context.name} ${asked} --dry-run shows what that would do.` : '';
+    throw new CliError(`${asked} is not a job; use one of isolate, ${PLANNED.join(', ')}.${dry}`);
+  }
   const own: Call = isolates ? { ...call, options: { ...options, jobMode: 'isolate' } } : call;
   const units = await expand(call, words, isolates ? 'target' : 'service');
   if (units.length === 0) throw new CliError(`No units in memory match ${words.join(' ')}.`);

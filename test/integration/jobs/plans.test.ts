@@ -2,7 +2,8 @@
  * Plans on a real system: made, saved, applied, refused when the world has moved, undone unless confirmed, even by a core that was
  * killed in between; snapshots; requests that cannot be met.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootSmall } from '../faults/small.ts';
@@ -209,6 +210,71 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     expect(ran.status).toBe(1);
     expect(ran.stderr).toContain(why);
     expect(active('a')).toBe('inactive');
+  });
+
+  test.each([
+    ['a directory', (path: string) => mkdirSync(path), 'it is a directory'],
+    ['empty', (path: string) => writeFileSync(path, ''), 'it is empty'],
+    ['a pipe that nobody writes to', (path: string) => execFileSync('mkfifo', [path]), 'it is empty'],
+    ['a device without an end', (path: string) => symlinkSync('/dev/zero', path), 'it is a device'],
+    [
+      'nested without an end',
+      (path: string) =>
+        writeFileSync(
+          path,
+          `{"format": "sysmaster-plan", "version": 1, "request": ${'['.repeat(50_000)}${']'.repeat(50_000)}}`,
+        ),
+      'it is nested too deep',
+    ],
+  ])('a plan file that is %s is refused with one clear sentence, by a dry run, too', (_, make, why) => {
+    const path = file('odd');
+    rmSync(path, { recursive: true, force: true });
+    make(path);
+    for (const dry of [[], ['--dry-run']]) {
+      const ran = system.sctl('apply', path, ...dry);
+      expect(ran).toMatchObject({ status: 1, stdout: '' });
+      expect(ran.stderr).toMatch(new RegExp(`^[^\n]*${why}[^\n]*\n$`));
+    }
+  });
+
+  test('a dry run of a plan says whether it would be applied, by its file and by its id', () => {
+    const path = file('dry.json');
+    ok('plan', 'start', 'a', '--save', path);
+    const { id, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Plan;
+    expect(ok('apply', id, '--dry-run').stdout).toContain('start    a.service');
+    expect(ok('apply', path, '--dry-run').stdout).toContain('start    a.service');
+    writeFileSync(path, JSON.stringify({ ...rest, id, machineId: 'f'.repeat(32) }));
+    const elsewhere = system.sctl('apply', path, '--dry-run');
+    expect(elsewhere.status).toBe(1);
+    expect(elsewhere.stderr).toContain('would be refused: it was made on another machine');
+    expect(system.sctl('apply', 'aaaaaaaaaaaa', '--dry-run')).toMatchObject({
+      status: 1,
+      stderr: 'Would fail to apply plan aaaaaaaaaaaa: there is no such plan; make it again: sctl plan VERB UNIT….\n',
+    });
+    expect(active('a')).toBe('inactive');
+  });
+
+  test('a dry run of what would fail fails as it would, and is not told as a request', () => {
+    for (const words of [
+      'kill nowhere',
+      'kill --kill-whom=control default.target',
+      'reset-failed nowhere',
+      'confirm aaaaaaaaaaaa',
+      'set-environment nothing',
+      'init-reexec /nonexistent',
+      'cancel 99999999999999999999',
+    ]) {
+      const [dry, real] = [[...words.split(' '), '--dry-run'], words.split(' ')].map((each) => system.sctl(...each));
+      expect(`${words}: ${dry?.status}`).toBe(`${words}: 1`);
+      expect(dry?.stdout).toBe('');
+      if (!words.startsWith('init')) expect(`${words}: ${real?.status}`).toBe(`${words}: 1`);
+    }
+    ok('start', 'a');
+    expect(ok('kill', 'a', '--dry-run').stdout).toBe('Would send SIGTERM to all processes of a.service, 1 now.\n');
+    expect(active('a')).toBe('active');
+    expect(ok('history', 'a').stdout).toContain('SIGTERM (dry run) to all processes');
+    quiet('a');
+    expect(system.sctl('plan', 'enable', 'a').stderr).toContain('sctl enable --dry-run shows what that would do');
   });
 
   test("a request for a unit that is bad, masked, missing or needs such a one says why, with systemctl's exit status", () => {
