@@ -188,18 +188,15 @@ export class Recorder {
     const { seq, atMs, actor, kindName, kind, event, before, outcome } = told;
     const threw = typeof outcome === 'string' ? outcome : undefined;
     const prepared = typeof outcome === 'string' ? undefined : outcome;
-    const change = prepared?.change;
-    // What an actor begins with is part of its first state, which has just been written: that tells its size, and counts for both.
-    const begun = event === undefined && change !== undefined && 'saved' in change ? change.saved.length : undefined;
-    const weight = begun ?? weigh(event ?? told.input, EVENT_MAX);
+    const [change, first] = [prepared?.change, prepared?.first];
+    // What an actor begins with is part of its first state, of which the text tells the size: by what it was told as, since the rest of
+    // it is shared with its like.
+    const weight = first?.told.length ?? weigh(event ?? told.input, EVENT_MAX);
     const keep = weight < EVENT_MAX;
     const effects = prepared?.effects ?? NO_EFFECTS;
     const looked = kind.looked?.();
-    let bytes = RECORD_BYTES + (keep && begun === undefined ? weight : 0) + (looked?.bytes ?? 0);
+    let bytes = RECORD_BYTES + (keep ? weight : 0) + (looked?.bytes ?? 0);
     if (change !== undefined) bytes += 'diff' in change ? change.diff.length : change.saved.length;
-    const first = prepared?.first;
-    // By what it was told as: the rest of it is shared with its like.
-    if (first !== undefined) bytes += first.told.length;
     for (const effect of effects) bytes += 'builtin' in effect ? 100 : 40 + (effect.text?.length ?? 0);
     this.#push({
       ...{ seq, atMs, actor, kindName, kind, before, looked, change, first: first?.form, effects, threw, bytes },
