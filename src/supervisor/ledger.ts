@@ -188,9 +188,10 @@ export class Ledger {
   }
 
   setNode(id: ActorId, node: TreeNode): void {
-    this.#putNode(id, node);
     const sort = sortOf(node);
+    // By one that is there before this: a reader has no other.
     const like = sort === '' ? undefined : this.#alikeNodes.by(sort, id, node);
+    this.#putNode(id, node);
     if (like !== undefined) {
       this.#ops.push(like);
       return;

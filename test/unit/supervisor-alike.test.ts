@@ -9,7 +9,7 @@ const kinds = { puppet: { logic: puppetLogic, effects: {} }, other: { logic: pup
 
 type Change =
   | { readonly do: 'add'; readonly id: number; readonly kind: 'puppet' | 'other'; readonly own: Json }
-  | { readonly do: 'step' | 'quarantine' | 'remove'; readonly id: number }
+  | { readonly do: 'step' | 'quarantine' | 'remove' | 'move' | 'again'; readonly id: number }
   | { readonly do: 'commit' };
 
 const id = fc.nat({ max: 12 });
@@ -25,7 +25,7 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   },
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constantFrom('step' as const, 'quarantine' as const, 'remove' as const), id }),
+    arbitrary: fc.record({ do: fc.constantFrom(...(['step', 'quarantine', 'remove', 'move', 'again'] as const)), id }),
   },
   { weight: 1, arbitrary: fc.constant({ do: 'commit' as const }) },
 );
@@ -81,7 +81,14 @@ function act(ledger: Ledger, one: Exclude<Change, { readonly do: 'commit' }>): v
     const form = { ...(cell.snapshot as object), stepped: true, key3: 'another' };
     ledger.stepActor(cell, form, { saved: JSON.stringify(form) });
   } else if (one.do === 'quarantine' && node !== undefined) ledger.setNode(name, { ...node, phase: 'quarantined' });
-  else if (one.do === 'remove' && cell !== undefined) {
+  else if (one.do === 'move') ledger.moveLast(name);
+  else if (one.do === 'again' && node !== undefined && cell !== undefined) {
+    const { snapshot, kindName } = cell;
+    ledger.removeActor(name);
+    ledger.removeNode(name);
+    ledger.setNode(name, node);
+    ledger.addActor(name, kindName, snapshot, ledger.tellActor(name, kindName, snapshot, snapshot as Json));
+  } else if (one.do === 'remove' && cell !== undefined) {
     ledger.removeActor(name);
     ledger.removeNode(name);
   }
