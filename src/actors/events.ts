@@ -150,6 +150,10 @@ export const eventsLogic: Logic<EventsState> = {
     ...{ history: history.saveHistory(all), watching },
     ...(troubles === undefined ? {} : { troubles: troubles as unknown as Json }),
   }),
+  saveSlowly: ({ history: all, watching, troubles }) => ({
+    ...{ history: history.saveHistorySlowly(all), watching },
+    ...(troubles === undefined ? {} : { troubles }),
+  }),
   excerpt({ history: all, watching, troubles }, events) {
     const told = events.flatMap(({ type, what }) => (type === 'tell' ? [what as Told] : []));
     const forgotten = told.reduce((sum, { unloaded = [] }) => sum + unloaded.length, 0);

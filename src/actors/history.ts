@@ -313,6 +313,11 @@ export const saveHistory = (history: History): Json =>
     g: history.gone,
   }) as unknown as Json;
 
+/** The same, with entries that are asked for one by one. */
+export const saveHistorySlowly = (history: History): unknown => ({
+  ...{ next: history.next, r: recordsOf(history), l: new paged.Slowly(history.last), g: history.gone },
+});
+
 /**
  * Without records and without the last words of other units than these: enough to go on from with news of these units alone.
  *

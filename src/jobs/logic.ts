@@ -55,7 +55,7 @@ import {
 } from './protocol.ts';
 import { type ReactWorld, touched, triggered, triggeredByJob, unexpected } from './react.ts';
 import { type Limit, Rules, unitOfDeadline } from './rules.ts';
-import { diff, type JobsState, load, patch, save } from './saved.ts';
+import { diff, type JobsState, load, patch, save, saveSlowly } from './saved.ts';
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
   ActiveState,
@@ -93,6 +93,7 @@ export function createJobsLogic(world: JobsWorld, options: Partial<JobsOptions> 
     initial: (_input?: unknown): JobsStep => ({ snapshot: INITIAL, effects: [] }),
     step: (state: JobsState, event: Event): JobsStep => new Turn(world, settings, state, event).run(),
     save,
+    saveSlowly,
     load,
     diff,
     patch,

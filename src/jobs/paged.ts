@@ -56,6 +56,19 @@ export function entries<V>(paged: Paged<V>): (readonly [string, V])[] {
   return all.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
+/** Its entries, page by page, for a text of it that is made piece by piece: nobody waits until thousands are sorted. */
+export class Slowly<V> {
+  readonly #paged: Paged<V>;
+
+  constructor(paged: Paged<V>) {
+    this.#paged = paged;
+  }
+
+  *jsonEntries(): Generator<readonly [string, V]> {
+    for (const group of this.#paged.groups) if (group !== EMPTY_GROUP) for (const page of group) yield* page;
+  }
+}
+
 export function fromEntries<V>(pairs: Iterable<readonly [string, V]>): Paged<V> {
   const draft = new Draft<V>(EMPTY);
   for (const [key, value] of pairs) draft.set(key, value);

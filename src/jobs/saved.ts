@@ -50,6 +50,15 @@ export function save(state: JobsState): any {
   return { nextId: state.table.nextId, ...unpaged(partsOf(state)) };
 }
 
+/** The same, with entries that are asked for one by one. */
+export const saveSlowly = (state: JobsState): unknown => {
+  const parts = partsOf(state);
+  return {
+    nextId: state.table.nextId,
+    ...Object.fromEntries(PARTS.map((part) => [part, new paged.Slowly(parts[part])])),
+  };
+};
+
 export function load(saved: unknown, version: number): JobsState {
   if (version !== 1) throw new Error(`jobs saved as version ${version}, this is version 1`);
   const form = saved instanceof Patched ? saved.toJSON() : saved;

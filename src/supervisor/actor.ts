@@ -59,8 +59,10 @@ export interface Logic<S> {
   readonly version: number;
   initial(input: Json): Step<S>;
   step(snapshot: S, event: ActorEvent): Step<S>;
-  /** May share structure with the snapshot; it is turned into text at once. */
+  /** May share structure with the snapshot. */
   save(snapshot: S): Json;
+  /** The same for a text that is made piece by piece, with large parts as {@link Entries}; without it: what `save` says. */
+  saveSlowly?(snapshot: S): unknown;
   /** Throws where the saved form cannot be believed; the actor alone is then set aside. */
   load(saved: Json, version: number): S;
   /** Are the two the same as far as `save` can see? Without it: the same object. */
@@ -72,6 +74,11 @@ export interface Logic<S> {
   output?(snapshot: S): Json | undefined;
   /** A saved form with as much in it as these events need to be run again from it; without it: all of it. */
   excerpt?(snapshot: S, events: readonly ActorEvent[]): Json;
+}
+
+/** The entries of an object, in any order, which are asked for one by one. */
+export interface Entries {
+  jsonEntries(): Iterable<readonly [string, unknown]>;
 }
 
 /** What an effect is given besides its params. `snapshot` is the actor's, after the step that asked, also when issued again after a crash; undefined where its kind says so. */

@@ -3,7 +3,7 @@
  * snapshots and nodes are replaced and never changed. So an image of thousands of actors, or of one large one, is made in pieces, and
  * no turn waits for all of it.
  */
-import type { ActorId, ActorKinds, Post } from './actor.ts';
+import type { ActorId, ActorKinds, Logic, Post } from './actor.ts';
 import { Alike } from './alike.ts';
 import type { DueAt } from './deadlines.ts';
 import { isLong, jsonPieces } from './json-pieces.ts';
@@ -65,7 +65,7 @@ function* operations(moment: Moment, kinds: ActorKinds): Generator<Operation> {
     const snapshot = moment.snapshots[at];
     if (present.has(id)) present.set(id, { cell, snapshot });
     const form =
-      cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : cell.kind.logic.save(snapshot);
+      cell.kind === undefined || cell.broken !== undefined ? cell.saved?.form : formOf(cell.kind.logic, snapshot);
     const version = cell.saved?.version ?? cell.kind?.logic.version ?? 0;
     yield told(forms, `${version} ${kindName}`, id, form, `["a",${text(id)},${text(kindName)},${version},`);
   }
@@ -123,8 +123,11 @@ function formText(of: ReturnType<Present['get']>, effect: PendingEffect, kinds: 
   const present = of?.cell.kindName === kindName && of.cell.broken === undefined;
   if (present && saved === undefined && of.snapshot === snapshot) return `["f",${text(actor)}]`;
   const logic = kinds[kindName]?.logic;
-  const form = saved?.form ?? (snapshot === undefined ? null : logic?.save(snapshot)) ?? null;
+  const form = saved?.form ?? (snapshot === undefined || logic === undefined ? null : formOf(logic, snapshot)) ?? null;
   return enclosed(`["f",${text(kindName)},${saved?.version ?? logic?.version ?? 0},`, jsonPieces(form));
 }
+
+const formOf = (logic: Logic<unknown>, snapshot: unknown): unknown =>
+  logic.saveSlowly === undefined ? logic.save(snapshot) : logic.saveSlowly(snapshot);
 
 const text = (value: string): string => JSON.stringify(value);

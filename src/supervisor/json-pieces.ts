@@ -2,9 +2,11 @@
  * The JSON text of a large value, piece by piece: the engine makes it only in one go, and for the states of thousands of jobs, or for
  * one plan over thousands of units, that takes tens of milliseconds.
  *
- * Together the pieces are what JSON.stringify says of the same value, which must not change meanwhile.
+ * Together the pieces are what JSON.stringify says of the same value, which must not change meanwhile; of {@link Entries}, an object
+ * with these.
  */
 import { pieceEnd } from '../host/pieces.ts';
+import type { Entries } from './actor.ts';
 
 /** What is told in one go: so many values; so many characters of a text count as one. */
 const SHORT_VALUES = 512;
@@ -19,35 +21,41 @@ export const isLong = (value: unknown): boolean => lessBy(value, SHORT_VALUES) <
 export function* jsonPieces(value: unknown): Generator<string> {
   if (!isLong(value)) yield JSON.stringify(value) ?? 'null';
   else if (typeof value === 'string') yield* textPieces(value);
-  else if (Array.isArray(value)) yield* itemPieces('[', value, () => '', ']', 'null');
-  else if (isPlain(value)) {
-    const keys = Object.keys(value);
-    const values = keys.map((key) => value[key]);
-    yield* itemPieces('{', values, (at) => `${JSON.stringify(keys[at])}:`, '}', undefined);
-  } else yield JSON.stringify(value) ?? 'null';
+  else if (Array.isArray(value)) yield* itemPieces('[', items(value), ']');
+  else if (hasEntries(value)) yield* itemPieces('{', named(value.jsonEntries()), '}');
+  else if (isPlain(value)) yield* itemPieces('{', named(fields(value)), '}');
+  else yield JSON.stringify(value) ?? 'null';
 }
 
-/** @param nothing in the place of an item that has no text; undefined: it is left out */
-function* itemPieces(
-  open: string,
-  items: readonly unknown[],
-  before: (at: number) => string,
-  close: string,
-  nothing: string | undefined,
-): Generator<string> {
+/** What stands in front of it, and what is told in the place of one that has no text; undefined: it is left out. */
+type Item = readonly [value: unknown, before: string, nothing: string | undefined];
+
+function* items(values: readonly unknown[]): Generator<Item> {
+  for (const value of values) yield [value, '', 'null'];
+}
+
+function* named(entries: Iterable<readonly [string, unknown]>): Generator<Item> {
+  for (const [key, value] of entries) yield [value, `${JSON.stringify(key)}:`, undefined];
+}
+
+function* fields(value: Readonly<Record<string, unknown>>): Generator<readonly [string, unknown]> {
+  for (const key of Object.keys(value)) yield [key, value[key]];
+}
+
+function* itemPieces(open: string, all: Iterable<Item>, close: string): Generator<string> {
   let text = open;
   let comma = '';
-  for (const [at, item] of items.entries()) {
-    if (isLong(item)) {
-      text += comma + before(at);
-      for (const piece of jsonPieces(item)) {
+  for (const [value, before, nothing] of all) {
+    if (isLong(value)) {
+      text += comma + before;
+      for (const piece of jsonPieces(value)) {
         yield text + piece;
         text = '';
       }
     } else {
-      const told = JSON.stringify(item) ?? nothing;
+      const told = JSON.stringify(value) ?? nothing;
       if (told === undefined) continue;
-      text += comma + before(at) + told;
+      text += comma + before + told;
     }
     comma = ',';
     if (text.length < PIECE_CHARS) continue;
@@ -73,8 +81,12 @@ function lessBy(value: unknown, left: number): number {
   if (typeof value === 'string') return left - 1 - Math.floor(value.length / CHARS_A_VALUE);
   if (typeof value !== 'object' || value === null) return left - 1;
   if (Array.isArray(value)) return value.length > left ? -1 : lessByAll(value, left - 1);
+  if (hasEntries(value)) return -1;
   return isPlain(value) ? lessByAll(Object.values(value), left - 1) : left - 1;
 }
+
+const hasEntries = (value: unknown): value is Entries =>
+  typeof value === 'object' && value !== null && 'jsonEntries' in value && typeof value.jsonEntries === 'function';
 
 function lessByAll(values: readonly unknown[], most: number): number {
   let left = most;

@@ -1,7 +1,11 @@
 /** JSON in pieces: the same text as in one. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { eventsLogic } from '../../src/actors/events.ts';
+import { createJobsLogic } from '../../src/jobs/logic.ts';
+import type { Logic } from '../../src/supervisor/index.ts';
 import { isLong, jsonPieces } from '../../src/supervisor/json-pieces.ts';
+import { bootWithClients } from '../simulation/machine.ts';
 
 const joined = (value: unknown) => [...jsonPieces(value)].join('');
 
@@ -45,4 +49,24 @@ test('a small value is told in one', () => {
   expect(isLong(settings)).toBe(false);
   expect([...jsonPieces(settings)]).toHaveLength(1);
   expect(isLong('x'.repeat(100_000))).toBe(true);
+});
+
+test('what the large actors of core save entry by entry is what they save at once', () => {
+  const names = Array.from({ length: 60 }, (_, n) => `unit${n}.service`);
+  const units = Object.fromEntries(
+    names.map((name) => [name, '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/waits\n']),
+  );
+  const wishes = [{ atMs: 5, verb: 'start' as const, units: names }];
+  const { sim, core } = bootWithClients({ units, programs: { '/bin/waits': {} } }, wishes);
+  sim.run(100);
+  const logics: Readonly<Record<string, Logic<never>>> = {
+    jobs: createJobsLogic({} as never) as unknown as Logic<never>,
+    events: eventsLogic as unknown as Logic<never>,
+  };
+  for (const [id, logic] of Object.entries(logics)) {
+    const snapshot = core().read(id) as never;
+    const whole = JSON.parse(JSON.stringify(logic.save(snapshot)));
+    expect(JSON.stringify(whole)).toContain('unit59.service');
+    expect(JSON.parse(joined(logic.saveSlowly?.(snapshot)))).toEqual(whole);
+  }
 });
