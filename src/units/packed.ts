@@ -60,7 +60,8 @@ type Difference = readonly [set: Section, gone?: readonly string[]];
 function differenceOf(section: Section, blank: Section): Difference {
   const set: Record<string, unknown> = {};
   const gone: string[] = [];
-  for (const [key, value] of Object.entries(section)) {
+  for (const key in section) {
+    const value = section[key];
     const usual = blank[key];
     if (value === usual) continue;
     if (value === undefined) gone.push(key);
