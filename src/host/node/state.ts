@@ -51,7 +51,7 @@ export interface StateOptions {
   readonly bootId: string;
   /** Room reserved for each file with the first image. */
   readonly bytes: number;
-  /** The most that a file may grow to. */
+  /** The most that a file may grow to for an image; for a record it is half of that. */
   readonly bytesMost?: number;
   /** Only to look: nothing is made, locked, put right or written. */
   readonly readOnly?: boolean;
@@ -223,7 +223,7 @@ export class NodeState implements StatePort {
 
   /** Room of the current file up to there, however long the record is. */
   #reach(slot: Slot, needed: number): void {
-    if (needed > this.#room) this.#room = this.#grown({ slot, room: this.#room }, needed);
+    if (needed > this.#room) this.#room = this.#grown({ slot, room: this.#room }, needed, this.#most / 2);
   }
 
   replace(image: string, records: readonly string[] = []): void {
@@ -423,13 +423,16 @@ export class NodeState implements StatePort {
   }
 
   /** Its room, from now on: what is needed, and a step more, so that not every record asks for some. */
-  #grown({ slot, room }: Place, needed: number): number {
-    const most = this.#options.bytesMost ?? BYTES_MAX;
+  #grown({ slot, room }: Place, needed: number, most = this.#most): number {
     if (needed > most) throw new HostError('EFBIG', `${slot.path}: ${needed} bytes, and ${most} are the most`);
     const step = room === 0 ? 0 : room + STEP_BYTES;
     const more = Math.min(most, Math.ceil(Math.max(needed, step) / PAGE_BYTES) * PAGE_BYTES);
     resize(slot, room, more);
     return more;
+  }
+
+  get #most(): number {
+    return this.#options.bytesMost ?? BYTES_MAX;
   }
 
   #put(slot: Slot, bytes: Buffer, position: number): void {

@@ -203,7 +203,7 @@ describe('the checkpoint', () => {
   });
 
   test('says EFBIG when it would grow beyond the most there may be, keeps what it has, and takes a new image then', () => {
-    const first = new NodeState({ directory, bootId: BOOT, bytes: BYTES, bytesMost: 4 * BYTES });
+    const first = new NodeState({ directory, bootId: BOOT, bytes: BYTES, bytesMost: 8 * BYTES });
     open.push(first);
     first.load();
     first.replace('image');
