@@ -14,10 +14,11 @@ const units = {
   'basic.target': '[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\nDefaultDependencies=no\n',
   'sockets.target': empty,
   'shutdown.target': empty,
-  'default.target': '[Unit]\nWants=first.service second.service listening.socket\n',
+  'default.target': '[Unit]\nWants=first.service second.service always.service listening.socket\n',
   'first.service': '[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n',
   'second.service':
     '[Unit]\nAfter=first.service\n[Service]\nRestart=on-failure\nExecStart=/bin/sleep 1000\nExecReload=/bin/true\n',
+  'always.service': '[Service]\nType=exec\nNotifyAccess=all\nExecStart=/bin/sleep 1000\nRestart=always\nRestartSec=0\n',
   'listening.socket': '[Socket]\nListenStream=%t/listening.sock\n',
   'listening.service': '[Service]\nExecStart=/bin/sleep 1000\n',
   'failing.service': '[Service]\nExecStart=/bin/false\n',
@@ -40,6 +41,13 @@ function coreOf(init) {
   const children = readFileSync(`/proc/${init}/task/${init}/children`, 'utf8').trim().split(' ');
   return children.map(Number).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('core.cjs'));
 }
+
+/** Main processes of services; 0: none. */
+const mainPids = (sctl, ...names) =>
+  sctl('show', '--property=MainPID', '--value', ...names)
+    .stdout.split('\n')
+    .filter(Boolean)
+    .map(Number);
 
 /** Make the two caches anew. @throws where the boot does not come up or core does not answer. */
 async function rehearse(lib, cache, sctlCache) {
@@ -88,10 +96,25 @@ async function rehearse(lib, cache, sctlCache) {
       ['is-active', 'second.service'],
     ])
       sctl(...words);
-    const core = over ? undefined : coreOf(init.pid);
-    if (core === undefined) throw new Error('init or core has ended');
-    process.kill(core, 'SIGUSR2');
-    await until('the code', () => over || existsSync(cache));
+    const keepIt = async () => {
+      rmSync(cache, { force: true });
+      const core = over ? undefined : coreOf(init.pid);
+      if (core === undefined) throw new Error('init or core has ended');
+      process.kill(core, 'SIGUSR2');
+      await until('the code', () => over || existsSync(cache));
+      return core;
+    };
+    // What a core does that comes back is kept as well: it begins with the code of the one before.
+    const first = await keepIt();
+    const [victim] = mainPids(sctl, 'always.service');
+    process.kill(first, 'SIGKILL');
+    process.kill(victim, 'SIGKILL');
+    await until('another core', () => over || ![undefined, first].includes(coreOf(init.pid)));
+    await until(
+      'a service that was killed with it',
+      () => over || ![0, victim].includes(mainPids(sctl, 'always.service')[0]),
+    );
+    await keepIt();
   } finally {
     init.kill('SIGTERM');
     await until('the end', () => over).catch(() => init.kill('SIGKILL'));
