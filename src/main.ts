@@ -8,6 +8,13 @@ import { readSettings } from './host/node/settings.ts';
 import { HostError } from './host/ports.ts';
 import { definitionOfExports } from './machines/plugin.ts';
 
+/** How far core has come in its start, for the log: CLOCK_MONOTONIC, ms. (What `performance` is would have to be loaded first.) */
+const reachedMs: Record<string, number> = {};
+const reached = (what: string): void => {
+  reachedMs[what] = Number(process.hrtime.bigint() / 100_000n) / 10;
+};
+reached('loaded');
+
 /** Where core cannot be started at all, a sentence says why, and the status is 1: init tries again, a person reads it. */
 function started<T>(start: () => T): T {
   try {
@@ -71,6 +78,7 @@ const host = started(() =>
     ...(settings.logLevel === undefined ? {} : { logLevel: settings.logLevel }),
   }),
 );
+reached('heardOfInit');
 /** What is wrong in it is said when it is new. */
 let said: readonly string[] = [];
 function sayFindings(findings: readonly string[]): void {
@@ -102,4 +110,7 @@ const core = createCore(host, {
 // Law 7: what nobody caught must be seen, and must not end core while it can go on.
 process.on('uncaughtException', (error) => host.log.log('error', { stack: error.stack }, `uncaught: ${error.message}`));
 process.on('unhandledRejection', (reason) => host.log.log('error', { reason: String(reason) }, 'unhandled rejection'));
+reached('stateRead');
 core.start();
+reached('inCharge');
+host.log.log('info', { reachedMs }, 'core is in charge');

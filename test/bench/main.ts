@@ -1,6 +1,7 @@
 /**
  * npm run bench [-- --write] [--rounds N]: what the system costs, beside its peers, in one run on one machine. With --deaths only what
- * happens when core or another manager dies, for all numbers of services or those of --sizes 10,100.
+ * happens when core or another manager dies, for all numbers of services or those of --sizes 10,100; with --beside DIR,DIR as well these
+ * builds are compared in that.
  *
  * Prints the tables; with --write they become docs/BENCHMARKS.md. Nothing in here is a test: figures depend on the machine.
  */
@@ -8,10 +9,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { besideEachOther } from './beside.ts';
 import { deathSection, keptSection, writeSection } from './deaths.ts';
 import { type Machine, project, start, times } from './machine.ts';
 import { type Figure, figure, median, memory, monotonicUs, pause } from './measure.ts';
 import { callTimes, type Peer, peers } from './peers.ts';
+import { SERVICES } from './recovery.ts';
 import { type Aim, type Row, report } from './report.ts';
 import { FILES, loading, RELOADED, rowNames, SIZES, targets } from './scale.ts';
 import { example, MANY, many, thirty } from './sets.ts';
@@ -55,6 +58,11 @@ const ANONYMOUS = 'of that, anonymous';
 
 if (only) {
   const wanted = args.includes('--sizes') && sizes !== undefined ? sizes.split(',').map(Number) : undefined;
+  const beside = args.includes('--beside') ? args[args.indexOf('--beside') + 1] : undefined;
+  if (beside !== undefined) {
+    console.log(await besideEachOther(beside.split(','), wanted ?? SERVICES, rounds));
+    process.exit(0);
+  }
   const section = await deathSection(our, there, rounds, wanted);
   console.log(section);
   if (args.includes('--write')) writeSection(section);

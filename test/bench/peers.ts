@@ -21,11 +21,10 @@ export interface Peer {
   processes(machine: Machine): number[];
 }
 
-const lib = `${inside}/.build`;
-/** sctl as its wrapper starts it. */
-const sctl = `${lib}/node ${lib}/sctl.mjs`;
-
-export function ours(root: string, thirty: Readonly<Record<string, string>>): Peer {
+/** @param lib where its programs are inside */
+export function ours(root: string, thirty: Readonly<Record<string, string>>, lib = `${inside}/.build`): Peer {
+  /** sctl as its wrapper starts it. */
+  const sctl = `${lib}/node ${lib}/sctl.mjs`;
   const units = (files: Readonly<Record<string, string>>): Recipe => ({
     root,
     argv: [`${lib}/init`, '--config', '/run/init.conf'],

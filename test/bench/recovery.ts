@@ -5,7 +5,7 @@
  * handled. All is as it was when each of the killed services runs again, since their exits are handled after everything else has been
  * restored; each writes the time itself. Nobody else may have another process than before, and nobody two.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Machine, start } from './machine.ts';
@@ -27,9 +27,9 @@ export const recoveryRows = {
   cpu: (services: number) => `${services} services, core killed: processor time until then`,
 } as const;
 
-/** Core's pid, seen from here; undefined: there is none now. */
+/** Core's pid, seen from here; undefined: there is none now. The youngest children are looked at first: it is one of them when it is new. */
 export function coreOf({ pid }: Machine): number | undefined {
-  return childrenOf(pid).find((child) => {
+  return childrenOf(pid).findLast((child) => {
     try {
       return readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('core.cjs');
     } catch {
@@ -65,17 +65,31 @@ function risen(machine: Machine): number[] {
     .map((line) => monotonicUs(line) / 1000 + offset);
 }
 
-/** Processor time of a process so far, in ms (proc(5), fields 14 and 15; in hundredths of a second). */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * 10;
+/** Processor time of a process so far, user's and kernel's, in ms. */
+interface Cpu {
+  /** Of all threads that there are: those of Node stay. */
+  readonly all: number;
+  /** Of the one that runs core. */
+  readonly main: number;
+}
+
+/** The first field of schedstat is exact to the nanosecond, where those of stat(5) count in hundredths of a second. */
+function cpuOf(pid: number): Cpu {
+  const times = readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const [ns] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+    return { main: thread === String(pid), ms: Number(ns) / 1e6 };
+  });
+  return {
+    all: times.reduce((sum, { ms }) => sum + ms, 0),
+    main: times.find(({ main }) => main)?.ms ?? 0,
+  };
 }
 
 export interface Death {
   readonly answerMs: number;
+  readonly answerCpu: Cpu;
   readonly wholeMs: number;
-  readonly cpuMs: number;
+  readonly wholeCpu: Cpu;
 }
 
 /** One death. @throws where a service was disturbed, an exit was lost, or nothing was started again in time */
@@ -90,20 +104,21 @@ export async function death(machine: Machine): Promise<Death> {
   process.kill(core, 'SIGKILL');
   for (const pid of victims) process.kill(pid, 'SIGKILL');
   const answer = await answered(machine);
+  const successor = coreOf(machine) ?? 0;
+  const answerCpu = cpuOf(successor);
   let times = risen(machine).slice(already);
   for (; times.length < VICTIMS; times = risen(machine).slice(already)) {
     if (performance.now() - killed > LIMIT_MS) throw new Error(`${VICTIMS - times.length} exits were lost`);
     await pause(5);
   }
-  const successor = coreOf(machine) ?? 0;
-  const cpuMs = cpuOf(successor);
+  const wholeCpu = cpuOf(successor);
   await pause(REST_MS);
   const now = new Set(childrenOf(machine.pid).filter((pid) => pid !== successor));
   const disturbed = before.filter((pid) => !victims.includes(pid) && !now.has(pid));
   if (disturbed.length > 0 || now.size !== before.length)
     throw new Error(`${disturbed.length} services were disturbed; ${now.size} processes, there were ${before.length}`);
   if (risen(machine).length !== already + VICTIMS) throw new Error('a service was started twice');
-  return { answerMs: answer - killed, wholeMs: Math.max(...times) - killed, cpuMs };
+  return { answerMs: answer - killed, wholeMs: Math.max(...times) - killed, answerCpu, wholeCpu };
 }
 
 /** All sizes; `rounds` deaths each, after one that is not counted. */
@@ -133,7 +148,7 @@ export async function recovery(
       add(
         recoveryRows.cpu(size),
         ours.name,
-        of(({ cpuMs }) => cpuMs),
+        of(({ wholeCpu }) => wholeCpu.all),
       );
     } finally {
       await machine.end();
