@@ -62,6 +62,8 @@ const LEAVE_STEPS = 100;
 /** Effects of the host itself: an epoch that no actor has, so the ids cannot be taken twice. */
 const OWN_EPOCH = 0;
 const API_NAME = 'api';
+/** A start, or a recovery, is over by then. */
+const PINO_AFTER_MS = 500;
 /** How often core tries to be there for clients, while something stands in the way. */
 const CLIENTS_RETRY_MS = 5_000;
 /** Under which init keeps a checkpoint that the disk had no room for. */
@@ -228,8 +230,12 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     start: (onEvent, turn) => {
       started = true;
       loop.start(onEvent, turn);
-      // Once there is nothing to do but wait, so that loading it delays no unit.
-      loop.onceIdle(() => void log.open());
+      loop.onceIdle(() => log.begin());
+      // Whoever waits for the first answers, or for a service that died with a core, is not to wait for this.
+      setTimeout(() => {
+        loop.onceIdle(() => void log.open());
+        loop.schedule();
+      }, PINO_AFTER_MS).unref();
     },
     schedule: () => loop.schedule(),
     exit: leave,

@@ -2,8 +2,9 @@
  * Core's own log: pino for the form of a line, and a sink that never waits for the place it goes to.
  *
  * Lines go to a file of bounded size, to the kernel's log, or to standard error. What cannot be written at once is dropped and
- * counted, and the count is the next line that gets through. pino is loaded when the loop is idle, since loading it takes longer
- * than the rest of the start; lines until then wait in memory, and are written in any case when core leaves.
+ * counted, and the count is the next line that gets through. Lines wait in memory until the loop is idle for the first time, and are
+ * written in any case when core leaves. pino is loaded a while later, since loading it takes as long as the rest of the start; until then
+ * lines are made without it.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, renameSync } from 'node:fs';
 import type { LogPort } from '../ports.ts';
@@ -82,6 +83,11 @@ export class NodeLog implements LogPort {
     } finally {
       if (fd !== undefined) closeSync(fd);
     }
+  }
+
+  /** Write what waits, and from now on each line at once. */
+  begin(): void {
+    this.#begin(this.#plain);
   }
 
   /** Load pino and write what waits; where it cannot be loaded, lines have the same form without it. */

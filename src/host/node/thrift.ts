@@ -27,7 +27,7 @@ export class Thrift {
 
   /** A round has ended. */
   noted(): void {
-    this.#lastRound = performance.now();
+    this.#lastRound = addon.clockMs('monotonic');
     if (this.#timer === undefined && this.#lastRound - this.#lastGift > APART_MS) this.#wait(QUIET_MS);
   }
 
@@ -42,9 +42,9 @@ export class Thrift {
 
   #look(): void {
     this.#timer = undefined;
-    const quiet = performance.now() - this.#lastRound;
+    const quiet = addon.clockMs('monotonic') - this.#lastRound;
     if (quiet < QUIET_MS) return this.#wait(QUIET_MS - quiet);
-    this.#lastGift = performance.now();
+    this.#lastGift = addon.clockMs('monotonic');
     try {
       const collect = (globalThis as { gc?: Collect }).gc;
       if (process.memoryUsage().heapUsed < HEAP_MAX_BYTES)
