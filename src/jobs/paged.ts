@@ -149,11 +149,12 @@ export function diff<V>(before: Paged<V>, after: Paged<V>): PagedDiff<V> | undef
   if (before === after) return undefined;
   const set: Record<string, V> = {};
   const gone: string[] = [];
-  for (const [number, group] of after.groups.entries()) {
-    const former = before.groups[number] ?? EMPTY_GROUP;
+  // Counted, not iterated: as a rule nearly all of them are shared, and this is asked of each step.
+  for (let number = 0; number < after.groups.length; number += 1) {
+    const [former, group] = [before.groups[number] ?? EMPTY_GROUP, after.groups[number] ?? EMPTY_GROUP];
     if (former === group) continue;
-    for (const [at, is] of group.entries()) {
-      const was = former[at] ?? EMPTY_PAGE;
+    for (let at = 0; at < group.length; at += 1) {
+      const [was, is] = [former[at] ?? EMPTY_PAGE, group[at] ?? EMPTY_PAGE];
       if (was === is) continue;
       for (const [key, value] of is) if (find(was, key) !== value) set[key] = value;
       for (const [key] of was) if (find(is, key) === undefined) gone.push(key);

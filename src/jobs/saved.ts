@@ -41,6 +41,8 @@ interface Saved {
   readonly supervised?: Readonly<Record<string, readonly number[]>>;
 }
 
+/** Parts that the first cores did not save. */
+const SINCE: readonly string[] = ['durations', 'plans', 'confirmations', 'supervised'];
 const PARTS = ['jobs', 'cuts', 'seen', 'limits', 'durations', 'plans', 'confirmations', 'supervised'] as const;
 type Parts = { readonly [Part in (typeof PARTS)[number]]: Paged<unknown> };
 const partsOf = ({ table, ...rest }: JobsState): Parts => ({ jobs: table.jobs, cuts: table.cuts, ...rest });
@@ -61,18 +63,15 @@ export const saveSlowly = (state: JobsState): unknown => {
 
 export function load(saved: unknown, version: number): JobsState {
   if (version !== 1) throw new Error(`jobs saved as version ${version}, this is version 1`);
-  const form = saved instanceof Patched ? saved.toJSON() : saved;
-  const { nextId, jobs, cuts, seen, limits, durations, plans, confirmations, supervised } = form as Saved;
+  const { nextId, parts } =
+    saved instanceof Patched ? saved : { nextId: (saved as Saved).nextId, parts: inPages(saved) };
   if (!Number.isSafeInteger(nextId)) throw new Error('jobs saved without a next id');
-  return {
-    table: fromParts(nextId, Object.values(jobs), Object.entries(cuts)),
-    seen: paged.fromEntries(Object.entries(seen)),
-    limits: paged.fromEntries(Object.entries(limits)),
-    durations: paged.fromEntries(Object.entries(durations ?? {})),
-    plans: paged.fromEntries(Object.entries(plans ?? {})),
-    confirmations: paged.fromEntries(Object.entries(confirmations ?? {})),
-    supervised: paged.fromEntries(Object.entries(supervised ?? {})),
-  };
+  const { jobs, cuts, ...rest } = parts as { readonly [Part in keyof Parts]: Paged<never> };
+  const installed = paged
+    .entries<InstalledJob>(jobs)
+    .map(([, job]) => job)
+    .sort((a, b) => a.id - b.id);
+  return { table: fromParts(nextId, installed, paged.entries<Cut>(cuts)), ...rest };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: plain JSON; the host's own type for that lives above this layer.
@@ -103,6 +102,16 @@ class Patched {
   }
 }
 
+/** Parts that older cores do not save are empty there. */
+const inPages = (saved: unknown): Parts =>
+  eachPart((part) =>
+    paged.fromEntries(Object.entries((saved as Saved)[part] ?? (SINCE.includes(part) ? {} : none(part)))),
+  );
+
+function none(part: string): never {
+  throw new Error(`jobs saved without ${part}`);
+}
+
 const eachPart = (make: (part: (typeof PARTS)[number]) => Paged<unknown>): Parts =>
   Object.fromEntries(PARTS.map((part) => [part, make(part)])) as Parts;
 
@@ -111,8 +120,7 @@ const unpaged = (parts: Parts) =>
 
 // biome-ignore lint/suspicious/noExplicitAny: plain JSON; the host's own type for that lives above this layer.
 export function patch(saved: any, change: any): any {
-  const was: Parts =
-    saved instanceof Patched ? saved.parts : eachPart((part) => paged.fromEntries(Object.entries(saved[part] ?? {})));
+  const was = saved instanceof Patched ? saved.parts : inPages(saved);
   const parts = eachPart((part) => {
     const { set, gone } = (change[part] ?? { set: {}, gone: [] }) as PagedDiff<unknown>;
     const draft = new paged.Draft<unknown>(was[part]);
