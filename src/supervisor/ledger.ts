@@ -155,7 +155,7 @@ export class Ledger {
 
   /** The operation that adds an actor. Nothing is changed yet; throws where the form is not plain data. */
   tellActor(id: ActorId, kindName: string, snapshot: unknown, form: Json): string {
-    const like = this.#alikeForms.by(kindName, id, form);
+    const like = this.#alikeForms.by(kindName, id, form, snapshot);
     if (like !== undefined) return like;
     const json = JSON.stringify(form);
     if (json === undefined) throw new Error(`not plain data: ${String(form)}`);
@@ -190,7 +190,7 @@ export class Ledger {
   setNode(id: ActorId, node: TreeNode): void {
     const sort = sortOf(node);
     // By one that is there before this: a reader has no other.
-    const like = sort === '' ? undefined : this.#alikeNodes.by(sort, id, node);
+    const like = sort === '' ? undefined : this.#alikeNodes.by(sort, id, node, node);
     this.#putNode(id, node);
     if (like !== undefined) {
       this.#ops.push(like);

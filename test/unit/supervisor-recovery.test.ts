@@ -543,6 +543,27 @@ test('a hundred actors that are alike but for a little are told by what differs,
   expect(again.childrenOf('core')).toEqual([...forms.keys()]);
 });
 
+test('actors that are like their neighbours and not like the first one are told by those, and come back each as it was', () => {
+  const kinds = { puppet: { logic: { ...puppetLogic, save: (form: Json) => form }, effects: {} } };
+  const ledger = new Ledger(kinds, 1);
+  const forms = new Map<string, Json>();
+  for (let index = 0; index < 200; index += 1) {
+    const what = index === 0 ? 'first' : index < 100 ? 'these' : 'those';
+    const form = {
+      index,
+      long: 'x'.repeat(1000),
+      settings: { program: `/usr/bin/${what.repeat(30)}`, limit: index % 3 },
+    };
+    forms.set(`a${index}`, form);
+    ledger.addActor(`a${index}`, 'puppet', form, JSON.stringify(form));
+  }
+  const image = [...ledger.image('B', [])].join('');
+  expect(image.length).toBeLessThan(20_000);
+  const again = new Ledger(kinds, 1);
+  again.apply(JSON.parse(image).ops);
+  expect([...again.actors].map(([id, { saved }]) => [id, saved?.form])).toEqual([...forms]);
+});
+
 test('an actor by another one that is not there makes the whole image unreadable', () => {
   expect(replay(new Ledger({}, 1), [['b', 'a', 'nobody', [{}]]], [])).toContain('a by nobody, which is not there');
   expect(replay(new Ledger({}, 1), [['m', 'a', 'nobody', [{}]]], [])).toContain('a difference from nothing');
