@@ -34,8 +34,9 @@ import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { promises } from './actors/promises.ts';
 import { createRecordings } from './actors/recording.ts';
-import { adoptions, comingUp, inMemory, relist, stateTrouble, unitsBefore, upBefore } from './actors/recovery.ts';
+import { adoptions, comingUp, inMemory, stateTrouble, unitsBefore, upBefore } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
+import { hearAgain, Relisting } from './actors/relist.ts';
 import { dropSnapshot, undo } from './actors/restoring.ts';
 import { settingsHash } from './actors/settings-hash.ts';
 import { UNITS, unitsKind } from './actors/small.ts';
@@ -96,6 +97,9 @@ export interface CoreOptions {
   /** For tests: how the actor host beats, and how much it does in one turn. */
   readonly actors?: Pick<ActorHostOptions, 'beatEveryMs' | 'turnEvents' | 'compactBytes' | 'foldOperations'>;
 }
+
+/** When the log keeper is offered all pipes by a core that came back: it has nearly all of them, and others wait for core then. */
+const OFFER_LOGS_AFTER_MS = 300;
 
 const NO_CHAOS: ChaosSettings = { enabled: false, maxUnits: 0, maxMs: 0, protect: [], path: 'system.conf' };
 
@@ -362,12 +366,18 @@ export function createCore(host: Host, options: CoreOptions): Core {
   };
 
   /** The log keeper is new, or core is: every pipe again. It knows a pipe that it has. */
-  function offerAllLogs(): void {
-    const theirs = registry
-      .units()
-      .filter(({ name }) => name !== LOG_KEEPER && host.sockets.stored(`${logPipe(name)}:r`));
-    host.sockets.offerLogs(theirs.map((unit) => [logPipe(unit.name), () => logMessage(tools, unit)]));
+  function offerAllLogs(afterMs = 0): void {
+    host.sockets.offerLogs(allLogs(), afterMs);
   }
+
+  function* allLogs(): Generator<readonly [string, () => string]> {
+    for (const unit of registry.units())
+      if (unit.name !== LOG_KEEPER && host.sockets.stored(`${logPipe(unit.name)}:r`))
+        yield [logPipe(unit.name), () => logMessage(tools, unit)];
+  }
+
+  /** Of a core that came back: what it has not looked at yet. */
+  let relisting: Relisting | undefined;
 
   /** Of a core that came back: what nobody will answer. */
   let lostSpawns: LostSpawns | undefined;
@@ -397,6 +407,15 @@ export function createCore(host: Host, options: CoreOptions): Core {
     migrations,
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
+    left() {
+      if (relisting?.piece() === true) return true;
+      if (relisting !== undefined) {
+        host.log.log('info', {}, 'all units are watched again');
+        offerAllLogs(OFFER_LOGS_AFTER_MS);
+      }
+      relisting = undefined;
+      return false;
+    },
     reconcile(view) {
       const before = unitsBefore(view, host);
       again = upBefore(view, before);
@@ -438,8 +457,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
         );
       }
       if (mode === 'restored') {
-        relist(host, actors, registry, tools.pidFiles);
-        offerAllLogs();
+        hearAgain(host, actors);
+        const names = registry.units().map(({ name }) => name);
+        relisting = new Relisting({ host, actors, unit: registry.unit, pidFiles: tools.pidFiles }, names);
       }
     },
   };

@@ -2,21 +2,16 @@
  * What core does after it was away: the questions that may have been lost with it, and processes that only init remembers.
  */
 
-import { type BlackBox, type Host, HostError } from '../host/ports.ts';
+import type { BlackBox, Host } from '../host/ports.ts';
 import type { Confirmation } from '../jobs/apply.ts';
 import type { JobContext } from '../machines/job.ts';
-import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
 import { type ActorHost, NO_CHECKPOINT, NOT_BEGUN, type Post, type RecoveryView } from '../supervisor/index.ts';
-import type { Unit } from '../units/types.ts';
 import { adopt, asItWas, LOST } from './adoption.ts';
 import { endWords } from './causes.ts';
-import { listener, notifyPath, notifySocket } from './names.ts';
 import { type Noted, type NotedUnit, readNotes } from './notes.ts';
-import { isNear, type PidFiles } from './pid-files.ts';
-import { pidFilePath } from './processes.ts';
 import { type Registry, specOf } from './registry.ts';
 import type { Loaded, UnitSpec } from './small.ts';
-import { groupOf } from './unit-effects.ts';
 
 /**
  * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
@@ -133,86 +128,3 @@ function deathWords(death: BlackBox | undefined): string {
   const how = death.hung ? 'a hang' : endWords(death.ended) || 'an end that nobody saw';
   return death.actor === '' ? how : `${how} while it was busy with ${death.actor}`;
 }
-
-/**
- * Levels are read again, and watches set anew: control groups, PID files, listeners. All of it is idempotent; what changed
- * while core was away comes back as events. Main processes that init did not spawn are not looked at: init goes on watching
- * them without core, and keeps how they ended.
- */
-export function relist(host: Host, actors: ActorHost, registry: Registry, pidFiles: PidFiles): void {
-  const toHear = actors.addressees();
-  for (const unit of registry.units()) {
-    const id = `unit:${unit.name}`;
-    const snapshot = actors.read<Seen>(id);
-    if (snapshot === undefined) continue;
-    const knows = !toHear.has(id);
-    // What fails for one unit fails for that unit, and core comes up all the same.
-    for (const look of [hearAgain, watchGroup, awaitPidFile, listenAgain]) {
-      try {
-        look({ host, actors, unit, pidFiles, knows }, snapshot);
-      } catch (error) {
-        if (!(error instanceof HostError)) throw error;
-        const fields = { unit: unit.name, errno: error.code, about: error.about };
-        host.log.log('error', fields, 'something of the unit cannot be watched any more');
-      }
-    }
-  }
-}
-
-interface Seen {
-  readonly value: unknown;
-  readonly context: Partial<ServiceContext>;
-}
-
-interface At {
-  readonly host: Host;
-  readonly actors: ActorHost;
-  readonly unit: Unit;
-  readonly pidFiles: PidFiles;
-  /** Its machine has heard all there is to hear; otherwise nobody knows what it will believe. */
-  readonly knows: boolean;
-}
-
-/** What costs a unit's unpacking is asked last: of most units nothing is needed but what their actors know. */
-type Look = (at: At, seen: Seen) => void;
-
-const isDown = ({ context }: Seen) => context.active === 'inactive' || context.active === 'failed';
-
-/** What was said meanwhile waits in the socket: it must be heard before any deadline fires. */
-const hearAgain: Look = ({ host, unit }, seen) => {
-  const name = notifySocket(unit.name);
-  if (!host.sockets.stored(name)) {
-    const { settings, populated } = seen.context;
-    if (settings?.NotifyAccess === undefined || isDown(seen) || populated !== true) return;
-    if (notifyAccess(settings) === 'none') return;
-    host.log.log('error', { unit: unit.name }, 'its notify socket was lost, and is made anew');
-  }
-  host.sockets.notify(undefined, name, notifyPath(host.facts.runDirectory, unit.name));
-};
-
-const watchGroup: Look = ({ host: { groups }, unit, knows }, seen) => {
-  if (!groups.available || isDown(seen)) return;
-  const { populated } = seen.context;
-  const group = groupOf(unit, seen);
-  if (populated !== undefined) groups.watch(group, knows ? populated : undefined);
-  else if (groups.read(group, 'cgroup.events') !== undefined) groups.watch(group);
-};
-
-const awaitPidFile: Look = ({ host, unit, pidFiles }, seen) => {
-  if (seen.context.awaitsPidFile !== true || unit.service === undefined) return;
-  const path = pidFilePath(unit.service.PIDFile);
-  if (isNear(path)) host.files.watch(path);
-  else pidFiles.look(unit, groupOf(unit, seen));
-};
-
-/** Listeners that are lost are opened again by the unit itself, which says so if it cannot. */
-const listenAgain: Look = ({ host, actors, unit }, { value }) => {
-  if ((value !== 'listening' && value !== 'running') || unit.socket === undefined) return;
-  const names = [...unit.socket.Listen.keys()].map((index) => listener(unit.name, index));
-  const lost = names.filter((name) => !host.sockets.stored(name));
-  if (lost.length > 0) {
-    host.log.log('error', { unit: unit.name, lost }, 'listeners were lost, and are opened again');
-    actors.input({ events: [{ to: `unit:${unit.name}`, event: { type: 'reopen' } }] });
-  }
-  if (value === 'listening') for (const name of names) if (!lost.includes(name)) host.sockets.watch(name);
-};

@@ -252,9 +252,9 @@ export interface SocketPort {
   sendLog(message: string, name: string | undefined): boolean;
   /**
    * Likewise for many pipes, by name: some after each turn, so that nothing else waits for it. What a keeper that is not there does
-   * not get is forgotten.
+   * not get is forgotten. They are listed when `afterMs` (default 0) have passed.
    */
-  offerLogs(pipes: Iterable<readonly [name: string, message: () => string]>): void;
+  offerLogs(pipes: Iterable<readonly [name: string, message: () => string]>, afterMs?: number): void;
 }
 
 /** Control groups, by path below the root; all idempotent. */

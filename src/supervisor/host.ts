@@ -73,6 +73,8 @@ export class ActorHost {
   /** Those of earlier commits that are still at their source: each is taken once all of its events have been handled. */
   #committed: Arrived[] = [];
   #ackedThrough = 0;
+  /** {@link ActorHostOptions.left} is not through yet. */
+  #isLeft = false;
   readonly #late = new LateDeadlines();
   readonly #alone = new Alone();
   #wakeMs: number | undefined;
@@ -120,6 +122,7 @@ export class ActorHost {
     const { init, hello } = this.#host;
     this.#nowMs = this.#host.clock.nowMs();
     if (mode === 'restored') this.#late.awayUntilMs = this.#nowMs;
+    this.#isLeft = this.#options.left !== undefined;
     this.#tell({ level: 'info', what: `state-${mode}`, actor: undefined, why, seq: this.#ledger.seq });
     // Nothing may be done under a new epoch while an image of an old one could still be believed.
     if (mode === 'fresh') this.#writeImage();
@@ -196,6 +199,7 @@ export class ActorHost {
     this.#lastBeatMs = this.#nowMs;
     this.#options.recorder?.settle(this.#nowMs);
     this.#inTurn = false;
+    if (this.#isLeft) this.#goOnRecovering();
     this.#rest();
   }
 
@@ -227,6 +231,14 @@ export class ActorHost {
     if (isPast) this.#suspects = { ...this.#suspects, aloneUntil: 0 };
     // The first such turn only commits the inputs, so that the order of events stays what it is if the next one kills core.
     return this.#alone.isFirst ? 0 : 1;
+  }
+
+  #goOnRecovering(): void {
+    try {
+      this.#isLeft = this.#options.left?.() === true;
+    } catch (error) {
+      this.#report('error', 'recovery-failed', undefined, messageOf(error));
+    }
   }
 
   /** Queue the deadlines that are due, behind the inputs; those that are late when their time has come. */
@@ -507,6 +519,7 @@ export class ActorHost {
     const next = this.#ledger.deadlines.next();
     if (
       this.#queue.length > 0 ||
+      this.#isLeft ||
       this.#late.areHeld ||
       this.#ledger.dirty ||
       this.#suspects.aloneUntil > 0 ||

@@ -46,6 +46,8 @@ export interface ActorHostOptions {
   onEvent(event: HostEvent): void;
   /** What init's hello means for the restored actors, as posts; they are part of the first commit. Pure: it may be asked again. */
   reconcile?(view: RecoveryView): readonly Post[];
+  /** What is left to do once core is in charge, in pieces: after each turn one, until the answer is false. */
+  left?(): boolean;
   /** Default: the log port. */
   onReport?(report: HostReport): void;
   /** The root supervisor has given up. Default: it is reported, and core goes on without the quarantined: dying would not bring them back. */

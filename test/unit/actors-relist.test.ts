@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { relist } from '../../src/actors/recovery.ts';
+import { hearAgain, Relisting } from '../../src/actors/relist.ts';
 import { HostError } from '../../src/host/ports.ts';
 
 const NOTIFIES = { NotifyAccess: 'main', Type: 'notify', WatchdogSec: 0 };
@@ -9,12 +9,24 @@ const units = [
   { name: 'c.service', edges: [] },
 ];
 
+/** All that a core which has come back looks at again. */
+function relist(host: object, actors: object, units: readonly { readonly name: string }[]): void {
+  hearAgain(host as never, actors as never);
+  const unit = (name: string) => units.find((one) => one.name === name);
+  const relisting = new Relisting(
+    { host, actors, unit, pidFiles: {} } as never,
+    units.map(({ name }) => name),
+  );
+  while (relisting.piece());
+}
+
 /** What is done for units after recovery, if init keeps these, and watching `failing` fails. */
 function done({ stored, state = 'listening', failing }: { stored: string[]; state?: string; failing?: string }) {
   const calls: string[] = [];
   const said: unknown[] = [];
   const host = {
     facts: { runDirectory: '/run/sysmaster' },
+    hello: { fds: stored },
     groups: { available: false },
     log: { log: (_level: string, { unit }: { unit: string }, what: string) => void said.push([unit, what]) },
     sockets: {
@@ -35,7 +47,7 @@ function done({ stored, state = 'listening', failing }: { stored: string[]; stat
     input: ({ events }: { events: { to: string; event: { type: string } }[] }) =>
       void calls.push(...events.map(({ to, event }) => `${to} ${event.type}`)),
   };
-  relist(host as never, actors as never, { units: () => units } as never, {} as never);
+  relist(host, actors, units);
   return { calls, said };
 }
 
@@ -45,15 +57,15 @@ const without = (name: string) => all.filter((one) => one !== name);
 describe('after core was away', () => {
   test('listeners and notify sockets are listened to again', () => {
     const watched = all.slice(0, 3).map((name) => `watch ${name}`);
-    expect(done({ stored: all })).toEqual({ calls: [...watched, 'notify notify:c.service undefined'], said: [] });
+    expect(done({ stored: all })).toEqual({ calls: ['notify notify:c.service undefined', ...watched], said: [] });
     expect(done({ stored: all, state: 'running' }).calls).toEqual(['notify notify:c.service undefined']);
   });
 
   test('a listener that is lost is opened again by its unit, and those that are there are listened to', () => {
     const { calls, said } = done({ stored: without('listen:a.socket:1') });
-    expect(calls.slice(0, 3)).toEqual(['unit:a.socket reopen', 'watch listen:a.socket:0', 'watch listen:b.socket:0']);
+    expect(calls.slice(1, 4)).toEqual(['unit:a.socket reopen', 'watch listen:a.socket:0', 'watch listen:b.socket:0']);
     expect(said).toEqual([['a.socket', 'listeners were lost, and are opened again']]);
-    expect(done({ stored: without('listen:b.socket:0'), state: 'running' }).calls[0]).toBe('unit:b.socket reopen');
+    expect(done({ stored: without('listen:b.socket:0'), state: 'running' }).calls[1]).toBe('unit:b.socket reopen');
   });
 
   test('a notify socket that is lost is made anew for a service that runs', () => {
@@ -68,6 +80,7 @@ describe('after core was away', () => {
       const services = ['a.service', 'b.service'].map((name) => ({ name, edges: [], unit: { Slice: '' } }));
       const host = {
         facts: { runDirectory: '/run/sysmaster' },
+        hello: { fds: [] },
         groups: {
           available: true,
           watch: (group: string, before?: boolean) => void told.set(group.split('/').at(-1)!, before),
@@ -79,7 +92,7 @@ describe('after core was away', () => {
         addressees: () => new Set(waiting),
         read: () => ({ value: 'running', context: { active: 'active', populated: true } }),
       };
-      relist(host as never, actors as never, { units: () => services } as never, {} as never);
+      relist(host, actors, services);
       return Object.fromEntries(told);
     };
     expect(known(['events', 'upgrade'])).toEqual({ 'a.service': true, 'b.service': true });
@@ -88,7 +101,7 @@ describe('after core was away', () => {
 
   test('what fails for one unit is said, and costs no other one anything', () => {
     const { calls, said } = done({ stored: all, failing: 'listen:a.socket:0' });
-    expect(calls).toEqual(['watch listen:b.socket:0', 'notify notify:c.service undefined']);
+    expect(calls).toEqual(['notify notify:c.service undefined', 'watch listen:b.socket:0']);
     expect(said).toEqual([['a.socket', 'something of the unit cannot be watched any more']]);
   });
 });

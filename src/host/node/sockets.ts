@@ -54,6 +54,8 @@ export class NodeSockets implements SocketPort {
   /** What an unanswered store-fd was for, by effect. */
   readonly #pending = new Map<string, readonly string[]>();
   readonly #notify: Notify;
+  /** Notify sockets that have, or have had, further ones of their unit. */
+  readonly #haveFurther = new Set<string>();
   #places: { readonly directory: string; readonly names: Set<string> } | undefined;
   #keeper: number | undefined;
   /** Pipes that the log keeper is to get yet, the first in line first, and whether it has no room for more. */
@@ -68,6 +70,10 @@ export class NodeSockets implements SocketPort {
     this.#warn = options.warn;
     this.#ownId = options.ownId;
     this.#stored = new Set(options.stored);
+    for (const name of options.stored) {
+      const first = /^(notify:.+):\d+$/.exec(name)?.[1];
+      if (first !== undefined) this.#haveFurther.add(first);
+    }
     const onJunk = (socket: string, peeked: Peeked) =>
       options.warn({ socket, pid: peeked.pid }, 'notify datagram is too long and is dropped');
     this.#notify = new Notify(options.loop, options.link, options.outstanding, onJunk, (names, id) =>
@@ -115,6 +121,7 @@ export class NodeSockets implements SocketPort {
 
   /** Sockets of a unit besides its first. */
   #furtherOf(name: string): readonly string[] {
+    if (!this.#haveFurther.has(name)) return [];
     const numbers = Array.from({ length: FURTHER_MAX }, (_, at) => `${name}:${at + 1}`);
     return numbers.filter((one) => this.#stored.has(one));
   }
@@ -130,6 +137,7 @@ export class NodeSockets implements SocketPort {
     const free = `${name}:${further.length === FURTHER_MAX ? 1 : further.length + 1}`;
     const fd = attempt(path, () => this.#makeNotify(path));
     this.keep(this.#ownId(), free, fd);
+    this.#haveFurther.add(name);
     this.#places?.names.add(basename(path));
     return free;
   }
@@ -197,7 +205,11 @@ export class NodeSockets implements SocketPort {
     return false;
   }
 
-  offerLogs(pipes: Iterable<readonly [name: string, message: () => string]>): void {
+  offerLogs(pipes: Iterable<readonly [name: string, message: () => string]>, afterMs = 0): void {
+    if (afterMs > 0) {
+      setTimeout(() => this.offerLogs(pipes), afterMs).unref();
+      return;
+    }
     for (const [name, message] of pipes) this.#offers.set(name, message);
     if (this.#offers.size > 0) this.#loop.schedule();
   }
