@@ -99,6 +99,31 @@ describe('after core was away', () => {
     expect(known(['unit:a.service'])).toEqual({ 'a.service': undefined, 'b.service': true });
   });
 
+  test('units that are under way are looked at first and at once, the others some at a time', () => {
+    const watched: string[] = [];
+    const services = Array.from({ length: 50 }, (_, n) => ({ name: `u${n}.service`, edges: [], unit: { Slice: '' } }));
+    const host = {
+      facts: { runDirectory: '/run/sysmaster' },
+      groups: { available: true, watch: (group: string) => void watched.push(group.split('/').at(-1)!) },
+      log: { log: () => undefined },
+      sockets: { stored: () => false },
+    };
+    const active = (id: string) => (id === 'unit:u49.service' ? 'deactivating' : 'active');
+    const actors = {
+      addressees: () => new Set(),
+      read: (id: string) => ({ value: 'running', context: { active: active(id), populated: true } }),
+    };
+    const names = services.map(({ name }) => name);
+    const unit = (name: string) => services.find((one) => one.name === name);
+    const relisting = new Relisting({ host, actors, unit, pidFiles: {} } as never, names);
+    expect(watched).toEqual(['u49.service']);
+    const after: number[] = [];
+    for (let more = true; more; after.push(watched.length)) more = relisting.piece();
+    expect(after.length).toBeGreaterThan(2);
+    expect([...after].sort((a, b) => a - b)).toEqual(after);
+    expect(watched).toEqual(['u49.service', ...names.slice(0, -1)]);
+  });
+
   test('what fails for one unit is said, and costs no other one anything', () => {
     const { calls, said } = done({ stored: all, failing: 'listen:a.socket:0' });
     expect(calls).toEqual(['notify notify:c.service undefined', 'watch listen:b.socket:0']);

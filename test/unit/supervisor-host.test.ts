@@ -73,6 +73,21 @@ test('a turn that takes long beats on its way, and another one at its end only',
   expect(firstTurn()).toEqual(['200 ms', 'at the end']);
 });
 
+test('what recovery has left is done a piece after each turn, one that throws included, and then no more', () => {
+  const pieces: number[] = [];
+  const left = () => {
+    pieces.push(pieces.length);
+    if (pieces.length === 2) throw new Error('this piece is bad');
+    return pieces.length < 4;
+  };
+  const { send, heard, reports } = bench(root, { left });
+  expect(pieces).toEqual([0, 1, 2, 3]);
+  expect(reports.filter(({ what }) => what === 'recovery-failed').map(({ why }) => why)).toEqual(['this piece is bad']);
+  send('a', { type: 'go' });
+  expect(heard('a')).toEqual(['go']);
+  expect(pieces).toHaveLength(4);
+});
+
 test('an input that is offered again is not processed again, but consumed again', () => {
   const { core, sim, heard } = bench(root);
   const consumed: string[] = [];

@@ -34,6 +34,21 @@ describe('the log', () => {
     expect(statSync(file()).mode & 0o777).toBe(0o640);
   });
 
+  test('is written at once from a moment on, before pino is there and after', async () => {
+    const log = new NodeLog({ file: file(), maxBytes: 1 << 20 });
+    log.log('info', { n: 1 }, 'it waits');
+    log.begin();
+    log.log('info', { n: 2 }, 'it is written');
+    expect(lines().map(({ n }) => n)).toEqual([1, 2]);
+    await log.open();
+    log.log('info', { n: 3 }, 'by pino');
+    expect(lines().map(({ n, level }) => [n, level])).toEqual([
+      [1, 'info'],
+      [2, 'info'],
+      [3, 'info'],
+    ]);
+  });
+
   test('is written on leaving even if it was never opened', () => {
     const log = new NodeLog({ file: file(), maxBytes: 1 << 20 });
     log.log('error', { why: 'x' }, 'last words');

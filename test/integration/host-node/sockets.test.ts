@@ -285,6 +285,31 @@ describe('a log pipe', () => {
     expect(heard).toEqual([...names.slice(10), ...names.slice(0, 10)]);
   });
 
+  test('is offered later if asked for, as things are by then, and holds up no other one', async () => {
+    const listener = keeper();
+    made.push(listener);
+    addon.setNonBlocking(listener, true);
+    for (const name of ['p1', 'p2']) rig.host.sockets.pipe(rig.id(), name);
+    const names: string[] = [];
+    const pipes = {
+      *[Symbol.iterator]() {
+        for (const name of names) yield [name, () => `{"unit":"${name}"}`] as const;
+      },
+    };
+    rig.host.sockets.offerLogs(pipes, 20);
+    names.push('p1');
+    expect(rig.host.sockets.sendLog('{"unit":"p2"}', 'p2')).toBe(true);
+    const accepted = await until('the connection', () => addon.acceptUnix(listener) ?? undefined);
+    made.push(accepted.fd);
+    const heard: string[] = [];
+    await until('both pipes', () => {
+      for (let bytes = addon.readSome(accepted.fd, 4096); bytes?.length; bytes = addon.readSome(accepted.fd, 4096))
+        heard.push((JSON.parse(Buffer.from(bytes).toString()) as { unit: string }).unit);
+      return heard.length === 2 || undefined;
+    });
+    expect(heard).toEqual(['p2', 'p1']);
+  });
+
   test('is not needed for a message alone', () => {
     const listener = keeper();
     made.push(listener);
