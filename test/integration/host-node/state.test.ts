@@ -226,7 +226,7 @@ describe('the checkpoint', () => {
     const first = state();
     first.load();
     first.replace('image');
-    const long = `${'ü'.repeat(70_000)}${'𝄞'.repeat(70_000)}end`;
+    const long = `${'ü'.repeat(70_001)}${'𝄞'.repeat(70_000)}end`;
     first.append('before');
     first.append(long);
     first.append('after');
