@@ -357,8 +357,8 @@ export interface StatePort {
   /** More text, which must not end between the halves of a character; `ends`: the image, or the record behind it, is whole with it. */
   add(text: string, ends: boolean): void;
   /**
-   * Some of the room that what is being written will need; without such a thing, that for the next one. @returns whether that is not
-   * all of it yet
+   * Some of the room that what is being written will need; without such a thing, that for the next one, which may find another place if
+   * there is none here. @returns whether that is not all of it yet
    */
   reserve(): boolean;
   /** What was written with `add` replaces image and records. */

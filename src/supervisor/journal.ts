@@ -140,7 +140,6 @@ export class Journal {
       for (let next = pieces.next(); next.done !== true; next = pieces.next()) text += next.value;
       this.#options.state.replace(text);
       this.#done(text.length);
-      this.#wantsRoom = false; // that has been seen to as well
     } catch (error) {
       this.#makeVoid(messageOf(error), nowMs);
     }
@@ -153,16 +152,30 @@ export class Journal {
    * @param pieces of the image's text, or four times as many records; default: what {@link FOLD} says
    */
   fold(image: MakeImage, nowMs: number, pieces?: number): void {
+    if (this.#draft === undefined && this.#wantsRoom) {
+      this.#reserve();
+      if (this.#wantsRoom || !this.wantsImage(nowMs)) return;
+    }
     try {
-      if (this.#draft === undefined && this.#wantsRoom) {
-        this.#wantsRoom = this.#options.state.reserve();
-        return;
-      }
       this.#draft ??= this.#begin(image);
       this.#work(this.#draft, pieces);
     } catch (error) {
       this.#draft = undefined;
       this.#failed(messageOf(error), nowMs);
+    }
+  }
+
+  /** Some more room for the next image: that there is none is better known before it is needed. */
+  #reserve(): void {
+    try {
+      this.#wantsRoom = this.#options.state.reserve();
+    } catch (error) {
+      this.#wantsRoom = false;
+      this.#options.report(
+        'warning',
+        'no-room-for-image',
+        `${messageOf(error)}; the next one has to find another place`,
+      );
     }
   }
 

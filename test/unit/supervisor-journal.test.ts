@@ -91,6 +91,19 @@ test('an image that cannot be written costs nothing: records go on, it is said o
   expect(sim.state.image).toContain('"more"');
 });
 
+test('that the next image has no room is said when there is one, and costs nothing', () => {
+  const { state, journal, said } = journalOf();
+  const { image, text } = counted(100);
+  state.failing = { reserve: 'ENOSPC' };
+  while (journal.folding) journal.fold(image, 0);
+  expect(said).toEqual(['no-room-for-image']);
+  state.failing = {};
+  journal.append('r'.repeat(2000), image, 0);
+  for (let turns = 0; turns === 0 || journal.folding; turns += 1) journal.fold(image, 0);
+  expect(state.image === text).toBe(true);
+  expect(said).toEqual(['no-room-for-image']);
+});
+
 test('an image whose writing fails is begun again at once, since it may find another place', () => {
   const { state, journal, said } = journalOf();
   const { image, text } = counted(5000);

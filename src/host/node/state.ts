@@ -241,7 +241,7 @@ export class NodeState implements StatePort {
     for (const text of [image, ...records]) this.add(text, true);
     while (this.reserve()) {}
     this.finish();
-    while (this.reserve()) {}
+    // Room for the next one is asked for by itself.
   }
 
   begin(): void {
@@ -334,9 +334,8 @@ export class NodeState implements StatePort {
       this.#short = '';
       return this.#resized(place, this.#imageEnd + (this.#imageEnd >> 2));
     } catch (cause) {
-      if (!(cause instanceof HostError)) throw cause;
-      this.#short = cause.message; // told by `trouble`: the next image finds another place
-      return false;
+      if (cause instanceof HostError) this.#short = cause.message;
+      throw cause;
     }
   }
 

@@ -18,7 +18,12 @@ export class VirtualState implements SimState {
   /** A record of which only a part was written. The next reader is told; the next write goes over it. */
   torn: string | undefined;
   /** Errno with which writes fail from now on; undefined: they succeed. */
-  failing: { readonly append?: string; readonly replace?: string; readonly makeVoid?: string } = {};
+  failing: {
+    readonly append?: string;
+    readonly replace?: string;
+    readonly makeVoid?: string;
+    readonly reserve?: string;
+  } = {};
   appendedBytes = 0;
 
   load() {
@@ -63,6 +68,7 @@ export class VirtualState implements SimState {
   }
 
   reserve(): boolean {
+    if (this.failing.reserve !== undefined) throw new HostError(this.failing.reserve, 'checkpoint');
     return false;
   }
 

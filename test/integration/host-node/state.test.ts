@@ -34,6 +34,21 @@ const FULL_DISK = `
   try { state.replace('image'); } catch (error) { console.log(error.code); }
   state.makeVoid();
 `;
+/** Likewise, where there is room for one image and for records behind it, and not for another one. */
+const DISK_SOON_FULL = `
+  const { NodeState } = await import(process.env.STATE);
+  const made = [];
+  const memory = { kept: () => made[0], keep: (files) => void made.push(files), moved: () => undefined };
+  const state = new NodeState({ directory: process.env.DIRECTORY, bootId: '1', bytes: 65536, memory });
+  state.load();
+  state.replace('i'.repeat(300000));
+  try { while (state.reserve()); } catch (error) { console.log(error.code); }
+  console.log(/no room for the next image .ENOSPC/.test(state.trouble));
+  for (let n = 0; n < 6; n += 1) state.append('r'.repeat(100000));
+  console.log(made.length);
+  state.replace('i'.repeat(300000));
+  console.log(made.length, /keeps the checkpoint in memory/.test(state.trouble), state.load().image.length);
+`;
 /** Likewise, where the directory becomes read-only with a checkpoint in it. */
 const READ_ONLY_DISK = `
   const { NodeState } = await import(process.env.STATE);
@@ -241,6 +256,7 @@ describe('the checkpoint', () => {
     const first = state();
     first.load();
     first.replace('i'.repeat(1_000_000));
+    while (first.reserve()) {}
     const [other, current] = rooms() as [number, number];
     expect(other).toBeGreaterThan(1_000_000);
     expect(current).toBeGreaterThan(3_000_000);
@@ -248,6 +264,7 @@ describe('the checkpoint', () => {
     expect(rooms()).toEqual([other, current]);
     first.append('r'.repeat(10_000_000));
     for (const image of ['small', 'small again']) first.replace(image);
+    while (first.reserve()) {}
     expect(rooms()[1]).toBeLessThanOrEqual(2 * BYTES);
   });
 
@@ -321,6 +338,11 @@ describe('the checkpoint', () => {
       expect(onDisk('8k', FULL_DISK)).toBe('ENOSPC');
     },
   );
+
+  test.runIf(process.getuid?.() === 0)('says as soon as there is one image that there is no room for the next', () => {
+    mkdirSync(directory, { recursive: true });
+    expect(onDisk('1300k', DISK_SOON_FULL).split('\n')).toEqual([...['ENOSPC', 'true', '0', '1 true 300000']]);
+  });
 
   test.runIf(process.getuid?.() === 0)('on a disk that has become read-only is read, and goes on in memory', () => {
     mkdirSync(directory, { recursive: true });
