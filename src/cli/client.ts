@@ -280,14 +280,19 @@ export function createClient(context: Context, path: string, quiet = false): Cli
     },
     calls: async (method, each) => {
       const answers = [];
+      // After a loss one by one: answers that are long together may be more than core keeps for one who has not read them yet.
+      let oneByOne = false;
       // In portions, since core lets a bounded number of calls wait.
       for (let from = 0; from < each.length; from += 32) {
         const portion = each.slice(from, from + 32);
         answers.push(
           ...(await lasting(async (over) => {
-            for (const parameters of portion) over.send({ method, parameters });
+            const single = oneByOne;
+            oneByOne = true;
+            if (!single) for (const parameters of portion) over.send({ method, parameters });
             const here: CallError[] = [];
-            for (const _ of portion) {
+            for (const asked of portion) {
+              if (single) over.send({ method, parameters: asked });
               const { error, parameters = {} } = await over.next().catch((lost: unknown) => {
                 // Core has no place for this client: that was the one answer, and asking again at once makes it no better.
                 const only = here.length === 1 ? here[0] : undefined;
@@ -295,6 +300,7 @@ export function createClient(context: Context, path: string, quiet = false): Cli
               });
               here.push(error === undefined ? (parameters as never) : new CallError(error, parameters));
             }
+            oneByOne = single;
             return here;
           })),
         );

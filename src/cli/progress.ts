@@ -109,6 +109,8 @@ export function showProgress(
   };
 }
 
+/** How long core may take to say what goes on, to somebody who leaves. */
+const LOOK_MS = 300;
 /** Jobs that are named to whoever interrupts. */
 const NAMED_MAX = 8;
 
@@ -136,10 +138,12 @@ export async function whileWaiting<T>(call: Call, units: readonly string[], work
     // What the terminal has echoed of the key goes with the block; without one it stays, on a line of its own.
     const removed = progress.end();
     const client = anotherClient(call);
-    const jobs = await client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List').then(
+    const asked = client.call<{ jobs: Job[] }>('io.sysmaster.Jobs.List').then(
       (answer) => answer.jobs,
       () => undefined,
     );
+    // A core that is busy is not waited for: whoever interrupts wants to leave.
+    const jobs = await Promise.race([asked, context.pause(LOOK_MS).then(() => undefined)]);
     const line = context.errorTerminal === true && !(await removed) ? '\n' : '';
     if (!call.quiet) context.err(`${line}${interruptWords(context.name, jobs, units)}\n`);
   });

@@ -52,6 +52,8 @@ export type EngineAnswer =
 
 /** Answers kept for clients that come back. */
 const KEPT_ANSWERS = 256;
+/** And what they say of units, together: a request of thousands has as many outcomes. */
+const KEPT_OUTCOMES = 20_000;
 
 interface RequestChange {
   readonly what: 'request';
@@ -89,18 +91,32 @@ export function begin(key: string, asker: Asker, by: string, change: unknown): E
   return { key, asker, by, change: kept(change), wanted, answer: undefined };
 }
 
-export const put = (errands: readonly Errand[], errand: Errand): readonly Errand[] => [
-  ...errands.filter(({ key }) => key !== errand.key),
-  errand,
-];
+export function put(errands: readonly Errand[], errand: Errand): readonly Errand[] {
+  const at = errands.findIndex(({ key }) => key === errand.key);
+  return at < 0 ? [...errands, errand] : errands.with(at, errand);
+}
 
-/** Note the answer; the oldest answers beyond the bound are forgotten. */
+/** Note the answer, which is all that is kept of the errand then; the oldest answers beyond the bounds are forgotten. */
 export function answered(errands: readonly Errand[], key: string, answer: unknown): readonly Errand[] {
-  const next = errands.map((errand) => (errand.key === key ? { ...errand, answer } : errand));
+  const next = errands.map((errand) =>
+    errand.key === key
+      ? { ...errand, answer, wanted: [], change: { what: (errand.change as { what?: string }).what } }
+      : errand,
+  );
   const over = next.filter((errand) => errand.answer !== undefined);
-  const dropped = new Set(over.slice(0, Math.max(0, over.length - KEPT_ANSWERS)));
+  let [answers, outcomes] = [0, 0];
+  const dropped = new Set<Errand>();
+  for (const errand of over.toReversed()) {
+    answers += 1;
+    outcomes += outcomesOf(errand.answer);
+    // The newest is always kept: whoever comes back is about to ask for it.
+    if (answers > KEPT_ANSWERS || (answers > 1 && outcomes > KEPT_OUTCOMES)) dropped.add(errand);
+  }
   return dropped.size === 0 ? next : next.filter((errand) => !dropped.has(errand));
 }
+
+const outcomesOf = (answer: unknown): number =>
+  (answer as { result?: { outcomes?: readonly unknown[] } } | null)?.result?.outcomes?.length ?? 1;
 
 /** The engine has taken or refused the request at `index`. */
 export function requested(errand: Errand, index: number, said: EngineAnswer): Errand {

@@ -14,6 +14,7 @@ import {
   type StateValue,
 } from 'xstate';
 import type { Effect, Json, Logic } from './actor.ts';
+import { type FieldsChange, fieldsChange, withChange } from './changes.ts';
 
 /** More microsteps than this in one step is an `always` loop, and a throw. */
 const MAX_MICROSTEPS = 1000;
@@ -27,11 +28,9 @@ interface Saved {
   readonly output?: Json;
 }
 
-/** What changed of it: `c` holds new values of context fields, `x` the names of those that are gone, `h` and `o` null: gone. */
-interface SavedDiff {
+/** What changed of it: of its context, and `h` and `o` null: gone. */
+interface SavedDiff extends FieldsChange {
   readonly v?: StateValue;
-  readonly c?: { readonly [key: string]: Json | undefined };
-  readonly x?: readonly string[];
   readonly h?: Saved['history'] | null;
   readonly o?: Json;
 }
@@ -180,14 +179,7 @@ function sameValue(a: StateValue | undefined, b: StateValue | undefined): boolea
 function diff(before: AnyMachineSnapshot, after: AnyMachineSnapshot): Json {
   const change: Record<string, unknown> = {};
   if (before.value !== after.value) change['v'] = after.value;
-  if (before.context !== after.context) {
-    const gone = Object.keys(before.context).filter((key) => !Object.hasOwn(after.context, key));
-    const changed = Object.keys(after.context).filter((key) => before.context[key] !== after.context[key]);
-    // JSON drops fields that are undefined: for one who reads it they are gone.
-    for (const key of changed) if (after.context[key] === undefined) gone.push(key);
-    if (changed.length > 0) change['c'] = Object.fromEntries(changed.map((key) => [key, after.context[key]]));
-    if (gone.length > 0) change['x'] = gone;
-  }
+  if (before.context !== after.context) Object.assign(change, fieldsChange(before.context, after.context));
   if (before.historyValue !== after.historyValue) change['h'] = savedHistory(after) ?? null;
   if (before.output !== after.output) change['o'] = after.output ?? null;
   return change as Json;
@@ -196,8 +188,7 @@ function diff(before: AnyMachineSnapshot, after: AnyMachineSnapshot): Json {
 function patch(saved: Json, change: Json): Json {
   const was = saved as unknown as Saved;
   const diff = change as unknown as SavedDiff;
-  const context: Record<string, Json | undefined> = { ...was.context, ...diff.c };
-  for (const key of diff.x ?? []) delete context[key];
+  const context = withChange(was.context, diff);
   const history = diff.h === undefined ? was.history : (diff.h ?? undefined);
   const output = diff.o === undefined ? was.output : diff.o;
   return {

@@ -111,6 +111,7 @@ describe('calls', () => {
       ['Units.FileStates', { names: ['web.service', 'nowhere.service'] }],
       ['Units.Dependencies', { name: 'multi-user.target', kinds: ['Wants', 'Requires'] }],
       ['Units.Edges', { name: 'web.service' }],
+      ['Units.Edges', { kinds: ['After', 'Wants'] }],
       ['Jobs.List', {}],
       ['Jobs.Plan', { verb: 'start', units: ['web.service'] }],
       ['Machines.Get', { actor: 'web.service' }],

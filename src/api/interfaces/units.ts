@@ -170,8 +170,9 @@ method FileStates(names: []string) -> (files: []File)
 # The units that can be reached from one along the kinds given (Requires, Wants, After, RequiredBy …), root first.
 method Dependencies(name: string, kinds: []string) -> (nodes: []Node)
 
-# The edges of a unit with the reason for each, inverses included.
-method Edges(name: string) -> (edges: []Edge)
+# The edges of a unit, or without a name of all units in memory, with the reason for each. With kinds only those of these kinds that the unit
+# begins; without them all, inverses included.
+method Edges(name: ?string, kinds: ?[]string) -> (edges: []Edge)
 
 # Processes that got the signal, or with dryRun would get it.
 method Kill(name: string, whom: ?(main, control, all), signal: int, dryRun: ?bool, requestId: ?string) -> (signalled: int)

@@ -139,13 +139,18 @@ export const jobs = {
   }),
   Confirmations: (_: unknown, { manager }: CallContext): Handled => ({
     reply: {
-      waiting: manager.confirmations().map(({ id, what, by, appliedMs, untilMs, undo }) => ({
+      waiting: manager.confirmations().map(({ id, what, by, appliedMs, untilMs, undo, snapshot }) => ({
         id,
         what,
         by,
         appliedUs: Math.round(appliedMs * 1000),
         untilUs: Math.round(untilMs * 1000),
-        undo: undo === undefined ? '' : askedWords(undo),
+        undo:
+          undo !== undefined
+            ? askedWords(undo)
+            : snapshot !== undefined
+              ? 'units and unit files as they were before'
+              : '',
       })),
     },
   }),

@@ -172,7 +172,12 @@ export const units = {
     const { unit } = context.manager.unit(unitName(name));
     return { reply: { nodes: reachable(unit.name, kinds, context) } };
   },
-  Edges: ({ name }: { name: string }, { manager }: CallContext): Handled => ({
-    reply: { edges: manager.edges(unitName(name)).map(edgeReply) },
-  }),
+  Edges: ({ name, kinds }: { name?: Maybe<string>; kinds?: Maybe<string[]> }, { manager }: CallContext): Handled => {
+    const named = typeof name === 'string' ? [unitName(name)] : manager.units().map((unit) => unit.name);
+    const of = (unit: string) => {
+      const all = manager.edges(unit);
+      return Array.isArray(kinds) ? all.filter(({ kind, from }) => from === unit && kinds.includes(kind)) : all;
+    };
+    return { reply: { edges: named.flatMap((unit) => of(unit).map(edgeReply)) } };
+  },
 };

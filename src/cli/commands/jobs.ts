@@ -308,6 +308,8 @@ export async function run(call: Call): Promise<number> {
     call.print(MODES, () => MODES);
     return exits.ok;
   }
+  if (options.wait === true && options.block === false)
+    throw new CliError('--wait may not be combined with --no-block.');
   const units = await expand(call, args);
   if (units.length === 0) {
     if (verb === 'start')

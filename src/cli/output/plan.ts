@@ -111,7 +111,8 @@ export function planTree({ jobs, request }: PlanDocument, style: Style): string[
   for (const list of below.values()) list.sort((a, b) => (a.unit < b.unit ? -1 : 1));
   const words = ({ unit, type, reasons: [reason] }: PlannedJob) =>
     `${type} ${style.bold(unit)}${reason === undefined || 'asked' in reason ? '' : style.grey(`  ${reasonWords(reason)}`)}`;
-  const root = `${request.verb} ${request.units.join(' ')}, asked for by ${request.by}`;
+  const parts = [request, ...(request.also ?? [])].map((part) => `${part.verb} ${part.units.join(' ')}`);
+  const root = `${request.title ?? parts.join('; ')}, asked for by ${request.by}`;
   return branches<PlannedJob | undefined>(
     undefined,
     (job) => (job === undefined ? root : words(job)),

@@ -117,6 +117,18 @@ describe.skipIf(missing !== undefined)(`jobs, as told${missing === undefined ? '
     system.sctl('stop', 'speaks');
   });
 
+  test('a request of a thousand units that are not there is answered for each, twice, by the same core', () => {
+    const core = system.core();
+    const names = Array.from({ length: 1000 }, (_, at) => `nowhere${at}.service`);
+    for (const verb of ['start', 'stop']) {
+      const ran = system.sctl(verb, ...names);
+      expect(ran.status).toBe(5);
+      expect(ran.stderr.split('\n').filter((line) => line.startsWith('Failed to '))).toHaveLength(1000);
+      expect(ran.stderr).not.toContain('Core is being restarted');
+    }
+    expect(system.core()).toBe(core);
+  });
+
   test('the times of the boot are told though another target was isolated, and its units are not in memory any more', async () => {
     const time = () => system.sctl('analyze', 'time').stdout;
     const before = time();

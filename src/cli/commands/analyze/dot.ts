@@ -14,7 +14,6 @@ import type { DependencyKind, Edge } from '../../../units/types.ts';
 import { CallError } from '../../client.ts';
 import type { Call } from '../../command.ts';
 import { CliError } from '../../context.ts';
-import type { Summary } from '../../wire.ts';
 import { answer, defineCommon, offline, repeated, wordsOf } from './offline.ts';
 
 export function define(command: Command): void {
@@ -44,21 +43,12 @@ const LEGEND = [
 
 /** Every unit's edges; undefined: there is no manager. */
 async function edgesInMemory({ client }: Call): Promise<readonly Edge[] | undefined> {
-  let units: readonly Summary[];
   try {
-    ({ units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List'));
+    return (await client.call<{ edges: Edge[] }>('io.sysmaster.Units.Edges', { kinds: DRAWN })).edges;
   } catch (error) {
     if (error instanceof CallError || !(error instanceof CliError)) throw error;
     return undefined;
   }
-  const answers = await client.calls<{ edges: Edge[] }>(
-    'io.sysmaster.Units.Edges',
-    units.map(({ name }) => ({ name })),
-  );
-  return answers.flatMap((answer, index) => {
-    if (!('edges' in answer)) throw answer;
-    return answer.edges.filter(({ from }) => from === units[index]?.name);
-  });
 }
 
 /** The edges of all units that are looked at. */

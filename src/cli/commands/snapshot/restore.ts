@@ -21,7 +21,13 @@ async function show(call: Call, name: string): Promise<number> {
     context.err(`${refusalLines(`Would fail to restore ${name}`, refusal).join('\n')}\n`);
     return exitOfError(refusal.error);
   }
-  if (options.save !== undefined && plan) savePlan(call, plan, options.save);
+  if (options.save !== undefined && plan) {
+    savePlan(call, plan, options.save);
+    if (files.length > 0)
+      call.warn(
+        `Unit files are not part of the saved plan; ${context.name} snapshot restore ${name} changes them, too.`,
+      );
+  }
   if (options.save === '-') return 0;
   const graph = options.output === 'dot' || options.output === 'tree';
   call.print({ plan: plan ?? null, files, notes }, () => [
