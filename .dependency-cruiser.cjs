@@ -3,7 +3,8 @@
  * Law 9: only src/host/node, src/cli, ext/ (and tests and scripts) touch node: modules and packages that do.
  */
 const only = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to });
-const portable = '^src/(units|machines|jobs|supervisor|actors|api|host/sim|host/order\\.ts|host/(ports|pieces)\\.ts|core\\.ts)';
+const portable =
+  '^src/(units|machines|jobs|supervisor|actors|api|host/sim|host/order\\.ts|host/(ports|pieces)\\.ts|core\\.ts)';
 module.exports = {
   forbidden: [
     only(

@@ -46,7 +46,12 @@ export class LostSpawns {
     this.#records = host.hello.records;
     this.#failed = failed;
     this.#post = (events) => actors.input({ events });
-    const children = new Set(host.hello.children.map(({ tag }) => whose(tag)));
+    // Made when it is needed: as a rule all that was asked for was answered.
+    let children: ReadonlySet<string | undefined> | undefined;
+    const isChild = (tag: string): boolean => {
+      children ??= new Set(host.hello.children.map((child) => whose(child.tag)));
+      return children.has(tag);
+    };
     for (const { name } of units) {
       const snapshot = actors.read<{ context?: { main?: Process | null; control?: Process | null } }>(`unit:${name}`);
       for (const role of ROLES) {
@@ -57,7 +62,7 @@ export class LostSpawns {
         const answered = actors
           .onTheirWay(`unit:${name}`)
           .some((event) => event['run'] === run && event['role'] === role);
-        if (!answered && !children.has(tag)) this.#open.set(tag, { unit: name, role, run });
+        if (!answered && !isChild(tag)) this.#open.set(tag, { unit: name, role, run });
       }
     }
   }

@@ -136,7 +136,8 @@ function savedHistory(snapshot: AnyMachineSnapshot): Record<string, string[]> | 
  */
 function restore(machine: AnyStateMachine, saved: Saved, known: Map<string, AnyMachineSnapshot>): AnyMachineSnapshot {
   if (saved?.history !== undefined || saved?.output !== undefined) return resolved(machine, saved);
-  const state = JSON.stringify(saved?.value);
+  // No name of a state can be taken for a list of them.
+  const state = typeof saved?.value === 'string' ? saved.value : `\0${JSON.stringify(saved?.value)}`;
   const same = known.get(state);
   if (same !== undefined) return { ...same, context: contextOf(saved) } as AnyMachineSnapshot;
   const snapshot = resolved(machine, saved);

@@ -9,15 +9,27 @@ export interface Linkage {
   readonly defaults: boolean;
 }
 
-const packed = new WeakMap<Unit, Linkage>();
+/** A unit that knows its linkage though it may not be unpacked yet. */
+export class Linked {
+  readonly #linkage: Linkage;
 
-/** Say what the linkage of a unit is that is not unpacked yet. */
-export function setLinkage(unit: Unit, linkage: Linkage): void {
-  packed.set(unit, linkage);
+  constructor(linkage: Linkage) {
+    this.#linkage = linkage;
+  }
+
+  /** Not to be found by whoever lists or copies what the unit is. */
+  protected get linkage(): Linkage {
+    return this.#linkage;
+  }
+
+  /** Undefined: it is another unit. */
+  static of(unit: object): Linkage | undefined {
+    return #linkage in unit ? unit.#linkage : undefined;
+  }
 }
 
 export function linkageOf(unit: Unit): Linkage {
-  const known = packed.get(unit);
+  const known = Linked.of(unit);
   if (known !== undefined) return known;
   const { edges } = unit;
   return {
@@ -28,4 +40,4 @@ export function linkageOf(unit: Unit): Linkage {
 }
 
 /** Its DefaultDependencies=. */
-export const hasDefaults = (unit: Unit): boolean => packed.get(unit)?.defaults ?? unit.unit.DefaultDependencies;
+export const hasDefaults = (unit: Unit): boolean => Linked.of(unit)?.defaults ?? unit.unit.DefaultDependencies;

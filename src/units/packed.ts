@@ -8,7 +8,7 @@
  * lists of lists. What cannot be read in every detail (another format, another version of ours, a wrong checksum) is no cache at all.
  */
 import type { Draft } from './directives/draft.ts';
-import { setLinkage } from './linkage.ts';
+import { Linked } from './linkage.ts';
 import type { DependencyKind, Edge, Origin, Unit, UnitType } from './types.ts';
 import { addWritten } from './written.ts';
 
@@ -149,53 +149,76 @@ export function packUnit(unit: Unit, blank: Blank): string {
   return `${JSON.stringify(head)}\t${JSON.stringify(body)}`;
 }
 
-/** The unit; its body is read when one of its settings, edges, conditions or findings is asked for. */
+/** What is read with the body, for any type. */
+const CLOSED = ['dropInPaths', 'unit', 'install', 'conditions', 'edges', 'findings', 'raw'] as const;
+
+/**
+ * A unit whose body is read when one of its settings, edges, conditions or findings is asked for. They are properties of its own, as those of
+ * any unit, by getters that all units of a type have in common: one each would make a thousand units as many times slower to make, and larger.
+ */
+class PackedUnit extends Linked {
+  readonly name: string;
+  readonly type: UnitType;
+  readonly names: readonly string[];
+  readonly loadState: Unit['loadState'];
+  readonly fragmentPath: string;
+  readonly unitFileState: string;
+  #closed: string;
+  readonly #blank: Blank;
+  #opened: Unit | undefined;
+
+  constructor(
+    [name, type, loadState, unitFileState, fragmentPath, names, kinds, others, defaults]: Head,
+    body: string,
+    blank: Blank,
+  ) {
+    super({ kinds, others, defaults: defaults === 1 });
+    this.name = name;
+    this.type = type;
+    this.names = names === 0 ? [name] : names;
+    this.loadState = loadState;
+    this.fragmentPath = fragmentPath;
+    this.unitFileState = unitFileState;
+    this.#closed = body;
+    this.#blank = blank;
+    Object.defineProperties(this, PackedUnit.#gettersOf(type));
+  }
+
+  #open(): Unit {
+    if (this.#opened !== undefined) return this.#opened;
+    const { kinds, others } = this.linkage;
+    const unit = openUnit(this, JSON.parse(this.#closed) as Body, kinds, others, this.#blank(this.type));
+    this.#opened = unit;
+    this.#closed = '';
+    return unit;
+  }
+
+  static readonly #getters = new Map<UnitType, PropertyDescriptorMap>();
+
+  static #gettersOf(type: UnitType): PropertyDescriptorMap {
+    let getters = PackedUnit.#getters.get(type);
+    if (getters === undefined) {
+      const own = ownOf(type);
+      const keys = own === undefined ? CLOSED : [...CLOSED, own];
+      getters = Object.fromEntries(keys.map((key) => [key, PackedUnit.#getter(key)]));
+      PackedUnit.#getters.set(type, getters);
+    }
+    return getters;
+  }
+
+  static #getter(key: (typeof CLOSED)[number] | Own): PropertyDescriptor {
+    return {
+      enumerable: true,
+      get(this: PackedUnit) {
+        return this.#open()[key];
+      },
+    };
+  }
+}
+
+/** The unit; see {@link PackedUnit}. */
 export function unpackUnit(headText: string, bodyText: string, blank: Blank): Unit {
-  const [name, type, loadState, unitFileState, fragmentPath, names, kinds, others, defaults] = JSON.parse(
-    headText,
-  ) as Head;
-  let closed = bodyText;
-  let opened: Unit | undefined;
-  const open = (): Unit => {
-    if (opened !== undefined) return opened;
-    opened = openUnit(unit, JSON.parse(closed) as Body, kinds, others, blank(type));
-    closed = '';
-    return opened;
-  };
-  const common = {
-    name,
-    type,
-    names: names === 0 ? [name] : names,
-    loadState,
-    fragmentPath,
-    unitFileState,
-    get dropInPaths() {
-      return open().dropInPaths;
-    },
-    get unit() {
-      return open().unit;
-    },
-    get install() {
-      return open().install;
-    },
-    get conditions() {
-      return open().conditions;
-    },
-    get edges() {
-      return open().edges;
-    },
-    get findings() {
-      return open().findings;
-    },
-    get raw() {
-      return open().raw;
-    },
-  };
-  const own = ownOf(type);
-  if (own !== undefined) Object.defineProperty(common, own, { enumerable: true, get: () => open()[own] });
-  const unit: Unit = common;
-  setLinkage(unit, { kinds, others, defaults: defaults === 1 });
-  return unit;
+  return new PackedUnit(JSON.parse(headText) as Head, bodyText, blank) as unknown as Unit;
 }
 
 type Closed = Pick<Unit, 'name' | 'type' | 'names' | 'loadState' | 'fragmentPath' | 'unitFileState'>;

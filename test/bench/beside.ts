@@ -43,6 +43,8 @@ async function round({ machine, deaths, phases, anonymous }: Build, counts: bool
   if (!counts) return;
   deaths.push(one);
   for (const [phase, ms] of Object.entries(phasesOf(machine))) phases.set(phase, [...(phases.get(phase) ?? []), ms]);
+  // What it has needed is given back once it has had nothing to do for a while.
+  await pause(REST_MS);
   const core = coreOf(machine);
   if (core !== undefined) anonymous.push(memory(core).anonymous);
 }
