@@ -17,6 +17,9 @@ const COMMON = 61;
 const ALIKE: ReadonlySet<string> = new Set([
   'state.append',
   'state.replace',
+  'state.begin',
+  'state.add',
+  'state.finish',
   'process.ack',
   'api.send',
   'files.writeText',
