@@ -6,7 +6,7 @@
  * permission, a kernel without it): then less is said. Source: proc(5), syscall(2).
  */
 import type { Host } from '../host/ports.ts';
-import { attempt, type OpenSocket, Sockets } from './open-sockets.ts';
+import { attempt, type OpenSocket, programName, Sockets } from './open-sockets.ts';
 
 export interface Blocked {
   readonly pid: number;
@@ -86,7 +86,7 @@ export function blockedOn(host: Host, pid: number, depth = DEPTH): Blocked | und
   const { doing, sockets } = call === undefined ? { doing: '', sockets: [] } : waitOf(host, pid, call, syscall ?? '');
   return {
     pid,
-    command: match[1] as string,
+    command: programName(host, pid, match[1] as string),
     state: match[2] as string,
     channel: channel === '0' ? '' : channel,
     doing,

@@ -77,6 +77,9 @@ export interface ManagerParts {
   readonly chaos: () => ChaosSettings;
 }
 
+/** Changes that jobs come of. */
+const JOBS_FOLLOW: ReadonlySet<Change['what']> = new Set(['request', 'apply', 'restore']);
+
 /** A request without an id of the client's gets one of its own, which nobody can repeat. */
 const requestKey = (caller: Caller, requestId: string | undefined, life: string) =>
   requestId === undefined ? `request:${life}/${caller.session}/${caller.ticket}` : `request:${caller.uid}/${requestId}`;
@@ -384,8 +387,8 @@ export function createManager(parts: ManagerParts): Manager {
         events: [
           { to: 'manager', event: { type: 'change', key, asker, by, change } },
           ...(repeats ? [] : [{ to: 'events', event: { type: 'tell', what: { request: requestTold(change, by) } } }]),
-          // A client that is itself part of a unit may come to wait for itself.
-          ...(change.what === 'request' && change.until === 'done' ? [{ to: 'events', event: { type: 'look' } }] : []),
+          // Somebody may come to wait for himself, or for what never comes.
+          ...(JOBS_FOLLOW.has(change.what) ? [{ to: 'events', event: { type: 'look' } }] : []),
         ],
       });
     },

@@ -118,7 +118,14 @@ export function otherOf(host: Host, pid: number): Other | undefined {
   const seen = attempt(() => host.process.inspect(pid));
   if (seen === undefined) return undefined;
   const unit = seen.group.split('/').findLast((part) => /\.(service|scope|socket|mount|swap)$/.test(part)) ?? '';
-  return { pid, command: seen.comm, unit };
+  return { pid, command: programName(host, pid, seen.comm), unit };
+}
+
+/** A process as people know it: runtimes that name their threads leave `MainThread` where the program's name should be. */
+export function programName(host: Host, pid: number, comm: string): string {
+  if (comm !== 'MainThread') return comm;
+  const path = attempt(() => host.files.readlink(`/proc/${pid}/exe`)) ?? '';
+  return path.slice(path.lastIndexOf('/') + 1) || comm;
 }
 
 /** Does a listener on `local` take what is sent to `remote`? It may listen on all addresses. */

@@ -10,6 +10,7 @@ import type { StallView } from '../api/insight.ts';
 import type { Host } from '../host/ports.ts';
 import { stall } from '../jobs/explain.ts';
 import type { JobsState } from '../jobs/logic.ts';
+import { listJobs } from '../jobs/table.ts';
 import type { Errand } from '../machines/errands.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { UnitSnapshot } from '../machines/view.ts';
@@ -77,18 +78,28 @@ export function createStalls({ host, registry, actors, jobs, errands }: StallPar
   /** A ring that goes through processes. */
   const byProcesses = (): StallView | undefined => {
     const waiting = clients().map((client) => ({ ...client, unit: unitOfProcess(client.pid) }));
-    const running = jobs.list().filter(({ state }) => state === 'running');
+    const table = actors().read<JobsState>('jobs')?.table;
+    // Those that no other job holds up: they run, or their unit is still busy with something else.
+    const first =
+      table === undefined ? [] : listJobs(table).filter((job) => job.state === 'running' || job.blockers === 0);
     const found = waitRing(
-      running.map(({ id }) => id),
+      first.map(({ id }) => id),
       {
         host,
         job: jobs.get,
         jobOf: jobs.of,
         processesOf({ unit, type }) {
           const context = snapshotOf(unit)?.context as Partial<ServiceContext> | undefined;
-          // A stop has signalled the main process: it is on its way out, whatever it waited for.
-          const own = type === 'stop' ? [context?.control] : [context?.control, context?.main];
-          const asking = waiting.filter((client) => client.unit === unit).map(({ pid }) => pid);
+          // A command beside the service is what is waited for; and a stop has signalled the main process: it is on its way out.
+          const own =
+            context?.active === 'active'
+              ? []
+              : type === 'stop'
+                ? [context?.control]
+                : [context?.control ?? context?.main];
+          // A service that runs is not held up by what its processes ask for.
+          const up = context?.active === 'active' || context?.active === 'reloading';
+          const asking = waiting.filter((client) => !up && client.unit === unit).map(({ pid }) => pid);
           return [...new Set([...asking, ...own.flatMap((process) => process?.pid ?? [])])];
         },
         askedBy: (pid) => waiting.filter((client) => client.pid === pid).flatMap(({ open }) => open),

@@ -98,8 +98,13 @@ class Search {
   #ofJob(id: number): readonly Step[] {
     const job = this.#world.job(id);
     if (job === undefined) return [];
-    if (job.state === 'waiting')
-      return job.waits.flatMap(({ job: other, why }) => (other === undefined ? [] : [{ to: jobKey(other), why }]));
+    if (job.state === 'waiting') {
+      const others = job.waits.flatMap(({ job: other, why }) =>
+        other === undefined ? [] : [{ to: jobKey(other), why }],
+      );
+      // With no other in its way it waits for its own unit to come to rest.
+      if (others.length > 0) return others;
+    }
     return this.#world.processesOf(job).map((pid) => ({
       to: processKey(pid),
       why: `job ${id} (${job.type} ${job.unit}) waits for a process of ${job.unit}: ${nameOf(this.#world, pid)}`,

@@ -23,6 +23,9 @@ const units = {
   'ring.target': early('Wants=a.service b.service\n'),
   'self.service': early(`[Service]\nType=oneshot\nExecStart=/bin/sh -c "${sctlInside} start later.service"\n`),
   'later.service': early('After=self.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'reloads.service': early(
+    `[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/sh -c "${sctlInside} reload reloads.service; true"\n`,
+  ),
   'absent.service': early('BindsTo=dev-absent.device\nAfter=dev-absent.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'lost.service': early('BindsTo=dev-lost.device\nAfter=dev-lost.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'dev-lost.device': '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n',
@@ -181,6 +184,21 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
   });
 
+  test('a job that waits for its own unit to come to rest, while that waits for the job, is reported', async () => {
+    expect(system.sctl('start', 'reloads').status).toBe(0);
+    expect(system.sctl('reload', '--no-block', 'reloads').status).toBe(0);
+    await eventually('the stall is found', () => system.sctl('analyze', 'stall').status === 1);
+    expect(system.sctl('analyze', 'stall').stdout).toMatch(
+      /ring: reloads\.service → process \d+ → process \d+ → reloads\.service\n/,
+    );
+    expect(system.sctl('list-jobs').stdout).toMatch(
+      /reloads\.service must come to rest first, and waits for ExecReload=: process \d+ \(sh\) waits for a child/,
+    );
+    system.sctl('cancel');
+    await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
+    system.sctl('stop', 'reloads');
+  });
+
   test('a start that waits on a socket says which call, and which socket where that has a name', async () => {
     expect(system.sctl('start', 'deaf.socket').status).toBe(0);
     expect(system.sctl('start', '--no-block', 'talks', 'listens').status).toBe(0);
@@ -258,6 +276,11 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
       /dev-lost\.device to appear, and has no time-out/.test(system.sctl('analyze', 'stall').stdout),
     );
     expect(system.sctl('analyze', 'stall').status).toBe(1);
+    // Nobody waits for an answer, and it is said all the same, and before it is worth a word that the job takes long.
+    await eventually('the console has it', () =>
+      /\[FAILED\] Jobs wait and nothing can move them: job \d+ \(start dev-lost\.device\)/.test(system.console()),
+    );
+    expect(system.console()).not.toMatch(/is running for dev-lost\.device/);
     system.sctl('cancel');
     await eventually('it is over', () => system.sctl('analyze', 'stall').status === 0);
   });
