@@ -11,7 +11,8 @@
  * wrong is in the note of `load`.
  *
  * On a disk that has become read-only what is there is still read. Where an image cannot be written to the disk at all, two files in
- * memory take the place of `a` and `b`; init keeps them, so that the next core finds them. It is back on the disk after the next
+ * memory take the place of `a` and `b`; init keeps them, so that the next core finds them. So they do where there is no room for a
+ * record: then they have what the disk has, and that record. It is back on the disk after the next
  * boot, when there is a new checkpoint in any case.
  */
 import { closeSync, fstatSync } from 'node:fs';
@@ -204,6 +205,16 @@ export class NodeState implements StatePort {
   append(record: string): void {
     const slot = this.#open()[this.#current] as Slot;
     if (this.#records === 0) throw new HostError('EINVAL', `${slot.path}: there is no image to append to`);
+    try {
+      this.#append(slot, record);
+    } catch (cause) {
+      const why = this.#mayMove(cause);
+      if (why === undefined) throw cause;
+      this.#moveWith(record, why);
+    }
+  }
+
+  #append(slot: Slot, record: string): void {
     if (record.length <= PIECE_CHARS) {
       const bytes = encodeRecord(record, this.#generation, this.#records);
       this.#reach(slot, this.#end + bytes.length);
@@ -219,6 +230,44 @@ export class NodeState implements StatePort {
       this.#end = writer.end();
     }
     this.#records += 1;
+  }
+
+  /** The present file as it is, and one more record, to memory: that is done sooner than a new image, and nobody is in need of one. */
+  #moveWith(record: string, why: string): void {
+    const files = memoryFiles();
+    const slots = memorySlots(files);
+    const { room, end } = { room: this.#room, end: this.#end };
+    try {
+      const from = this.#open()[this.#current] as Slot;
+      const least = Math.max(MEMORY_BYTES, end + RECORD_OVERHEAD);
+      this.#grown({ slot: slots[1], room: 0 }, MEMORY_BYTES);
+      this.#room = this.#grown({ slot: slots[0], room: 0 }, least);
+      for (let at = 0; at < end; at += STEP_BYTES) {
+        const bytes = readAt(from, at, Math.min(STEP_BYTES, end - at));
+        if (bytes.length < Math.min(STEP_BYTES, end - at))
+          throw new HostError('EIO', `${from.path}: it is shorter than it was`);
+        this.#put(slots[0], bytes, at);
+      }
+      this.#append(slots[0], record);
+      this.#options.memory?.keep(files);
+    } catch (cause) {
+      if (this.#end !== end) this.#records -= 1;
+      this.#room = room;
+      this.#end = end;
+      for (const fd of files) closeSync(fd);
+      throw cause;
+    }
+    this.#drop();
+    this.#slots = slots;
+    this.#current = 0;
+    this.#moved(why);
+  }
+
+  #moved(why: string): void {
+    this.#inMemory = true;
+    this.#fault = why;
+    this.#move = undefined;
+    this.#options.memory?.moved(why);
   }
 
   /** Room of the current file up to there, however long the record is. */
@@ -267,10 +316,7 @@ export class NodeState implements StatePort {
   }
 
   #beginInMemory(why: string): void {
-    const files = attempt(
-      'a checkpoint in memory',
-      () => [addon.memoryFile('state:a'), addon.memoryFile('state:b')] as const,
-    );
+    const files = memoryFiles();
     try {
       this.#beginIn(memorySlots(files), { files, why });
     } catch (cause) {
@@ -366,9 +412,7 @@ export class NodeState implements StatePort {
       if (moving !== undefined) {
         // Whole before init has it, kept before anything else is sent: at no instant is there less than there was.
         this.#options.memory?.keep(moving.files);
-        this.#inMemory = true;
         this.#slots = slots;
-        this.#fault = moving.why;
       }
       this.#draft = undefined;
       this.#current = at;
@@ -377,7 +421,7 @@ export class NodeState implements StatePort {
       this.#end = draft.end;
       this.#imageEnd = draft.imageEnd;
       this.#room = draft.room;
-      if (moving !== undefined) this.#options.memory?.moved(moving.why);
+      if (moving !== undefined) this.#moved(moving.why);
     });
   }
 
@@ -438,5 +482,8 @@ export class NodeState implements StatePort {
     writeAt(slot, bytes, position, this.#options.write);
   }
 }
+
+const memoryFiles = () =>
+  attempt('a checkpoint in memory', () => [addon.memoryFile('state:a'), addon.memoryFile('state:b')] as const);
 
 const joined = (notes: readonly string[]): string | undefined => (notes.length === 0 ? undefined : notes.join('; '));

@@ -67,7 +67,9 @@ const READ_ONLY_DISK = `
   const second = open();
   const { image, records, note } = second.load();
   console.log(image, records, /read-only/.test(note));
-  try { second.append('two'); } catch (error) { console.log('an append fails'); }
+  second.append('two');
+  const moved = open().load();
+  console.log(moved.image, moved.records, made.length);
   second.replace('another');
   second.append('three');
   const third = open().load();
@@ -348,7 +350,7 @@ describe('the checkpoint', () => {
     mkdirSync(directory, { recursive: true });
     expect(onDisk('1m', READ_ONLY_DISK).split('\n')).toEqual([
       "image [ 'one' ] true",
-      'an append fails',
+      "image [ 'one', 'two' ] 1",
       "another [ 'three' ] 1",
     ]);
   });
@@ -425,7 +427,7 @@ describe('the checkpoint', () => {
     for (const fd of made[0] ?? []) closeSync(fd);
   });
 
-  test('goes on in memory when the disk fails in the middle of an image or of a record, and nothing is lost on the way', () => {
+  test('goes on in memory when the disk fails in the middle of an image, and nothing is lost on the way', () => {
     const made: (readonly [number, number])[] = [];
     const memory = {
       kept: () => made[0],
@@ -434,8 +436,9 @@ describe('the checkpoint', () => {
     };
     let left = Number.POSITIVE_INFINITY;
     const write = (fd: number, bytes: Buffer, from: number, length: number, position: number) => {
-      if (readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory)) left -= length;
-      if (left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      const onDisk = readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory);
+      if (onDisk) left -= length;
+      if (onDisk && left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
       return writeSync(fd, bytes, from, length, position);
     };
     const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write });
@@ -449,11 +452,8 @@ describe('the checkpoint', () => {
     first.load();
     first.replace('image');
     first.append('one');
-    left = 100_000;
-    expect(codeOf(() => first.append('l'.repeat(300_000)))).toBe('ENOSPC');
-    expect(found()).toEqual(['image', 'one']);
-    left = 100_000;
     first.append('two');
+    left = 100_000;
     first.begin();
     expect(codeOf(() => first.add('i'.repeat(300_000), true))).toBe('ENOSPC');
     expect(codeOf(() => first.finish())).toBe('EINVAL');
@@ -470,6 +470,53 @@ describe('the checkpoint', () => {
     expect(made).toHaveLength(1);
     const second = inPlace();
     expect(second.load()).toMatchObject({ image: 'i'.repeat(300_000), records: ['four'] });
+    first.close();
+    for (const fd of made[0] ?? []) closeSync(fd);
+  });
+
+  test('goes to memory as it is, with the record in whose middle the disk fails, and stays where it was if it cannot', () => {
+    const made: (readonly [number, number])[] = [];
+    let refuses = true;
+    const memory = {
+      kept: () => made[0],
+      keep(files: readonly [number, number]) {
+        if (refuses) throw new HostError('EAGAIN', 'the link');
+        made.push(files);
+      },
+      moved: () => undefined,
+    };
+    let left = Number.POSITIVE_INFINITY;
+    const write = (fd: number, bytes: Buffer, from: number, length: number, position: number) => {
+      const onDisk = readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory);
+      if (onDisk) left -= length;
+      if (onDisk && left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      return writeSync(fd, bytes, from, length, position);
+    };
+    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write });
+    const image = 'i'.repeat(2_500_000);
+    const long = 'l'.repeat(300_000);
+    const first = inPlace();
+    first.load();
+    first.replace(image);
+    first.append('one');
+    first.begin();
+    first.add('half of', false);
+    left = 100_000;
+    expect(codeOf(() => first.append(long))).toBe('EAGAIN');
+    left = 100;
+    first.append('two');
+    refuses = false;
+    left = 100_000;
+    first.append(long);
+    expect(made).toHaveLength(1);
+    first.append('three');
+    expect(codeOf(() => first.finish())).toBe('EINVAL');
+    const { image: found, records, note } = inPlace().load();
+    expect([found === image, records.map((one) => one.length), note]).toEqual([true, [3, 3, 300_000, 5], undefined]);
+    first.replace('another');
+    first.append('four');
+    expect(inPlace().load()).toMatchObject({ image: 'another', records: ['four'] });
+    expect(made).toHaveLength(1);
     first.close();
     for (const fd of made[0] ?? []) closeSync(fd);
   });
