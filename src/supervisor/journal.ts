@@ -27,7 +27,7 @@ const FOLD = { chars: 48 * 1024, piece: 192, record: 1 / 8, room: 16 * 1024 } as
  * More is done where records come faster, so that it comes to an end: half of what was written meanwhile. That takes less time than it
  * took to make it. But no more than this in one turn: a record of megabytes is caught up with over many.
  */
-const FOLD_AHEAD = { part: 1 / 2, most: 6 * FOLD.chars } as const;
+const FOLD_AHEAD = { part: 1 / 2, most: 4 * FOLD.chars } as const;
 /** All of it, if the journal has come to be longer than this, or so much longer than where it is to be folded. */
 const FOLD_ALL = { bytes: 256 * 1024 * 1024, times: 16 } as const;
 /** What is given to the state port at once. */
