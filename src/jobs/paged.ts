@@ -70,9 +70,23 @@ export class Slowly<V> {
 }
 
 export function fromEntries<V>(pairs: Iterable<readonly [string, V]>): Paged<V> {
-  const draft = new Draft<V>(EMPTY);
-  for (const [key, value] of pairs) draft.set(key, value);
-  return draft.done();
+  // Nobody has seen these pages yet, so they are filled in place.
+  const made = new Map<number, (readonly [string, V])[]>();
+  let size = 0;
+  for (const pair of pairs) {
+    const at = pageOf(pair[0]);
+    const page = made.get(at);
+    if (page === undefined) made.set(at, [pair]);
+    const place = page?.findIndex(([key]) => key === pair[0]) ?? -1;
+    if (place < 0) size += 1;
+    if (page !== undefined) page[place < 0 ? page.length : place] = pair;
+  }
+  if (size === 0) return EMPTY;
+  const groups = EMPTY.groups.map((group, number): Group<V> => {
+    const pages = group.map((_, at) => made.get(number * GROUP + at) ?? EMPTY_PAGE);
+    return pages.every((page) => page === EMPTY_PAGE) ? EMPTY_GROUP : pages;
+  });
+  return { size, groups };
 }
 
 /** A version in the making. The one it came from stays as it is. */

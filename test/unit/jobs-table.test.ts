@@ -48,6 +48,16 @@ describe('a paged dictionary', () => {
     );
   });
 
+  test('made at once is the one that is made entry by entry', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(key, fc.nat())), (pairs) => {
+        const draft = new paged.Draft<number>(paged.EMPTY);
+        for (const [name, value] of pairs) draft.set(name, value);
+        expect(paged.fromEntries(pairs)).toEqual(draft.done());
+      }),
+    );
+  });
+
   test('is the very same object where nothing was changed', () => {
     const one = paged.fromEntries([['a', 1]]);
     const draft = new paged.Draft(one);
