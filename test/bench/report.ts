@@ -63,6 +63,9 @@ and memory less than 1 is good for us, of rates more than 1.
   time. One sample a size. **daemon-reload** follows, with all of them loaded and no file changed.
 - **Spawning**: a core that only spawns /bin/true through the real init, 300 times, from the call until the record \`execed\`; beside it
   Node's own \`child_process.spawn\`, which returns when the program runs, has no control group, and needs Node as the parent.
+- **When core dies**: \`npm run bench -- --deaths --beside DIR,DIR --sizes 1000 --rounds 20\` boots a machine for each of these builds (copies of
+  \`.build\`) and kills their cores in turn. Besides the times above it tells core's processor time to the nanosecond, of all threads and of the main one,
+  which can be compared while other things run, when core had come how far, and its memory at rest. It writes no document.
 `;
 
 const WHERE = `Where it goes. This was found once, by profiles and heap snapshots of 2026-11-22, and is not measured by the run:
