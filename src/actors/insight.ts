@@ -210,16 +210,23 @@ export function createInsight(parts: InsightParts): Insight {
     history(fits, count) {
       const all = recordsOf(state());
       const found: HistoryRecord[] = [];
-      for (let at = all.length - 1; at >= 0 && found.length < count; at -= 1) {
+      // What concerns all units (reloads, core) is told in between; it neither counts nor begins the answer.
+      let [own, through] = [0, 0];
+      for (let at = all.length - 1; at >= 0 && own < count; at -= 1) {
         const record = all[at] as HistoryRecord;
         // Of requests and refusals those that name the unit; what came of others for it has them as its cause.
-        const told =
+        const named =
           (record.kind === 'request' || record.kind === 'refused') && record.unit === ''
             ? record.what.split(/[\s;,]+/).some(fits)
-            : record.unit === '';
-        if (told || fits(record.unit)) found.push(record);
+            : fits(record.unit);
+        const general = record.unit === '' && record.kind !== 'request' && record.kind !== 'refused';
+        if (!named && !general) continue;
+        found.push(record);
+        if (!named) continue;
+        own += 1;
+        through = found.length;
       }
-      return found.reverse().map(historyView);
+      return found.slice(0, through).reverse().map(historyView);
     },
     cycles,
     cuts,

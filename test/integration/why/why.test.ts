@@ -247,6 +247,11 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     expect(system.sctl('history').stdout).toMatch(/keep plan \w+ of start slow\.service; .*\n.*cancel job 99999;/);
     expect(system.sctl('history', 'slow').stdout).toMatch(/keep plan \w+ of start slow\.service;/);
     expect(system.sctl('history', 'nowhere').stdout).not.toMatch(/keep plan|cancel job|no plan/);
+    // Reloads concern all units, and do not take the place of what happened to one.
+    for (let count = 0; count < 3; count += 1) system.sctl('daemon-reload');
+    expect(system.sctl('history', 'slow', '-n', '1').stdout).toMatch(
+      /slow\.service;.*(\n.*(daemon-reload|unit files were read anew).*){3,}\n$/,
+    );
   });
 
   test('critical-chain knows nothing of a unit that was only asked about', () => {
