@@ -61,6 +61,8 @@ export function hearAgain(host: Host, actors: Pick<ActorHost, 'read'>): void {
     const unit = name.startsWith('notify:') ? unitOfName(name) : undefined;
     // A unit's further sockets go with its first.
     if (unit === undefined || name !== notifySocket(unit) || actors.read(`unit:${unit}`) === undefined) continue;
+    // What the last core had begun to end may be ended by now, and its socket with it.
+    if (!host.sockets.stored(name)) continue;
     tolerant(host, unit, () => host.sockets.notify(undefined, name, notifyPath(host.facts.runDirectory, unit)));
   }
 }
