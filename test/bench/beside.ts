@@ -35,6 +35,8 @@ function phasesOf(machine: Machine): Readonly<Record<string, number>> {
   if (last === undefined) return {};
   const execedMs = monotonicUs(readFileSync(join(machine.state, 'run/bench/core-execed'), 'utf8')) / 1000;
   const { reachedMs } = JSON.parse(last) as { reachedMs: Record<string, number> };
+  // On a machine that is very busy it may not have written its own yet.
+  if (Object.values(reachedMs).some((ms) => ms < execedMs)) return {};
   return Object.fromEntries(Object.entries(reachedMs).map(([phase, ms]) => [phase, ms - execedMs]));
 }
 
