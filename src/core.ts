@@ -45,7 +45,8 @@ import { type Asked, Spawns } from './actors/spawns.ts';
 import { teller } from './actors/telling.ts';
 import { createTroubles } from './actors/troubles.ts';
 import { groupOf, logMessage, type UnitTools } from './actors/unit-effects.ts';
-import { socketPosts, unitKinds } from './actors/unit-kinds.ts';
+import { triggerPosts, unitKinds } from './actors/unit-kinds.ts';
+import { triggerOf } from './actors/unit-paths.ts';
 import { cameUp, UPGRADE, upgradeKind } from './actors/upgrade.ts';
 import { filesChanged, unitReadAt, unitsRead, unitsReadLater } from './actors/views.ts';
 import type { ChaosSettings } from './api/chaos.ts';
@@ -187,6 +188,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
     environment: () =>
       actors.read<{ context: { environment: readonly string[] } }>('manager')?.context.environment ?? [],
     group: (unit) => groupOf(unit, snapshotOf(unit.name)),
+    pending: (unit) => jobs.of(unit) !== undefined,
+    triggerOf: (unit) => triggerOf(registry, snapshotOf, unit),
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
   };
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));
@@ -304,18 +307,18 @@ export function createCore(host: Host, options: CoreOptions): Core {
       if (options.logs !== false) writeLogKeeper(host, `${options.libDirectory}/logd`, paths.transient);
     },
   };
-  const tellSockets = (service: string, call: { post(to: string, event: ActorEvent): void }) => {
-    const snapshot = snapshotOf(service);
+  const tellTriggers = (unit: string, call: { post(to: string, event: ActorEvent): void }) => {
+    const snapshot = snapshotOf(unit);
     const seen: View =
       snapshot === undefined
         ? { active: 'inactive', sub: 'dead', result: 'success', since: never, downs: 0 }
         : view(snapshot);
-    for (const { to, event } of socketPosts(tools, service, seen, jobs.of(service) !== undefined)) call.post(to, event);
+    for (const { to, event } of triggerPosts(tools, unit, seen, jobs.of(unit) !== undefined)) call.post(to, event);
   };
   const jobsTools = {
     undo: (call: Pick<EffectCall, 'post'>, confirmation: Confirmation) => undo(managerTools, call, confirmation),
     dropSnapshot: (name: string) => dropSnapshot(managerTools, name),
-    tellSockets,
+    tellTriggers,
     host,
     world: registry,
     checks,

@@ -58,7 +58,7 @@ export function adoptOne(host: Host, unit: Unit, { units }: Noted): readonly Ado
 export function asItWas(unit: string, { active, sub, result, restarts }: NotedUnit): Adopted | undefined {
   const event = { type: 'adopt', populated: false, restarts } as const;
   if (active === 'failed') return { ...event, failed: result };
-  const withoutProcess = sub === 'exited' || (active === 'active' && /\.(?:target|slice)$/.test(unit));
+  const withoutProcess = sub === 'exited' || (active === 'active' && /\.(?:target|slice|path)$/.test(unit));
   return withoutProcess ? { ...event, over: true } : undefined;
 }
 

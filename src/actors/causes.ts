@@ -99,7 +99,13 @@ export function causeWords(event: ActorEvent | undefined, before: UnitSnapshot):
     case 'readable':
       return 'somebody connects';
     case 'service-state':
-      return `its service is ${text('active')}`;
+      return `the unit it triggers is ${text('active')}`;
+    // Which of the two it is may depend on when core was there to see.
+    case 'paths-seen':
+    case 'path-changed':
+      return 'its paths were looked at';
+    case 'paths-failed':
+      return `${text('errno')} on ${text('detail')}`;
     case 'sockets-failed':
       return `${text('errno')} on ${text('detail')}`;
     case 'job-refused':

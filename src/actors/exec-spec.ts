@@ -16,6 +16,8 @@ export interface Moment {
   readonly group: string;
   /** Set in ExecReload, ExecStop, ExecStopPost and ExecStartPost. */
   readonly mainPid: number | undefined;
+  /** What has started it; undefined: nobody but a person or another unit. */
+  readonly trigger?: { readonly unit: string; readonly path: string } | undefined;
   /** SERVICE_RESULT, EXIT_CODE, EXIT_STATUS for ExecStop and ExecStopPost. */
   readonly ended: { readonly result: string; readonly code: string; readonly status: string } | undefined;
   /** Stored descriptors to pass, with their names for LISTEN_FDNAMES. */
@@ -113,6 +115,8 @@ function environment(unit: Unit, settings: ExecSettings, moment: Moment, facts: 
   const own = [`INVOCATION_ID=${moment.invocation}`];
   if (moment.notify) own.push(`NOTIFY_SOCKET=${notifyPath(facts.runDirectory, unit.name)}`);
   if (moment.watchdogUsec > 0 && moment.role === 'main') own.push(`WATCHDOG_USEC=${moment.watchdogUsec}`);
+  if (moment.trigger !== undefined)
+    own.push(`TRIGGER_UNIT=${moment.trigger.unit}`, `TRIGGER_PATH=${moment.trigger.path}`);
   if (moment.mainPid !== undefined) own.push(`MAINPID=${moment.mainPid}`);
   if (moment.ended !== undefined) {
     own.push(`SERVICE_RESULT=${moment.ended.result}`);

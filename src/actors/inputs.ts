@@ -15,6 +15,7 @@ import { isNear } from './pid-files.ts';
 import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
 import type { Asked } from './spawns.ts';
 import { invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
+import { pathEvent } from './unit-paths.ts';
 
 /** A hint without an identity of its own: it has no key, since a counter would begin again with the next core. */
 const loose = (events: readonly Post[]): Input => ({ events });
@@ -269,6 +270,10 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
       const posts = pidFilePosts(tools, event.path, units());
       return posts.length === 0 ? undefined : loose(posts);
     }
+    case 'paths':
+    case 'path-changed':
+    case 'paths-failed':
+      return tools.world.unit(event.name) === undefined ? undefined : loose([toUnit(event.name, pathEvent(event))]);
     case 'mounts':
     case 'clock-changed':
     case 'wake':

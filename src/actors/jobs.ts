@@ -43,7 +43,7 @@ export interface JobsTools {
   readonly world: UnitWorld;
   readonly checks: Checks;
   /** Tell the sockets of a service how it is. */
-  tellSockets(service: string, call: Pick<EffectCall, 'post'>): void;
+  tellTriggers(service: string, call: Pick<EffectCall, 'post'>): void;
   /** Units in memory. */
   units(): readonly Unit[];
   readonly actors: () => ActorHost;
@@ -108,7 +108,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
           type: 'tell',
           what: { jobRemoved: { id: job.id, unit: job.unit, type: job.type, result }, why },
         });
-        tools.tellSockets(job.unit, call);
+        tools.tellTriggers(job.unit, call);
       }),
       undo: idempotent((call, { confirmation }: Params<'undo'>) => tools.undo(call, confirmation)),
       promise: idempotent((_call, { confirmations }: Params<'promise'>) => keepPromises(host, confirmations)),
@@ -168,7 +168,7 @@ export function jobKind(tools: JobsTools): ActorKind {
           } else if (snapshot === undefined || loaded === undefined) {
             call.post('jobs', { type: 'unit-refused', unit, verb, result: 'failed', why: `${unit} is not in memory` });
           } else if (verb === 'start') {
-            if (unit.endsWith('.socket')) tools.tellSockets(tools.world.serviceOf(unit), call);
+            if (/\.(?:socket|path)$/.test(unit)) tools.tellTriggers(tools.world.serviceOf(unit), call);
             if (readiness(snapshot, 'start') === 'now')
               tools.checks.start(loaded, call.actor, wanted, ({ to, event }) => call.post(to, event));
           } else call.post(`unit:${unit}`, verb === 'stop' ? { type: 'stop', restarting } : { type: verb });

@@ -80,7 +80,7 @@ export function unitsBefore({ mode, hello, earlier }: RecoveryView, host: Host):
 }
 
 /** Types of which a start brings back what was there. */
-const STARTED = /\.(?:service|socket|target|slice)$/;
+const STARTED = /\.(?:service|socket|target|slice|path)$/;
 
 /**
  * What is to be started by a core that comes up without the state of the one before it: the units that were up, if the system had

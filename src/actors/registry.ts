@@ -29,7 +29,7 @@ import { sliceOf, type UnitWorld } from './world.ts';
 const UNSTARTABLE: ReadonlySet<UnitType> = new Set(['device']);
 
 /** Types whose machine (src/machines/plain.ts) only watches: it refuses to start and stop them. */
-const WATCHED: ReadonlySet<UnitType> = new Set(['mount', 'swap', 'timer', 'path', 'automount', 'scope']);
+const WATCHED: ReadonlySet<UnitType> = new Set(['mount', 'swap', 'timer', 'automount', 'scope']);
 
 /** Units of one request whose files are looked at anew, whatever the last scan of the unit path has found: each costs some dozen stat(2). */
 const LOOKED_AGAIN_MAX = 64;
@@ -331,6 +331,12 @@ export function createRegistry(options: RegistryOptions): Registry {
       const triggering = graph.others(service, 'TriggeredBy').filter((name) => name.endsWith('.socket'));
       return [...new Set([...triggering, ...named.map((name) => graph.canonical(name))])].sort();
     },
-    serviceOf: (socket) => graph.others(socket, 'Triggers')[0] ?? `${socket.slice(0, -'.socket'.length)}.service`,
+    pathsOf: (unit) =>
+      graph
+        .others(unit, 'TriggeredBy')
+        .filter((name) => name.endsWith('.path'))
+        .sort(),
+    serviceOf: (trigger) =>
+      graph.others(trigger, 'Triggers')[0] ?? `${trigger.slice(0, trigger.lastIndexOf('.'))}.service`,
   };
 }

@@ -3,12 +3,13 @@
  * while core was away comes back as events.
  *
  * Two parts. What services have said is heard before the first turn ({@link hearAgain}), since it belongs before their exits. All else
- * ({@link Relisting}), control groups, PID files and listeners, tells of the present whenever it is looked at. So it is done before the first turn
+ * ({@link Relisting}), control groups, PID files, listeners and watched paths, tells of the present whenever it is looked at. So it is done before the first turn
  * only for units that are on their way from one state to another: they may be waiting for just that, and for a deadline as well. For the others it is
  * done in pieces between the turns that follow, so that nobody waits for all of it. Main processes that init did not spawn are not
  * looked at: init goes on watching them without core, and keeps how they ended.
  */
 import { type Host, HostError } from '../host/ports.ts';
+import type { PathContext } from '../machines/path-context.ts';
 import type { ActiveState } from '../machines/protocol.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
 import type { ActorHost } from '../supervisor/index.ts';
@@ -17,6 +18,7 @@ import { listener, notifyPath, notifySocket, unitOfName } from './names.ts';
 import { isNear, type PidFiles } from './pid-files.ts';
 import { pidFilePath } from './processes.ts';
 import { groupOf } from './unit-effects.ts';
+import { watchPaths } from './unit-paths.ts';
 
 /** Units of one piece: half a millisecond's worth, which an event may have to wait. */
 const PIECE = 16;
@@ -152,4 +154,13 @@ const listenAgain: Look = ({ host, actors, unit, name: socket }, { value }) => {
   if (value === 'listening') for (const name of names) if (!lost.includes(name)) host.sockets.watch(name);
 };
 
-const LOOKS: readonly Look[] = [makeAudible, watchGroup, awaitPidFile, listenAgain];
+/** A watch dies with the core that has set it. What changed since is found by what the unit saw last. */
+const watchPathsAgain: Look = ({ host, unit, name }, { value, context }) => {
+  const { round, looking, settings } = context as unknown as Partial<PathContext>;
+  if (round === undefined || (value !== 'waiting' && looking !== true)) return;
+  const loaded = unit(name);
+  if (loaded?.path === undefined) return;
+  watchPaths(host, loaded, { context }, round, looking === true && settings?.MakeDirectory === true);
+};
+
+const LOOKS: readonly Look[] = [makeAudible, watchGroup, awaitPidFile, listenAgain, watchPathsAgain];

@@ -31,6 +31,7 @@ import {
 import { isNear, type PidFiles } from './pid-files.ts';
 import { fitProcess, pidFilePath, readPidFile } from './processes.ts';
 import type { Spawns } from './spawns.ts';
+import { watchPaths } from './unit-paths.ts';
 import { execSettings, sliceOf, type UnitWorld } from './world.ts';
 
 /** Under which names descriptors of a datagram are stored, and by which effect; undefined: by one of an earlier core. */
@@ -55,6 +56,10 @@ export interface UnitTools {
   environment(): readonly string[];
   /** A unit's control group, as its actor knows it ({@link groupOf}). */
   group(unit: Unit): string;
+  /** There is a job for this unit. */
+  pending(unit: string): boolean;
+  /** Which path unit has started a unit, and for which path; undefined: none has. */
+  triggerOf(unit: string): { readonly unit: string; readonly path: string } | undefined;
   /** The invocation of a unit: how many times it was prepared. */
   invocation(unit: string): number;
 }
@@ -164,6 +169,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
       watchdogUsec: params.watchdogUsec,
       notify: speaks(unit),
       environment: tools.environment(),
+      trigger: tools.triggerOf(unit.name),
     },
     tools.host.facts,
     { available: tools.host.groups.available, root: tools.host.hello.cgroupRoot },
@@ -432,6 +438,8 @@ const runs: { readonly [Name in Exclude<EffectName, 'armDeadline' | 'disarmDeadl
     eachListener(unit, (name) => void (host.sockets.stored(name) && host.sockets.watch(name))),
   unwatchSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.unwatch(name)),
   flushSockets: (tools, unit) => eachListener(unit, (name) => tools.host.sockets.flush(name)),
+  watchPaths: ({ host }, unit, call, { round, make }) => watchPaths(host, unit, call.snapshot, round, make),
+  unwatchPaths: ({ host }, unit) => host.paths.unwatch(unit.name),
   adoptPids,
   log: (tools, unit, _call, { level, message, ...fields }) =>
     tools.host.log.log(level, { unit: unit.name, ...fields }, message),

@@ -52,7 +52,7 @@ function changesOf(unit: string, before: UnitSnapshot, after: UnitSnapshot): rea
 const holdsProcesses = (snapshot: unknown): boolean =>
   (snapshot as { readonly context: { readonly populated?: boolean } }).context.populated === true;
 
-/** Everything that is told when a unit's view changes: jobs, subscribers, and the sockets of a service. */
+/** Everything that is told when a unit's view changes: jobs, subscribers, and the sockets and paths that trigger it. */
 function observe(tools: UnitTools) {
   return (actor: string, before: unknown, after: unknown, event: ActorEvent | undefined): readonly Post[] => {
     const unit = unitOf(actor);
@@ -78,7 +78,7 @@ function observe(tools: UnitTools) {
     for (const change of isOld ? [] : changesOf(unit, before as UnitSnapshot, after as UnitSnapshot)) {
       posts.push({ to: 'jobs', event: { type: 'unit-changed', ...change } });
     }
-    if (unit.endsWith('.service')) posts.push(...socketPosts(tools, unit, is, false));
+    posts.push(...triggerPosts(tools, unit, is, undefined));
     posts.push({
       to: 'events',
       event: {
@@ -111,17 +111,28 @@ function lost(actor: string, { type }: ActorEvent, error: string): readonly Post
   return [{ to: 'jobs', event: { type: 'unit-refused', unit: unitOf(actor), verb: type, result: 'failed', why } }];
 }
 
-/** The state of a service, for the socket units that trigger it. */
-export function socketPosts(tools: UnitTools, service: string, seen: View, pending: boolean): Post[] {
+/**
+ * The state of a unit, for the socket and path units that trigger it.
+ *
+ * @param pending whether there is a job for it; undefined: looked up for paths, which wait for its end, and none for sockets, which do not
+ */
+export function triggerPosts(
+  { world, pending: isPending }: Pick<UnitTools, 'world' | 'pending'>,
+  unit: string,
+  seen: View,
+  pending: boolean | undefined,
+): Post[] {
   const { active, sub, result, startLimitHit } = seen;
-  const loaded = tools.world.unit(service)?.loadState === 'loaded';
-  return tools.world
-    .socketsOf(service)
-    .filter((socket) => tools.world.unit(socket)?.loadState === 'loaded')
-    .map((socket) => ({
-      to: `unit:${socket}`,
-      event: { type: 'service-state', active, sub, result, startLimitHit, pending, loaded },
-    }));
+  const sockets = unit.endsWith('.service') ? world.socketsOf(unit) : [];
+  const paths = world.pathsOf(unit);
+  if (sockets.length === 0 && paths.length === 0) return [];
+  const loaded = world.unit(unit)?.loadState === 'loaded';
+  const told = { type: 'service-state', active, sub, result, startLimitHit, loaded };
+  const posts = (names: readonly string[], pending: boolean): Post[] =>
+    names
+      .filter((name) => world.unit(name)?.loadState === 'loaded')
+      .map((name) => ({ to: `unit:${name}`, event: { ...told, pending } }));
+  return [...posts(sockets, pending ?? false), ...(paths.length === 0 ? [] : posts(paths, pending ?? isPending(unit)))];
 }
 
 /** One kind for each machine, by its name; `options` for those whose saved form has a version of its own. */

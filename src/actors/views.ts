@@ -6,6 +6,7 @@
 import type { CommandRecord, Exit, GroupView, Stamp, UnitState } from '../api/manager.ts';
 import type { Ended, Host } from '../host/ports.ts';
 import type { JobType } from '../jobs/types.ts';
+import type { PathContext } from '../machines/path-context.ts';
 import type { CommandStatus, ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, view } from '../machines/view.ts';
 import type { Command, Unit } from '../units/types.ts';
@@ -159,9 +160,15 @@ export function unitState(
       unit.type === 'socket'
         ? { accepted: 0, connections: 0, refused: 0, controlPid: context?.control?.pid ?? 0 }
         : undefined,
+    path: unit.type === 'path' ? pathState(snapshot?.context as Partial<PathContext> | undefined) : undefined,
     supervision,
   };
 }
+
+const pathState = (context: Partial<PathContext> | undefined): UnitState['path'] => ({
+  triggered: context?.nTriggered ?? 0,
+  triggeredBy: context?.triggeredBy ?? undefined,
+});
 
 /** When units were last read, in ms of CLOCK_REALTIME; a file that is newer wants a daemon-reload. */
 let readMs = Number.POSITIVE_INFINITY;

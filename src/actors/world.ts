@@ -7,8 +7,10 @@ export interface UnitWorld {
   unit(name: string): Unit | undefined;
   /** The socket units whose descriptors a service gets: those that trigger it, and Sockets=; sorted. */
   socketsOf(service: string): readonly string[];
-  /** The service that a socket unit triggers. */
-  serviceOf(socket: string): string;
+  /** The path units that trigger a unit; sorted. */
+  pathsOf(unit: string): readonly string[];
+  /** The unit that a socket or path unit triggers. */
+  serviceOf(trigger: string): string;
 }
 
 /** The settings of systemd.exec(5) of a unit that has processes; undefined: it has none. */

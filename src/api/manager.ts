@@ -131,6 +131,8 @@ export interface UnitState {
   readonly socket:
     | { readonly accepted: number; readonly connections: number; readonly refused: number; readonly controlPid: number }
     | undefined;
+  /** Set for path units: how often they have started their unit, and for which path; undefined: it has been down since. */
+  readonly path?: { readonly triggered: number; readonly triggeredBy: string | undefined } | undefined;
   /** Set for units with [X-Supervisor]: whom it is for, sorted, and the failures that still count, newest first. */
   readonly supervision?: { readonly members: readonly string[]; readonly failures: readonly Stamp[] } | undefined;
 }

@@ -111,6 +111,11 @@ export interface Unit {
     readonly refused: number;
     readonly controlPid: number;
   }>;
+  readonly path?: Maybe<{
+    readonly watches: readonly { readonly setting: string; readonly path: string }[];
+    readonly triggered: number;
+    readonly triggeredBy?: Maybe<string>;
+  }>;
   /** `periodUs` absent: infinity. */
   readonly supervision?: Maybe<{
     readonly strategy: string;

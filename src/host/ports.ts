@@ -129,6 +129,8 @@ export type HostEvent =
   | { readonly type: 'group'; readonly path: string; readonly populated: boolean }
   /** A watched path appeared or changed (PID files). */
   | { readonly type: 'path'; readonly path: string }
+  /** What a path unit watches; see {@link PathPort}. */
+  | PathEvent
   /** /proc/self/mountinfo changed. */
   | { readonly type: 'mounts' }
   /** CLOCK_REALTIME was set. */
@@ -386,6 +388,60 @@ export interface HelperPort {
   checkPaths(key: string, request: string, deadlineMs: number): void;
 }
 
+/** What about a path a path unit waits for: the names of the settings of systemd.path(5). */
+export type WatchedKind = 'PathExists' | 'PathExistsGlob' | 'PathChanged' | 'PathModified' | 'DirectoryNotEmpty';
+
+/** What there is of one path that is watched. */
+export interface PathSeen {
+  /** There is something of that name; of DirectoryNotEmpty=: in that directory, but for hidden files and backups. */
+  readonly there: boolean;
+  /** The first name that matches a pattern; else the path itself. */
+  readonly path: string;
+  /** Of PathChanged= and PathModified=: another one once anything about it has changed; null: it is not there. */
+  readonly stamp: string | null;
+}
+
+/** `name` and `round` are those it was asked under. */
+export type PathEvent =
+  /**
+   * What there is now, in the order of what is watched: once at first, and whenever a path may have come or gone. `missed`: changes since
+   * the last such event may not have been told (the first one after {@link PathPort.watch}; the kernel's queue was too long).
+   */
+  | {
+      readonly type: 'paths';
+      readonly name: string;
+      readonly round: number;
+      readonly missed: boolean;
+      readonly seen: readonly PathSeen[];
+    }
+  /** The n-th one, of PathChanged= or PathModified=, has just changed. */
+  | { readonly type: 'path-changed'; readonly name: string; readonly round: number; readonly at: number }
+  /** They cannot be watched, and nothing is. */
+  | {
+      readonly type: 'paths-failed';
+      readonly name: string;
+      readonly round: number;
+      readonly errno: string;
+      readonly about: string;
+    };
+
+/** What path units watch: paths that may not be there yet, and that may hang; so all answers come later. Nothing of it outlives core. */
+export interface PathPort {
+  /**
+   * Watch these, in place of what the name stood for; from the first `paths` event on nothing is missed.
+   *
+   * @param makeDirectories with this mode, before they are watched (MakeDirectory=); null: none
+   */
+  watch(
+    name: string,
+    round: number,
+    specs: readonly { readonly kind: WatchedKind; readonly path: string }[],
+    makeDirectories: number | null,
+  ): void;
+  /** A name that is not watched is no error. */
+  unwatch(name: string): void;
+}
+
 /** Sessions of the API socket. */
 export interface ApiPort {
   send(session: number, message: string): void;
@@ -444,6 +500,7 @@ export interface Host {
   /** Units as they were loaded; likewise. */
   readonly loaded: NotesPort;
   readonly helper: HelperPort;
+  readonly paths: PathPort;
   readonly api: ApiPort;
   readonly log: LogPort;
   readonly facts: MachineFacts;

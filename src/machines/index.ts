@@ -1,6 +1,8 @@
 /** The machines of the unit types, by the kind of actor that runs them. */
 import type { Unit, UnitType } from '../units/types.ts';
 import { endSettings } from './ends.ts';
+import { pathMachine } from './path.ts';
+import { pathSettings } from './path-context.ts';
 import { sliceMachine, staticMachine, targetMachine } from './plain.ts';
 import { pluginKind } from './plugin.ts';
 import { scopeMachine, scopeSettings } from './scope.ts';
@@ -15,6 +17,7 @@ export const unitMachines = {
   target: targetMachine,
   slice: sliceMachine,
   scope: scopeMachine,
+  path: pathMachine,
   static: staticMachine,
 };
 
@@ -30,7 +33,7 @@ const kinds: Readonly<Record<UnitType, MachineKind>> = {
   automount: 'static',
   swap: 'static',
   timer: 'static',
-  path: 'static',
+  path: 'path',
   device: 'static',
 };
 
@@ -46,6 +49,7 @@ export function machineOf(unit: Unit, Slice: string): { readonly kind: string; r
   }
   if (unit.socket !== undefined)
     return { kind, settings: { ...socketSettings({ ...unit, socket: unit.socket }), Slice } };
+  if (unit.path !== undefined) return { kind, settings: pathSettings({ ...unit, path: unit.path }) };
   // It holds init, and nobody starts or ends it.
   if (unit.name === 'init.scope') return { kind: 'static', settings: { type: unit.type } };
   if (unit.scope !== undefined) return { kind, settings: { ...scopeSettings({ ...unit, scope: unit.scope }), Slice } };

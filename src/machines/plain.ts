@@ -4,9 +4,8 @@
  *   dead <-start, stop-> active
  *
  * A target is up when it is asked to be: what it stands for is ordered and awaited by jobs. A slice is a control group.
- * Mounts, swaps and devices appear and vanish with the kernel's tables; init.scope is there from the beginning; timers, paths and
- * automounts do nothing yet. Those are
- * shown as they are, and a start says `unsupported`: it is never pretended.
+ * Mounts, swaps and devices appear and vanish with the kernel's tables; init.scope is there from the beginning; timers and
+ * automounts do nothing yet. Those are shown as they are, and a start says `unsupported`: it is never pretended.
  */
 import { setup } from 'xstate';
 import { act, type EndSettings, type Past } from './ends.ts';
@@ -119,7 +118,7 @@ export const sliceMachine = setup({
 
 /** Which of the watched types; input of the machine. */
 export interface StaticSettings {
-  readonly type: 'mount' | 'swap' | 'device' | 'timer' | 'path' | 'automount' | 'scope';
+  readonly type: 'mount' | 'swap' | 'device' | 'timer' | 'automount' | 'scope';
 }
 
 interface StaticContext extends UnitContext {

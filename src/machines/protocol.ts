@@ -17,11 +17,11 @@
  * - An event that means nothing in the current state is ignored on purpose; in no state is any of these events an error.
  * - `start` is sent only when conditions and assertions have held; see {@link readiness} for when it is worth sending.
  */
-import type { Ended, ProcessRef } from '../host/ports.ts';
+import type { Ended, PathSeen, ProcessRef } from '../host/ports.ts';
 import type { ActiveState, JobResult } from '../jobs/types.ts';
 import type { Command, Span } from '../units/types.ts';
 
-export type { ActiveState, Ended, ProcessRef };
+export type { ActiveState, Ended, PathSeen, ProcessRef };
 
 /** Which of a unit's processes: the service itself, or a command of its life cycle. */
 export type Role = 'main' | 'control';
@@ -51,7 +51,8 @@ export type Result =
   | 'oom-kill'
   | 'exec-condition'
   | 'trigger-limit-hit'
-  | 'service-start-limit-hit';
+  | 'service-start-limit-hit'
+  | 'unit-start-limit-hit';
 
 /** A process as core may name it: start time in clock ticks since boot. */
 export interface Pid {
@@ -294,7 +295,33 @@ export interface ReadableEvent extends At {
 }
 
 /**
- * Sockets: state of the service it triggers. Sent at each change of the service's view, when one of its jobs ends, and once before `start`.
+ * Paths: what there is of what it watches, in that order: the answer to `watchPaths`, and told again whenever one of them may have come
+ * or gone. `missed`: changes since what was told last may not have been told.
+ */
+export interface PathsSeenEvent extends At {
+  readonly type: 'paths-seen';
+  readonly round: number;
+  readonly missed: boolean;
+  readonly seen: readonly PathSeen[];
+}
+
+/** Paths: the n-th one, of PathChanged= or PathModified=, has just changed. */
+export interface PathChangedEvent extends At {
+  readonly type: 'path-changed';
+  readonly round: number;
+  readonly index: number;
+}
+
+/** Paths: they cannot be watched, and nothing is. `errno` by name. */
+export interface PathsFailedEvent extends At {
+  readonly type: 'paths-failed';
+  readonly round: number;
+  readonly errno: string;
+  readonly detail: string;
+}
+
+/**
+ * Sockets and paths: state of the unit it triggers. Sent at each change of that unit's view, when one of its jobs ends, and once before `start`.
  */
 export interface ServiceStateEvent extends At {
   readonly type: 'service-state';
@@ -363,6 +390,19 @@ export type SocketEvent =
   | AdoptEvent
   | ReopenEvent;
 
+export type PathEvent =
+  | StartEvent
+  | StopEvent
+  | ReloadEvent
+  | ResetFailedEvent
+  | DeadlineEvent
+  | JobRefusedEvent
+  | PathsSeenEvent
+  | PathChangedEvent
+  | PathsFailedEvent
+  | ServiceStateEvent
+  | AdoptEvent;
+
 export type ScopeEvent =
   | StartEvent
   | StopEvent
@@ -377,7 +417,7 @@ export type ScopeEvent =
 /** Targets and slices. */
 export type PlainEvent = StartEvent | StopEvent | ReloadEvent | ResetFailedEvent | AdoptEvent;
 
-/** Types that are only watched: mount, swap, device, timer, path, automount. */
+/** Types that are only watched: mount, swap, device, timer, automount. */
 export type StaticEvent = PlainEvent | PresentEvent;
 
 // --------------------------------------------------------------------------------------------------------------- effects
@@ -469,6 +509,12 @@ export interface EffectParams {
   unwatchSockets: undefined;
   /** Sockets: read and throw away what waits. */
   flushSockets: undefined;
+  /**
+   * Paths: watch all of them, in place of what was watched before; answered by `paths-seen` of this round, or `paths-failed`. `make`: make
+   * directories that are not there first (MakeDirectory=).
+   */
+  watchPaths: { readonly round: number; readonly make: boolean };
+  unwatchPaths: undefined;
   /** Scopes: make the group and move these processes into it; answered by `adopted` or `adopt-failed`. */
   adoptPids: { readonly pids: readonly Pid[] };
   /** One line for people, about this unit. */
@@ -495,7 +541,9 @@ export type DeadlineName =
   /** Type=idle: five seconds. */
   | 'idle'
   /** A restart job that was asked for and has not come. */
-  | 'restart-job';
+  | 'restart-job'
+  /** Of a path unit: its paths are looked at, which file systems that hang do not answer. */
+  | 'looking';
 
 export type EffectName = keyof EffectParams;
 
@@ -528,6 +576,8 @@ export const effectKinds: Readonly<Record<EffectName, 'once' | 'idempotent'>> = 
   watchSockets: 'idempotent',
   unwatchSockets: 'idempotent',
   flushSockets: 'idempotent',
+  watchPaths: 'idempotent',
+  unwatchPaths: 'idempotent',
   adoptPids: 'idempotent',
   log: 'idempotent',
   armDeadline: 'idempotent',

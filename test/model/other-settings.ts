@@ -1,4 +1,5 @@
-/** Settings of sockets and scopes for tests: systemd's defaults, and what a test says instead. */
+/** Settings of sockets, scopes and paths for tests: systemd's defaults, and what a test says instead. */
+import type { PathSettings } from '../../src/machines/path-context.ts';
 import type { ScopeSettings } from '../../src/machines/scope.ts';
 import type { SocketSettings } from '../../src/machines/socket-context.ts';
 import { command, serviceDefaults } from './service-settings.ts';
@@ -57,6 +58,18 @@ export const scopeWith = (change: Partial<ScopeSettings> = {}): ScopeSettings =>
   TimeoutStopSec: 90_000,
   RuntimeMaxSec: 'infinity',
   ...kills,
+  ...ends,
+  ...change,
+});
+
+export type PathChange = Partial<PathSettings>;
+
+export const pathWith = (change: PathChange = {}): PathSettings => ({
+  specs: [{ kind: 'PathExists', path: '/x' }],
+  Unit: 'x.service',
+  MakeDirectory: false,
+  TriggerLimitIntervalSec: 2_000,
+  TriggerLimitBurst: 200,
   ...ends,
   ...change,
 });

@@ -1,6 +1,8 @@
-/** Socket, scope, slice, target and static machines in every reachable state. */
+/** Socket, scope, path, slice, target and static machines in every reachable state. */
 import { describe, expect, test } from 'vitest';
 import type { AnyMachineSnapshot, AnyStateMachine } from 'xstate';
+import { pathMachine } from '../../src/machines/path.ts';
+import type { PathContext } from '../../src/machines/path-context.ts';
 import { sliceMachine, staticMachine, targetMachine } from '../../src/machines/plain.ts';
 import { scopeMachine } from '../../src/machines/scope.ts';
 import { socketMachine } from '../../src/machines/socket.ts';
@@ -17,7 +19,7 @@ import {
   describe as show,
   stepper,
 } from './explorer.ts';
-import { type SocketChange, scopeWith, socketWith } from './other-settings.ts';
+import { type PathChange, pathWith, type SocketChange, scopeWith, socketWith } from './other-settings.ts';
 
 const NOW = 1_000;
 const now = (event: { type: string; [field: string]: unknown }): Event => ({ atMs: NOW, ...event });
@@ -234,6 +236,83 @@ describe.each(['control-group', 'mixed', 'process', 'none'] as const)('a scope w
   );
 });
 
+// ------------------------------------------------------------------------------------------------------------------ path
+
+const pathProfiles: Record<string, PathChange> = {
+  plain: {},
+  'of changes': { specs: [{ kind: 'PathChanged', path: '/x' }], MakeDirectory: true },
+  'of both, that may trigger twice': {
+    specs: [
+      { kind: 'PathModified', path: '/x' },
+      { kind: 'DirectoryNotEmpty', path: '/y' },
+    ],
+    TriggerLimitBurst: 2,
+    StartLimitBurst: 0,
+  },
+};
+const pathSeen = new Set<string>();
+
+describe.each(Object.entries(pathProfiles))('a path %s', (_, change) => {
+  const settings = pathWith(change);
+  const other = pathWith({ ...change, specs: [{ kind: 'PathChanged', path: '/z' }] });
+
+  test('holds in every reachable state, and a stop leads down from each', () => {
+    const { nodes, states } = explore({
+      machine: pathMachine,
+      input: { settings },
+      events: ({ snapshot }) => {
+        const { round } = snapshot.context as PathContext;
+        const looks = [null, 'one', 'two'].flatMap((stamp) =>
+          [true, false].flatMap((missed) =>
+            [round, round - 1].map((of) =>
+              now({
+                type: 'paths-seen',
+                round: of,
+                missed,
+                seen: ['/x', '/y'].map((path) => ({ there: stamp !== null, path, stamp })),
+              }),
+            ),
+          ),
+        );
+        return [
+          ...commands,
+          ...looks,
+          ...serviceStates,
+          ...[settings, other].map((one) => now({ type: 'settings', settings: one })),
+          ...[0, 1, 2].map((index) => now({ type: 'path-changed', round, index })),
+          ...[round, round - 1].map((of) => now({ type: 'paths-failed', round: of, errno: 'ENOSPC', detail: '/x' })),
+          now({ type: 'adopt', populated: false, over: true }),
+          now({ type: 'adopt', populated: false, failed: 'resources' }),
+          now({ type: 'job-refused', why: 'shutting down' }),
+          now({ type: 'deadline', name: 'looking' }),
+          now({ ...serviceStates[0]!, startLimitHit: true }),
+          now({ ...serviceStates[0]!, loaded: false }),
+        ];
+      },
+      key: ({ context }) => {
+        const { looking, stamps, triggeredBy, service, startLimit, triggers, result } = context as PathContext;
+        return [
+          [looking, stamps, triggeredBy !== null, service.active, service.pending, service.loaded],
+          [
+            (startLimit?.starts ?? 0) >= settings.StartLimitBurst,
+            (triggers?.starts ?? 0) >= settings.TriggerLimitBurst,
+          ],
+          [
+            result === 'success',
+            (context as PathContext).settings.specs.length,
+            (context as PathContext).settings.specs[0]?.path,
+          ],
+        ];
+      },
+      check,
+      limit: 40_000,
+    });
+    for (const state of states) pathSeen.add(state);
+    expect(nodes.length).toBeGreaterThan(50);
+    for (const node of nodes) drain(pathMachine, node, () => undefined);
+  });
+});
+
 // ---------------------------------------------------------------------------------------------------------------- others
 
 const plain: Record<string, [AnyStateMachine, unknown]> = {
@@ -276,5 +355,6 @@ test('every state that a chart declares is reached', () => {
     declaredStates(machine).filter((state) => !states.has(state));
   expect(missing(socketMachine, seen)).toEqual([]);
   expect(missing(scopeMachine, scopeSeen)).toEqual([]);
+  expect(missing(pathMachine, pathSeen)).toEqual([]);
   for (const [machine, states] of plainSeen) expect(missing(machine, states)).toEqual([]);
 });

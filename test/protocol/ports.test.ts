@@ -85,6 +85,68 @@ suite('files', [
   ],
 ]);
 
+suite('paths of path units', [
+  [
+    'are told as they are at first, as they come and go, and when they change, until nobody watches any more',
+    async (world) => {
+      const { files, paths, events } = world.core;
+      const at = (name: string) => `${world.directory}/unit-paths/${name}`;
+      const specs = [
+        { kind: 'PathExists', path: at('far/here') },
+        { kind: 'PathChanged', path: at('conf') },
+        { kind: 'PathExistsGlob', path: at('jobs/*.job') },
+        { kind: 'DirectoryNotEmpty', path: at('jobs') },
+      ] as const;
+      const looks = (round: number) =>
+        events.flatMap((event) => (event.type === 'paths' && event.round === round ? [event] : []));
+      const there = (round: number) =>
+        looks(round)
+          .at(-1)
+          ?.seen.map((one) => (one.there ? 1 : 0))
+          .join('');
+      const changes = () => events.flatMap((event) => (event.type === 'path-changed' ? [event] : []));
+      await paths.watch('a.path', 3, specs, 0o750);
+      await world.until('a look', () => there(3) === '0100');
+      expect(looks(3)).toMatchObject([{ name: 'a.path', missed: true, seen: specs.map(({ path }) => ({ path })) }]);
+      // MakeDirectory= is not for what is to be there, nor for patterns.
+      expect([await files.stat(at('jobs')), await files.stat(at('far'))]).toMatchObject([{ mode: 0o750 }, undefined]);
+      await files.mkdirs(at('far'), 0o755);
+      await files.writeText(at('far/here'), '', 0o644);
+      await world.until('it is there', () => there(3) === '1100');
+      await files.remove(at('far/here'));
+      await world.until('it is gone', () => there(3) === '0100');
+      await files.writeText(at('jobs/.1.job'), '', 0o644);
+      await files.writeText(at('jobs/1.job'), '', 0o644);
+      await world.until('it is there', () => there(3) === '0111');
+      expect(looks(3).at(-1)).toMatchObject({
+        missed: false,
+        seen: [{}, {}, { path: at('jobs/1.job') }, { path: at('jobs') }],
+      });
+      expect(changes()).toEqual([]);
+      const stamp = looks(3).at(-1)?.seen[1]?.stamp;
+      await files.writeText(at('conf/entry'), 'one', 0o644);
+      await world.until('the notice', () => changes().length > 0);
+      expect(changes()[0]).toEqual({ type: 'path-changed', name: 'a.path', round: 3, at: 1 });
+      await paths.unwatch('a.path');
+      await settled(world);
+      const before = events.length;
+      await files.writeText(at('far/here'), '', 0o644);
+      await files.writeText(at('conf/entry'), 'two', 0o644);
+      await settled(world);
+      expect(events.slice(before).filter(({ type }) => type.startsWith('path'))).toEqual([]);
+      // Who was not there to be told finds it by what is there now.
+      await paths.watch('a.path', 4, specs, null);
+      await world.until('a look', () => there(4) === '1111');
+      expect(looks(4)[0]?.seen[1]?.stamp).not.toBe(stamp);
+      await paths.watch('a.path', 5, specs, null);
+      await world.until('a look', () => there(5) === '1111');
+      expect(looks(5)[0]?.seen[1]?.stamp).toBe(looks(4)[0]?.seen[1]?.stamp);
+      await paths.unwatch('a.path');
+      await files.removeTree(at('.').slice(0, -2));
+    },
+  ],
+]);
+
 suite('control groups', [
   [
     'are made, told as populated or empty, and removed when nobody is in them; where there are none, that is said',

@@ -14,7 +14,19 @@ type Remote<Port> = {
     : never;
 };
 
-const PORTS = ['process', 'init', 'sockets', 'groups', 'files', 'clock', 'state', 'notes', 'loaded', 'api'] as const;
+const PORTS = [
+  'process',
+  'init',
+  'sockets',
+  'groups',
+  'files',
+  'clock',
+  'state',
+  'notes',
+  'loaded',
+  'paths',
+  'api',
+] as const;
 type PortName = (typeof PORTS)[number];
 
 /** One life of core. Calls of its ports reject with what the port throws: an error with `code`. */

@@ -47,6 +47,7 @@ function rig(pipes: 'pipes' | 'none') {
     chaos: { failing: () => undefined, holding: () => undefined, mute: () => false },
     pidFiles: { look() {}, remove() {} } as never,
     environment: () => [],
+    triggerOf: () => undefined,
     invocation: () => 1,
   } as unknown as UnitTools;
   const call = {

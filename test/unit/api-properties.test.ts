@@ -41,6 +41,7 @@ const BY_KEY: Readonly<Record<string, string>> = {
   FailureAction: 'reboot',
   SuccessAction: 'reboot',
   'Service.Type': 'exec',
+  'Path.Unit': 'x.target',
   // The first empties the list.
   'Service.ExecStart': '\nExecStart=/bin/x',
   ExitType: 'cgroup',

@@ -279,7 +279,16 @@ describe('--dry-run', () => {
         .map((word) => [word, word]),
     ),
     ...Object.fromEntries(
-      ['list-units', 'list-sockets', 'list-unit-files', 'list-jobs', 'list-dependencies', 'is-active', 'is-failed']
+      [
+        'list-units',
+        'list-sockets',
+        'list-paths',
+        'list-unit-files',
+        'list-jobs',
+        'list-dependencies',
+        'is-active',
+        'is-failed',
+      ]
         .concat(['is-enabled', 'is-system-running', 'status', 'show', 'cat', 'get-default', 'plan', 'why', 'why-not'])
         .concat(['history', 'logs', 'machine', 'report', 'replay', 'tree', 'findings', 'events', 'analyze', 'convert'])
         .concat(['escape', 'show-environment', 'version', 'completion', '__complete'])
@@ -525,7 +534,7 @@ describe('show', () => {
 
 describe('data instead of text', () => {
   test.each([
-    'list-units', 'list-unit-files', 'list-jobs', 'list-dependencies', 'list-sockets', 'status web', 'status', 'show web', 'show', 'cat web',
+    'list-units', 'list-unit-files', 'list-jobs', 'list-dependencies', 'list-sockets', 'list-paths', 'status web', 'status', 'show web', 'show', 'cat web',
     'is-active web', 'is-failed web', 'is-enabled web', 'is-system-running', 'get-default', 'set-default basic', 'start idle', 'stop idle', 'restart web',
     'kill web', 'enable idle', 'disable idle', 'mask idle', 'unmask gone', 'preset idle', 'daemon-reload', 'daemon-reexec', 'init-reexec', 'reset-failed',
     'cancel', 'plan start web', 'isolate basic.target', 'poweroff', 'reboot', 'halt', 'exit', 'tree', 'machine web', 'findings', 'version', 'show-environment',

@@ -23,3 +23,4 @@ mod raw;
 mod sockets;
 mod spec;
 mod time;
+mod watched;

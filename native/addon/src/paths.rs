@@ -1,6 +1,7 @@
-//! What a path check asks, and its answer: the Condition…= of systemd.unit(5) that are about paths, and PIDFile=.
+//! What a path check asks, and its answer: the Condition…= of systemd.unit(5) that are about paths, PIDFile=, and what path units watch.
 
-use crate::raw::{accessible, glob_exists};
+use crate::raw::{accessible, glob_first};
+use crate::watched::{Armed, PathKind, Seen, arm, look, make_directory};
 use nix::libc;
 use serde::{Deserialize, Serialize};
 use std::ffi::CString;
@@ -27,6 +28,15 @@ struct Check {
     path: String,
     #[serde(default)]
     negate: bool,
+    /// Of path units: what about the path matters.
+    #[serde(default)]
+    of: PathKind,
+    /// The inotify descriptor that `arm` adds to.
+    #[serde(default)]
+    inotify: i32,
+    /// Of what `make-directory` makes.
+    #[serde(default)]
+    mode: u32,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -47,15 +57,24 @@ enum Kind {
     PidFile,
     /// Takes the file away; holds if it was there.
     Remove,
+    /// Watches a path of a path unit, and what leads to it.
+    Arm,
+    /// What is there now of a path of a path unit.
+    Look,
+    /// Makes a directory and those above it; holds if it is there then.
+    MakeDirectory,
 }
 
-/// One answer: true or false, a file's text (null: it could not be read), or a PID file's number and owner (null: none came).
+/// One answer: true or false, a file's text (null: it could not be read), a PID file's number and owner (null: none came), or what
+/// became of a path unit's path.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Answer {
     Holds(bool),
     Text(Option<String>),
     Pid(Option<(u32, u32)>),
+    Armed(Armed),
+    Seen(Seen),
 }
 
 /// Answer every check in order. A path that cannot be looked at does not exist.
@@ -67,6 +86,9 @@ pub fn evaluate(request: &Request) -> Vec<Answer> {
             Kind::ReadText => Answer::Text(read_text(&check.path)),
             Kind::PidFile => Answer::Pid(await_pid(&check.path)),
             Kind::Remove => Answer::Holds(fs::remove_file(&check.path).is_ok()),
+            Kind::Arm => Answer::Armed(arm(check.inotify, check.of, &check.path)),
+            Kind::Look => Answer::Seen(look(check.of, &check.path)),
+            Kind::MakeDirectory => Answer::Holds(make_directory(Path::new(&check.path), check.mode)),
             kind => Answer::Holds(holds(kind, &check.path) != check.negate),
         })
         .collect()
@@ -76,7 +98,7 @@ fn holds(kind: Kind, path: &str) -> bool {
     let followed = || fs::metadata(path);
     match kind {
         Kind::Exists => followed().is_ok(),
-        Kind::Glob => CString::new(path).is_ok_and(|pattern| glob_exists(&pattern).unwrap_or(false)),
+        Kind::Glob => CString::new(path).is_ok_and(|pattern| glob_first(&pattern).is_ok_and(|first| first.is_some())),
         Kind::Directory => followed().is_ok_and(|found| found.is_dir()),
         Kind::Symlink => fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()),
         Kind::Mountpoint => is_mountpoint(Path::new(path)),
@@ -85,7 +107,7 @@ fn holds(kind: Kind, path: &str) -> bool {
         Kind::FileNotEmpty => followed().is_ok_and(|found| found.is_file() && found.len() > 0),
         Kind::Executable => followed().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0),
         Kind::Encrypted => followed().is_ok_and(|found| is_encrypted(found.dev())),
-        Kind::ReadText | Kind::PidFile | Kind::Remove => false,
+        Kind::ReadText | Kind::PidFile | Kind::Remove | Kind::Arm | Kind::Look | Kind::MakeDirectory => false,
     }
 }
 

@@ -65,6 +65,14 @@ type Socket (
   controlPid: int
 )
 
+# What a path unit watches, with the setting that says so.
+type Path (
+  watches: [](setting: string, path: string),
+  # How often it has started its unit, and what for where that unit has not been down since.
+  triggered: int,
+  triggeredBy: ?string
+)
+
 type Finding (
   severity: (error, warning, note),
   file: string,
@@ -125,6 +133,7 @@ type Unit (
   triggeredBy: []Summary,
   service: ?Service,
   socket: ?Socket,
+  path: ?Path,
   # Of a target or slice with [X-Supervisor].
   supervision: ?Supervision,
   findings: []Finding

@@ -50,6 +50,12 @@ function socketReply(unit: Unit, { state }: UnitView): Reply | undefined {
   };
 }
 
+function pathReply(unit: Unit, { state }: UnitView): Reply | undefined {
+  if (unit.path === undefined) return undefined;
+  const { triggered, triggeredBy } = state.path ?? { triggered: 0, triggeredBy: undefined };
+  return { watches: unit.path.specs.map(({ kind, path }) => ({ setting: kind, path })), triggered, triggeredBy };
+}
+
 function unitReply(view: UnitView, { manager }: CallContext, processes: boolean): Reply {
   const { unit, state, preset } = view;
   const linked = (kind: DependencyKind): UnitSummary[] =>
@@ -100,6 +106,7 @@ function unitReply(view: UnitView, { manager }: CallContext, processes: boolean)
     triggeredBy: linked('TriggeredBy'),
     service: state.service,
     socket: socketReply(unit, view),
+    path: pathReply(unit, view),
     supervision: supervisionReply(view),
     findings: unit.findings.map(findingReply),
   };

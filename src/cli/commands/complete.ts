@@ -147,6 +147,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   history: all,
   convert: all,
   'list-sockets': units(({ name }) => name.endsWith('.socket')),
+  'list-paths': units(({ name }) => name.endsWith('.path')),
   'add-wants': all,
   'add-requires': all,
   apply: plans,

@@ -52,6 +52,13 @@ export const commands: Readonly<Record<string, CommandSpec>> = {
     options: ['all', 'legend'],
     load: () => import('./list-sockets.ts'),
   },
+  'list-paths': {
+    args: '[patterns...]',
+    help: 'paths that are watched and what they start',
+    group: UNITS,
+    options: ['all', 'legend'],
+    load: () => import('./list-paths.ts'),
+  },
   start: job('start units', ['wait']),
   stop: job('stop units'),
   restart: job('stop units and start them; start those that are stopped', ['wait']),

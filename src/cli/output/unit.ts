@@ -159,6 +159,19 @@ function socketLines({ socket }: Unit): string[] {
   return [...several('Listen', texts), ...counts];
 }
 
+function pathLines({ path }: Unit): string[] {
+  if (!path) return [];
+  const times = path.triggered === 1 ? 'once' : `${path.triggered} times`;
+  const last = path.triggeredBy ? `; now for ${path.triggeredBy}` : '';
+  return [
+    ...several(
+      'Watches',
+      path.watches.map(({ setting, path }) => `${path} (${setting})`),
+    ),
+    ...(path.triggered > 0 ? [line('Triggered', `${times}${last}`)] : []),
+  ];
+}
+
 /** `one_for_all of 3 members; at most 2 failures in 1min, then stop`, and those that count now. */
 function supervisionLines({ supervision }: Unit, { nowUs, style }: UnitLinesOptions): string[] {
   if (!supervision) return [];
@@ -218,6 +231,7 @@ export function unitLines(unit: Unit, options: UnitLinesOptions): string[] {
     ...others('Triggers', unit.triggers),
     ...several('Docs', unit.documentation),
     ...socketLines(unit),
+    ...pathLines(unit),
     ...supervisionLines(unit, options),
     ...processLines(unit, style),
     ...pidLines(unit, style),

@@ -37,7 +37,7 @@ export function createCheckHost(directory: string, runDirectory: string, say: Ho
   const memory = { kept: () => [3, 4] as const, keep: () => undefined, moved: () => undefined };
   const inMemory = directory === 'fds' ? { memory } : {};
   return {
-    ...{ process: mute(), init: mute(), sockets: mute(), groups: mute(), helper: mute(), api: mute() },
+    ...{ process: mute(), init: mute(), sockets: mute(), groups: mute(), helper: mute(), paths: mute(), api: mute() },
     notes: NO_NOTES,
     loaded: NO_NOTES,
     files: new NodeFiles(loop, new Inotify(loop)),

@@ -17,8 +17,10 @@ const RUNNING_MAX = 4;
 const STUCK_MAX = 4;
 const QUEUE_MAX = 4096;
 
+type Then = (answer: Answer) => void;
+
 interface Batch {
-  readonly key: string;
+  readonly then: Then;
   readonly request: string;
   readonly endMs: number;
 }
@@ -40,15 +42,20 @@ export class NodeHelper implements HelperPort {
   }
 
   checkPaths(key: string, request: string, deadlineMs: number): void {
+    this.ask(request, deadlineMs, (result) => this.#loop.post({ type: 'answer', key, result }));
+  }
+
+  /** As {@link checkPaths}, for others of this host; the answer may come before this returns. */
+  ask(request: string, deadlineMs: number, then: Then): void {
     if (isQuick(request)) {
-      this.#answer(key, { ok: addon.checkPathsNow(request) });
+      then({ ok: addon.checkPathsNow(request) });
       return;
     }
     if (this.#queue.length >= QUEUE_MAX) {
-      this.#answer(key, { error: { errno: 'EAGAIN', why: `${QUEUE_MAX} path checks wait already` } });
+      then({ error: { errno: 'EAGAIN', why: `${QUEUE_MAX} path checks wait already` } });
       return;
     }
-    this.#queue.push({ key, request, endMs: addon.clockMs('monotonic') + deadlineMs });
+    this.#queue.push({ then, request, endMs: addon.clockMs('monotonic') + deadlineMs });
     this.#next();
   }
 
@@ -57,7 +64,7 @@ export class NodeHelper implements HelperPort {
       const batch = this.#queue.shift()!;
       if (this.#stuck.size >= STUCK_MAX) {
         const why = `${this.#stuck.size} earlier checks hang in the file system; this one was not tried`;
-        this.#answer(batch.key, { error: { errno: 'EBUSY', why } });
+        batch.then({ error: { errno: 'EBUSY', why } });
         continue;
       }
       const token = this.#nextToken;
@@ -66,7 +73,7 @@ export class NodeHelper implements HelperPort {
         this.#checker.ask(token, batch.request);
         this.#running.set(token, batch);
       } catch (cause) {
-        this.#answer(batch.key, { error: { errno: codeOf(cause) ?? 'EINVAL', why: String(cause) } });
+        batch.then({ error: { errno: codeOf(cause) ?? 'EINVAL', why: String(cause) } });
       }
     }
     this.#arm();
@@ -76,7 +83,7 @@ export class NodeHelper implements HelperPort {
     for (const { token, json } of this.#checker.take()) {
       const batch = this.#running.get(token);
       this.#running.delete(token);
-      if (batch !== undefined) this.#answer(batch.key, { ok: json });
+      if (batch !== undefined) batch.then({ ok: json });
       else this.#stuck.delete(token); // answered long ago
     }
     this.#next();
@@ -94,19 +101,15 @@ export class NodeHelper implements HelperPort {
   #expire(): void {
     this.#answers(); // it may have come in this very moment
     const nowMs = addon.clockMs('monotonic');
-    for (const [token, { key, request, endMs }] of [...this.#running]) {
+    for (const [token, { then, request, endMs }] of [...this.#running]) {
       if (nowMs < endMs) continue;
       this.#stuck.add(token);
       this.#running.delete(token);
-      this.#answer(key, {
+      then({
         error: { errno: 'ETIMEDOUT', why: `${pathsOf(request).join(', ')}: no answer from the file system` },
       });
     }
     this.#next();
-  }
-
-  #answer(key: string, result: Answer): void {
-    this.#loop.post({ type: 'answer', key, result });
   }
 }
 

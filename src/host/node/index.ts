@@ -27,6 +27,7 @@ import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
 import { NodeState, type StateMemory } from './state.ts';
 import { Thrift } from './thrift.ts';
+import { NodePaths } from './unit-paths.ts';
 
 export interface NodeHostOptions {
   /** Descriptor of the link; 0, as init starts core. */
@@ -147,6 +148,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   };
   const state = lockedState(runDirectory, facts.bootId, options.stateBytes ?? STATE_BYTES, memory);
   const inotify = new Inotify(loop);
+  const helper = new NodeHelper(loop);
   const ownId = ownIds();
   const sockets = new NodeSockets({
     loop,
@@ -220,7 +222,8 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     state,
     notes: notesOf(NOTES, sockets, ownId),
     loaded: notesOf(LOADED, sockets, ownId),
-    helper: new NodeHelper(loop),
+    helper,
+    paths: new NodePaths(loop, helper),
     api,
     log,
     facts,

@@ -38,6 +38,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   notes: ['append', 'replace'],
   loaded: ['append', 'replace'],
   helper: ['checkPaths'],
+  paths: ['watch', 'unwatch'],
   api: ['send', 'close'],
 };
 
@@ -121,7 +122,7 @@ export class Core {
 
 /** Guard all ports of a host; its own methods are the simulator's. */
 export function guardHost(core: Core, host: Host): Host {
-  const { process, init, sockets, groups, files, clock, state, notes, loaded, helper, api, log } = host;
+  const { process, init, sockets, groups, files, clock, state, notes, loaded, helper, paths, api, log } = host;
   return {
     ...host,
     process: core.guard('process', process),
@@ -134,6 +135,7 @@ export function guardHost(core: Core, host: Host): Host {
     notes: core.guard('notes', notes),
     loaded: core.guard('loaded', loaded),
     helper: core.guard('helper', helper),
+    paths: core.guard('paths', paths),
     api: core.guard('api', api),
     log: core.guard('log', log),
   };

@@ -33,6 +33,7 @@ import { Processes, type Started } from './processes.ts';
 import { EXEC_STEPS, type Programs } from './programs.ts';
 import { Sockets, type SocketView } from './sockets.ts';
 import { type SimState, VirtualState } from './state.ts';
+import { VirtualPaths } from './unit-paths.ts';
 
 export { Crash, type CrashPoint } from './core.ts';
 export type { FileSpec } from './files.ts';
@@ -115,6 +116,7 @@ export function createSim(options: SimOptions = {}) {
   const counter = { calls: 0, names: [] as string[], crashes: options.crashes ?? [], crashed: 0 };
   const watchedGroups = new Set<string>();
   const watchedPaths = new Set<string>();
+  const paths = new VirtualPaths(kernel, files);
   const clients = new Map<number, { received: string[]; closed: boolean }>();
   let view: SocketView | undefined;
   let core: Core | undefined;
@@ -147,6 +149,7 @@ export function createSim(options: SimOptions = {}) {
   sockets.onDatagram = (name) => view?.onDatagram(name);
   files.onChange = (path) => {
     if (watchedPaths.has(path)) core?.emit({ type: 'path', path });
+    paths.changed(path);
   };
   for (const [path, spec] of Object.entries(options.files ?? {})) files.add(path, spec);
   for (const path of Object.keys(options.programs ?? {})) {
@@ -183,6 +186,7 @@ export function createSim(options: SimOptions = {}) {
       cgroupRoot,
       watchedGroups,
       watchedPaths,
+      paths,
       answer: (request) =>
         chance(faults.helperFails)
           ? { error: { errno: 'EIO', why: 'the helper has died' } }

@@ -17,6 +17,7 @@ import type { Kernel } from './kernel.ts';
 import type { Processes } from './processes.ts';
 import { type Sockets, SocketView } from './sockets.ts';
 import type { SimState } from './state.ts';
+import type { VirtualPaths } from './unit-paths.ts';
 
 export interface Machine {
   readonly kernel: Kernel;
@@ -30,6 +31,7 @@ export interface Machine {
   readonly cgroupRoot: string;
   readonly watchedGroups: Set<string>;
   readonly watchedPaths: Set<string>;
+  readonly paths: VirtualPaths;
   answer(request: string): Answer;
   readonly answerMs: number;
   send(session: number, message: string): void;
@@ -49,6 +51,7 @@ type Ports = Pick<
   | 'notes'
   | 'loaded'
   | 'helper'
+  | 'paths'
   | 'api'
   | 'log'
 >;
@@ -169,6 +172,7 @@ export function makePorts(machine: Machine): { readonly host: Ports; readonly vi
         kernel.after(machine.answerMs, () => life.emit({ type: 'answer', key, result: machine.answer(request) }));
       },
     },
+    paths: machine.paths.port(life, machine.answerMs),
     api: {
       send: (session, message) => machine.send(session, message),
       close: (session) => machine.close(session),

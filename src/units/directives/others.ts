@@ -2,7 +2,7 @@
  * [Timer], [Path], [Mount], [Automount], [Swap], [Slice] and [Scope].
  * Source: the manual pages systemd.timer(5) to systemd.scope(5).
  *
- * Timers, paths, mounts, automounts and swaps are read in full; their types are not run yet, and the status of their rows
+ * Timers, mounts, automounts and swaps are read in full; their types are not run yet, and the status of their rows
  * says so. When a type gets its machine its rows turn to `honoured`, and nothing else changes here.
  */
 
@@ -160,14 +160,14 @@ export const pathDirectives: readonly Directive[] = [
         if (fault !== undefined) ctx.fault(fault, 'give an absolute path without ..');
         else target.specs = [...target.specs, { kind, path: simplifyPath(expanded) }];
       },
-      { ...NOT_YET, form: 'PATH' },
+      { form: 'PATH' },
     ),
   ),
-  pathUnit.set('Unit', 'Unit', triggered, { ...NOT_YET, form: 'UNIT' }),
-  pathUnit.set('MakeDirectory', 'MakeDirectory', boolean, NOT_YET),
-  pathUnit.set('DirectoryMode', 'DirectoryMode', mode, NOT_YET),
-  pathUnit.set('TriggerLimitIntervalSec', 'TriggerLimitIntervalSec', span, { ...NOT_YET }),
-  pathUnit.set('TriggerLimitBurst', 'TriggerLimitBurst', unsigned, { ...NOT_YET }),
+  pathUnit.set('Unit', 'Unit', triggered, { form: 'UNIT' }),
+  pathUnit.set('MakeDirectory', 'MakeDirectory', boolean),
+  pathUnit.set('DirectoryMode', 'DirectoryMode', mode),
+  pathUnit.set('TriggerLimitIntervalSec', 'TriggerLimitIntervalSec', span),
+  pathUnit.set('TriggerLimitBurst', 'TriggerLimitBurst', unsigned),
 ];
 
 export function defaultMount(): Mutable<MountSection> {

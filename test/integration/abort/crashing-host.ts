@@ -14,6 +14,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   notes: ['append', 'replace'],
   loaded: ['append', 'replace'],
   helper: ['checkPaths'],
+  paths: ['watch', 'unwatch'],
   api: ['send', 'close'],
 };
 
@@ -60,6 +61,7 @@ export function createNodeHost(options: real.NodeHostOptions): real.NodeHost {
     notes: guard('notes', host.notes),
     loaded: guard('loaded', host.loaded),
     helper: guard('helper', host.helper),
+    paths: guard('paths', host.paths),
     api: guard('api', host.api),
   };
 }

@@ -2,6 +2,7 @@
 import { jobLives } from './jobs.ts';
 import type { Life } from './life.ts';
 import { managerLives } from './manager.ts';
+import { pathLives } from './paths.ts';
 import { planLives } from './plans.ts';
 import { rareLives } from './rare.ts';
 import { serviceLives } from './services.ts';
@@ -12,6 +13,7 @@ export const lives: readonly Life[] = [
   ...unitLives,
   ...serviceLives,
   ...socketLives,
+  ...pathLives,
   ...jobLives,
   ...planLives,
   ...managerLives,

@@ -9,7 +9,7 @@ pub use uv::Watch;
 
 use nix::errno::Errno;
 use nix::libc;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Borrow a descriptor that JavaScript named by number, for the length of one call.
@@ -18,7 +18,8 @@ pub fn borrow(fd: RawFd) -> nix::Result<BorrowedFd<'static>> {
         return Err(Errno::EBADF);
     }
     // SAFETY: the number is not -1, and the borrow is used only within one synchronous call, during which no JavaScript can
-    // close it. A number that is not open gives EBADF from the kernel.
+    // close it; the one that a checking thread adds watches to (watched.rs) is never closed. A number that is not open gives EBADF
+    // from the kernel.
     Ok(unsafe { BorrowedFd::borrow_raw(fd) })
 }
 
@@ -45,18 +46,23 @@ pub fn get_option(fd: BorrowedFd<'_>, level: i32, option: i32) -> nix::Result<i3
     Errno::result(result).map(|_| value)
 }
 
-/// Does anything match this pattern (glob(7), as glob(3) with GLOB_NOSORT and GLOB_BRACE understands it)?
-pub fn glob_exists(pattern: &CStr) -> nix::Result<bool> {
+/// The first name that matches this pattern (glob(7), as glob(3) with GLOB_NOSORT and GLOB_BRACE understands it); none: nothing does.
+pub fn glob_first(pattern: &CStr) -> nix::Result<Option<CString>> {
     // SAFETY: glob_t is plain data, for which all zero is the documented initial state without GLOB_DOOFFS.
     let mut found: libc::glob_t = unsafe { std::mem::zeroed() };
     // SAFETY: the pattern is NUL-terminated, `found` is initialised, and no error callback is given.
     let result = unsafe { libc::glob(pattern.as_ptr(), libc::GLOB_NOSORT | libc::GLOB_BRACE, None, &raw mut found) };
-    let matched = found.gl_pathc > 0;
+    let first = if result == 0 && found.gl_pathc > 0 {
+        // SAFETY: glob(3) has answered with that many pointers, each to a NUL-terminated name that lives until globfree.
+        Some(unsafe { CStr::from_ptr(*found.gl_pathv) }.to_owned())
+    } else {
+        None
+    };
     // SAFETY: `found` was filled in, or left as zero, by glob.
     unsafe { libc::globfree(&raw mut found) };
     match result {
-        0 => Ok(matched),
-        libc::GLOB_NOMATCH => Ok(false),
+        0 => Ok(first),
+        libc::GLOB_NOMATCH => Ok(None),
         libc::GLOB_NOSPACE => Err(Errno::ENOMEM),
         _ => Err(Errno::EIO),
     }
