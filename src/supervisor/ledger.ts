@@ -108,7 +108,7 @@ export interface PendingEffect {
 }
 
 /** The form of images and operations. An image of another form is not read, but adopted around. */
-export const FORMAT = 3;
+export const FORMAT = 4;
 
 export class Ledger {
   readonly kinds: ActorKinds;

@@ -79,8 +79,8 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
     ],
     [
       'reads only an older form',
-      present.replace(/\b(FORMAT\d*)=3(?=,Ledger=)/, '$1=2'),
-      /the image has form 3, this core reads 2/,
+      present.replace(/\b(FORMAT\d*)=4(?=,Ledger=)/, '$1=3'),
+      /the image has form 4, this core reads 3/,
     ],
   ])('that %s is refused with the reason, and the present one stays', (_what, text, why) => {
     expect(text).not.toBe(present);
