@@ -391,6 +391,18 @@ export interface HelperPort {
 /** What about a path a path unit waits for: the names of the settings of systemd.path(5). */
 export type WatchedKind = 'PathExists' | 'PathExistsGlob' | 'PathChanged' | 'PathModified' | 'DirectoryNotEmpty';
 
+/** Is it told by a change, and not by being there? */
+export const isOfChange = (kind: WatchedKind): boolean => kind === 'PathChanged' || kind === 'PathModified';
+
+/** Where it is not there MakeDirectory= makes it. */
+export const isMade = (kind: WatchedKind): boolean => kind !== 'PathExists' && kind !== 'PathExistsGlob';
+
+/** A path that is watched. */
+export interface WatchedPath {
+  readonly kind: WatchedKind;
+  readonly path: string;
+}
+
 /** What there is of one path that is watched. */
 export interface PathSeen {
   /** There is something of that name; of DirectoryNotEmpty=: in that directory, but for hidden files and backups. */
@@ -432,12 +444,7 @@ export interface PathPort {
    *
    * @param makeDirectories with this mode, before they are watched (MakeDirectory=); null: none
    */
-  watch(
-    name: string,
-    round: number,
-    specs: readonly { readonly kind: WatchedKind; readonly path: string }[],
-    makeDirectories: number | null,
-  ): void;
+  watch(name: string, round: number, specs: readonly WatchedPath[], makeDirectories: number | null): void;
   /** A name that is not watched is no error. */
   unwatch(name: string): void;
 }

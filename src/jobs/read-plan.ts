@@ -1,7 +1,7 @@
 /** A saved plan, read back: everything that applying it rests on is looked at, and what is wrong is said. */
 import type { KeptPlan } from './apply.ts';
 import { isPlanId } from './identity.ts';
-import type { JobMode, JobRequest, RequestPart, RequestVerb } from './types.ts';
+import { type JobMode, type JobRequest, REQUEST_VERBS, type RequestPart, type RequestVerb } from './types.ts';
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -9,19 +9,7 @@ const isStrings = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((one) => typeof one === 'string');
 
 /** What may be asked for. */
-export const VERBS: ReadonlySet<string> = new Set<RequestVerb>([
-  'start',
-  'stop',
-  'restart',
-  'reload',
-  'verify-active',
-  'nop',
-  'try-restart',
-  'try-reload',
-  'reload-or-start',
-  'reload-or-restart',
-  'try-reload-or-restart',
-]);
+export const VERBS: ReadonlySet<string> = new Set(REQUEST_VERBS);
 
 /** The plan, or why it is none, or none for here. */
 export function readPlan(

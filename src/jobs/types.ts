@@ -9,14 +9,21 @@ import type { DependencyKind, Edge, LoadState, UnitSection, UnitType } from '../
 
 /** systemd's job types that stay in the table; compound ones are collapsed by the plan (systemctl(1)). */
 export type JobType = 'start' | 'stop' | 'restart' | 'reload' | 'verify-active' | 'nop';
-/** What a client may ask for. */
-export type RequestVerb =
-  | JobType
-  | 'try-restart'
-  | 'try-reload'
-  | 'reload-or-start'
-  | 'reload-or-restart'
-  | 'try-reload-or-restart';
+/** What a client may ask for: types of jobs, and those that the plan collapses. */
+export const REQUEST_VERBS = [
+  'start',
+  'stop',
+  'restart',
+  'reload',
+  'verify-active',
+  'nop',
+  'try-restart',
+  'try-reload',
+  'reload-or-start',
+  'reload-or-restart',
+  'try-reload-or-restart',
+] as const;
+export type RequestVerb = (typeof REQUEST_VERBS)[number];
 export type JobMode =
   | 'replace'
   | 'fail'

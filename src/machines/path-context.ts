@@ -1,4 +1,5 @@
 /** What a path machine knows. Plain JSON. */
+import { isOfChange } from '../host/ports.ts';
 import type { PathSection, Unit } from '../units/types.ts';
 import { type EndSettings, endSettings, type Limited, type Past, pick, type Window } from './ends.ts';
 import type { PathSeen } from './protocol.ts';
@@ -64,9 +65,6 @@ export const newPath = (settings: PathSettings, past: Past = { floor: 0 }): Path
 
 export const keyOf = ({ kind, path }: Spec): string => `${kind} ${path}`;
 
-/** Is it told by a change, and not by being there? */
-export const isOfChange = ({ kind }: Pick<Spec, 'kind'>): boolean => kind === 'PathChanged' || kind === 'PathModified';
-
 /**
  * The path that its unit is to be started for, by what there is; undefined: none.
  *
@@ -81,7 +79,7 @@ export function due(
   for (const [at, spec] of settings.specs.entries()) {
     const now = seen[at];
     if (now === undefined) continue;
-    if (!isOfChange(spec)) {
+    if (!isOfChange(spec.kind)) {
       if (now.there) return now.path;
       continue;
     }
@@ -96,5 +94,7 @@ export function due(
 /** The stamps of what was seen. */
 export const stampsOf = ({ specs }: PathSettings, seen: readonly PathSeen[]): PathContext['stamps'] =>
   Object.fromEntries(
-    specs.flatMap((spec, at) => (isOfChange(spec) && seen[at] !== undefined ? [[keyOf(spec), seen[at].stamp]] : [])),
+    specs.flatMap((spec, at) =>
+      isOfChange(spec.kind) && seen[at] !== undefined ? [[keyOf(spec), seen[at].stamp]] : [],
+    ),
   );

@@ -9,8 +9,9 @@
  * and in `running` with `context.looking`, an answer is awaited of file systems that may hang.
  */
 import { setup } from 'xstate';
+import { isOfChange } from '../host/ports.ts';
 import { admit, type Past, startsTooOften } from './ends.ts';
-import { isOfChange, newPath, type PathContext, type PathSettings } from './path-context.ts';
+import { newPath, type PathContext, type PathSettings } from './path-context.ts';
 import { type AnyPathEvent, actions, dueBy, triggerLimitOf } from './path-steps.ts';
 import type { ActiveState, AdoptEvent, PathChangedEvent, ServiceStateEvent } from './protocol.ts';
 import { withEffects } from './turn.ts';
@@ -28,7 +29,7 @@ const isDue = (args: Args): boolean => {
   if (!isNow(args) || dueBy(args.context, args.event) === undefined) return false;
   if (args.event.type !== 'path-changed') return true;
   const spec = args.context.settings.specs[(args.event as PathChangedEvent).index];
-  return spec !== undefined && isOfChange(spec);
+  return spec !== undefined && isOfChange(spec.kind);
 };
 
 const tooOften = {
@@ -55,6 +56,14 @@ const start = [
   { guard: 'startsTooOften', target: '#path.failed', actions: 'refuseStart' },
   { target: '#path.looking', actions: 'begin' },
 ] as const;
+
+/** A state in which the unit is up: it watches, or waits for what it has started. */
+const up = {
+  'paths-failed': cannotWatch,
+  deadline: noAnswer,
+  reload: { actions: 'refuseReload' },
+  stop: { target: '#path.dead', actions: 'end' },
+} as const;
 
 const startLimitOfUnit = {
   guard: 'unitStartsTooOften',
@@ -120,40 +129,34 @@ export const pathMachine = setup({
       tags: 'active',
       entry: { type: 'enter', params: 'active' },
       on: {
+        ...up,
         'paths-seen': [
           tooOften,
           { guard: 'isDue', target: 'running', actions: 'trigger' },
           { guard: 'isNow', actions: 'noteSeen' },
         ],
         'path-changed': [tooOften, { guard: 'isDue', target: 'running', actions: 'trigger' }],
-        'paths-failed': cannotWatch,
         'service-state': [
           startLimitOfUnit,
           { guard: 'unitComesUp', target: 'running', actions: ['noteUnit', 'unwatch'] },
           { actions: 'noteUnit' },
         ],
         settings: { actions: { type: 'takeSettings', params: 'watching' } },
-        deadline: noAnswer,
-        reload: { actions: 'refuseReload' },
-        stop: { target: 'dead', actions: 'end' },
       },
     },
     running: {
       tags: 'active',
       entry: { type: 'enter', params: 'active' },
       on: {
+        ...up,
         'paths-seen': answered,
         'path-changed': [tooOften, { guard: 'isDue', target: 'running', actions: 'trigger' }],
-        'paths-failed': cannotWatch,
         'service-state': [
           startLimitOfUnit,
           { guard: 'unitIsDown', actions: ['noteUnit', 'watch'] },
           { actions: 'noteUnit' },
         ],
         'job-refused': refused,
-        deadline: noAnswer,
-        reload: { actions: 'refuseReload' },
-        stop: { target: 'dead', actions: 'end' },
       },
     },
     failed: {

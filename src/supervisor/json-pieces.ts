@@ -7,6 +7,7 @@
  */
 import { pieceEnd } from '../host/pieces.ts';
 import type { Entries } from './actor.ts';
+import { isPlain } from './delta.ts';
 
 /** What is told in one go: so many values; so many characters of a text count as one. */
 const SHORT_VALUES = 512;
@@ -95,11 +96,4 @@ function lessByAll(values: readonly unknown[], most: number): number {
     if (left < 0) return left;
   }
   return left;
-}
-
-/** What it is asked to tell otherwise is for JSON.stringify alone. */
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || 'toJSON' in value) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }

@@ -1,46 +1,19 @@
 /** The path machine: when it starts its unit, and when it gives up. Source: systemd.path(5). */
 import { describe, expect, test } from 'vitest';
-import type { AnyMachineSnapshot } from 'xstate';
 import { pathMachine } from '../../src/machines/path.ts';
 import { type PathContext, pathSettings } from '../../src/machines/path-context.ts';
-import type { EffectName, EffectParams, PathSeen, UnitEffect } from '../../src/machines/protocol.ts';
-import { type UnitSnapshot, view } from '../../src/machines/view.ts';
-import { machineLogic } from '../../src/supervisor/logic.ts';
+import type { PathSeen } from '../../src/machines/protocol.ts';
 import type { PathKind, PathSection, UnitSection } from '../../src/units/types.ts';
 import { type PathChange, pathWith } from '../model/other-settings.ts';
-
-const logic = machineLogic(pathMachine);
+import { MachineDriver } from './support/machine-driver.ts';
 
 const spec = (kind: PathKind, path = '/x') => ({ kind, path });
 const there = (path = '/x', stamp: string | null = null): PathSeen => ({ there: true, path, stamp });
 const gone = (path = '/x'): PathSeen => ({ there: false, path, stamp: null });
 
-class Path {
-  readonly effects: UnitEffect[] = [];
-  #snapshot: AnyMachineSnapshot;
-
+class Path extends MachineDriver<PathContext> {
   constructor(change: PathChange = {}) {
-    this.#snapshot = logic.initial({ settings: pathWith(change) } as never).snapshot;
-  }
-
-  get state(): string {
-    const { active, sub, result } = view(this.#snapshot as UnitSnapshot);
-    return result === 'success' ? `${active}/${sub}` : `${active}/${sub} (${result})`;
-  }
-
-  get context(): PathContext {
-    return this.#snapshot.context as PathContext;
-  }
-
-  send(event: { type: string; [field: string]: unknown }): string[] {
-    const { snapshot, effects } = logic.step(this.#snapshot, { atMs: 1_000, ...event });
-    this.#snapshot = snapshot;
-    this.effects.push(...(effects as UnitEffect[]));
-    return effects.map(({ type }) => type);
-  }
-
-  all<Name extends EffectName>(name: Name): EffectParams[Name][] {
-    return this.effects.flatMap((effect) => (effect.type === name ? [effect.params as EffectParams[Name]] : []));
+    super(pathMachine, pathWith(change));
   }
 
   seen(seen: readonly PathSeen[], missed = false, more: object = {}): string[] {

@@ -1,42 +1,14 @@
 /** The socket machine: when it starts its service, and when it gives up. Source: systemd.socket(5). */
 import { describe, expect, test } from 'vitest';
-import type { AnyMachineSnapshot } from 'xstate';
-import type { EffectName, EffectParams, UnitEffect } from '../../src/machines/protocol.ts';
 import { socketMachine } from '../../src/machines/socket.ts';
 import { type SocketContext, socketSettings } from '../../src/machines/socket-context.ts';
-import { type UnitSnapshot, view } from '../../src/machines/view.ts';
-import { machineLogic } from '../../src/supervisor/logic.ts';
 import type { SocketSection, UnitSection } from '../../src/units/types.ts';
 import { type SocketChange, socketWith } from '../model/other-settings.ts';
+import { MachineDriver } from './support/machine-driver.ts';
 
-const logic = machineLogic(socketMachine);
-
-class Socket {
-  readonly effects: UnitEffect[] = [];
-  #snapshot: AnyMachineSnapshot;
-
+class Socket extends MachineDriver<SocketContext> {
   constructor(change: SocketChange = {}) {
-    this.#snapshot = logic.initial({ settings: socketWith(change) } as never).snapshot;
-  }
-
-  get state(): string {
-    const { active, sub, result } = view(this.#snapshot as UnitSnapshot);
-    return result === 'success' ? `${active}/${sub}` : `${active}/${sub} (${result})`;
-  }
-
-  get context(): SocketContext {
-    return this.#snapshot.context as SocketContext;
-  }
-
-  send(event: { type: string; [field: string]: unknown }): string[] {
-    const { snapshot, effects } = logic.step(this.#snapshot, { atMs: 1_000, ...event });
-    this.#snapshot = snapshot;
-    this.effects.push(...(effects as UnitEffect[]));
-    return effects.map(({ type }) => type);
-  }
-
-  all<Name extends EffectName>(name: Name): EffectParams[Name][] {
-    return this.effects.flatMap((effect) => (effect.type === name ? [effect.params as EffectParams[Name]] : []));
+    super(socketMachine, socketWith(change));
   }
 
   up(): this {

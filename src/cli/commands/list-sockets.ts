@@ -1,46 +1,12 @@
 /** list-sockets: addresses, the sockets that listen there, and what they start. */
 import type { Call } from '../command.ts';
-import { unitPattern } from '../names.ts';
-import { table } from '../output/table.ts';
-import type { Summary, Unit } from '../wire.ts';
-import { hasLegend } from './list-units.ts';
+import { listTriggering } from './triggering.ts';
 
-export async function run(call: Call): Promise<number> {
-  const { client, options, style, args } = call;
-  const { units } = await client.call<{ units: Summary[] }>('io.sysmaster.Units.List', {
-    patterns: args.map((word) => unitPattern(word, 'socket')),
-    types: ['socket'],
+export const run = (call: Call): Promise<number> =>
+  listTriggering(call, {
+    type: 'socket',
+    rows: ({ socket }) => (socket?.listen ?? []).map(({ address, kind }) => ({ listen: address, type: kind })),
+    key: ({ listen }) => listen,
+    columns: ['LISTEN'],
+    cells: ({ listen }) => [listen],
   });
-  const wanted = units.filter(({ active }) => options.all === true || active !== 'inactive');
-  const answers = await client.calls<{ unit: Unit }>(
-    'io.sysmaster.Units.Get',
-    wanted.map(({ name }) => ({ name })),
-  );
-  const rows = answers
-    .flatMap((answer) => ('unit' in answer ? [answer.unit] : []))
-    .flatMap(({ name, socket, triggers }) =>
-      (socket?.listen ?? []).map(({ address, kind }) => ({
-        listen: address,
-        type: kind,
-        unit: name,
-        activates: triggers.map((unit) => unit.name),
-      })),
-    )
-    .sort((a, b) => (a.listen < b.listen ? -1 : a.listen > b.listen ? 1 : 0));
-  call.print(rows, () => {
-    const legend = hasLegend(call);
-    const header = legend ? { cells: ['LISTEN', 'UNIT', 'ACTIVATES'], paint: style.underline } : undefined;
-    const lines = table(
-      rows.map(({ listen, unit, activates }) => ({ cells: [listen, unit, activates.join(' ') || '-'] })),
-      { header, columns: call.columns, full: true },
-    );
-    if (legend)
-      lines.push(
-        '',
-        `${rows.length} sockets listed.`,
-        ...(options.all === true ? [] : ['Pass --all to see loaded but inactive sockets, too.']),
-      );
-    return lines;
-  });
-  return 0;
-}

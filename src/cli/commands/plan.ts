@@ -1,6 +1,6 @@
 /** What a request would do, with the reason for each job: `sctl start --dry-run web`, `sctl plan start web`. */
 import { writeFileSync } from 'node:fs';
-import type { PlanDocument } from '../../jobs/types.ts';
+import { type PlanDocument, REQUEST_VERBS } from '../../jobs/types.ts';
 import { CallError } from '../client.ts';
 import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
@@ -14,19 +14,7 @@ import { VERBS } from './verbs.ts';
 const TRIES = 3;
 
 /** What may be asked of units, besides isolate. */
-const PLANNED: readonly string[] = [
-  'start',
-  'stop',
-  'restart',
-  'reload',
-  'verify-active',
-  'nop',
-  'try-restart',
-  'try-reload',
-  'reload-or-start',
-  'reload-or-restart',
-  'try-reload-or-restart',
-];
+const PLANNED: readonly string[] = REQUEST_VERBS;
 
 export interface Planned {
   readonly plan?: PlanDocument | null;

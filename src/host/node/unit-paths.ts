@@ -5,7 +5,15 @@
  * watches known here. What is noticed until then is kept for them, and what there is is looked at after that: no change falls between. A notice of the path itself is told as it
  * is; one of what leads to it makes the way be walked anew, and what there is be looked at again.
  */
-import type { Answer, PathEvent, PathPort, PathSeen, WatchedKind } from '../ports.ts';
+import {
+  type Answer,
+  isMade,
+  isOfChange,
+  type PathEvent,
+  type PathPort,
+  type PathSeen,
+  type WatchedPath,
+} from '../ports.ts';
 import { addon, EPOLL } from './addon.ts';
 import type { NodeHelper } from './helper.ts';
 import { IN } from './inotify.ts';
@@ -18,11 +26,6 @@ const CHANGES_MAX = 256;
 const KEPT_MAX = 4096;
 /** It names something else now, or nothing. */
 const MOVED = IN.ignored | IN.deleteSelf | IN.moveSelf;
-
-interface Spec {
-  readonly kind: WatchedKind;
-  readonly path: string;
-}
 
 /** One watch that the helper has set; see native/addon/src/watched.rs. */
 interface SetWatch {
@@ -55,7 +58,7 @@ interface Subscription extends SetWatch {
 interface Watched {
   readonly name: string;
   readonly round: number;
-  readonly specs: readonly Spec[];
+  readonly specs: readonly WatchedPath[];
   makeDirectories: number | null;
   subscriptions: readonly Subscription[];
   /** The helper is asked. */
@@ -66,8 +69,6 @@ interface Watched {
   stale: boolean;
   missed: boolean;
 }
-
-const tells = (kind: WatchedKind | undefined): boolean => kind === 'PathChanged' || kind === 'PathModified';
 
 export class NodePaths implements PathPort {
   readonly #loop: Loop;
@@ -86,7 +87,7 @@ export class NodePaths implements PathPort {
     this.#helper = helper;
   }
 
-  watch(name: string, round: number, specs: readonly Spec[], makeDirectories: number | null): void {
+  watch(name: string, round: number, specs: readonly WatchedPath[], makeDirectories: number | null): void {
     this.unwatch(name);
     const state = { subscriptions: [], busy: false, from: undefined, stale: false, missed: true };
     const watched: Watched = { name, round, specs, makeDirectories, ...state };
@@ -118,7 +119,7 @@ export class NodePaths implements PathPort {
       makeDirectories === null
         ? []
         : specs
-            .filter(({ kind }) => kind !== 'PathExists' && kind !== 'PathExistsGlob')
+            .filter(({ kind }) => isMade(kind))
             .map(({ path }) => ({ kind: 'make-directory', path, mode: makeDirectories }));
     const armed = specs.map(({ kind, path }) => ({ kind: 'arm', of: kind, path, inotify }));
     watched.makeDirectories = null; // once
@@ -246,7 +247,8 @@ export class NodePaths implements PathPort {
   #noticed({ of, at, own, mask, entry }: Subscription, { mask: seen, name }: Change): void {
     if ((seen & (mask | IN.ignored)) === 0) return;
     if (entry !== null && name !== undefined && name !== entry) return;
-    if (own && tells(of.specs[at]?.kind)) {
+    const spec = of.specs[at];
+    if (own && spec !== undefined && isOfChange(spec.kind)) {
       this.#loop.post({ type: 'path-changed', name: of.name, round: of.round, at });
       if ((seen & MOVED) === 0) return;
     }

@@ -1,18 +1,13 @@
 /** What path units watch, over the files in memory. What a core watches dies with it. */
-import type { HostEvent, PathPort, PathSeen, WatchedKind } from '../ports.ts';
+import { type HostEvent, isMade, isOfChange, type PathPort, type PathSeen, type WatchedPath } from '../ports.ts';
 import type { Core } from './core.ts';
 import type { VirtualFiles } from './files.ts';
 import type { Kernel } from './kernel.ts';
 
-interface Spec {
-  readonly kind: WatchedKind;
-  readonly path: string;
-}
-
 interface Watched {
   readonly name: string;
   readonly round: number;
-  readonly specs: readonly Spec[];
+  readonly specs: readonly WatchedPath[];
   /** What was told last; undefined: nothing yet. */
   seen: readonly PathSeen[] | undefined;
 }
@@ -39,8 +34,7 @@ export class VirtualPaths {
         this.#kernel.after(answerMs, () => {
           if (this.#watched.get(name) !== watched) return;
           if (makeDirectories !== null)
-            for (const { kind, path } of specs)
-              if (kind !== 'PathExists' && kind !== 'PathExistsGlob') this.#files.mkdirs(path, makeDirectories);
+            for (const { kind, path } of specs) if (isMade(kind)) this.#files.mkdirs(path, makeDirectories);
           this.#tell(watched, true);
         });
       },
@@ -56,8 +50,8 @@ export class VirtualPaths {
       let other = false;
       for (const [at, { kind, path: own }] of specs.entries()) {
         const isOwn = path === own || parentOf(path) === own;
-        const tells = kind === 'PathChanged' || kind === 'PathModified';
-        if (tells && isOwn && seen[at]?.there === true) this.#emit({ type: 'path-changed', name, round, at });
+        if (isOfChange(kind) && isOwn && seen[at]?.there === true)
+          this.#emit({ type: 'path-changed', name, round, at });
         else if (isOwn || own.startsWith(`${path}/`) || (kind === 'PathExistsGlob' && matches(own, path))) other = true;
       }
       if (other) this.#tell(watched, false);
@@ -71,7 +65,7 @@ export class VirtualPaths {
     this.#emit({ type: 'paths', name, round, missed, seen });
   }
 
-  #look({ kind, path }: Spec): PathSeen {
+  #look({ kind, path }: WatchedPath): PathSeen {
     const files = this.#files;
     switch (kind) {
       case 'PathExists':

@@ -88,6 +88,20 @@ const restarted = (bootId = BOOT) => {
   for (const one of open.splice(0)) one.close();
   return state(bootId);
 };
+/** A disk on which so many bytes more can be written, in the directory of the test; what is elsewhere has room. */
+function soonFull() {
+  const disk = {
+    left: Number.POSITIVE_INFINITY,
+    write(fd: number, bytes: Buffer, from: number, length: number, position: number) {
+      const isOnDisk = readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory);
+      if (isOnDisk) disk.left -= length;
+      if (isOnDisk && disk.left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+      return writeSync(fd, bytes, from, length, position);
+    },
+  };
+  return disk;
+}
+
 const codeOf = (work: () => unknown) => {
   try {
     work();
@@ -434,14 +448,8 @@ describe('the checkpoint', () => {
       keep: (files: readonly [number, number]) => void made.push(files),
       moved: () => undefined,
     };
-    let left = Number.POSITIVE_INFINITY;
-    const write = (fd: number, bytes: Buffer, from: number, length: number, position: number) => {
-      const onDisk = readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory);
-      if (onDisk) left -= length;
-      if (onDisk && left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
-      return writeSync(fd, bytes, from, length, position);
-    };
-    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write });
+    const disk = soonFull();
+    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write: disk.write });
     const found = () => {
       const next = new NodeState({ directory, bootId: BOOT, bytes: BYTES, readOnly: true });
       const { image, records } = next.load();
@@ -453,13 +461,13 @@ describe('the checkpoint', () => {
     first.replace('image');
     first.append('one');
     first.append('two');
-    left = 100_000;
+    disk.left = 100_000;
     first.begin();
     expect(codeOf(() => first.add('i'.repeat(300_000), true))).toBe('ENOSPC');
     expect(codeOf(() => first.finish())).toBe('EINVAL');
     expect(found()).toEqual(['image', 'one', 'two']);
     expect(made).toHaveLength(0);
-    left = 1_000;
+    disk.left = 1_000;
     first.begin();
     first.add('i'.repeat(300_000), true);
     expect(made).toHaveLength(0);
@@ -485,14 +493,8 @@ describe('the checkpoint', () => {
       },
       moved: () => undefined,
     };
-    let left = Number.POSITIVE_INFINITY;
-    const write = (fd: number, bytes: Buffer, from: number, length: number, position: number) => {
-      const onDisk = readlinkSync(`/proc/self/fd/${fd}`).startsWith(directory);
-      if (onDisk) left -= length;
-      if (onDisk && left < 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
-      return writeSync(fd, bytes, from, length, position);
-    };
-    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write });
+    const disk = soonFull();
+    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write: disk.write });
     const image = 'i'.repeat(2_500_000);
     const long = 'l'.repeat(300_000);
     const first = inPlace();
@@ -501,12 +503,12 @@ describe('the checkpoint', () => {
     first.append('one');
     first.begin();
     first.add('half of', false);
-    left = 100_000;
+    disk.left = 100_000;
     expect(codeOf(() => first.append(long))).toBe('EAGAIN');
-    left = 100;
+    disk.left = 100;
     first.append('two');
     refuses = false;
-    left = 100_000;
+    disk.left = 100_000;
     first.append(long);
     expect(made).toHaveLength(1);
     first.append('three');
