@@ -30,17 +30,21 @@ const EINVAL = 22;
 const ENOEXEC = 8;
 const EALREADY = 114;
 
-const descriptorsOf = async (world: World) => {
-  const pipe = newId();
-  await world.core.sockets.pipe(pipe, 'kept');
-  await report(world, pipe, 'done');
-  const path = `${world.directory}/kept.sock`;
+const listenAt = async (world: World, path: string) => {
   const id = newId();
   await world.core.sockets.listen(id, 'listener', {
     ...{ kind: 'stream', address: path, backlog: 8, socketMode: 0o600, directoryMode: 0o755 },
     ...{ user: '', group: '', options: {} },
   } as const);
   await report(world, id, 'done');
+};
+
+const descriptorsOf = async (world: World) => {
+  const pipe = newId();
+  await world.core.sockets.pipe(pipe, 'kept');
+  await report(world, pipe, 'done');
+  const path = `${world.directory}/kept.sock`;
+  await listenAt(world, path);
   return path;
 };
 
@@ -110,9 +114,10 @@ suite('another init that cannot be', [
         );
       await world.core.init.reexecInit('bin/init');
       expect(await refused(EINVAL)).toMatchObject({ id: null, why: expect.stringContaining('absolute') });
-      await world.core.init.reexecInit(`${world.directory}/seven`);
+      await world.core.init.reexecInit(`${world.directory}/doubter`);
       await world.core.init.reexecInit('');
       expect(await refused(EALREADY)).toMatchObject({ id: null, why: expect.stringContaining('under way') });
+      await listenAt(world, `${world.directory}/enough.sock`);
       expect(await refused(ENOEXEC)).toMatchObject({ id: null, why: expect.stringContaining('does not understand') });
       expect((await world.kill()).hello.deaths).toHaveLength(1);
     },

@@ -130,6 +130,8 @@ export const PROGRAMS = {
     }),
     script: sh('trap "exit 3" TERM\necho 1 > "$(dirname "$0")/polite.up"\nwhile :; do sleep 0.02; done'),
   },
+  /** Exits with 7 as soon as something is at `enough.sock`; on the simulated host it is never executed. */
+  doubter: { sim: () => ({}), script: sh(`until [ -e "$(dirname "$0")/enough.sock" ]; do sleep 0.02; done\nexit 7`) },
   /** Leaves a sleeper behind, whose pid is in `parent.pid`, and exits. */
   parent: {
     sim: (directory) => ({ run: [{ fork: `${directory}/sleeper`, pidFile: `${directory}/parent.pid` }, { exit: 0 }] }),
