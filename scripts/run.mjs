@@ -125,7 +125,7 @@ const tasks = {
     );
   },
   // The real core aborted at every call that changes the world, in one life after another. Arguments: which sweep, its first
-  // point, and its last; see test/integration/abort/abort.test.ts.
+  // point, its last, and how many systems at a time; see test/integration/abort/abort.test.ts.
   'test:abort': () => run('vitest', ['run', 'test/integration/abort'], { SYSMASTER_ABORT: args.join(' ') || 'all' }),
   // Init made to fault at every boundary between two operations of a whole life. Arguments: as docs/reference/crash-simulation.md has them.
   'test:faults': () => {

@@ -18,8 +18,9 @@ const inFront: Plugin = {
     onResolve({ filter: /\/addon\.ts$/ }, ({ importer }) =>
       importer.startsWith(host) ? { path: join(here, 'crashing-addon.ts') } : undefined,
     );
-    onResolve({ filter: /\/host\/node\/index\.ts$/ }, ({ importer }) =>
-      importer === join(project, 'src/main.ts') ? { path: join(here, 'crashing-host.ts') } : undefined,
+    const ofMain = { './host/node/index.ts': 'crashing-host.ts', './core.ts': 'crashing-core.ts' };
+    onResolve({ filter: /^\.\/(?:host\/node\/index|core)\.ts$/ }, ({ importer, path }) =>
+      importer === join(project, 'src/main.ts') ? { path: join(here, ofMain[path as keyof typeof ofMain]) } : undefined,
     );
   },
 };

@@ -19,6 +19,9 @@ const CHANGING = [
   'drain',
   'allocate',
   'memoryFile',
+  'inotifyAdd',
+  'inotifyRead',
+  'inotifyRemove',
   'leave',
 ] as const;
 

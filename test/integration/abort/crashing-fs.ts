@@ -11,6 +11,7 @@ const guarded = <T extends Call>(name: string, call: T): T =>
 export const chmodSync = guarded('chmod', real.chmodSync);
 export const chownSync = guarded('chown', real.chownSync);
 export const fchmodSync = guarded('fchmod', real.fchmodSync);
+export const ftruncateSync = guarded('ftruncate', real.ftruncateSync);
 export const mkdirSync = guarded('mkdir', real.mkdirSync);
 export const renameSync = guarded('rename', real.renameSync);
 export const rmSync = guarded('rm', real.rmSync);
@@ -18,6 +19,12 @@ export const rmdirSync = guarded('rmdir', real.rmdirSync);
 export const symlinkSync = guarded('symlink', real.symlinkSync);
 export const unlinkSync = guarded('unlink', real.unlinkSync);
 export const writeFileSync = guarded('writeFile', real.writeFileSync);
+
+/** Only where it may make a file. */
+export const openSync = ((path: string, flags: number, mode?: number) =>
+  (flags & real.constants.O_CREAT) === 0
+    ? real.openSync(path, flags, mode)
+    : systemCall('open', () => real.openSync(path, flags, mode))) as typeof real.openSync;
 
 /** Of the forms of write(2) those that the host uses: bytes with offset, length and place. */
 export const writeSync = ((fd: number, bytes: Uint8Array, offset: number, length: number, position: number | null) => {

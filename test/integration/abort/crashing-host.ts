@@ -10,7 +10,7 @@ const CHANGING: Readonly<Record<string, readonly string[]>> = {
   sockets: ['listen', 'pipe', 'notify', 'drop', 'consume', 'flush', 'sendLog', 'offerLogs', 'watch', 'unwatch'],
   groups: ['ensure', 'remove', 'write', 'watch', 'unwatch'],
   files: ['writeText', 'mkdirs', 'symlink', 'remove', 'removeTree', 'watch', 'unwatch'],
-  state: ['load', 'append', 'replace', 'begin', 'add', 'finish', 'makeVoid'],
+  state: ['load', 'append', 'replace', 'begin', 'add', 'reserve', 'finish', 'makeVoid'],
   notes: ['append', 'replace'],
   loaded: ['append', 'replace'],
   helper: ['checkPaths'],

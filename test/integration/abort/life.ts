@@ -2,7 +2,7 @@
  * A mixed life for a core that is made to die in it: what runs, what is done to it, and what is to be the same with and without
  * the death. One system serves many lives: each begins and ends with everything stopped.
  */
-import { existsSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,10 +26,13 @@ const STOP = process.env['SYSMASTER_ABORT'] === undefined ? '600ms' : '3s';
 /** How core has seen the end of a service. */
 const ended = (name: string) =>
   `ExecStopPost=/bin/sh -c 'exec /bin/sh /run/programs/note ${name} ended $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS'`;
+/** Which path has started it. */
+const triggered = (name: string) =>
+  `/bin/sh -c 'exec /bin/sh /run/programs/note ${name} start $TRIGGER_UNIT $TRIGGER_PATH'`;
 const unit = (...lines: string[]) => `[Unit]\nStartLimitIntervalSec=0\n${lines.join('\n')}\n`;
 
 const units: Readonly<Record<string, string>> = {
-  'life.target': `[Unit]\nWants=talk.service steps.service again.service fork.service stubborn.service victim.service answer.socket\n`,
+  'life.target': `[Unit]\nWants=talk.service steps.service again.service fork.service stubborn.service victim.service answer.socket wished.path conf.path\n`,
   'talk.service': unit(
     '[Service]\nType=notify\nWatchdogSec=20\nFileDescriptorStoreMax=2',
     `ExecStart=${life('talk', 'notify')}`,
@@ -62,8 +65,16 @@ const units: Readonly<Record<string, string>> = {
     `ExecStart=${life('victim', 'notify')}`,
     ended('victim'),
   ),
-  'answer.socket': '[Socket]\nListenStream=/run/answer.sock\n',
+  'answer.socket': unit('[Socket]\nListenStream=/run/answer.sock'),
   'answer.service': unit(`[Service]\nExecStart=${life('answer', 'answer')}`, ended('answer')),
+  // What is wished for is taken away by whom it is wished from.
+  'wished.path': unit('[Path]\nTriggerLimitIntervalSec=0\nPathExists=/run/watched/wish'),
+  'wished.service': unit(
+    `[Service]\nType=oneshot\nExecStart=/bin/rm /run/watched/wish\nExecStart=${triggered('wished')}`,
+    ended('wished'),
+  ),
+  'conf.path': unit('[Path]\nTriggerLimitIntervalSec=0\nPathChanged=/run/watched/conf\nUnit=reread.service'),
+  'reread.service': unit(`[Service]\nType=oneshot\nExecStart=${triggered('reread')}`, ended('reread')),
   'bad.service': unit('[Service]\nExecStart=/nonexistent/program', ended('bad')),
 };
 const NAMES = Object.keys(units);
@@ -76,6 +87,15 @@ const programs = {
 exec /bin/sleep 1000
 `,
 };
+
+/**
+ * What happens to paths that are watched: each comes about by one rename, once, at its place in the life or as the last thing that a core
+ * does which dies before that, and so with nobody there to see it.
+ */
+const CHANGES = [
+  ['/run/changes/wish', '/run/watched/wish'],
+  ['/run/changes/conf', '/run/watched/conf'],
+] as const;
 
 /** What a person can see of a unit; equal with and without a death. */
 const SEEN = ['ActiveState', 'SubState', 'Result', 'NRestarts', 'StatusText', 'NFileDescriptorStore', 'ExecMainStatus'];
@@ -93,10 +113,13 @@ export interface Told {
   readonly errors: readonly string[];
 }
 
+/** When orders are given: at once, or as what is watched is about to change. */
+export type Since = 'its start' | 'the changes';
+
 export interface LivingSystem {
   readonly system: System;
   /** One life under these orders. `deaths`: at which points core died. */
-  live(orders: Orders | undefined): Promise<{ readonly told: Told; readonly deaths: readonly string[] }>;
+  live(orders: Orders | undefined, since?: Since): Promise<{ readonly told: Told; readonly deaths: readonly string[] }>;
 }
 
 /** Core has died twice with the same thing in hand, and does not try it a third time: a life that goes otherwise by law. */
@@ -145,17 +168,21 @@ export async function bootLiving(): Promise<LivingSystem> {
       'CoreRestartIntensity=1000000',
     ],
   });
-  return { system, live: (orders) => live(system, orders) };
+  return { system, live: (orders, since = 'its start') => live(system, orders, since) };
 }
 
-async function live(system: System, orders: Orders | undefined): ReturnType<LivingSystem['live']> {
+async function live(system: System, orders: Orders | undefined, since: Since): ReturnType<LivingSystem['live']> {
   const file = (name: string) => `${system.run}/${name}`;
+  const outside = (path: string) => file(path.slice('/run/'.length));
   const read = (name: string) =>
     existsSync(file(name)) ? readFileSync(file(name), 'utf8').split('\n').filter(Boolean) : [];
   const trace = () => read('trace');
   const count = (line: string) => trace().filter((one) => one === line).length;
   writeFileSync(file('trace'), '');
   rmSync(file('crash-at.deaths'), { force: true });
+  for (const name of ['changes', 'watched']) mkdirSync(file(name), { recursive: true });
+  rmSync(file('watched/wish'), { force: true });
+  writeFileSync(file('watched/conf'), 'as it was');
   // Core only ever appends; a log that is full would be another one half way.
   truncateSync(file('sysmaster/core.log'));
 
@@ -189,14 +216,21 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
       }),
     );
   };
+  const order = () => {
+    if (orders === undefined) return;
+    writeFileSync(file('crash-at.new'), JSON.stringify({ ...orders, moves: CHANGES }));
+    renameSync(file('crash-at.new'), file('crash-at'));
+  };
   const isSo = async (name: string, what: string) => (await look())[name]?.includes(what) === true;
 
   try {
-    if (orders !== undefined) {
-      writeFileSync(file('crash-at.new'), JSON.stringify(orders));
-      renameSync(file('crash-at.new'), file('crash-at'));
-    }
+    if (since === 'its start') order();
     const [started, bad] = await Promise.all([request('start', 'life.target'), request('start', 'bad.service')]);
+    for (const [from] of CHANGES) {
+      writeFileSync(outside(`${from}.new`), 'as it is');
+      renameSync(outside(`${from}.new`), outside(from));
+    }
+    if (since === 'the changes') order();
     const [answer, reloaded, talked, signalled] = await Promise.all([
       ask(`${system.run}/answer.sock`),
       change<{ findings: number }>('io.sysmaster.Manager.Reload', {}),
@@ -204,11 +238,16 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
       change('io.sysmaster.Units.Kill', { name: 'victim.service', whom: 'main', signal: 10 }),
     ]);
     await until('the victim has noted the signal', () => count('victim signalled') > 0, setAside);
+    for (const [from, to] of CHANGES) moveUnlessMoved(outside(from), outside(to));
     const killed = await change('io.sysmaster.Units.Kill', { name: 'victim.service', whom: 'main', signal: 9 });
     await until('again.service has been started for the third time', () => count('again start') >= 3, setAside);
     await until('the victim is started anew', () => count('victim start with 1 kept') > 0, setAside);
     await until('again.service runs', () => isSo('again.service', 'SubState=running'), setAside);
     await until('the victim runs', () => isSo('victim.service', 'SubState=running'), setAside);
+    for (const of of ['wished', 'reread'])
+      await until(`${of}.service has run`, () => trace().some((one) => one.startsWith(`${of} ended`)), setAside);
+    for (const path of ['wished.path', 'conf.path'])
+      await until(`${path} watches again`, () => isSo(path, 'SubState=waiting'), setAside);
     const up = await look();
     const stopped = await Promise.all(
       NAMES.filter((name) => name !== 'bad.service').map((name) => request('stop', name)),
@@ -241,6 +280,14 @@ async function live(system: System, orders: Orders | undefined): ReturnType<Livi
     });
   } finally {
     for (const one of open) one.close();
+  }
+}
+
+function moveUnlessMoved(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
 }
 

@@ -4,9 +4,9 @@
  * SYSMASTER_CRASH_AT says where. A number n: at the n-th point of the first core's life. `recover:n`: at the n-th of the second
  * one's. A path: as the file there says ({@link Orders}); it is looked at again at each point, so that a test can give a core
  * that runs its orders, and each death takes its number out of it, so that the next core does not die of the same.
- * A death leaves a line in FILE.deaths. None of this is in the core that is shipped: build.ts puts it in front of the host.
+ * A death leaves a line in FILE.deaths, which ends with {@link CHANGED} if core has moved something as it died. None of this is in the core that is shipped: build.ts puts it in front of the host.
  */
-import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 
 /** What the file says. */
@@ -17,7 +17,11 @@ export interface Orders {
   readonly how: 'abort' | 'kill';
   /** Fold the journal after every so many of its records, so that it happens within a short life; absent: as ever. */
   readonly foldEvery?: number;
+  /** What a core that dies moves, as the last thing it does, from here to there, unless somebody has done so before. */
+  readonly moves?: readonly (readonly [from: string, to: string])[];
 }
+
+export const CHANGED = ', with a change';
 
 const asked = process.env['SYSMASTER_CRASH_AT'] ?? '';
 const file = asked.startsWith('/') ? asked : undefined;
@@ -58,9 +62,11 @@ function isHere(): boolean {
 
 function die(where: string): never {
   if (file !== undefined) {
-    appendFileSync(`${file}.deaths`, `${count} ${where}\n`);
+    const moves = (orders.moves ?? []).filter(([from]) => existsSync(from));
+    appendFileSync(`${file}.deaths`, `${count} ${where}${moves.length > 0 ? CHANGED : ''}\n`);
     writeFileSync(`${file}.new`, JSON.stringify({ ...orders, at: orders.at.slice(1) }));
     renameSync(`${file}.new`, file);
+    for (const [from, to] of moves) renameSync(from, to);
   }
   if (orders.how === 'kill') process.kill(process.pid, 'SIGKILL');
   return process.abort();
