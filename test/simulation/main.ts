@@ -17,7 +17,7 @@ import { parseArgs } from 'node:util';
 import { judge, playCalm, pointWords } from './crash.ts';
 import { lives } from './lives/index.ts';
 import type { Life } from './lives/life.ts';
-import { tryMutants } from './mutants.ts';
+import { tryMutants } from './mutate.ts';
 import { parsePoints, printPoints } from './points.ts';
 import { scenarioOf, VARIANTS, type Variant } from './real.ts';
 import { allOf, type Kept, reduced } from './shrink.ts';
@@ -155,6 +155,6 @@ if (values.worker) {
   process.on('message', (task: Task) => process.send?.(runTask(task)));
 } else {
   const { crash, mutants } = values;
-  if (mutants !== undefined) process.exitCode = await tryMutants(mutants);
+  if (mutants !== undefined) process.exitCode = await tryMutants(mutants, Number(values.shards));
   else process.exitCode = crash === undefined ? await runAll() : runOne(crash);
 }

@@ -1,21 +1,10 @@
 /**
- * Faults that are put into core on purpose, each of which the sample of `npm test` must find: or what it compares is not enough.
- *
- *   npm run test:crash -- --mutants [TEXT]       # those whose name has this text
- *
- * Each is made in a copy of the sources, below the build, and played there until one life differs.
+ * Faults that are put into core on purpose, each of which the sample of `npm test` must find: or what it compares is not enough. Found
+ * they are by mutate.ts.
  */
-import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { crashEverywhere } from './crash.ts';
-import { lives } from './lives/index.ts';
-import { sample } from './points.ts';
-import { sampledIn, scenarioOf } from './real.ts';
 
 /** A piece of a source, and what it is replaced by. */
-interface Mutant {
+export interface Mutant {
   readonly name: string;
   readonly file: string;
   readonly from: string;
@@ -37,8 +26,15 @@ const forgetting = (name: string, change: string): Mutant => ({
 const unlearned = (part: string): Mutant => ({
   name: `the engine's ${part} are lost`,
   file: 'src/jobs/saved.ts',
-  from: `Object.entries(${part} ?? {})`,
-  to: 'Object.entries({})',
+  from: 'paged.entries<Cut>(cuts)), ...rest };',
+  to: `paged.entries<Cut>(cuts)), ...rest, ${part}: paged.EMPTY };`,
+});
+/** What a core that came back does not look at again. */
+const overlooked = (what: string, look: string): Mutant => ({
+  name: `${what} are not watched again`,
+  file: 'src/actors/relist.ts',
+  from: 'for (const look of LOOKS) tolerant',
+  to: `for (const look of LOOKS) if (look !== ${look}) tolerant`,
 });
 
 export const mutants: readonly Mutant[] = [
@@ -128,27 +124,43 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'notify sockets are not listened to again',
-    file: RECOVERY,
-    from: 'for (const look of [hearAgain, watchGroup,',
-    to: 'for (const look of [watchGroup,',
+    file: 'src/core.ts',
+    from: '        hearAgain(host, actors);\n',
+    to: '',
+  },
+  overlooked('control groups', 'watchGroup'),
+  overlooked('PID files', 'awaitPidFile'),
+  overlooked('listeners', 'listenAgain'),
+  overlooked('paths', 'watchPathsAgain'),
+  {
+    name: 'stamps of watched paths are not noted: what changes without a core is not seen',
+    file: 'src/machines/path-steps.ts',
+    from: 'looking: false, stamps: stampsOf(turn.context.settings, (turn.event as PathsSeenEvent).seen) });',
+    to: 'looking: false });',
   },
   {
-    name: 'control groups are not watched again',
-    file: RECOVERY,
-    from: 'for (const look of [hearAgain, watchGroup,',
-    to: 'for (const look of [hearAgain,',
+    name: 'stamps of watched paths are not compared: what changes without a core is not seen',
+    file: 'src/machines/path-context.ts',
+    from: 'missed ? before !== now.stamp : ',
+    to: '',
   },
   {
-    name: 'PID files are not awaited again',
-    file: RECOVERY,
-    from: 'watchGroup, awaitPidFile, listenAgain]',
-    to: 'watchGroup, listenAgain]',
+    name: 'a piece of an image is skipped: deadlines are lost',
+    file: 'src/supervisor/image.ts',
+    from: 'for (const [actor, name, at] of moment.deadlines)',
+    to: 'for (const [actor, name, at] of moment.deadlines.slice(1))',
   },
   {
-    name: 'listeners are not watched again',
-    file: RECOVERY,
-    from: 'awaitPidFile, listenAgain]',
-    to: 'awaitPidFile]',
+    name: 'what is committed while an image is made is not behind it',
+    file: 'src/supervisor/journal.ts',
+    from: '      this.#draft.records.push(record);\n',
+    to: '',
+  },
+  {
+    name: 'an image is of the present at each of its pieces',
+    file: 'src/supervisor/image.ts',
+    from: '    const snapshot = moment.snapshots[at];\n',
+    to: '    const snapshot = cell.broken === undefined ? cell.snapshot : moment.snapshots[at];\n',
   },
   {
     name: 'conditions that were being looked at are forgotten',
@@ -172,62 +184,3 @@ export const mutants: readonly Mutant[] = [
   unlearned('supervised'),
   unlearned('durations'),
 ];
-
-/** The first life that differs, in words; undefined: none. */
-function caught(): string | undefined {
-  for (const [index, life] of lives.entries()) {
-    try {
-      crashEverywhere(scenarioOf(life, sampledIn(index)), [], sample(index));
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
-  }
-  return undefined;
-}
-
-const project = join(import.meta.dirname, '../..');
-
-/** Make one, and have a process of its own look for it. */
-async function tryOne({ name, file, from, to }: Mutant, at: number): Promise<boolean> {
-  const copy = join(project, '.build/mutants', String(at));
-  rmSync(copy, { recursive: true, force: true });
-  mkdirSync(copy, { recursive: true });
-  for (const part of ['src', 'test/simulation', 'package.json'])
-    cpSync(join(project, part), join(copy, part), { recursive: true });
-  const text = readFileSync(join(copy, file), 'utf8');
-  if (!text.includes(from)) throw new Error(`${file} has no such piece any more: ${from}`);
-  writeFileSync(
-    join(copy, file),
-    text.replace(from, () => to),
-  );
-  const child = spawn(process.execPath, [join(copy, 'test/simulation/mutants.ts')], {
-    env: { ...process.env, SYSMASTER_MUTANT: 'try', SYSMASTER_ADDON: join(project, '.build/addon.node') },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk));
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  rmSync(copy, { recursive: true, force: true });
-  if (code === 2) console.log(`caught  ${name}\n          ${said.trim().split('\n').slice(0, 2).join('\n          ')}`);
-  else console.log(code === 0 ? `MISSED  ${name}` : `BROKEN  ${name}: ${said}`);
-  return code === 2;
-}
-
-/** All whose name has this text; the exit status. */
-export async function tryMutants(only: string): Promise<number> {
-  const queue = mutants.filter(({ name }) => name.includes(only)).map((mutant, at) => [mutant, at] as const);
-  const all = queue.length;
-  let found = 0;
-  const work = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) if (await tryOne(...next)) found += 1;
-  };
-  await Promise.all(Array.from({ length: availableParallelism() }, work));
-  console.log(`${found} of ${all} caught`);
-  return found === all ? 0 : 1;
-}
-
-if (process.env['SYSMASTER_MUTANT'] === 'try') {
-  const fault = caught();
-  if (fault !== undefined) console.log(fault);
-  process.exitCode = fault === undefined ? 0 : 2;
-}
