@@ -7,6 +7,7 @@ import { readPlugins } from './host/node/plugins.ts';
 import { readSettings } from './host/node/settings.ts';
 import { HostError } from './host/ports.ts';
 import { definitionOfExports } from './machines/plugin.ts';
+import { messageOf } from './supervisor/message.ts';
 
 /** How far core has come in its start, for the log: CLOCK_MONOTONIC, ms. (What `performance` is would have to be loaded first.) */
 const reachedMs: Record<string, number> = {};
@@ -108,8 +109,12 @@ const core = createCore(host, {
 });
 
 // Law 7: what nobody caught must be seen, and must not end core while it can go on.
-process.on('uncaughtException', (error) => host.log.log('error', { stack: error.stack }, `uncaught: ${error.message}`));
-process.on('unhandledRejection', (reason) => host.log.log('error', { reason: String(reason) }, 'unhandled rejection'));
+process.on('uncaughtException', (error: unknown) =>
+  host.log.log('error', error instanceof Error ? { stack: error.stack } : {}, `uncaught: ${messageOf(error)}`),
+);
+process.on('unhandledRejection', (reason) =>
+  host.log.log('error', { reason: messageOf(reason) }, 'unhandled rejection'),
+);
 reached('stateRead');
 core.start();
 reached('inCharge');

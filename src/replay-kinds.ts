@@ -14,6 +14,7 @@ import { unitMachines } from './machines/index.ts';
 import { jobMachine } from './machines/job.ts';
 import { managerMachine } from './machines/manager.ts';
 import { type PluginDefinition, pluginKind } from './machines/plugin.ts';
+import { foreignLogic } from './supervisor/foreign.ts';
 import type { Logic } from './supervisor/index.ts';
 import { machineLogic } from './supervisor/logic.ts';
 import { counted } from './units/counted.ts';
@@ -39,7 +40,8 @@ export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
   return new Map<string, Kind>([
     ...Object.entries(machines).map(([kind, machine]) => [kind, { logic: machineLogic(machine) }] as const),
     ...Object.entries(charts).map(
-      ([name, { machine, ...options }]) => [pluginKind(name), { logic: machineLogic(machine, options) }] as const,
+      ([name, { machine, ...options }]) =>
+        [pluginKind(name), { logic: foreignLogic(machineLogic(machine, options)) }] as const,
     ),
     [
       'jobs',

@@ -10,6 +10,7 @@ import { pluginKind } from './machines/plugin.ts';
 import { type Charts, type Kind, kindsOf } from './replay-kinds.ts';
 import type { ActorEvent, Json, RecordedPlugin, RecordedStep, Recording } from './supervisor/index.ts';
 import { masked } from './supervisor/masking.ts';
+import { messageOf } from './supervisor/message.ts';
 
 export { definitionOfExports } from './machines/plugin.ts';
 export type { Charts } from './replay-kinds.ts';
@@ -317,5 +318,3 @@ function stateOf({ words }: Kind, snapshot: unknown): Json | undefined {
   if (words !== undefined) return words(snapshot as never);
   return isObject(snapshot) ? (snapshot['value'] as Json | undefined) : undefined;
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -103,8 +103,9 @@ export function createRecordings({ host, version, bounds, plugins, directory, se
   function writeFile(into: string, reasons: readonly RecordingReason[]): void {
     let steps = STEPS;
     let text = JSON.stringify(recorder.recording(about(reasons), steps));
-    while (text.length > RECORDING_CHARS && steps > 1) {
-      steps = Math.floor(steps / 2);
+    while (text.length > RECORDING_CHARS && steps > 0) {
+      // What an actor begins with may be long, and is in it with the first of its steps: in the end there are none.
+      steps = Math.floor(Math.min(steps / 2, (steps * RECORDING_CHARS) / text.length));
       text = JSON.stringify(recorder.recording(about(reasons), steps));
     }
     host.files.mkdirs(into, 0o700);

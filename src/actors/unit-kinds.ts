@@ -10,6 +10,7 @@ import {
   type ActorEvent,
   type ActorKind,
   type DownReason,
+  foreignLogic,
   type MachineLogicOptions,
   machineLogic,
   type Post,
@@ -135,7 +136,7 @@ export function triggerPosts(
   return [...posts(sockets, pending ?? false), ...(paths.length === 0 ? [] : posts(paths, pending ?? isPending(unit)))];
 }
 
-/** One kind for each machine, by its name; `options` for those whose saved form has a version of its own. */
+/** One kind for each machine, by its name; `options` for those that users have written, whose saved form has a version of its own. */
 export function unitKinds(
   tools: UnitTools,
   machines: Readonly<Record<string, AnyStateMachine>>,
@@ -144,9 +145,10 @@ export function unitKinds(
   const effects = unitEffects(tools);
   const tell = observe(tools);
   return Object.fromEntries(
-    Object.entries(machines).map(([name, machine]) => [
-      name,
-      { logic: machineLogic(machine, options[name]), effects, observe: tell, down, lost },
-    ]),
+    Object.entries(machines).map(([name, machine]) => {
+      const foreign = options[name];
+      const logic = foreign === undefined ? machineLogic(machine) : foreignLogic(machineLogic(machine, foreign));
+      return [name, { logic, effects, observe: tell, down, lost }];
+    }),
   );
 }

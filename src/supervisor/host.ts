@@ -28,11 +28,12 @@ import type { DueAt } from './deadlines.ts';
 import { Journal } from './journal.ts';
 import { LateDeadlines } from './late.ts';
 import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
+import { messageOf } from './message.ts';
 import { type ActorHostOptions, phaseOf, type RecoveryView, restartsOf, type TreeView, treeOf } from './options.ts';
 import { EventQueue } from './queue.ts';
 import { PHASE, type Recovered, recover, type Suspect, type Suspects } from './recovery.ts';
 import { type Prepared, prepare } from './steps.ts';
-import { messageOf, SHUTDOWN_DEADLINE, type Stage, Supervision } from './supervision.ts';
+import { SHUTDOWN_DEADLINE, type Stage, Supervision } from './supervision.ts';
 
 /** Most events of one turn. */
 const TURN_EVENTS = 512;

@@ -11,7 +11,7 @@
  */
 import { pieceEnd } from '../host/pieces.ts';
 import type { StatePort } from '../host/ports.ts';
-import { messageOf } from './supervision.ts';
+import { messageOf } from './message.ts';
 
 /** The journal is folded into an image beyond this many bytes, or twice the image, whichever is more. */
 const COMPACT_BYTES = 1024 * 1024;

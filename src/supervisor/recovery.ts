@@ -15,8 +15,8 @@
 import type { BlackBox, Hello, Host, StatePort } from '../host/ports.ts';
 import { type ActorId, type ActorKinds, blackBoxName, type HostReport, type Json, type Logic } from './actor.ts';
 import { FORMAT, Ledger, type PendingEffect } from './ledger.ts';
+import { messageOf } from './message.ts';
 import { canMigrate, type Migrations, migrate } from './migrate.ts';
-import { messageOf } from './supervision.ts';
 
 /** Phases of the black box (native/link/src/frame.rs). */
 export const PHASE = { idle: 0, step: 1, effect: 2, recovery: 3, compaction: 4 } as const;

@@ -26,6 +26,7 @@ import {
   type SupervisorNode,
   type Takedown,
 } from './ledger.ts';
+import { messageOf } from './message.ts';
 import type { StepTold } from './recorder.ts';
 import { type Prepared, prepare } from './steps.ts';
 import { admitRestart, affected, startsAgain, stopOrder } from './strategy.ts';
@@ -475,8 +476,4 @@ export class Supervision {
 function firstLine(text: string): string {
   const [first = '', second = ''] = text.split('\n', 2);
   return (first.endsWith(':') && second !== '' ? `${first} ${second}` : first).slice(0, WHY_MAX);
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -48,6 +48,9 @@ test.each([
     "module.exports = ({ service }) => ({ machine: service, version: '2' });\n",
     'version',
   ],
+  ['throws nothing', 'throw null;\n', 'null'],
+  ['throws what cannot be told', 'throw Object.create(null);\n', 'something that has no text was thrown'],
+  ['never ends once it was loaded', 'const f = () => Promise.resolve().then(f);\nf();\n', 'timed out'],
   ['imports', "require('node:fs');\n", 'require is not defined'],
 ])('a file that %s is left out with the reason, alone', (_, text, why) => {
   put('bad.cjs', text);

@@ -1,10 +1,10 @@
 /** The flight recorder: what it keeps, what it leaves out, what it writes, and how that runs again. */
 import { expect, test } from 'vitest';
-import { RECORDINGS_MAX } from '../../src/actors/recording.ts';
+import { createRecordings, RECORDINGS_MAX } from '../../src/actors/recording.ts';
 import type { Host } from '../../src/host/ports.ts';
 import type { Sim } from '../../src/host/sim/index.ts';
 import { recordingOf, replay } from '../../src/replay.ts';
-import { Recorder, type RecorderBounds, type Recording } from '../../src/supervisor/index.ts';
+import { RECORDER_BOUNDS, Recorder, type RecorderBounds, type Recording } from '../../src/supervisor/index.ts';
 import { MASK, masked, maskedText } from '../../src/supervisor/masking.ts';
 import { bench, child, supervisor } from './supervisor-fixture.ts';
 import { held, machine } from './support/recorded.ts';
@@ -162,6 +162,41 @@ test('failures that come together share a file, and files are few', () => {
   const told = written(sim).flatMap((name) => recordingOf(sim.files.readText(`${FILES}/${name}`) ?? '').reasons);
   expect(new Set(told.map(({ actor }) => actor)).size).toBe(20);
   expect(written(sim).length).toBeLessThanOrEqual(RECORDINGS_MAX);
+});
+
+test('a recording is bounded, however much the last actor of all has in its state', () => {
+  let text = '';
+  const files = {
+    mkdirs: () => {},
+    lstat: () => ({ kind: 'directory', mode: 0o700 }),
+    list: () => [],
+    writeText: (_: string, written: string) => {
+      text = written;
+    },
+  };
+  const { recorder, failed } = createRecordings({
+    host: {
+      files,
+      facts: { bootId: 'boot' },
+      clock: { nowMs: () => 1, realMs: () => 1 },
+      log: { log: () => {} },
+    } as never,
+    ...{ version: 'test', bounds: () => RECORDER_BOUNDS, plugins: {}, directory: FILES, seq: () => 1 },
+  });
+  const kind = { logic: { version: 1, save: () => ({ all: 'x'.repeat(5 << 20) }) } } as never;
+  recorder.step({
+    seq: 1,
+    atMs: 1,
+    actor: 'a',
+    kindName: 'k',
+    kind,
+    event: { type: 'e' },
+    before: {},
+    outcome: 'threw',
+  });
+  failed('step-failed', 'a', 'it threw');
+  recorder.settle(1);
+  expect(recordingOf(text)).toMatchObject({ reasons: [{ actor: 'a', why: 'it threw' }], dropped: 1, steps: [] });
 });
 
 test('where recordings cannot be written core says so once, and goes on', () => {

@@ -99,7 +99,8 @@ export function readPlugin<T extends object>(
   const hash = sha256(text);
   if (onlyThis !== undefined && onlyThis !== hash) return undefined;
   const module: { exports: unknown } = { exports: {} };
-  const context = createContext({ module, exports: module.exports });
+  // Nothing that it leaves for later runs beside core's own turns.
+  const context = createContext({ module, exports: module.exports }, { microtaskMode: 'afterEvaluate' });
   new Script(text, { filename: file }).runInContext(context, { timeout: TIMEOUT_MS });
   let made: T | undefined;
   // What it exports is called within the time limit too.
@@ -114,9 +115,19 @@ export function readPlugin<T extends object>(
 const sha256 = (text: string): string =>
   process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex');
 
-/** The message, with the line of the file where there is one. */
+/** Characters of a message. */
+const WHY_MAX = 1000;
+
+/** The message, with the line of the file where there is one. A plugin may throw anything. */
 export function whyOf(cause: unknown, file: string): string {
-  const { message = String(cause), stack = '' } = cause as Partial<Error>;
+  let [message, stack] = ['something that has no text was thrown', ''];
+  try {
+    const { message: said, stack: from } = (cause ?? {}) as { message?: unknown; stack?: unknown };
+    message = String(said ?? cause).slice(0, WHY_MAX);
+    stack = String(from ?? '');
+  } catch {
+    // What tells of itself threw in its turn.
+  }
   const at = file === '' ? -1 : stack.indexOf(`${file}:`);
   const line = at < 0 ? undefined : /^\d+/.exec(stack.slice(at + file.length + 1))?.[0];
   return line === undefined ? message : `line ${line}: ${message}`;
