@@ -22,7 +22,7 @@ import { type LogTarget, NodeLog } from './log.ts';
 import { Loop } from './loop.ts';
 import { NodeNotes } from './notes.ts';
 import { Outstanding } from './outstanding.ts';
-import { freeForDirectory, freeOfOthers, putAside, strangersIn } from './places.ts';
+import { clearUnwritten, freeForDirectory, freeOfOthers, putAside, strangersIn } from './places.ts';
 import { NodeProcesses } from './process.ts';
 import { NodeSockets } from './sockets.ts';
 import { NodeState, type StateMemory } from './state.ts';
@@ -236,7 +236,10 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
       loop.onceIdle(() => log.begin());
       // Whoever waits for the first answers, or for a service that died with a core, is not to wait for this.
       setTimeout(() => {
-        loop.onceIdle(() => void log.open());
+        loop.onceIdle(() => {
+          void log.open();
+          for (const own of [runDirectory, join(runDirectory, 'recordings')]) clearUnwritten(own);
+        });
         loop.schedule();
       }, PINO_AFTER_MS).unref();
     },

@@ -2,9 +2,10 @@
  * Places of core's own: what stands in one of them and is not core's is never followed and never written to; it gets another name.
  * Init does the same for those it needs before there is a core (native/init/src/place.rs).
  */
-import { closeSync, constants, fstatSync, lstatSync, opendirSync, openSync, renameSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, opendirSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { HostError } from '../ports.ts';
-import { attempt, hostError } from './errors.ts';
+import { attempt, codeOf, hostError } from './errors.ts';
 import { OPEN_SAFELY, whyNotOwn, whyNotOwnDirectory } from './own.ts';
 
 /** Names that are tried for what is put aside. */
@@ -53,6 +54,29 @@ export function freeForDirectory(path: string): string | undefined {
 /** As {@link freeForDirectory}, of what is no directory at all: about others its user decides. */
 export function freeOfOthers(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? undefined : freeForDirectory(path);
+}
+
+/** As NodeFiles.writeText names what is not whole yet. */
+const NOT_WHOLE = /\.\d+\.\d+\.tmp$/;
+/** Looked at, in one directory. */
+const LOOKED_MAX = 4096;
+
+/** Take away what a core has left that died while it wrote a file. What cannot be taken away stays. */
+export function clearUnwritten(path: string): void {
+  try {
+    const directory = opendirSync(path);
+    try {
+      for (let left = LOOKED_MAX; left > 0; left -= 1) {
+        const entry = directory.readSync();
+        if (entry === null) return;
+        if (entry.isFile() && NOT_WHOLE.test(entry.name)) unlinkSync(join(path, entry.name));
+      }
+    } finally {
+      directory.closeSync();
+    }
+  } catch (cause) {
+    if (codeOf(cause) === undefined) throw cause;
+  }
 }
 
 /** Whether there is more in a directory than the names that belong there; a sentence about it. Throws HostError. */

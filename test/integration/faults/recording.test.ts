@@ -1,6 +1,6 @@
 /** The flight recorder of a real core: a failure leaves a recording, and sctl runs all of it again to the same states. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Recording } from '../../../src/supervisor/index.ts';
@@ -171,11 +171,16 @@ describe.skipIf(missing !== undefined)(`recordings${missing === undefined ? '' :
   test('a core that comes back from a death records what comes next, from the state that it found', async () => {
     const before = files();
     const core = system.core() as number;
+    // As of a core that dies while it writes.
+    mkdirSync(directory(), { recursive: true, mode: 0o700 });
+    const unfinished = join(directory(), '000001-step-failed.json.43.4.tmp');
+    writeFileSync(unfinished, '{');
     process.kill(core, 'SIGKILL');
     await eventually('another core', () => system.core() !== undefined && system.core() !== core);
     const name = await eventually('a recording', () =>
       files().find((file) => !before.includes(file) && file.endsWith('-core-came-back.json')),
     );
+    await eventually('what was not finished is gone', () => !existsSync(unfinished));
     expect(read(name).reasons[0]).toMatchObject({ what: 'core-came-back', why: expect.stringContaining('restored') });
     system.sctl('stop', 'steady.service');
     const path = join(system.run, 'after.json');
