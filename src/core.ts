@@ -201,7 +201,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     },
     states: {
       active(unit) {
-        const snapshot = snapshotOf(registry.graph.canonical(unit));
+        const snapshot = actors.readBegun<UnitSnapshot>(`unit:${registry.graph.canonical(unit)}`);
         return snapshot === undefined ? 'inactive' : activeState(snapshot);
       },
       isSetAside: (unit) => actors.phase(`unit:${registry.graph.canonical(unit)}`) === 'quarantined',

@@ -36,7 +36,7 @@ export function createCollecting({ registry, actors, isWatched }: CollectingPart
 
   const mayGo = (unit: string, jobs: JobsState | undefined): boolean => {
     const actor = `unit:${unit}`;
-    const snapshot = snapshotOf(unit);
+    const snapshot = actors().readBegun<UnitSnapshot>(actor);
     const active = snapshot === undefined ? 'inactive' : activeState(snapshot);
     if (!isSpare(registry.jobGraph, unit, active) || isWatched(unit)) return false;
     if (jobs !== undefined && jobOf(jobs.table, unit) !== undefined) return false;

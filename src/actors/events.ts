@@ -17,7 +17,7 @@ import { edgeWords } from '../jobs/words.ts';
 import type { ActorEvent, ActorKind, Effect, EffectCall, EffectDef, Json, Logic, Step } from '../supervisor/actor.ts';
 import type { History } from './history.ts';
 import * as history from './history.ts';
-import type { Told } from './telling.ts';
+import { begun, type Told } from './telling.ts';
 
 /** A job is worth a word on the console after 5 s, as with systemd; then less and less often. */
 const FIRST_MS = 5000;
@@ -71,7 +71,7 @@ export function remember(before: History, atMs: number, told: Told): History {
     add({ kind: 'unit', unit, was, active, sub, result: result ?? 'success', cause: `${cause}${chaos}` });
   }
   if (signal !== undefined) add({ kind: 'signal', unit, what: signal });
-  if (told.jobNew !== undefined) now = history.jobBegan(now, atMs, told.jobNew);
+  for (const job of begun(told)) now = history.jobBegan(now, atMs, job);
   if (told.jobRemoved !== undefined) now = history.jobEnded(now, atMs, told.jobRemoved, told.why ?? '');
   if (told.cut !== undefined) {
     const words = `${edgeWords(told.cut.edge)}: not honoured, ${told.cut.why}; the ring: ${told.cut.ring.join(' → ')}`;
@@ -100,7 +100,7 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
   switch (event.type) {
     case 'tell': {
       const told = event['what'] as Told;
-      const watch = told.jobNew !== undefined && !state.watching;
+      const watch = begun(told).length > 0 && !state.watching;
       const troubles = troublesAfter(state.troubles, event.atMs ?? 0, told.trouble);
       const snapshot = {
         ...(troubles === undefined ? {} : { troubles }),
@@ -136,10 +136,13 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
 }
 
 /** Whom a report may concern. */
-const unitsOf = ({ unit, jobNew, jobRemoved, gaveUp, chaos, cut, unloaded = [] }: Told): readonly string[] =>
-  [unit, jobNew?.unit, jobRemoved?.unit, gaveUp?.member, chaos?.unit, cut?.edge.from, cut?.edge.to]
+const unitsOf = (told: Told): readonly string[] => {
+  const { unit, jobRemoved, gaveUp, chaos, cut, unloaded = [] } = told;
+  return [unit, jobRemoved?.unit, gaveUp?.member, chaos?.unit, cut?.edge.from, cut?.edge.to]
     .filter((name) => name !== undefined)
+    .concat(begun(told).map((job) => job.unit))
     .concat(unloaded.map(({ name }) => name));
+};
 
 export const eventsLogic: Logic<EventsState> = {
   name: 'events',

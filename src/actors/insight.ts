@@ -107,7 +107,7 @@ export function createInsight(parts: InsightParts): Insight {
         : registry.graph.edges(unit, kind),
     members: parts.members,
     known: (unit) => registry.unit(unit) !== undefined,
-    active: (unit) => snapshotOf(unit)?.context.active ?? 'inactive',
+    active: (unit) => parts.actors().readBegun<UnitSnapshot>(`unit:${unit}`)?.context.active ?? 'inactive',
     deadlines: (job) => parts.actors().deadlines(`job:${job}`),
     cuts,
     askedBy: (pid) =>

@@ -11,7 +11,7 @@ import { createJobsLogic, type JobsState, jobsOf, planWorld, statesSeen } from '
 import * as paged from '../jobs/paged.ts';
 import { isRefusal, plan } from '../jobs/plan.ts';
 import { askedFor } from '../jobs/plan-id.ts';
-import type { JobsEffect, JobsWorld } from '../jobs/protocol.ts';
+import type { JobInput, JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
@@ -94,12 +94,14 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         const { errand } = client as { errand: string };
         call.post('manager', { type: 'carried-out', key: errand, answer: { result: { what: 'cancel', canceled } } });
       }),
-      jobNew: idempotent((call, { job }: Params<'jobNew'>) => {
-        call.post('events', { type: 'tell', what: { jobNew: job } });
+      jobsNew: idempotent((call, { jobs }: Params<'jobsNew'>) => {
+        call.post('events', { type: 'tell', what: { jobsNew: jobs } });
       }),
-      jobChanged: idempotent(() => {
-        // Its present state is read when somebody asks; there is nothing to keep in step.
+      // Those of older cores: the one told of each job by itself, the other did nothing.
+      jobNew: idempotent((call, { job }: { readonly job: InstalledJob }) => {
+        call.post('events', { type: 'tell', what: { jobsNew: [job] } });
       }),
+      jobChanged: idempotent(() => undefined),
       jobRemoved: idempotent((call, { job, result, why }: Params<'jobRemoved'>) => {
         const level = result === 'done' || result === 'skipped' ? 'debug' : 'notice';
         host.log.log(level, { job: job.id, type: job.type, unit: job.unit, result, why }, 'job ended');
@@ -150,6 +152,8 @@ export function jobKind(tools: JobsTools): ActorKind {
   return {
     logic: machineLogic(jobMachine),
     down: jobDown('jobs'),
+    // One that waits for its turn needs no actor for that, unless it is not to wait for ever.
+    dormant: (input) => (input as unknown as JobInput).jobTimeoutMs === 'infinity',
     blindEffects: true,
     effects: {
       askUnit: idempotent(

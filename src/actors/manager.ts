@@ -90,7 +90,7 @@ export function createManager(parts: ManagerParts): Manager {
   const own = () => parts.actors().read<{ context: ManagerContext; value: unknown }>('manager');
 
   const summaryOf = (unit: Unit): UnitSummary => {
-    const snapshot = snapshotOf(unit.name);
+    const snapshot = parts.actors().readBegun<UnitSnapshot>(`unit:${unit.name}`);
     const seen = snapshot === undefined ? undefined : view(snapshot);
     return {
       name: unit.name,

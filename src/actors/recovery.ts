@@ -57,7 +57,7 @@ export function adoptions(
 function isChecking(view: RecoveryView, job: string): boolean {
   const heard = view.onTheirWay(job).findLast(({ type }) => type === 'checking');
   if (heard !== undefined) return heard['on'] === true;
-  return (view.read(job) as { context: JobContext } | undefined)?.context.checking === true;
+  return (view.readBegun(job) as { context: JobContext } | undefined)?.context.checking === true;
 }
 
 /**

@@ -31,7 +31,7 @@ interface Seen {
 /** What is needed to look. */
 export interface RelistParts {
   readonly host: Host;
-  readonly actors: Pick<ActorHost, 'read' | 'addressees' | 'input'>;
+  readonly actors: Pick<ActorHost, 'readBegun' | 'addressees' | 'input'>;
   /** A unit in memory. */
   unit(name: string): Unit | undefined;
   readonly pidFiles: PidFiles;
@@ -58,11 +58,11 @@ function tolerant(host: Host, unit: string, look: () => void): void {
 }
 
 /** What was said meanwhile waits in the notify sockets that init keeps. */
-export function hearAgain(host: Host, actors: Pick<ActorHost, 'read'>): void {
+export function hearAgain(host: Host, actors: Pick<ActorHost, 'readBegun'>): void {
   for (const name of [...host.hello.fds].sort()) {
     const unit = name.startsWith('notify:') ? unitOfName(name) : undefined;
     // A unit's further sockets go with its first.
-    if (unit === undefined || name !== notifySocket(unit) || actors.read(`unit:${unit}`) === undefined) continue;
+    if (unit === undefined || name !== notifySocket(unit) || actors.readBegun(`unit:${unit}`) === undefined) continue;
     // What the last core had begun to end may be ended by now, and its socket with it.
     if (!host.sockets.stored(name)) continue;
     tolerant(host, unit, () => host.sockets.notify(undefined, name, notifyPath(host.facts.runDirectory, unit)));
@@ -81,7 +81,7 @@ export class Relisting {
     this.#parts = parts;
     const { actors } = parts;
     const isUnderWay = (name: string) => {
-      const seen = actors.read<Seen>(`unit:${name}`);
+      const seen = actors.readBegun<Seen>(`unit:${name}`);
       return seen !== undefined && !AT_REST.includes(seen.context.active);
     };
     this.#names = names.filter((name) => !isUnderWay(name));
@@ -101,7 +101,7 @@ export class Relisting {
     const toHear = actors.addressees();
     for (const name of names) {
       const id = `unit:${name}`;
-      const snapshot = actors.read<Seen>(id);
+      const snapshot = actors.readBegun<Seen>(id);
       if (snapshot === undefined) continue;
       const at = { ...this.#parts, name, knows: !toHear.has(id) };
       for (const look of LOOKS) tolerant(host, name, () => look(at, snapshot));

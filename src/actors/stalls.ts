@@ -32,7 +32,7 @@ export interface StallParts {
 /** @returns what is asked when somebody wants to know; undefined: something can move */
 export function createStalls({ host, registry, actors, jobs, errands }: StallParts): () => StallView | undefined {
   const snapshotOf = (unit: string) => actors().read<UnitSnapshot>(`unit:${unit}`);
-  const active = (unit: string) => snapshotOf(unit)?.context.active ?? 'inactive';
+  const active = (unit: string) => actors().readBegun<UnitSnapshot>(`unit:${unit}`)?.context.active ?? 'inactive';
 
   const byTable = (): StallView | undefined => {
     const state = actors().read<JobsState>('jobs');

@@ -69,6 +69,8 @@ export interface Told {
   readonly active?: ActiveState;
   readonly sub?: string;
   readonly result?: string;
+  readonly jobsNew?: readonly InstalledJob[];
+  /** As an older core has told of one. */
   readonly jobNew?: InstalledJob;
   readonly jobRemoved?: FinishedJob;
   readonly reloaded?: boolean;
@@ -76,6 +78,10 @@ export interface Told {
   readonly unloaded?: readonly Unloaded[];
   readonly system?: boolean;
 }
+
+/** Jobs that are there since. */
+export const begun = ({ jobsNew = [], jobNew }: Told): readonly InstalledJob[] =>
+  jobNew === undefined ? jobsNew : [...jobsNew, jobNew];
 
 export interface TellerParts {
   readonly host: Host;
@@ -108,8 +114,8 @@ export function teller({ host, manager, jobs, failed, committed, publish }: Tell
         });
       }
     }
-    if (told.jobNew !== undefined) {
-      const job = jobs.get(told.jobNew.id);
+    for (const { id } of begun(told)) {
+      const job = jobs.get(id);
       if (job !== undefined) publish({ event: 'job-new', at, job });
     }
     if (told.jobRemoved !== undefined) publish({ event: 'job-removed', at, job: told.jobRemoved });

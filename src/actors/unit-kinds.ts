@@ -148,7 +148,8 @@ export function unitKinds(
     Object.entries(machines).map(([name, machine]) => {
       const foreign = options[name];
       const logic = foreign === undefined ? machineLogic(machine) : foreignLogic(machineLogic(machine, foreign));
-      return [name, { logic, effects, observe: tell, down, lost }];
+      // Of ours it is known that a unit which nobody has asked anything of yet is inactive, and asks for nothing.
+      return [name, { logic, dormant: () => foreign === undefined, effects, observe: tell, down, lost }];
     }),
   );
 }

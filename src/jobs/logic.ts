@@ -51,6 +51,7 @@ import {
   type JobsWorld,
   MAX_NOTES,
   type RequestAnswer,
+  TOLD_TOGETHER,
   type UnitRequest,
 } from './protocol.ts';
 import { type ReactWorld, touched, triggered, triggeredByJob, unexpected } from './react.ts';
@@ -424,28 +425,34 @@ class Turn {
 
   /** What the table did, as effects and as posts to the jobs' actors. */
   #tell(): void {
+    let began: InstalledJob[] = [];
+    const tellBegan = () => {
+      if (began.length > 0) this.#effect({ type: 'jobsNew', params: { jobs: began } });
+      began = [];
+    };
     for (const change of this.#work.changes) {
       const { job } = change;
       switch (change.kind) {
         case 'installed':
           this.#effect({ type: 'startChild', params: { spec: this.#spec(job), supervisor: this.#options.supervisor } });
-          this.#effect({ type: 'jobNew', params: { job } });
+          began.push(job);
+          if (began.length === TOLD_TOGETHER) tellBegan();
           break;
         case 'retyped': {
           const was = jobById(this.#state.table, job.id);
           if (was?.type === 'restart' && was.state === 'running' && job.type === 'start') this.#time(was);
           this.#post(actorOf(job.id), { type: 'retyped', jobType: job.type, why: change.why });
-          this.#effect({ type: 'jobChanged', params: { job } });
           break;
         }
         case 'run':
           this.#post(actorOf(job.id), { type: 'run', ...(change.ask === undefined ? {} : { ask: change.ask }) });
-          this.#effect({ type: 'jobChanged', params: { job } });
           break;
         case 'finished':
+          tellBegan();
           this.#finished(change);
       }
     }
+    tellBegan();
   }
 
   /** How long it ran, for estimates. A restart is told twice: when its stop phase is over, and at its end as a start. */

@@ -22,6 +22,8 @@ import { partsOf } from './verbs.ts';
 export const MAX_NOTES = 100;
 /** And so many jobs, where it is to name all of them. */
 const MAX_TOLD_JOBS = 1000;
+/** New jobs that subscribers and the history are told of at once. */
+export const TOLD_TOGETHER = 64;
 
 /** Read only; must not change while a step runs. */
 export interface JobsWorld {
@@ -70,7 +72,7 @@ export type JobsEffect =
         readonly answer: { readonly id: string } | { readonly refused: Refusal };
       };
     }
-  | { readonly type: 'jobNew' | 'jobChanged'; readonly params: { readonly job: InstalledJob } }
+  | { readonly type: 'jobsNew'; readonly params: { readonly jobs: readonly InstalledJob[] } }
   | {
       readonly type: 'jobRemoved';
       readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string };

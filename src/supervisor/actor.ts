@@ -131,6 +131,12 @@ export interface ActorKind {
    */
   readonly blindEffects?: true;
   /**
+   * Where true, an actor with this input may lie dormant until it hears something: in the checkpoint is its node alone, and its first
+   * step is made when its first event comes or somebody looks. For kinds of which thousands are there and few ever do anything.
+   * That step must ask for nothing but deadlines at `infinity`, and `observe` must have nothing to say of it.
+   */
+  dormant?(input: Json): boolean;
+  /**
    * Pure: posts that follow from a change of this actor's snapshot. `before` and `event` (what it was handed) are undefined at the
    * start. Part of the step: a throw costs it.
    */

@@ -27,7 +27,7 @@ import { Alone } from './alone.ts';
 import type { DueAt } from './deadlines.ts';
 import { Journal } from './journal.ts';
 import { LateDeadlines } from './late.ts';
-import { type Cell, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
+import { type Cell, Dormant, isSupervisor, type Ledger, type PendingEffect } from './ledger.ts';
 import { messageOf } from './message.ts';
 import { type ActorHostOptions, phaseOf, type RecoveryView, restartsOf, type TreeView, treeOf } from './options.ts';
 import { EventQueue } from './queue.ts';
@@ -37,6 +37,8 @@ import { SHUTDOWN_DEADLINE, type Stage, Supervision } from './supervision.ts';
 
 /** Most events of one turn. */
 const TURN_EVENTS = 512;
+/** … and the time after which it takes no more: the answers to what it has taken wait for its end. */
+const TURN_MS = 20;
 /** Most queued events; a step that posts beyond it throws. */
 const QUEUE_MAX = 262_144;
 /** Longest time between two beats, unless the options say otherwise. */
@@ -139,7 +141,7 @@ export class ActorHost {
     const view: RecoveryView = {
       ...{ mode, why, hello },
       ...(note === undefined ? {} : { note }),
-      read: (id) => this.read(id),
+      readBegun: (id) => this.readBegun(id),
       list: (prefix) => this.list(prefix),
       onTheirWay: (to) => queued.filter((post) => post.to === to).map(({ event }) => event),
       earlier: this.#recovered?.earlier ?? new Map(),
@@ -211,6 +213,7 @@ export class ActorHost {
       if ('post' in entry) this.#deliver(entry.post);
       else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
       this.#beatIfLong();
+      if (this.#host.clock.nowMs() - this.#nowMs > TURN_MS) break;
     }
   }
 
@@ -276,6 +279,7 @@ export class ActorHost {
       this.#supervision.deadly(to, event.type, `its event ${what}`, 'step');
       return;
     }
+    if (this.#ledger.actors.get(to) instanceof Dormant) this.#supervision.wake(to, event.atMs ?? this.#nowMs);
     const cell = this.#cell(to);
     if (cell === undefined) {
       if (this.#supervision.hold({ to, event })) return;
@@ -579,6 +583,12 @@ export class ActorHost {
     return this.#ledger.actors.get(id)?.snapshot as S | undefined;
   }
 
+  /** The same, but undefined also of one that has heard nothing yet: for looks at thousands of which few ever do anything. */
+  readBegun<S = unknown>(id: ActorId): S | undefined {
+    const cell = this.#ledger.actors.get(id);
+    return cell === undefined || cell instanceof Dormant ? undefined : (cell.snapshot as S);
+  }
+
   /** Where an actor is in its life; undefined: there is none. */
   phase(id: ActorId): TreeView['phase'] | undefined {
     const node = this.#ledger.nodes.get(id);
@@ -592,7 +602,10 @@ export class ActorHost {
 
   /** What an actor waits for, as CLOCK_MONOTONIC ms. */
   deadlines(id: ActorId): Readonly<Record<string, DueAt>> {
-    return this.#ledger.deadlines.of(id);
+    const cell = this.#ledger.actors.get(id);
+    return cell instanceof Dormant
+      ? Object.fromEntries(cell.deadlines.map((name) => [name, 'infinity']))
+      : this.#ledger.deadlines.of(id);
   }
 
   /** Has an input with this key been committed? */

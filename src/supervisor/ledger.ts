@@ -20,12 +20,13 @@
  *                                                         effects of one large actor would make an image of a thousand times it
  */
 import type { EffectId } from '../host/ports.ts';
-import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, SupervisorSpec } from './actor.ts';
+import type { ActorId, ActorKind, ActorKinds, ChildSpec, Json, Post, Step, SupervisorSpec } from './actor.ts';
 import { Alike } from './alike.ts';
 import { Deadlines, type DueAt } from './deadlines.ts';
 import { applied } from './delta.ts';
 import { imageText, sortOf } from './image.ts';
 import { InputKeys } from './keys.ts';
+import { messageOf } from './message.ts';
 
 /** The last time that a step or an effect threw. */
 export interface Failure {
@@ -94,6 +95,49 @@ export interface Cell {
   broken: string | undefined;
 }
 
+/** An actor that has heard nothing yet: its node says all there is. What it begins with is found out when somebody looks. */
+export class Dormant implements Cell {
+  readonly id: ActorId;
+  readonly kindName: string;
+  readonly kind: ActorKind | undefined;
+  readonly saved = undefined;
+  readonly #input: Json;
+  #first: Step<unknown> | undefined;
+  #broken: string | undefined;
+
+  constructor({ id, kind, input }: ChildSpec, kinds: ActorKinds) {
+    this.id = id;
+    this.kindName = kind;
+    this.kind = kinds[kind];
+    this.#input = input;
+  }
+
+  get snapshot(): unknown {
+    return this.#look()?.snapshot;
+  }
+
+  /** Known once somebody has looked. */
+  get broken(): string | undefined {
+    return this.#broken;
+  }
+
+  /** Names of the deadlines that its first step arms, all of them at infinity. */
+  get deadlines(): readonly string[] {
+    const arms = (effect: { readonly type: string }) => effect.type === 'armDeadline';
+    return (this.#look()?.effects ?? []).filter(arms).map(({ params }) => (params as { readonly name: string }).name);
+  }
+
+  #look(): Step<unknown> | undefined {
+    if (this.#first !== undefined || this.#broken !== undefined) return this.#first;
+    try {
+      this.#first = this.kind?.logic.initial(this.#input);
+    } catch (error) {
+      this.#broken = messageOf(error);
+    }
+    return this.#first;
+  }
+}
+
 /** An effect that may have to be carried out again. */
 export interface PendingEffect {
   readonly id: EffectId;
@@ -144,6 +188,11 @@ export class Ledger {
 
   hasChildren(supervisor: ActorId): boolean {
     return (this.#children.get(supervisor)?.size ?? 0) > 0;
+  }
+
+  /** Nothing is written of it: its node tells. */
+  addDormant(spec: ChildSpec): void {
+    this.actors.set(spec.id, new Dormant(spec, this.kinds));
   }
 
   /** @param told what {@link tellActor} has made of its saved form */
@@ -255,7 +304,7 @@ export class Ledger {
    */
   image(bootId: string, queued: readonly Post[]): Generator<string> {
     this.#ops = []; // they are in the image
-    const cells = [...this.actors.values()];
+    const cells = [...this.actors.values()].filter((cell) => !(cell instanceof Dormant));
     const moment = {
       ids: [...this.nodes.keys()],
       nodes: [...this.nodes.values()],

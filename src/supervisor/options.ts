@@ -27,7 +27,7 @@ export interface RecoveryView {
   /** Restored, and this was wrong with the checkpoint. */
   readonly note?: string;
   readonly hello: Hello;
-  read(actor: ActorId): unknown;
+  readBegun(actor: ActorId): unknown;
   list(prefix: string): readonly ActorId[];
   /** What the checkpoint says was on its way to an actor, in order; it stands in the queue, before all posts of reconciliation. */
   onTheirWay(to: ActorId): readonly ActorEvent[];

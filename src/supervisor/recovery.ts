@@ -14,7 +14,7 @@
  */
 import type { BlackBox, Hello, Host, StatePort } from '../host/ports.ts';
 import { type ActorId, type ActorKinds, blackBoxName, type HostReport, type Json, type Logic } from './actor.ts';
-import { FORMAT, Ledger, type PendingEffect } from './ledger.ts';
+import { FORMAT, isSupervisor, Ledger, type PendingEffect } from './ledger.ts';
 import { messageOf } from './message.ts';
 import { canMigrate, type Migrations, migrate } from './migrate.ts';
 
@@ -109,6 +109,7 @@ export function recover(host: Host, kinds: ActorKinds, report: Report, migration
   if (ledger.nodes.size === 0) return { ledger, mode: 'fresh', why: NOT_BEGUN, suspects: INNOCENT, earlier: NOTHING };
 
   loadActors(ledger, badRecovery, migrations, report, mark);
+  addDormant(ledger);
   mark('suspects');
   const pending = ledger.pending.map(({ id, actor }) => ({ seq: id.seq, actor: blackBoxName(actor) }));
   const roots = [...ledger.nodes].filter(([, { parent }]) => parent === null).map(([id]) => id);
@@ -276,6 +277,14 @@ function loadActors(
     if (!loaded.has(effect.saved)) loaded.set(effect.saved, snapshotFor(ledger, effect, migrations));
     return { ...effect, snapshot: effect.saved === undefined ? undefined : loaded.get(effect.saved) };
   });
+}
+
+/** Who is in the tree, and has neither a form nor failed to begin, has heard nothing yet. */
+function addDormant(ledger: Ledger): void {
+  for (const [id, node] of ledger.nodes) {
+    if (isSupervisor(node) || node.phase === 'quarantined' || ledger.actors.has(id)) continue;
+    ledger.addDormant(node.spec);
+  }
 }
 
 /** The registry's steps first; where it has none for this version the logic is asked itself. */

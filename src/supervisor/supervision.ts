@@ -97,7 +97,8 @@ export class Supervision {
       for (const child of spec.children) well = this.start(child, spec.id, atMs) && well;
     } else {
       ledger.setNode(spec.id, { parent: parent ?? '', spec, phase: 'running' });
-      well = this.#begin(spec, atMs);
+      if (ledger.kinds[spec.kind]?.dormant?.(spec.input) === true) ledger.addDormant(spec);
+      else well = this.#begin(spec, atMs);
     }
     this.#depth -= 1;
     return well;
@@ -261,6 +262,14 @@ export class Supervision {
       else if (child.restart === 'permanent' && !this.#stage.ledger.nodes.has(child.id))
         this.start(child, spec.id, atMs);
     }
+  }
+
+  /** A dormant actor is to hear something: it begins. */
+  wake(id: ActorId, atMs: number): void {
+    const { ledger } = this.#stage;
+    const node = ledger.nodes.get(id);
+    if (node === undefined || isSupervisor(node)) return;
+    if (!this.#begin(node.spec, atMs)) ledger.removeActor(id);
   }
 
   /** False: it could not be started. */

@@ -34,10 +34,10 @@ function ask(jobIsThere: boolean): Post[] {
 }
 
 test('after a restart of core only jobs whose conditions were being looked at ask again', () => {
-  const read = (id: string) => ({ context: { checking: id === 'job:8' } });
+  const readBegun = (id: string) => ({ context: { checking: id === 'job:8' } });
   const list = () => ['job:7', 'job:8'];
   const posts = adoptions(
-    { mode: 'restored', read, list, onTheirWay: () => [] } as unknown as RecoveryView,
+    { mode: 'restored', readBegun, list, onTheirWay: () => [] } as unknown as RecoveryView,
     {} as Registry,
     {} as never,
   );

@@ -40,7 +40,7 @@ function done({ stored, state = 'listening', failing }: { stored: string[]; stat
   };
   const actors = {
     addressees: () => new Set(),
-    read: (id: string) =>
+    readBegun: (id: string) =>
       id.endsWith('.service')
         ? { value: 'running', context: { active: 'active', populated: true, settings: NOTIFIES } }
         : { value: state, context: { active: 'active' } },
@@ -90,7 +90,7 @@ describe('after core was away', () => {
       };
       const actors = {
         addressees: () => new Set(waiting),
-        read: () => ({ value: 'running', context: { active: 'active', populated: true } }),
+        readBegun: () => ({ value: 'running', context: { active: 'active', populated: true } }),
       };
       relist(host, actors, services);
       return Object.fromEntries(told);
@@ -111,7 +111,7 @@ describe('after core was away', () => {
     const active = (id: string) => (id === 'unit:u49.service' ? 'deactivating' : 'active');
     const actors = {
       addressees: () => new Set(),
-      read: (id: string) => ({ value: 'running', context: { active: active(id), populated: true } }),
+      readBegun: (id: string) => ({ value: 'running', context: { active: active(id), populated: true } }),
     };
     const names = services.map(({ name }) => name);
     const unit = (name: string) => services.find((one) => one.name === name);

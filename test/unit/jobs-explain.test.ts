@@ -64,7 +64,7 @@ describe('the history', () => {
   });
 
   test('comes back from the checkpoint as it was, from an image and from what followed it', () => {
-    const before = remember(many(100), 5, { jobNew: job(1, 'a.service') });
+    const before = remember(many(100), 5, { jobsNew: [job(1, 'a.service')] });
     let after = remember(before, 6, {
       unit: 'a.service',
       was: 'inactive',
@@ -97,7 +97,7 @@ describe('the history', () => {
       origin: { file: '/etc/m.target', line: 2 },
     } as const;
     let history = remember(NO_HISTORY, 1, {
-      jobNew: job(7, 'a.service', { reasons: [{ edge, because: 'm.target' }] }),
+      jobsNew: [job(7, 'a.service', { reasons: [{ edge, because: 'm.target' }] })],
     });
     for (let n = 0; n < 2 * HISTORY_MAX; n += 1) history = remember(history, n, { core: 'x' });
     expect(recordsOf(history).every(({ kind }) => kind === 'core')).toBe(true);
@@ -119,9 +119,9 @@ describe('the actor of events', () => {
   const start = kind.logic.initial(null).snapshot as EventsState;
 
   test('begins to look after jobs with the first one, and stops when none is left', () => {
-    const first = step(start, { type: 'tell', atMs: 1, what: { jobNew: job(1, 'a.service') } });
+    const first = step(start, { type: 'tell', atMs: 1, what: { jobsNew: [job(1, 'a.service')] } });
     expect(first.effects.map(({ type }) => type)).toEqual(['publish', 'armDeadline']);
-    const second = step(first.snapshot, { type: 'tell', atMs: 2, what: { jobNew: job(2, 'b.service') } });
+    const second = step(first.snapshot, { type: 'tell', atMs: 2, what: { jobsNew: [job(2, 'b.service')] } });
     expect(second.effects.map(({ type }) => type)).toEqual(['publish']);
     expect(step(second.snapshot, { type: 'idle' }).effects).toEqual([
       { type: 'disarmDeadline', params: { name: 'jobs' } },

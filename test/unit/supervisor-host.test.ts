@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ActorEvent, Effect, Json } from '../../src/supervisor/index.ts';
-import { bench, child, supervisor } from './supervisor-fixture.ts';
+import { bench, child, type Puppet, puppetLogic, supervisor } from './supervisor-fixture.ts';
 
 const root = supervisor('core', [child('a'), child('b')]);
 const act = (params: Json): Effect => ({ type: 'act', params });
@@ -71,6 +71,30 @@ test('a turn that takes long beats on its way, and another one at its end only',
   beats.length = 0;
   send('a', { type: 'go', effects: [act(200)] });
   expect(firstTurn()).toEqual(['200 ms', 'at the end']);
+});
+
+test('a turn that has taken long takes no more events: what it has done is committed, and the rest follows', () => {
+  const { send, host, core, sim, heard } = bench(root, {}, {}, undefined, {
+    logic: {
+      ...puppetLogic,
+      step(snapshot: Puppet, event: ActorEvent) {
+        if (event.type === 'slow') lateMs += 30;
+        return puppetLogic.step(snapshot, event);
+      },
+    },
+  });
+  let lateMs = 0;
+  const { clock } = host();
+  const nowMs = clock.nowMs.bind(clock);
+  clock.nowMs = () => nowMs() + lateMs;
+  const before = sim.state.records.length;
+  send('a', {
+    type: 'go',
+    effects: [post('b', { type: 'slow' }), post('b', { type: 'quick' }), post('b', { type: 'x' })],
+  });
+  expect(heard('b')).toEqual(['slow', 'quick', 'x']);
+  expect(core().queued).toBe(0);
+  expect(sim.state.records.length).toBe(before + 2);
 });
 
 test('what recovery has left is done a piece after each turn, one that throws included, and then no more', () => {

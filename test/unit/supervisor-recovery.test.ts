@@ -165,8 +165,8 @@ test.each([
 test('what the layer above reconciles is part of the first commit, and it is told how core came up', () => {
   const modes: string[] = [];
   const { sim, heard } = bench(root, {
-    reconcile({ mode, read }) {
-      modes.push(`${mode} ${JSON.stringify(read('a'))}`);
+    reconcile({ mode, readBegun }) {
+      modes.push(`${mode} ${JSON.stringify(readBegun('a'))}`);
       return [{ to: 'a', event: { type: mode } }];
     },
   });
