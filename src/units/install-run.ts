@@ -47,10 +47,15 @@ export function runInstall(options: InstallOptions, request: InstallRequest, dry
       },
     };
   }
+  // What an earlier step removes a later one makes anew (reenable), and it is told.
+  const removed = new Set<string>();
   const steps = planned.changes
-    .filter((step) =>
-      step.type === 'symlink' ? files.readlink(step.path) !== step.target : files.lstat(step.path) !== undefined,
-    )
+    .filter((step) => {
+      if (step.type === 'symlink') return removed.delete(step.path) || files.readlink(step.path) !== step.target;
+      if (removed.has(step.path) || files.lstat(step.path) === undefined) return false;
+      removed.add(step.path);
+      return true;
+    })
     .map(
       (step): InstallStep =>
         step.type === 'symlink'

@@ -98,8 +98,16 @@ async function details({ client }: Call, names: readonly string[]): Promise<Map<
 /** Records of the history that are looked through for the end of a job. */
 const RECORDS = 256;
 
-/** What the history says of jobs that failed since the machine of their unit did, by unit. */
-async function brokenMachines(client: Call['client'], bad: readonly Outcome[]): Promise<Map<string, string>> {
+/** What the history says of a job that failed. */
+interface Past {
+  /** The machine of its unit failed; undefined: it did not. */
+  readonly machine?: string;
+  /** The processes that ended while there was the job. */
+  readonly ends: readonly string[];
+}
+
+/** By unit. */
+async function pastOf(client: Call['client'], bad: readonly Outcome[]): Promise<Map<string, Past>> {
   const answers = await client.calls<{ records: readonly HistoryRecord[] }>(
     'io.sysmaster.Insight.History',
     bad.map(({ unit }) => ({ units: [unit], count: RECORDS })),
@@ -108,8 +116,12 @@ async function brokenMachines(client: Call['client'], bad: readonly Outcome[]): 
     answers.flatMap((answer, index) => {
       const { unit, job } = bad[index]!;
       const records = 'records' in answer ? answer.records : [];
-      const over = records.find((record) => record.kind === 'job-over' && record.job === job);
-      return over?.cause.startsWith('its machine ') === true ? [[unit, over.cause] as const] : [];
+      const at = (kind: string) => records.findIndex((record) => record.kind === kind && record.job === job);
+      const [from, to] = [at('job'), at('job-over')];
+      const cause = records[to]?.cause;
+      const during = from === -1 || to === -1 ? [] : records.slice(Math.min(from, to), Math.max(from, to));
+      const ends = during.flatMap(({ kind, what }) => (kind === 'process' ? [what] : []));
+      return [[unit, { ...(cause?.startsWith('its machine ') === true ? { machine: cause } : {}), ends }] as const];
     }),
   );
 }
@@ -117,7 +129,7 @@ async function brokenMachines(client: Call['client'], bad: readonly Outcome[]): 
 /** Why units have failed. The history knows it even of those that were let go of at once. */
 async function failures({ client }: Call, bad: readonly Outcome[]): Promise<Map<string, Failure>> {
   const names = bad.map(({ unit }) => unit);
-  const machines = await brokenMachines(client, bad);
+  const pasts = await pastOf(client, bad);
   const answers = await client.calls<{ explanation: Explanation }>(
     'io.sysmaster.Insight.Why',
     names.map((name) => ({ name, not: true })),
@@ -127,14 +139,16 @@ async function failures({ client }: Call, bad: readonly Outcome[]): Promise<Map<
       if (!('explanation' in answer)) return [];
       const { result, active, because } = answer.explanation;
       const of = (wanted: string) => because.filter(({ kind }) => kind === wanted).map(({ what }) => what);
-      const machine = machines.get(names[index]!);
+      const past = pasts.get(names[index]!);
+      // Of a unit that runs, such as one whose reload failed, the processes that run are not to blame.
+      const up = active === 'active' || active === 'reloading';
       return [
         [
           names[index]!,
           {
             result,
             // How its processes fare is not what a job has failed of whose event the unit's machine has thrown at.
-            ends: machine === undefined ? of('process') : [machine],
+            ends: past?.machine !== undefined ? [past.machine] : up ? (past?.ends ?? []) : of('process'),
             jobs: of('job').filter((what) => what.includes(' ended with ')),
             conditions: of('condition'),
             gone: active === 'inactive' && result !== 'success',

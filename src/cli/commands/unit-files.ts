@@ -6,6 +6,7 @@ import { CliError } from '../context.ts';
 import { expand, unitName } from '../names.ts';
 import type { Step, UnitFile } from '../wire.ts';
 import { request } from './jobs.ts';
+import { showPlan } from './plan.ts';
 
 interface Answer {
   readonly steps: readonly Step[];
@@ -46,11 +47,19 @@ const NO_INSTALL = [
   'dependency, by its socket, path, timer or device, or by hand; a template wants an instance name.',
 ];
 
+/** What is told of a dry run besides the links. */
+interface Shown {
+  readonly lines: readonly string[];
+  /** Fields of the JSON answer. */
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 export async function changeFiles(
   call: Call,
   verb: string,
   names: readonly string[],
   target?: string,
+  besides: Shown = { lines: [], data: {} },
 ): Promise<number> {
   const { client, options, context } = call;
   let answer: Answer;
@@ -85,7 +94,10 @@ export async function changeFiles(
   )
     for (const line of NO_INSTALL) call.warn(line);
   const would = answer.steps.map(wouldLine);
-  call.print({ ...answer, dryRun }, () => (dryRun ? (would.length === 0 ? ['Nothing would change.'] : would) : []));
+  const told = [...would, ...besides.lines];
+  call.print({ ...answer, dryRun, ...besides.data }, () =>
+    dryRun ? (told.length === 0 ? ['Nothing would change.'] : told) : [],
+  );
   return 0;
 }
 
@@ -108,12 +120,36 @@ export async function run(call: Call): Promise<number> {
   const adds = word === 'add-wants' || word === 'add-requires';
   const units = await names(call, adds ? args.slice(1) : args);
   if (units.length === 0) throw new CliError(`No unit files match ${args.join(' ')}.`);
-  const status = await changeFiles(call, word, units, adds ? unitName(args[0]!, 'target') : undefined);
-  const verb = NOW[word];
-  if (status !== 0 || options.now !== true || verb === undefined || options.dryRun === true) return status;
+  const verb = options.now === true ? NOW[word] : undefined;
   const started = units.map((unit) => unit.slice(unit.lastIndexOf('/') + 1)).filter((unit) => !/@\.[a-z]+$/.test(unit));
+  const target = adds ? unitName(args[0]!, 'target') : undefined;
+  if (verb !== undefined && options.dryRun === true) return await tryNow(call, word, verb, units, started);
+  const status = await changeFiles(call, word, units, target);
+  if (status !== 0 || verb === undefined) return status;
   return await request(
     { ...call, print: () => {} },
     { verb, units: await expand(call, started), noBlock: options.block === false },
   );
+}
+
+/** --now --dry-run: the links, and what would be started or stopped. The plans are those for units as their files are now. */
+async function tryNow(
+  call: Call,
+  word: string,
+  verb: string,
+  units: readonly string[],
+  started: readonly string[],
+): Promise<number> {
+  const lines: string[] = [];
+  const plans: unknown[] = [];
+  const listening: Call = {
+    ...call,
+    print: (data, text) => {
+      plans.push(...(data as readonly unknown[]));
+      lines.push(...text());
+    },
+  };
+  const planned = await showPlan(listening, verb, await expand(call, started));
+  const status = await changeFiles(call, word, units, undefined, { lines, data: { plans } });
+  return status === 0 ? planned : status;
 }

@@ -45,6 +45,13 @@ test('a dry run shows the links that enable then makes', async () => {
     out: `enabled\n  ${root}/${OWN}/multi-user.target.wants/a.service\n`,
   });
   expect((await sctl(['is-enabled', 'a.service', 'nope.service'])).status).toBe(1);
+  // What reenable removes it makes anew, and it says both.
+  const path = `${root}/${OWN}/multi-user.target.wants/a.service`;
+  expect(await sctl(['reenable', '--dry-run', 'a.service'])).toMatchObject({
+    status: 0,
+    out: `Would remove "${path}".\nWould create symlink ${link}\n`,
+  });
+  expect((await sctl(['reenable', 'a.service'])).err).toBe(`Removed "${path}".\nCreated symlink ${link}\n`);
 });
 
 test('an editor changes a drop-in, and the comments of the template are left out', async () => {

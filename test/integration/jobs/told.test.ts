@@ -25,6 +25,7 @@ const units = {
   'prepared.service': early('[Service]\nExecStart=/bin/sleep 1000\n'),
   'a.service': early('After=b.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'b.service': early('After=a.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'deaf.service': early('[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/sh -c "exit 3"\n'),
   'alone.target': '[Unit]\nAllowIsolate=yes\nDefaultDependencies=no\n',
 };
 const missing = systemsMissing();
@@ -54,6 +55,22 @@ describe.skipIf(missing !== undefined)(`jobs, as told${missing === undefined ? '
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     return { text: () => text, type: (keys: string) => child.stdin.write(keys), ended };
   }
+
+  test('a reload that fails names the process that failed, not those that run', () => {
+    system.sctl('start', 'deaf');
+    const { status, stderr } = system.sctl('reload', 'deaf');
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      /^Job for deaf\.service failed\.\n {2}process \d+ \(ExecReload=\) exited, status=3\/NOTIMPLEMENTED\nSee /,
+    );
+  });
+
+  test('a dry run with --now tells of the links and of the units', () => {
+    const { status, stdout } = system.sctl('mask', '--now', '--dry-run', 'deaf');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^Would create symlink \S+\/deaf\.service → \/dev\/null\.\nstop {5}deaf\.service\b/);
+    expect(system.sctl('is-active', 'deaf').stdout).toBe('active\n');
+  });
 
   test('an ordering that is cut at boot is named on the console, once, with its ring, its place and where to see more', () => {
     const lines = system
