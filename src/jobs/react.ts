@@ -65,7 +65,7 @@ export function triggered(graph: JobGraph, change: Passage): JobRequest[] {
   if (change.restarting) return [];
   if (after === 'failed' && before !== 'failed') return onFailure(graph, unit, `${unit} failed`);
   const ended = after === 'inactive' && !(['inactive', 'failed', 'maintenance'] as ActiveState[]).includes(before);
-  if (!ended || change.result === 'exec-condition') return [];
+  if (!ended) return [];
   return along(graph, unit, 'OnSuccess', graph.facts(unit)?.unit.OnSuccessJobMode, `${unit} ended well (OnSuccess=)`);
 }
 

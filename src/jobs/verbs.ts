@@ -173,10 +173,9 @@ const GOES_ON: Verdict = { ends: undefined, expected: true };
 const UNEXPECTED: Verdict = { ends: undefined, expected: false };
 const ENDS_DONE: Verdict = { ends: 'done', expected: true };
 
-/** A start that did not lead to `active`: a oneshot that ran is done, and so is one whose conditions said no. */
+/** A start that did not lead to `active`: a oneshot that ran is done, and so is one whose conditions (ExecCondition= too) said no. */
 function endOfStart(after: ActiveState, result: string | undefined): JobResult {
   if (result === 'assert' || result === 'unsupported') return result;
-  if (result === 'exec-condition') return 'skipped';
   return after === 'failed' ? 'failed' : 'done';
 }
 

@@ -483,7 +483,7 @@ export interface EffectParams {
   refuse: { readonly verb: 'start' | 'stop' | 'reload'; readonly result: JobResult; readonly why: string };
   /**
    * `why`: what decided about an automatic restart. The unit went down, even if the next state is already another one (automatic restart): start jobs that were waiting for it
-   * end (`failed` | `done` | `skipped` for result `exec-condition`). OnFailure= or OnSuccess= follow unless `restarting`.
+   * end (`failed` | `done`). OnFailure= or OnSuccess= follow unless `restarting`.
    */
   ended: {
     readonly active: 'inactive' | 'failed';

@@ -7,7 +7,11 @@ const plain = (lines: string) => `[Unit]\nDefaultDependencies=no\n${lines}`;
 
 /** Play requests on real units; what each was answered, how often each program was started, and how the units are at the end. */
 function play(units: Readonly<Record<string, string>>, wishes: readonly Wish[]) {
-  const programs = { '/bin/daemon': {}, '/bin/reload': { run: [{ after: 10, exit: 0 }] } };
+  const programs = {
+    '/bin/daemon': {},
+    '/bin/reload': { run: [{ after: 10, exit: 0 }] },
+    '/bin/no': { run: [{ exit: 1 }] },
+  };
   const sim = createSim(simOptions({ units, programs }));
   const clients = new Clients(sim, wishes);
   let shown = {};
@@ -49,6 +53,24 @@ test('a reload of what is down is invalid, a try-reload nothing to do', () => {
   ]);
   expect(answers.map((answer) => answer?.result)).toEqual(['invalid', 'done']);
   expect(reloads).toEqual([]);
+});
+
+test('a service that its ExecCondition= says no to has not failed: what requires it is started, and OnSuccess= follows', () => {
+  const { answers, shown } = play(
+    {
+      'picky.service': plain(
+        'OnSuccess=idle.service\n[Service]\nType=oneshot\nExecCondition=/bin/no\nExecStart=/bin/daemon\n',
+      ),
+      'needy.service': plain('Requires=picky.service\nAfter=picky.service\n[Service]\nExecStart=/bin/daemon\n'),
+      'idle.service': units['idle.service'],
+    },
+    [
+      { atMs: 10, verb: 'start', units: ['needy.service'] },
+      { atMs: 500, verb: 'start', units: ['picky.service'] },
+    ],
+  );
+  expect(answers.map((answer) => answer?.result)).toEqual(['done', 'done']);
+  expect(shown).toMatchObject({ 'needy.service': { active: 'active' }, 'idle.service': { active: 'active' } });
 });
 
 test('verify-active is done for what is up and skipped for what is down, and starts nothing', () => {

@@ -135,7 +135,7 @@ describe('a change of the unit', () => {
   test('to failed ends a running start as failed, to inactive as done', () => {
     expect(ends('start', true, 'activating', 'failed')).toBe('failed');
     expect(ends('start', true, 'activating', 'inactive')).toBe('done');
-    expect(ends('start', true, 'activating', 'inactive', { result: 'exec-condition' })).toBe('skipped');
+    expect(ends('start', true, 'activating', 'inactive', { result: 'exec-condition' })).toBe('done');
     expect(ends('start', false, 'activating', 'failed')).toBeUndefined();
   });
 
