@@ -10,7 +10,7 @@
  * the core that is in charge then answers: the new one that it is, or the one before, back again, why it had to come back.
  */
 import type { ChangeAnswer } from '../api/manager.ts';
-import type { Ended, Host } from '../host/ports.ts';
+import { type Ended, type Host, HostError } from '../host/ports.ts';
 import type { ActorEvent, ActorHost, ActorKind, Effect, EffectCall, Json, Logic } from '../supervisor/index.ts';
 import { endWords } from './causes.ts';
 import { part, tagOf } from './names.ts';
@@ -139,6 +139,8 @@ function spawnCheck(host: Host, actors: ActorHost, call: EffectCall, run: number
   const inMemory = IN_MEMORY.every((name) => host.sockets.stored(name));
   const known = actors.list('').filter((id) => actors.read(id) === undefined);
   const directory = inMemory ? 'fds' : `${host.facts.runDirectory}/state`;
+  // What else stands there is neither followed nor written into.
+  if ((host.files.lstat(wordsOf(host))?.kind ?? 'file') !== 'file') host.files.remove(wordsOf(host));
   const output = { file: { path: wordsOf(host), append: false, truncate: true } };
   host.process.spawn(
     call.id,
@@ -164,10 +166,19 @@ interface Judgement {
   readonly why: string;
 }
 
+/** What it has written; whoever asked is answered also where that cannot be read. */
+function saidBy(host: Host): string {
+  try {
+    return (host.files.readText(wordsOf(host)) ?? '').trim().slice(0, WORDS_MAX);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return `what it said cannot be read: ${error.message}`;
+  }
+}
+
 function judge(host: Host, call: EffectCall, { keys, ended, why }: Judgement): void {
   const well = ended !== null && 'exited' in ended && ended.exited === 0;
-  const said = (host.files.readText(wordsOf(host)) ?? '').trim().slice(0, WORDS_MAX);
-  const words = why !== '' ? why : said !== '' ? said : `it ended with ${endWords(ended)}`;
+  const words = why || (well ? '' : saidBy(host)) || `it ended with ${endWords(ended)}`;
   if (well) return call.post(UPGRADE, { type: 'go', keys, cores: host.hello.cores });
   host.log.log('error', { why: words }, 'the new core cannot go on from the checkpoint; this one stays');
   const todo = 'the present one stays; install a version that can';

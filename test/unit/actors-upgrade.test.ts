@@ -1,6 +1,7 @@
 /** Who is answered what when core or init are to be replaced, and when. */
 import { describe, expect, test } from 'vitest';
-import { upgradeLogic } from '../../src/actors/upgrade.ts';
+import { upgradeKind, upgradeLogic } from '../../src/actors/upgrade.ts';
+import { HostError } from '../../src/host/ports.ts';
 import type { ActorEvent, Effect } from '../../src/supervisor/index.ts';
 
 /** The actor after these events, and what the last of them has led to. */
@@ -38,6 +39,26 @@ describe('another core', () => {
     const failed = { type: 'spawn-failed', run: 1, serial: null, errno: 12 };
     expect(named(after(check, failed).effects)).toEqual(['disarmDeadline', 'judge']);
     expect(after(check, failed, over).effects).toEqual([]);
+  });
+
+  test('is refused also where what it has said cannot be read', () => {
+    const files = {
+      readText() {
+        throw new HostError('ELOOP', '/run/upgrade.check');
+      },
+    };
+    const host = { files, facts: { runDirectory: '/run' }, log: { log: () => {} } };
+    const told: unknown[] = [];
+    const call = { post: (to: string, event: ActorEvent) => told.push([to, event]) };
+    const params = { keys: ['a', 'b'], ended: { exited: 3 }, why: '' };
+    upgradeKind(host as never, () => undefined as never).effects['judge']?.run(call as never, params as never);
+    const why = expect.stringContaining('cannot be read: ELOOP on /run/upgrade.check');
+    expect(told).toEqual(
+      ['a', 'b'].map((key) => [
+        'manager',
+        { type: 'carried-out', key, answer: { error: expect.objectContaining({ why }) } },
+      ]),
+    );
   });
 
   test('is answered for by the core after this one, and by no core before', () => {

@@ -101,8 +101,8 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
   tolerated(() => attempt(runDirectory, () => mkdirSync(runDirectory, { recursive: true, mode: 0o755 })));
   const freed = [
     tolerated(() => freeForDirectory(join(runDirectory, 'recordings'))),
-    tolerated(() => freeOfOthers(join(runDirectory, 'state'))),
-    tolerated(() => strangersIn(join(runDirectory, 'state'), ['a', 'b', 'lock'])),
+    ...['state', 'notify', 'transient', 'log'].map((name) => tolerated(() => freeOfOthers(join(runDirectory, name)))),
+    tolerated(() => strangersIn(join(runDirectory, 'state'), ['a', 'b'])),
   ];
   for (const what of freed) if (what !== undefined) tell(what);
   const loop = new Loop();

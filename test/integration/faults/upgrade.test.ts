@@ -1,5 +1,6 @@
 /** daemon-reexec: another version takes over with everything that is under way, or is refused before the present one has left. */
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../support/ask.ts';
@@ -13,6 +14,7 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
   let system: System;
   /** Core's bundle, in a place of its own, where a test may put another. */
   const bundle = () => join(system.run, 'lib/core-bundle.cjs');
+  const own = (name: string) => join(system.run, 'sysmaster', name);
   const present = readFileSync(join(lib, 'core-bundle.cjs'), 'latin1');
   /** Whole, as package managers do it. */
   const install = (text: string) => writeFileSync(bundle(), text, 'latin1');
@@ -103,6 +105,20 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
     expect([undefined, old]).not.toContain(system.core());
     expect(system.sctl('is-active', 'job.service', 'steady.service').stdout).toBe('active\nactive\n');
     expect(coreLog(system).split('"state-fresh"')).toHaveLength(2);
+  });
+
+  test.each([
+    ['a link', () => symlinkSync('/run/victim', own('upgrade.check'))],
+    ['a pipe', () => spawnSync('mkfifo', [own('upgrade.check')])],
+  ])('is looked at, and nobody else touched, where %s stands in the place of its words', (_what, plant) => {
+    writeFileSync(join(system.run, 'victim'), 'precious');
+    rmSync(own('upgrade.check'), { force: true });
+    plant();
+    install('this is no program');
+    const { status, stderr } = system.sctl('daemon-reexec');
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/SyntaxError|Unexpected identifier/)]);
+    expect(readFileSync(join(system.run, 'victim'), 'utf8')).toBe('precious');
+    install(present);
   });
 
   test.each([
