@@ -102,6 +102,9 @@ export interface CoreOptions {
 /** When the log keeper is offered all pipes by a core that came back: it has nearly all of them, and others wait for core then. */
 const OFFER_LOGS_AFTER_MS = 300;
 
+/** Turns for which looking at what is at rest may be put off by those that have more to do. */
+const RELIST_WAITS = 64;
+
 const NO_CHAOS: ChaosSettings = { enabled: false, maxUnits: 0, maxMs: 0, protect: [], path: 'system.conf' };
 
 const permanent = (id: string, input: ChildSpec['input'] = null): ChildSpec => ({
@@ -382,6 +385,9 @@ export function createCore(host: Host, options: CoreOptions): Core {
   /** Of a core that came back: what it has not looked at yet. */
   let relisting: Relisting | undefined;
 
+  /** Turns for which it has been put off. */
+  let waited = 0;
+
   /** Of a core that came back: what nobody will answer. */
   let lostSpawns: LostSpawns | undefined;
 
@@ -411,6 +417,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
     root: tree({ atMs: host.clock.nowMs(), environment: options.environment ?? [] }),
     onEvent,
     left() {
+      // Who has work for core is served first; but not for ever.
+      if (relisting !== undefined && waited < RELIST_WAITS && actors.busy) {
+        waited += 1;
+        return true;
+      }
       if (relisting?.piece() === true) return true;
       if (relisting !== undefined) {
         host.log.log('info', {}, 'all units are watched again');

@@ -19,6 +19,7 @@ import type { InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../
 import { createWitness } from '../jobs/witness.ts';
 import { edgeWords } from '../jobs/words.ts';
 import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
+import type { ServiceContext } from '../machines/service-context.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
 import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
@@ -131,13 +132,20 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
       allJobsOver: idempotent((call) => {
         call.post('manager', { type: 'idle' });
         call.post('events', { type: 'idle' });
-        for (const { name, service } of tools.units())
-          if (service?.Type === 'idle') call.post(`unit:${name}`, { type: 'idle-go' });
+        for (const unit of tools.units())
+          if (isIdle(unit, tools.actors().read(`unit:${unit.name}`)))
+            call.post(`unit:${unit.name}`, { type: 'idle-go' });
         tools.settled();
       }),
       log: idempotent((_call, { level, unit, message }: Params<'log'>) => host.log.log(level, { unit }, message)),
     },
   };
+}
+
+/** Type=idle. Its actor knows, as a rule: a unit that an earlier core has loaded would have to be unpacked for it. */
+function isIdle(unit: Unit, snapshot: { readonly context?: Partial<ServiceContext> } | undefined): boolean {
+  if (unit.type !== 'service') return false;
+  return (snapshot?.context?.settings?.Type ?? unit.service?.Type) === 'idle';
 }
 
 /** A refusal that concerns no single unit is an error of the call. */

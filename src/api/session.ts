@@ -8,7 +8,7 @@
  * client that sends garbage cannot be in step any more.
  */
 import { faultOf, type IdlMethod, type Interface } from './idl.ts';
-import { interfaces } from './interfaces/index.ts';
+import { interfaceOf } from './interfaces/index.ts';
 import {
   type ApiError,
   type Change,
@@ -165,7 +165,7 @@ function call(session: Session, text: string, context: SessionContext): Step {
   const { method, oneway } = parsed;
   const answer = (send: string): Step => ({ session, outputs: oneway ? [] : [{ send }] });
   const dot = method.lastIndexOf('.');
-  const at = interfaces().get(method.slice(0, Math.max(dot, 0)));
+  const at = interfaceOf(method.slice(0, Math.max(dot, 0)));
   if (at === undefined)
     return answer(error('org.varlink.service.InterfaceNotFound', { interface: method.slice(0, Math.max(dot, 0)) }));
   const idl = at.methods.get(method.slice(dot + 1));
@@ -259,7 +259,7 @@ export function answered(session: Session, ticket: number, answer: ChangeAnswer,
   const { pending } = session;
   if (session.closed || pending === undefined || pending.ticket !== ticket) return { session, outputs: [] };
   const dot = pending.method.lastIndexOf('.');
-  const at = interfaces().get(pending.method.slice(0, dot))!;
+  const at = interfaceOf(pending.method.slice(0, dot))!;
   const idl = at.methods.get(pending.method.slice(dot + 1))!;
   if ('progress' in answer) {
     if (!pending.more || pending.progress === undefined) return { session, outputs: [] };
@@ -288,6 +288,6 @@ function drain(start: Session, first: readonly Output[], context: SessionContext
 export function happened(session: Session, event: ManagerEvent): readonly Output[] {
   const { subscription } = session;
   if (subscription === undefined || session.closed || !fits(subscription, event)) return [];
-  const at = interfaces().get('io.sysmaster.Events')!;
+  const at = interfaceOf('io.sysmaster.Events')!;
   return reply(at, at.methods.get('Subscribe')!, { event: eventReply(event) }, true);
 }

@@ -1,5 +1,5 @@
 /** org.varlink.service: what the service says of itself. */
-import { interfaces } from '../interfaces/index.ts';
+import { interfaceNames, interfaceOf } from '../interfaces/index.ts';
 import type { CallContext, Handled } from '../session.ts';
 
 export const service = {
@@ -9,11 +9,11 @@ export const service = {
       product: 'sysMaster',
       version: manager.manager().version,
       url: '',
-      interfaces: [...interfaces().keys()].sort(),
+      interfaces: [...interfaceNames()].sort(),
     },
   }),
   GetInterfaceDescription: ({ interface: name }: { interface: string }): Handled => {
-    const found = interfaces().get(name);
+    const found = interfaceOf(name);
     if (found === undefined) return { error: 'org.varlink.service.InterfaceNotFound', parameters: { interface: name } };
     return { reply: { description: found.text } };
   },
