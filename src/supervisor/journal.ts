@@ -22,12 +22,12 @@ const RETRY_MS = { first: 1_000, most: 60_000 };
  * What one turn does for an image, counted in characters that are made: two milliseconds' work. A piece costs something however short
  * it is, records are only copied, and a step of room is as much as a third of a turn does.
  */
-const FOLD = { chars: 48 * 1024, piece: 192, record: 1 / 8, room: 16 * 1024 } as const;
+const FOLD = { chars: 48 * 1024, piece: 192, record: 1 / 16, room: 16 * 1024 } as const;
 /**
  * More is done where records come faster, so that it comes to an end: half of what was written meanwhile. That takes less time than it
  * took to make it. But no more than this in one turn: a record of megabytes is caught up with over many.
  */
-const FOLD_AHEAD = { part: 1 / 2, most: 4 * FOLD.chars } as const;
+const FOLD_AHEAD = { part: 1 / 2, most: 2 * FOLD.chars } as const;
 /** All of it, if the journal has come to be longer than this, or so much longer than where it is to be folded. */
 const FOLD_ALL = { bytes: 256 * 1024 * 1024, times: 16 } as const;
 /** What is given to the state port at once. */
