@@ -34,7 +34,7 @@ import { createObserver } from './actors/observer.ts';
 import { PidFiles } from './actors/pid-files.ts';
 import { promises } from './actors/promises.ts';
 import { createRecordings } from './actors/recording.ts';
-import { adoptions, comingUp, inMemory, stateTrouble, unitsBefore, upBefore } from './actors/recovery.ts';
+import { adoptions, comingUp, inMemory, startableNow, stateTrouble, unitsBefore, upBefore } from './actors/recovery.ts';
 import { createRegistry } from './actors/registry.ts';
 import { hearAgain, Relisting } from './actors/relist.ts';
 import { dropSnapshot, undo } from './actors/restoring.ts';
@@ -440,6 +440,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
         ...troubles.begin(stateTrouble(view)),
         { to: UPGRADE, event: cameUp(host, options.returned === true) },
         ...adoptions(view, registry, host, before, promised),
+        ...startableNow(view, registry, (id) => actors.tree(id)?.kind),
         ...(recall === undefined ? [] : [{ to: CHAOS, event: recall }]),
       ];
     },

@@ -7,6 +7,7 @@ import type { Confirmation } from '../jobs/apply.ts';
 import type { JobContext } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { type ActorHost, NO_CHECKPOINT, NOT_BEGUN, type Post, type RecoveryView } from '../supervisor/index.ts';
+import type { UnitType } from '../units/types.ts';
 import { adopt, asItWas, LOST } from './adoption.ts';
 import { endWords } from './causes.ts';
 import { type Noted, type NotedUnit, readNotes } from './notes.ts';
@@ -51,6 +52,29 @@ export function adoptions(
     ...still.map(([unit, event]) => ({ to: `unit:${registry.graph.canonical(unit)}`, event: { ...event } })),
     ...kept,
   ];
+}
+
+/** Types whose units an older core could only show. */
+const ONCE_SHOWN: ReadonlySet<UnitType> = new Set(['path']);
+
+/**
+ * Units that an older core could only show, which this one can start: they get actors that can. Nobody has started them, so they are down, and
+ * what was asked of them and refused is over. Asked for once, however often core dies before it is done.
+ *
+ * @param kindOf the kind that an actor was made with
+ */
+export function startableNow(
+  view: RecoveryView,
+  registry: Pick<Registry, 'units'>,
+  kindOf: (actor: string) => string | undefined,
+): readonly Post[] {
+  if (view.mode !== 'restored' || view.onTheirWay('units').some(({ type }) => type === 'remake')) return [];
+  const specs = registry
+    .units()
+    .filter(({ name, type }) => ONCE_SHOWN.has(type) && kindOf(`unit:${name}`) === 'static')
+    .map(specOf)
+    .filter(({ kind }) => kind !== 'static');
+  return specs.length === 0 ? [] : [{ to: 'units', event: { type: 'remake', specs } }];
 }
 
 /** Are a job's conditions being looked at, once it has heard what is on its way to it? */

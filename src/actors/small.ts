@@ -8,6 +8,7 @@
  * | `unload`   | looked, units | what came of it, and of which; these {@link Unloading} have no actor any more                   |
  * | `wait`     |        | … or that something was under way: try again                                                          |
  * | `release`  | name   | an actor that was quarantined gets events again, those first that were held for it                    |
+ * | `remake`   | specs  | actors of another kind take the place of those that an older core could only have show a unit         |
  *
  * Actors are made before anything that was posted after `load` is delivered. What is considered is part of the state, so it is
  * not forgotten with core.
@@ -76,6 +77,20 @@ function loadUnits(state: Loaded, specs: readonly UnitSpec[], nowMs: number): St
   return { snapshot: names.length === state.names.length ? state : { ...state, names }, effects };
 }
 
+/** Nobody has begun anything with these: what they are to be forgotten of is that they were refused. */
+function remake(state: Loaded, specs: readonly UnitSpec[]): Step<Loaded> {
+  const { floor = 0 } = state;
+  const known = specs.filter(({ name }) => state.names.includes(name));
+  const effects = known.flatMap((spec): Effect[] => [
+    { type: 'stopChild', params: { id: `unit:${spec.name}` } },
+    {
+      type: 'startChild',
+      params: { spec: childSpec(spec, floor > 0 ? { floor } : undefined) as unknown as Json, supervisor: UNITS },
+    },
+  ]);
+  return { snapshot: state, effects };
+}
+
 const collect: Effect = { type: 'collect', params: undefined };
 
 function consider(state: Loaded, names: readonly string[]): Step<Loaded> {
@@ -142,6 +157,8 @@ export const unitsLogic: Logic<Loaded> = {
         return unload(snapshot, event['looked'] as readonly string[], event['units'] as readonly Unloading[], nowMs);
       case 'release':
         return { snapshot, effects: [{ type: 'releaseChild', params: { id: `unit:${String(event['name'])}` } }] };
+      case 'remake':
+        return remake(snapshot, event['specs'] as readonly UnitSpec[]);
       default:
         return { snapshot, effects: [] };
     }

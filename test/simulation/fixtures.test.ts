@@ -12,6 +12,7 @@ import { NodeState } from '../../src/host/node/state.ts';
 import { createSim, type Sim } from '../../src/host/sim/index.ts';
 import type { JobsState } from '../../src/jobs/logic.ts';
 import * as paged from '../../src/jobs/paged.ts';
+import { newUnit } from '../../src/machines/view.ts';
 import type { ActorHost } from '../../src/supervisor/index.ts';
 import { jobsNow, shownUnits, simOptions } from './machine.ts';
 
@@ -50,8 +51,14 @@ function checkpointOf(version: string, bootId: string) {
   return loaded;
 }
 
+const NO_MORE = { texts: {}, records: [] };
+
 /** A simulated machine that is up for as long as the real one was, with this checkpoint, and core on it. */
-function restored(version: string, change: (image: string) => string = (image) => image) {
+function restored(
+  version: string,
+  change: (image: string) => string = (image) => image,
+  more: { readonly texts: Readonly<Record<string, string>>; readonly records: readonly string[] } = NO_MORE,
+) {
   const about = JSON.parse(readFileSync(join(FIXTURES, version, 'about.json'), 'utf8')) as About;
   const { image, records, note } = checkpointOf(version, about.bootId);
   const targets = ['sysinit', 'sockets', 'basic', 'multi-user', 'shutdown'].map((name) => [
@@ -60,14 +67,14 @@ function restored(version: string, change: (image: string) => string = (image) =
   ]);
   const sim = createSim(
     simOptions({
-      units: { ...Object.fromEntries(targets), ...about.texts },
+      units: { ...Object.fromEntries(targets), ...about.texts, ...more.texts },
       programs: { '/bin/false': { run: [{ after: 20, exit: 1 }] } },
       facts: { bootId: about.bootId },
     }),
   );
   sim.run(about.upMs - sim.nowMs);
   sim.state.image = image === undefined ? undefined : change(image);
-  sim.state.records = [...records];
+  sim.state.records = [...records, ...more.records];
   let core: Core | undefined;
   sim.boot((host) => {
     core = createCore(host, {
@@ -77,6 +84,19 @@ function restored(version: string, change: (image: string) => string = (image) =
     });
   });
   return { about, sim, note, core: core as unknown as Core };
+}
+
+/** As a core writes it that knows of path units, and cannot start them: their actors are those of what is only watched. */
+function shownPath(name: string): string {
+  const id = `unit:${name}`;
+  const input = { settings: { type: 'path' } };
+  const spec = { id, kind: 'static', input, restart: 'permanent', shutdown: 'brutal' };
+  const form = { value: 'dead', context: { ...newUnit, ...input } };
+  return JSON.stringify([
+    ['n', id, { parent: 'unit-actors', spec, phase: 'running' }],
+    ['a', id, 'static', 1, form],
+    ['s', 'units', { add: [name], gone: [], rest: {} }],
+  ]);
 }
 
 /** Ids of what waits to be confirmed. */
@@ -128,6 +148,40 @@ describe.each(versions)('the checkpoint of %s', (version) => {
     expect(sim.started.map(({ tag }) => tag)).toContainEqual(expect.stringContaining('restarting.service'));
     expect(confirming(actors)).toEqual([]);
     expect(faults(sim)).toEqual([]);
+  });
+
+  test('has a path unit that it could only show: now it is down, and can be started', () => {
+    const { sim, core } = restored(version, (image) => image, {
+      texts: { 'running.path': '[Path]\nPathExists=/run/there\n' },
+      records: [shownPath('running.path')],
+    });
+    expect(core.actors.tree('unit:running.path')?.kind).toBe('static');
+    core.start();
+    sim.run(1_000);
+    expect(faults(sim)).toEqual([]);
+    expect(core.actors.tree('unit:running.path')?.kind).toBe('path');
+    expect(shownUnits(core.actors)['running.path']).toMatchObject({
+      active: 'inactive',
+      sub: 'dead',
+      result: 'success',
+    });
+    core.actors.input({ events: [{ to: 'unit:running.path', event: { type: 'start' } }] });
+    sim.run(1_000);
+    expect(shownUnits(core.actors)['running.path']).toMatchObject({ active: 'active', sub: 'waiting' });
+    // Once is enough: the next core finds it as it is.
+    sim.killCore();
+    let actors = core.actors;
+    sim.boot((host) => {
+      const next = createCore(host, {
+        version: 'present',
+        libDirectory: '/usr/lib/sysmaster',
+        actors: { beatEveryMs: Number.POSITIVE_INFINITY },
+      });
+      actors = next.actors;
+      next.start();
+    });
+    sim.run(1_000);
+    expect(shownUnits(actors)['running.path']).toMatchObject({ active: 'active', sub: 'waiting' });
   });
 
   test('with an image of a form that is not known yet is refused with the reason, and core begins by adoption', () => {
