@@ -94,6 +94,10 @@ function troublesAfter(before: EventsState['troubles'], atMs: number, what: stri
   return [{ atMs, what }, ...(before ?? []).filter((one) => one.what !== what)].slice(0, TROUBLES_MAX);
 }
 
+/** What is done when a deadline is over. */
+const WHEN_DUE = { jobs: 'sayProgress', look: 'lookForStall', cycles: 'sayCycles' } as const;
+type Due = keyof typeof WHEN_DUE;
+
 function step(state: EventsState, event: ActorEvent): Step<EventsState> {
   const effect = (type: string, params?: Json): Effect => ({ type, params });
   const arm = (name: string, ms: number) => effect('armDeadline', { name, ms });
@@ -121,9 +125,10 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
     case 'look':
       return { snapshot: state, effects: [arm('look', LOOK_MS)] };
     case 'loaded':
-      return { snapshot: state, effects: [effect('sayCycles')] };
+      // Not before whoever had them loaded is answered: to look at thousands takes a while.
+      return { snapshot: state, effects: [arm('cycles', 0)] };
     case 'deadline':
-      return { snapshot: state, effects: [effect(event['name'] === 'jobs' ? 'sayProgress' : 'lookForStall')] };
+      return { snapshot: state, effects: [effect(WHEN_DUE[event['name'] as Due])] };
     case 'progress': {
       const round = event['round'] as number;
       return event['left'] === true

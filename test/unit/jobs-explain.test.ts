@@ -139,7 +139,9 @@ describe('the actor of events', () => {
   });
 
   test('looks for cycles whenever units were loaded or read anew', () => {
-    expect(step(start, { type: 'loaded' }).effects.map(({ type }) => type)).toEqual(['sayCycles']);
+    const soon = { type: 'armDeadline', params: { name: 'cycles', ms: 0 } };
+    expect(step(start, { type: 'loaded' }).effects).toEqual([soon]);
+    expect(step(start, { type: 'deadline', name: 'cycles' }).effects.map(({ type }) => type)).toEqual(['sayCycles']);
     const { effects } = step(start, { type: 'tell', atMs: 1, what: { reloaded: true } });
     expect(effects.map(({ type }) => type)).toEqual(['publish', 'sayCycles']);
   });
