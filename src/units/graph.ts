@@ -54,8 +54,12 @@ export const DEPENDENCY_KINDS = Object.keys(INVERSES) as readonly DependencyKind
 const PULLS: readonly DependencyKind[] = ['Requires', 'Requisite', 'Wants', 'BindsTo', 'Upholds'];
 
 export interface Graph {
-  /** The unit of a name or alias, with all that it reaches. Never throws; see the unit's loadState. */
-  load(name: string): Unit;
+  /**
+   * The unit of a name or alias, with all that it reaches. Never throws; see the unit's loadState.
+   *
+   * @param came is given those that were not in the graph before
+   */
+  load(name: string, came?: Unit[]): Unit;
   /** A unit that is in the graph, by any of its names. */
   get(name: string): Unit | undefined;
   /** The main name, if the unit is in the graph; otherwise the name itself. */
@@ -278,7 +282,7 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     return node;
   };
 
-  const load = (name: string): Unit => {
+  const load = (name: string, came?: Unit[]): Unit => {
     const known = get(name);
     if (known !== undefined) return known;
     const unit = loader.load(name);
@@ -288,19 +292,20 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
       byAlso(name, main);
       return main.unit;
     }
-    grow([unit]);
+    grow([unit], came);
     byAlso(name, nodeOf(unit.name));
     return unit;
   };
 
   /** Take units in, and all they reach; then the rules between two units. */
-  function grow(first: readonly Unit[]): void {
+  function grow(first: readonly Unit[], came?: Unit[]): void {
     const waiting = [...first];
     const fresh: Node[] = [];
     for (let unit = waiting.pop(); unit !== undefined; unit = waiting.pop()) {
       if (units.get(unit.name) === unit) continue;
       const node = admit(unit);
       fresh.push(node);
+      came?.push(unit);
       const { kinds, others } = linkageOf(unit);
       for (let place = 0; place < others.length; place += 1) {
         const to = others[place] as string;

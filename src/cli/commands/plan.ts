@@ -40,13 +40,11 @@ export async function showPlan(
   const { client, context, options, style } = call;
   const plans: PlanDocument[] = [];
   let status = 0;
-  for (const unit of units) {
-    const { plan, refusal } = await client.call<Planned>('io.sysmaster.Jobs.Plan', {
-      verb,
-      units: [unit],
-      mode,
-      ending,
-    });
+  const asked = units.map((unit) => ({ verb, units: [unit], mode, ending }));
+  for (const [index, answer] of (await client.calls<Planned>('io.sysmaster.Jobs.Plan', asked)).entries()) {
+    if (answer instanceof CallError) throw answer;
+    const unit = units[index];
+    const { plan, refusal } = answer;
     if (plan) plans.push(plan);
     else if (refusal) {
       context.err(`${refusalLines(`Would fail to ${verb} ${unit}`, refusal).join('\n')}\n`);
