@@ -36,10 +36,20 @@ async function until(what, holds) {
   }
 }
 
+/** Empty: it has ended meanwhile. */
+function commandLineOf(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch (error) {
+    if (error.code === 'ENOENT' || error.code === 'ESRCH') return '';
+    throw error;
+  }
+}
+
 /** Core's pid: the child of init that runs the bundle. */
 function coreOf(init) {
   const children = readFileSync(`/proc/${init}/task/${init}/children`, 'utf8').trim().split(' ');
-  return children.map(Number).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('core.cjs'));
+  return children.map(Number).find((pid) => commandLineOf(pid).includes('core.cjs'));
 }
 
 /** Main processes of services; 0: none. */

@@ -1,7 +1,7 @@
 /**
  * The actor host: one queue, one turn, one commit.
  *
- * A turn takes what is queued (all ready inputs first, then deadlines that are due), runs at most 512 events to completion,
+ * A turn takes what is queued (all ready inputs first, then deadlines that are due), runs at most 512 events (or 20 ms of them) to completion,
  * writes one record that holds everything they changed, and only then carries out the effects they asked for, in order, and
  * takes the inputs from their sources. So core may die between any two instructions: before the record nothing has
  * happened and the inputs come again; after it, effects and consumption are repeated, which is harmless (law 4).
