@@ -12,8 +12,8 @@ export interface Peer {
   readonly name: string;
   /** How to boot the thirty services. */
   readonly thirty: Recipe;
-  /** How to boot a set of unit files; absent: it reads none. */
-  units?(files: Readonly<Record<string, string>>): Recipe;
+  /** How to boot a set of unit files; absent: it reads none. `plainly`: without the shell that writes when ours executes core. */
+  units?(files: Readonly<Record<string, string>>, plainly?: boolean): Recipe;
   /** Client commands, as words for a shell. */
   readonly client?: string;
   readonly isActive?: string;
@@ -25,14 +25,15 @@ export interface Peer {
 export function ours(root: string, thirty: Readonly<Record<string, string>>, lib = `${inside}/.build`): Peer {
   /** sctl as its wrapper starts it. */
   const sctl = `${lib}/node ${lib}/sctl.mjs`;
-  const units = (files: Readonly<Record<string, string>>): Recipe => ({
+  const core = `${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs`;
+  const units = (files: Readonly<Record<string, string>>, plainly = false): Recipe => ({
     root,
     argv: [`${lib}/init`, '--config', '/run/init.conf'],
     files: {
       ...files,
-      '/run/bench/core': `echo $EPOCHREALTIME >/run/bench/core-execed\nexec ${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs\n`,
+      '/run/bench/core': `echo $EPOCHREALTIME >/run/bench/core-execed\nexec ${core}\n`,
       '/run/init.conf': [
-        'Core=/bin/bash /run/bench/core',
+        `Core=${plainly ? core : '/bin/bash /run/bench/core'}`,
         `Exec=${lib}/exec`,
         `CoreEnvironment=SYSMASTER_UNIT_PATH=${UNITS}`,
         'CoreEnvironment=SYSMASTER_GENERATOR_PATH=',

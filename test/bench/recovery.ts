@@ -129,7 +129,7 @@ export async function recovery(
   sizes: readonly number[] = SERVICES,
 ): Promise<void> {
   for (const size of sizes) {
-    const machine = await start(ours.units!(sleepers(size)), BOOT_MS);
+    const machine = await start(ours.units!(sleepers(size), true), BOOT_MS);
     try {
       await pause(REST_MS);
       const deaths: Death[] = [];
