@@ -124,8 +124,9 @@ const makeAudible: Look = ({ host, name: unit }, seen) => {
 };
 
 const watchGroup: Look = ({ host: { groups }, unit, name, knows }, seen) => {
-  if (!groups.available || isDown(seen)) return;
   const { populated } = seen.context;
+  // What a stop has left behind (KillMode=process, SendSIGKILL=no) ends later: until then the unit may not be started, or unloaded.
+  if (!groups.available || (isDown(seen) && populated !== true)) return;
   const loaded = unit(name);
   if (loaded === undefined) return;
   const group = groupOf(loaded, seen);

@@ -238,3 +238,28 @@ test('a reload that waits for its unit when the machine of that is set aside fai
     expect(jobs).toEqual([]);
   }
 });
+
+test('the end of what a stopped service has left behind is heard of by every core after it', () => {
+  const behind: Life['programs'] = {
+    '/bin/outlived': { run: [{ after: 10, fork: '/bin/heir' }], on: { 15: [{ after: 20, exit: 0 }] } },
+    '/bin/heir': { run: [{ after: 400, exit: 3 }] },
+    '/bin/stubborn': { ignores: [15], run: [{ after: 400, exit: 0 }] },
+  };
+  const one = life(
+    {
+      'a.service': service('ExecStart=/bin/outlived\nKillMode=process'),
+      // It may not be started while something of it runs.
+      'b.service': service('ExecStart=/bin/stubborn\nSendSIGKILL=no\nTimeoutStopSec=50ms'),
+    },
+    [
+      { atMs: 20, verb: 'start', units: ['a.service', 'b.service'] },
+      { atMs: 80, verb: 'stop', units: ['a.service', 'b.service'] },
+      { atMs: 800, verb: 'start', units: ['b.service'] },
+    ],
+    { programs: behind, forMs: 1_000 },
+  );
+  const calm = playCalm(scenarioOf(one)).end;
+  expect(calm.units['b.service']).toMatchObject({ sub: 'running' });
+  // They are down, and what is left of them ends at some 430 ms.
+  for (const atMs of [300, 500]) expect(killedAt(atMs, one).units).toEqual(calm.units);
+});
