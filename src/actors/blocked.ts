@@ -26,6 +26,8 @@ export interface Blocked {
 
 /** Processes that are followed one below the other. */
 const DEPTH = 5;
+/** Children of a process that are looked at, for one that is stopped. */
+const CHILDREN = 8;
 /** Descriptors of a process that polls that are looked at, and sockets of it that are told. */
 const DESCRIPTORS = 64;
 const POLLED = 4;
@@ -57,8 +59,9 @@ const CALLS: readonly (readonly [name: string, x64: number, arm64: number, about
   ['futex', 202, 98, 'none', 'waits for a lock or another thread'],
   ['nanosleep', 35, 101, 'none', 'sleeps'],
   ['clock_nanosleep', 230, 115, 'none', 'sleeps'],
-  ['pause', 34, -1, 'none', 'waits for a signal'],
-  ['rt_sigsuspend', 130, 133, 'none', 'waits for a signal'],
+  // A shell's wait builtin may be one of these two, until SIGCHLD.
+  ['pause', 34, -1, 'child', 'waits for a signal'],
+  ['rt_sigsuspend', 130, 133, 'child', 'waits for a signal'],
   ['rt_sigtimedwait', 128, 137, 'none', 'waits for a signal'],
   ['wait4', 61, 260, 'child', 'waits for a child'],
   ['waitid', 247, 95, 'child', 'waits for a child'],
@@ -98,11 +101,15 @@ export function blockedOn(host: Host, pid: number, depth = DEPTH): Blocked | und
 function childOf(host: Host, pid: number, depth: number): Blocked | undefined {
   if (depth <= 1) return undefined;
   const children = attempt(() => host.files.readText(`/proc/${pid}/task/${pid}/children`));
-  for (const word of (children ?? '').trim().split(' ')) {
+  let first: Blocked | undefined;
+  for (const word of (children ?? '').trim().split(' ').slice(0, CHILDREN)) {
     const child = /^\d+$/.test(word) ? blockedOn(host, Number(word), depth - 1) : undefined;
-    if (child !== undefined && child.state !== 'Z') return child;
+    if (child === undefined || child.state === 'Z') continue;
+    // One that is stopped goes on only when somebody has it go on.
+    if (child.state === 'T' || child.state === 't') return child;
+    first ??= child;
   }
-  return undefined;
+  return first;
 }
 
 function callOf(text: string | undefined, architecture: string): (typeof CALLS)[number] | undefined {
@@ -148,7 +155,16 @@ const linkOf = (host: Host, pid: number, fd: number | string) =>
 /** `process 41 (curl) connects by tcp 10.0.0.1:80, connecting (connect) [inet_wait_for_connect]`, followed to the child. */
 export function blockedWords(blocked: Blocked): string {
   const { pid, command, state, channel, doing, child } = blocked;
-  const plain = state === 'R' ? 'runs' : state === 'Z' ? 'has ended' : state === 'T' ? 'is stopped' : 'sleeps';
+  const plain =
+    state === 'R'
+      ? 'runs'
+      : state === 'Z'
+        ? 'has ended'
+        : state === 'T'
+          ? 'is stopped'
+          : state === 't'
+            ? 'is stopped by a tracer'
+            : 'sleeps';
   const how = state === 'D' ? `${doing || 'sleeps'}, and cannot be interrupted` : doing || plain;
   const where = channel === '' ? '' : ` [${channel}]`;
   const own = `process ${pid} (${command}) ${how}${where}`;

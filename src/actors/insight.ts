@@ -121,12 +121,7 @@ export function createInsight(parts: InsightParts): Insight {
       return { atMs, why: event === '' ? why : `${event}: ${why}` };
     },
     refusal(unit) {
-      if (registry.unit(unit) === undefined) {
-        const { unit: settings } = registry.find(unit);
-        return settings.RefuseManualStart
-          ? `${unit} may be requested by dependency only (RefuseManualStart=yes); start a unit that pulls it in`
-          : '';
-      }
+      registry.look([unit]);
       const planned = jobs.plan({ verb: 'start', units: [unit], mode: 'replace', by: 'sctl why' });
       return 'refused' in planned ? `${planned.refused}; ${planned.todo}` : '';
     },
@@ -214,11 +209,10 @@ export function createInsight(parts: InsightParts): Insight {
       let [own, through] = [0, 0];
       for (let at = all.length - 1; at >= 0 && own < count; at -= 1) {
         const record = all[at] as HistoryRecord;
-        // Of requests and refusals those that name the unit; what came of others for it has them as its cause.
-        const named =
-          (record.kind === 'request' || record.kind === 'refused') && record.unit === ''
-            ? record.what.split(/[\s;,]+/).some(fits)
-            : fits(record.unit);
+        // Of requests and refusals those that name the unit; what came of others for it has them as its cause. A refusal is
+        // of the unit at fault, which need not be the one that was asked for.
+        const inWords = record.kind === 'refused' || (record.kind === 'request' && record.unit === '');
+        const named = fits(record.unit) || (inWords && record.what.split(/[\s;,:()]+/).some(fits));
         const general = record.unit === '' && record.kind !== 'request' && record.kind !== 'refused';
         if (!named && !general) continue;
         found.push(record);

@@ -391,6 +391,7 @@ export class Why {
     const snapshot = this.#world.snapshot(unit.name);
     if (this.#world.quarantine(unit.name) !== undefined) return [`nothing, until sctl reset-failed ${unit.name}`];
     const found: string[] = [];
+    let limited = false;
     if (unit.service !== undefined && snapshot !== undefined) {
       const context = snapshot.context as ServiceContext;
       found.push(...nextOfService(context, state.sub, nowMs));
@@ -399,6 +400,7 @@ export class Why {
         const { StartLimitIntervalSec: interval } = context.settings;
         if (context.startLimitHit && window !== null && typeof interval === 'number') {
           const leftMs = window.beganMs + interval - nowMs;
+          limited = leftMs > 0;
           found.push(
             leftMs > 0
               ? `starts are refused for ${Math.ceil(leftMs / 1000)} s more, or until sctl reset-failed ${unit.name}`
@@ -429,8 +431,11 @@ export class Why {
     } else if (job === undefined && down) {
       const refusal = this.#world.refusal(unit.name);
       if (refusal !== '') found.push(`a start would be refused: ${refusal}`);
-      else if (not || found.length === 0)
-        found.push(`sctl start ${unit.name} starts it; sctl plan start ${unit.name} shows what that means`);
+      else if (!limited && (not || found.length === 0)) {
+        const unmet = [state.condition, state.assertion].find((check) => check?.result === false);
+        const when = unmet === undefined ? '' : `, if ${unmet.failed} holds then`;
+        found.push(`sctl start ${unit.name} starts it${when}; sctl plan start ${unit.name} shows what that means`);
+      }
     }
     return found;
   }

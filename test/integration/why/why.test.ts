@@ -30,6 +30,10 @@ const units = {
   'lost.service': early('BindsTo=dev-lost.device\nAfter=dev-lost.device\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'dev-lost.device': '[Unit]\nJobTimeoutSec=infinity\nJobRunningTimeoutSec=infinity\n',
   'masked.service': '',
+  'missing.service': early('Requires=nowhere.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'stopped.service': early(
+    '[Service]\nType=oneshot\nTimeoutStartSec=infinity\nExecStart=/bin/sh -c "sleep 1000 & kill -STOP $$!; wait"\n',
+  ),
   'dependent.service': early('RefuseManualStart=yes\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'deaf.socket': early('[Socket]\nListenStream=/run/deaf.sock\n'),
   'deaf.service': early('After=talks.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
@@ -125,6 +129,7 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
     ['masked.service', /it is masked/, /unmask it first: remove \/run\/units\/masked\.service/],
     ['nowhere.service', /there is no unit file/, /daemon-reload/],
     ['nobody.service', /nobody wants it/, /sctl start nobody\.service/],
+    ['missing.service', /nobody wants it|not in memory/, /a start would be refused: .*nowhere\.service not found/],
   ])('%s does not run, and it is said why', (name, because, next) => {
     expect(words(name).join('\n')).toMatch(because);
     expect(why(name).next.join('\n')).toMatch(next);
@@ -134,6 +139,24 @@ describe.skipIf(missing !== undefined)(`why${missing === undefined ? '' : ` (${m
   test('a condition that is not met is told', () => {
     system.sctl('start', 'condition');
     expect(words('condition')).toContain('ConditionPathExists=/nowhere was not met');
+    expect(system.sctl('why-not', 'condition').stdout).toContain(
+      'sctl start condition.service starts it, if ConditionPathExists=/nowhere holds then;',
+    );
+  });
+
+  test('a refusal is in the history of the unit that was asked for, whichever is at fault', () => {
+    expect(system.sctl('start', 'missing').status).toBe(5);
+    expect(system.sctl('history', 'missing').stdout).toMatch(
+      /nowhere\.service: missing\.service needs nowhere\.service .*not found/,
+    );
+  });
+
+  test('a shell that waits for a child is followed to the one that is stopped', async () => {
+    system.sctl('start', '--no-block', 'stopped');
+    await eventually('it is seen', () =>
+      words('stopped').some((what) => /\(sh\) waits for a signal .*: process \d+ \(\w+\) is stopped/.test(what)),
+    );
+    system.sctl('kill', '-s', 'KILL', 'stopped');
   });
 
   test('a start that fails of a unit that is let go of at once still says why', async () => {
