@@ -146,6 +146,8 @@ describe.skipIf(missing !== undefined)(
       'is-enabled pc.service pb.service',
       'is-enabled --quiet pb.service',
       'is-enabled nosuch.service',
+      'try-restart pm.service',
+      'try-reload-or-restart pm.service',
       'status pm.service',
       'status nosuch.service',
       'cat pb.service pm.service pc.service',

@@ -7,6 +7,7 @@ import type { Options } from '../options.ts';
 import { whileWaiting } from '../progress.ts';
 import { untilEnded } from '../wait.ts';
 import type { Explanation, HistoryRecord, Outcome, Refusal, Unit } from '../wire.ts';
+import { isIdle } from './idle.ts';
 import { showPlan } from './plan.ts';
 import { VERBS } from './verbs.ts';
 
@@ -276,6 +277,7 @@ export async function tellOutcomes(call: Call, verb: string, outcomes: readonly 
   const bad = outcomes.filter(({ result }) => EXPLAINED.has(result ?? ''));
   const why = bad.length > 0 && !call.quiet ? await failures(call, bad) : new Map<string, Failure>();
   for (const outcome of outcomes) {
+    if (isIdle(verb, outcome.refusal?.error)) continue;
     if (outcome.refusal !== undefined && outcome.refusal !== null) {
       context.err(`${refused(call, verb, outcome.unit, outcome.refusal)}\n`);
       refusal ||= exitOfError(outcome.refusal.error);

@@ -8,6 +8,7 @@ import { exitOfError } from '../exit.ts';
 import { expand } from '../names.ts';
 import { planLines } from '../output/plan.ts';
 import type { Refusal } from '../wire.ts';
+import { isIdle } from './idle.ts';
 import { VERBS } from './verbs.ts';
 
 /** How often a plan is made anew because it has moved while it was to be kept. */
@@ -46,6 +47,7 @@ export async function showPlan(
     const unit = units[index];
     const { plan, refusal } = answer;
     if (plan) plans.push(plan);
+    else if (isIdle(verb, refusal?.error)) call.warn(`${unit}: nothing would be done: ${refusal?.why}`);
     else if (refusal) {
       context.err(`${refusalLines(`Would fail to ${verb} ${unit}`, refusal).join('\n')}\n`);
       status ||= exitOfError(refusal.error);
