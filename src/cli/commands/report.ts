@@ -33,12 +33,44 @@ const NOTE =
   'a token. Left out: host name and machine id. Everything else is as it is on the machine, such as command lines, paths and what ' +
   'the unit wrote to its log: look through it before you pass it on.';
 
-/** Settings whose values are secrets, in unit files; with continuation lines. */
+/** Settings whose values are secrets, in unit files. */
 const SECRET_SETTING =
-  /^(\s*(?:Environment|DefaultEnvironment|SetCredential|SetCredentialEncrypted)\s*=)(?:.*\\\n)*.*$/gim;
+  /^(\s*(?:Environment|DefaultEnvironment|UnsetEnvironment|SetCredential|SetCredentialEncrypted)\s*=)/i;
 
-/** The lines that follow a masked setting are gone as well: they were part of its value. */
-export const maskedUnitFile = (text: string, mask: string): string => text.replace(SECRET_SETTING, `$1${mask}`);
+/** The lines that follow a masked setting are gone as well: they were part of its value, behind comments among them too (systemd.syntax(7)). */
+export function maskedUnitFile(text: string, mask: string): string {
+  let isValue = false;
+  const lines = text.split('\n').flatMap((line) => {
+    if (isValue) {
+      isValue = line.endsWith('\\') || /^\s*[#;]/.test(line);
+      return [];
+    }
+    const name = SECRET_SETTING.exec(line)?.[1];
+    if (name === undefined) return [line];
+    isValue = line.endsWith('\\');
+    return [`${name}${mask}`];
+  });
+  return lines.join('\n');
+}
+
+/** A finding quotes the line that it is about, and often the value again where it says why. */
+function maskedFinding<F extends { readonly what: string; readonly why: string }>(finding: F, mask: string): F {
+  const name = SECRET_SETTING.exec(finding.what)?.[1];
+  if (name === undefined) return finding;
+  const value = finding.what.slice(name.length);
+  const words = value.split(/[\s"']+/).filter((word) => word !== '');
+  const why = finding.why.slice(finding.why.lastIndexOf(': ') + 1).trim();
+  return { ...finding, what: `${name}${mask}`, why: words.some((word) => why.includes(word)) ? mask : why };
+}
+
+/** The same of all findings in it, at whatever depth. */
+function withoutQuotes(value: unknown, mask: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutQuotes(item, mask));
+  if (typeof value !== 'object' || value === null) return value;
+  const inner = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutQuotes(item, mask)]));
+  const { what, why } = inner;
+  return typeof what === 'string' && typeof why === 'string' ? maskedFinding({ ...inner, what, why }, mask) : inner;
+}
 
 async function logLines(call: Call, unit: string, logDirectory: string): Promise<unknown> {
   const own = call.context.env['SYSMASTER_LOGS'];
@@ -103,11 +135,11 @@ export async function run(call: Call): Promise<number> {
       ...(masked(facts as unknown as Data) as object),
       environmentVariables: (environment as string[]).length,
     },
-    view: masked(unit as unknown as Data),
+    view: masked(withoutQuotes(unit, MASK) as Data),
     // The texts are masked already; keys such as Environment= are the masks' own.
     files,
     properties: masked(properties as Data),
-    ...(masked(rest as unknown as Data) as object),
+    ...(masked(withoutQuotes(rest, MASK) as Data) as object),
     recording,
   };
   const text = `${JSON.stringify(report, undefined, 1)}\n`;

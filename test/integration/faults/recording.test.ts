@@ -10,6 +10,17 @@ import { bootSmall } from './small.ts';
 const missing = systemsMissing();
 const SECRET = 'correct-horse-battery';
 
+/** Where it stands behind a comment in a value, in what cannot be read, and in what is not honoured: findings quote their lines. */
+const HIDDEN = `Environment=A=1 \\
+# in between
+  B=${SECRET}
+Environment=bad-name=${SECRET}
+UnsetEnvironment=$${SECRET}
+SetCredential=token:${SECRET} \\
+; in between
+  ${SECRET}
+`;
+
 interface Data {
   readonly same: number;
   readonly different: number;
@@ -43,7 +54,7 @@ describe.skipIf(missing !== undefined)(`recordings${missing === undefined ? '' :
   beforeAll(async () => {
     system = await bootSmall({
       units: {
-        'broken.service': `[Service]\nType=oneshot\nEnvironment=KEY=${SECRET}\nExecStart=/bin/sh -c "echo gone; exit 3"\n`,
+        'broken.service': `[Service]\nType=oneshot\nEnvironment=KEY=${SECRET}\n${HIDDEN}ExecStart=/bin/sh -c "echo gone; exit 3"\n`,
         'steady.service': '[Service]\nExecStart=/bin/sleep 1000\n',
         'victim.service': '[Service]\nExecStart=/bin/sleep 1000\n',
         'drained.service': '[Service]\nExecStart=/bin/sleep 1000\n[X-Machine]\nMachine=drained\n',
