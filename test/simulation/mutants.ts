@@ -106,9 +106,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'requests are not known again: one is carried out twice',
-    file: HOST,
-    from: 'const known = key !== undefined && this.#ledger.keys.has(key);',
-    to: "const known = key !== undefined && !key.startsWith('request') && this.#ledger.keys.has(key);",
+    file: 'src/actors/manager.ts',
+    from: "{ type: 'change', key, asker, by, change }",
+    to: "{ type: 'change', key: repeats ? key + life : key, asker, by, change }",
   },
   {
     name: 'a client that comes back is not answered',
@@ -148,7 +148,7 @@ export const mutants: readonly Mutant[] = [
     name: 'a piece of an image is skipped: deadlines are lost',
     file: 'src/supervisor/image.ts',
     from: 'for (const [actor, name, at] of moment.deadlines)',
-    to: 'for (const [actor, name, at] of moment.deadlines.slice(1))',
+    to: "for (const [actor, name, at] of moment.deadlines.filter((one) => one[2] === 'infinity'))",
   },
   {
     name: 'what is committed while an image is made is not behind it',

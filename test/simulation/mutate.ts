@@ -18,7 +18,11 @@ import { sampledIn, scenarioOf } from './real.ts';
 function caught(): string | undefined {
   for (const [index, life] of lives.entries()) {
     try {
-      crashEverywhere(scenarioOf(life, sampledIn(index)), [], sample(index));
+      crashEverywhere(
+        scenarioOf(life, sampledIn(life, index)),
+        life.closely?.second,
+        sample(index, life.closely?.calls),
+      );
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }

@@ -29,21 +29,25 @@ const ALIKE: ReadonlySet<string> = new Set([
  * The fair sample that `npm test` takes: of each kind of call some, in each life others.
  *
  * @param index that of the life
+ * @param closely names of calls of which it has all
  * @returns whether a call, from 1, is in it; `names`: of all calls of the run without a crash
  */
-export function sample(index: number): (call: number, names: readonly string[]) => boolean {
+export function sample(
+  index: number,
+  closely: readonly string[] = [],
+): (call: number, names: readonly string[]) => boolean {
   let of: readonly string[] = [];
   let chosen: ReadonlySet<number> = new Set();
   return (call, names) => {
     if (names !== of) {
       of = names;
-      chosen = sampleOf(names, index);
+      chosen = sampleOf(names, index, closely);
     }
     return chosen.has(call);
   };
 }
 
-function sampleOf(names: readonly string[], index: number): ReadonlySet<number> {
+function sampleOf(names: readonly string[], index: number, closely: readonly string[]): ReadonlySet<number> {
   // One in any case, wherever it lies.
   const chosen = new Set<number>([1 + ((index * RARE) % names.length)]);
   const counts = new Map<string, number>();
@@ -51,7 +55,7 @@ function sampleOf(names: readonly string[], index: number): ReadonlySet<number> 
     const count = (counts.get(name) ?? 0) + 1;
     counts.set(name, count);
     const every = ALIKE.has(name) ? COMMON : RARE;
-    if ((count - 1) % every === index % every) chosen.add(at + 1);
+    if ((count - 1) % every === index % every || closely.includes(name)) chosen.add(at + 1);
   }
   return chosen;
 }

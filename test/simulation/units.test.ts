@@ -24,8 +24,12 @@ describe.each(lives.map((life, index) => [life.name, life, index] as const))('%s
   });
 
   test('is the same with a crash before, after or in the middle of any call', () => {
-    const scenario = scenarioOf(life, sampledIn(index));
-    const { runs, calls } = crashEverywhere(scenario, [], every ? undefined : sample(index));
+    const scenario = scenarioOf(life, sampledIn(life, index));
+    const { runs, calls } = crashEverywhere(
+      scenario,
+      every ? [] : life.closely?.second,
+      every ? undefined : sample(index, life.closely?.calls),
+    );
     expect(runs).toBeGreaterThanOrEqual(every ? 2 * calls : 2);
   });
 });

@@ -26,6 +26,15 @@ export interface Life extends Pick<MachineOptions, 'files' | 'helper' | 'hello' 
   readonly also?: (sim: Sim, answers: readonly unknown[]) => readonly string[];
   /** Core leaves so often of its own will. */
   readonly leaves?: number;
+  /**
+   * Where what it is about can be lost: all of these calls are in the sample, which is taken in this variant (default: by its place), each with
+   * another death so many calls later as well.
+   */
+  readonly closely?: {
+    readonly calls: readonly string[];
+    readonly variant?: string;
+    readonly second?: readonly number[];
+  };
   /** The system comes to its end. */
   readonly ends?: true;
 }

@@ -39,11 +39,15 @@ export const pathLives: readonly Life[] = [
     units: {
       'b.path': path('PathChanged=/run/conf\nPathModified=/run/other\nUnit=c.service'),
       'c.service': service('ExecStart=/bin/polite'),
+      'd.service': service('Type=oneshot\nExecStart=/bin/true'),
     },
     files: { '/run/conf': 'one' },
     programs,
     wishes: [
       { atMs: 20, verb: 'start', units: ['b.path'] },
+      // A core that dies of it is not back when the path changes.
+      { atMs: 190, verb: 'start', units: ['d.service'] },
+      { atMs: 790, verb: 'start', units: ['d.service'] },
       { atMs: 500, verb: 'stop', units: ['c.service'] },
       { atMs: 1_200, verb: 'stop', units: ['b.path', 'c.service'] },
     ],
@@ -53,6 +57,7 @@ export const pathLives: readonly Life[] = [
       { atMs: 800, write: '/run/other', text: 'now it is' },
       { atMs: 1_400, write: '/run/conf', text: 'nobody looks any more' },
     ],
+    restartMs: 30,
     forMs: 3_000,
     end: { 'b.path': 'dead success', 'c.service': 'dead success' },
     also: (sim) => {

@@ -180,11 +180,14 @@ export const rareLives: readonly Life[] = [
       'b.service': service('Type=notify\nExecStart=/bin/reloads-itself', 'PropagatesReloadTo=c.service'),
       'c.service': service('ExecStart=/bin/polite\nExecReload=/bin/true'),
       'd.service': service('ExecStart=/bin/deaf\nSendSIGKILL=no\nTimeoutStopSec=100ms'),
+      'e.service': service('Type=oneshot\nExecStart=/bin/true'),
     },
     programs: odd,
     wishes: [
       { atMs: 20, verb: 'start', units: ['c.service', 'b.service', 'd.service'] },
       { atMs: 60, verb: 'start', units: ['a.service'] },
+      // While the PID file is awaited core has something to die of.
+      { atMs: 130, verb: 'start', units: ['e.service'] },
       { atMs: 400, verb: 'stop', units: ['d.service'] },
       { atMs: 600, verb: 'stop', units: ['a.service'] },
     ],

@@ -133,6 +133,8 @@ export const serviceLives: readonly Life[] = [
     programs: speakers,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     forMs: 4_000,
+    // What was passed is committed, and not taken yet; by then the effect that keeps it may be over, and its core gone.
+    closely: { calls: ['sockets.consume'], variant: 'single', second: [4] },
     end: { 'a.service': 'running success' },
     also: (sim) => (sim.init.hello().fds.some((name) => name.startsWith('fdstore:')) ? [] : ['nothing is stored']),
   },

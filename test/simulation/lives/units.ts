@@ -62,6 +62,8 @@ export const unitLives: readonly Life[] = [
     programs,
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     forMs: 6_000,
+    // Behind the last word before it runs out.
+    closely: { calls: ['sockets.consume'] },
     end: { 'a.service': 'failed watchdog' },
   },
   {
