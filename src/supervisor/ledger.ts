@@ -6,7 +6,8 @@
  * would build the whole state. So there is one reader for both ({@link Ledger.apply}), and what is written is by
  * construction what was done. An operation is an array with a letter in front:
  *
- *   a actor kind version saved   an actor starts          n id node     a node of the tree is new or has changed
+ *   a actor kind version saved   an actor begins          n id node     a node of the tree is new or has changed; that of an actor of which
+ *                                                                       nothing else is told: it lies dormant
  *   s actor diff                 it has made a step       N id          a node is gone
  *   x actor                      it is gone               k key, K key  an input was taken; K: remembered for long
  *   d actor name at              a deadline is armed      q taken posts  of the queue: taken in front, added behind

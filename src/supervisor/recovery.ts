@@ -5,7 +5,8 @@
  *   verify    form, boot, epoch: a checkpoint of another boot, or older than what init has seen, is history, not state
  *   replay    operations onto an empty ledger; an older form of images and records is brought to the present one first
  *   future    what a newer core has saved is refused as a whole: its parts may mean something else together
- *   load      each actor from its saved form, through the migrations of its kind; one that cannot be loaded is set aside, alone
+ *   load      each actor from its saved form, through the migrations of its kind; one that cannot be loaded is set aside, alone; one
+ *             that has none lies dormant
  *   suspects  what the black box names is handled alone; what it names twice is set aside
  *   salvage   where the state is not used: what it says, as far as it can be read, for those who only want to know what there was
  *
