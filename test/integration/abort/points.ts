@@ -6,7 +6,7 @@
  * that runs its orders, and each death takes its number out of it, so that the next core does not die of the same.
  * A death leaves a line in FILE.deaths, which ends with {@link CHANGED} if core has moved something as it died. None of this is in the core that is shipped: build.ts puts it in front of the host.
  */
-import { appendFileSync, existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 
 /** What the file says. */
@@ -60,13 +60,23 @@ function isHere(): boolean {
   return count === orders.at[0];
 }
 
+/** False: somebody else has done so, perhaps at this moment. */
+function isMoved(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 function die(where: string): never {
   if (file !== undefined) {
-    const moves = (orders.moves ?? []).filter(([from]) => existsSync(from));
-    appendFileSync(`${file}.deaths`, `${count} ${where}${moves.length > 0 ? CHANGED : ''}\n`);
+    const moved = (orders.moves ?? []).filter(([from, to]) => isMoved(from, to));
+    appendFileSync(`${file}.deaths`, `${count} ${where}${moved.length > 0 ? CHANGED : ''}\n`);
     writeFileSync(`${file}.new`, JSON.stringify({ ...orders, at: orders.at.slice(1) }));
     renameSync(`${file}.new`, file);
-    for (const [from, to] of moves) renameSync(from, to);
   }
   if (orders.how === 'kill') process.kill(process.pid, 'SIGKILL');
   return process.abort();
