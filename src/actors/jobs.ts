@@ -133,7 +133,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         call.post('manager', { type: 'idle' });
         call.post('events', { type: 'idle' });
         for (const unit of tools.units())
-          if (isIdle(unit, tools.actors().read(`unit:${unit.name}`)))
+          if (isIdle(unit, tools.actors().readBegun(`unit:${unit.name}`)))
             call.post(`unit:${unit.name}`, { type: 'idle-go' });
         tools.settled();
       }),
@@ -142,10 +142,10 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
   };
 }
 
-/** Type=idle. Its actor knows, as a rule: a unit that an earlier core has loaded would have to be unpacked for it. */
+/** Type=idle, and not dormant. Its actor knows, as a rule: a unit that an earlier core has loaded would have to be unpacked for it. */
 function isIdle(unit: Unit, snapshot: { readonly context?: Partial<ServiceContext> } | undefined): boolean {
-  if (unit.type !== 'service') return false;
-  return (snapshot?.context?.settings?.Type ?? unit.service?.Type) === 'idle';
+  if (unit.type !== 'service' || snapshot === undefined) return false;
+  return (snapshot.context?.settings?.Type ?? unit.service?.Type) === 'idle';
 }
 
 /** A refusal that concerns no single unit is an error of the call. */
