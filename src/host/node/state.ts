@@ -128,8 +128,9 @@ export class NodeState implements StatePort {
   /** Where it is, if that is not on the disk, or that it will not be there for long; empty: all is well. */
   get trouble(): string {
     const { directory } = this.#options;
-    const why = this.#fault === '' ? '' : ` (${this.#fault})`;
-    if (this.#inMemory) return `${directory} cannot be written to${why}; init keeps the checkpoint in memory`;
+    // What was in the way of an earlier core may be gone: there is no way back from memory to a disk.
+    const why = this.#fault === '' ? 'could not be written to' : `cannot be written to (${this.#fault})`;
+    if (this.#inMemory) return `${directory} ${why}; init keeps the checkpoint in memory`;
     return this.#short === '' ? '' : `${directory} has no room for the next image (${this.#short})`;
   }
 
