@@ -28,6 +28,7 @@ import { LostSpawns } from './actors/lost-spawns.ts';
 import { createManager } from './actors/manager.ts';
 import { type ManagerTools, managerKind } from './actors/manager-effects.ts';
 import { migrations } from './actors/migrations.ts';
+import { monitoredOf } from './actors/monitored.ts';
 import { logPipe } from './actors/names.ts';
 import { createNotes } from './actors/notes.ts';
 import { createObserver } from './actors/observer.ts';
@@ -193,6 +194,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     group: (unit) => groupOf(unit, snapshotOf(unit.name)),
     pending: (unit) => jobs.of(unit) !== undefined,
     triggerOf: (unit) => triggerOf(registry, snapshotOf, unit),
+    monitoredOf: (unit) => monitoredOf((name, kind) => registry.graph.others(name, kind), snapshotOf, unit),
     invocation: (unit) => (snapshotOf(unit)?.context as { invocation?: number } | undefined)?.invocation ?? 0,
   };
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));

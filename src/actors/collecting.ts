@@ -34,12 +34,18 @@ const holds = ({ main, control, populated, storedFds }: Holding): boolean =>
 export function createCollecting({ registry, actors, isWatched }: CollectingParts): UnitsEffects {
   const snapshotOf = (unit: string) => actors().read<UnitSnapshot>(`unit:${unit}`);
 
+  /** One that is started for its end is still to be told how it ended ($MONITOR_SERVICE_RESULT …). */
+  const isLookedAfter = (unit: string, { table }: JobsState): boolean =>
+    (['OnFailure', 'OnSuccess'] as const).some((kind) =>
+      registry.graph.others(unit, kind).some((other) => jobOf(table, other) !== undefined),
+    );
+
   const mayGo = (unit: string, jobs: JobsState | undefined): boolean => {
     const actor = `unit:${unit}`;
     const snapshot = actors().readBegun<UnitSnapshot>(actor);
     const active = snapshot === undefined ? 'inactive' : activeState(snapshot);
     if (!isSpare(registry.jobGraph, unit, active) || isWatched(unit)) return false;
-    if (jobs !== undefined && jobOf(jobs.table, unit) !== undefined) return false;
+    if (jobs !== undefined && (jobOf(jobs.table, unit) !== undefined || isLookedAfter(unit, jobs))) return false;
     if (snapshot === undefined) return true;
     if (actors().phase(actor) !== 'running' || holds(snapshot.context as Holding)) return false;
     return Object.keys(actors().deadlines(actor)).length === 0;

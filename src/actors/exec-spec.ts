@@ -20,6 +20,10 @@ export interface Moment {
   readonly trigger?: { readonly unit: string; readonly path: string } | undefined;
   /** SERVICE_RESULT, EXIT_CODE, EXIT_STATUS for ExecStop and ExecStopPost. */
   readonly ended: { readonly result: string; readonly code: string; readonly status: string } | undefined;
+  /** Whose end it looks after, for ExecStartPre and ExecStart: MONITOR_UNIT and the like. */
+  readonly monitored?:
+    | (NonNullable<Moment['ended']> & { readonly unit: string; readonly invocation: string })
+    | undefined;
   /** Stored descriptors to pass, with their names for LISTEN_FDNAMES. */
   readonly listen: readonly { readonly name: string; readonly as: string }[];
   /** How many of them, at the end, are the service's own (FDSTORE=1). */
@@ -121,6 +125,12 @@ function environment(unit: Unit, settings: ExecSettings, moment: Moment, facts: 
   if (moment.ended !== undefined) {
     own.push(`SERVICE_RESULT=${moment.ended.result}`);
     if (moment.ended.code !== '') own.push(`EXIT_CODE=${moment.ended.code}`, `EXIT_STATUS=${moment.ended.status}`);
+  }
+  if (moment.monitored !== undefined) {
+    const { unit: name, invocation, result, code, status } = moment.monitored;
+    own.push(`MONITOR_SERVICE_RESULT=${result}`);
+    if (code !== '') own.push(`MONITOR_EXIT_CODE=${code}`, `MONITOR_EXIT_STATUS=${status}`);
+    own.push(`MONITOR_INVOCATION_ID=${invocation}`, `MONITOR_UNIT=${name}`);
   }
   return [
     `PATH=${facts.environment['PATH'] ?? DEFAULT_PATH}`,

@@ -15,7 +15,8 @@ import type { Listen, Unit } from '../units/types.ts';
 import type { ChaosHooks } from './chaos-logic.ts';
 import { descendants, isExcepted } from './descent.ts';
 import { errnoOf } from './errno.ts';
-import { execSpec, runtimeRoot } from './exec-spec.ts';
+import { execSpec, type Moment, runtimeRoot } from './exec-spec.ts';
+import type { Monitored } from './monitored.ts';
 import {
   invocationId,
   listener,
@@ -60,6 +61,8 @@ export interface UnitTools {
   pending(unit: string): boolean;
   /** Which path unit has started a unit, and for which path; undefined: none has. */
   triggerOf(unit: string): { readonly unit: string; readonly path: string } | undefined;
+  /** The one service that names this unit in OnFailure= or OnSuccess=; undefined: there is none, or there are several. */
+  monitoredOf(unit: string): Monitored | undefined;
   /** The invocation of a unit: how many times it was prepared. */
   invocation(unit: string): number;
 }
@@ -96,6 +99,16 @@ function endedWords(
   if ('exited' in how) return { result: ended.service, code: 'exited', status: String(how.exited) };
   const [code, signal] = 'killed' in how ? ['killed', how.killed] : ['dumped', how.dumped];
   return { result: ended.service, code, status: signalName(signal).replace(/^SIG/, '') };
+}
+
+/** What the commands that start a service are told of the one whose end they look after. */
+function monitoredWords(tools: UnitTools, unit: Unit, { list, result }: EffectParams['spawn']): Moment['monitored'] {
+  if (unit.type !== 'service' || result !== undefined || (list !== 'ExecStart' && list !== 'ExecStartPre'))
+    return undefined;
+  const monitored = tools.monitoredOf(unit.name);
+  const words = endedWords(monitored);
+  if (monitored === undefined || words === undefined) return undefined;
+  return { ...words, unit: monitored.unit, invocation: invocationOf(tools, monitored.unit) };
 }
 
 /** The sockets a service is handed, in the order of systemd: by socket unit, then as written. */
@@ -170,6 +183,7 @@ const spawn: Run<'spawn'> = (tools, unit, call, params) => {
       notify: speaks(unit),
       environment: tools.environment(),
       trigger: tools.triggerOf(unit.name),
+      monitored: monitoredWords(tools, unit, params),
     },
     tools.host.facts,
     { available: tools.host.groups.available, root: tools.host.hello.cgroupRoot },

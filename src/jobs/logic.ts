@@ -470,6 +470,10 @@ class Turn {
     if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
     this.#effect({ type: 'jobRemoved', params: { job, result, why } });
     this.#spare.add(job.unit);
+    // Whose end it was started for has stayed as long as there was the job (collecting.ts).
+    if (job.type === 'start')
+      for (const kind of ['OnFailureOf', 'OnSuccessOf'] as const)
+        for (const other of this.#graph.others(job.unit, kind)) this.#spare.add(other);
     this.#rules.request(triggeredByJob(this.#graph, job.unit, result));
     for (const unit of touched(this.#graph, job.unit)) this.#touched.add(unit);
     const settings = this.#graph.facts(job.unit)?.unit;

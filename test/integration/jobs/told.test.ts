@@ -3,6 +3,7 @@
  * goes on after an interrupt.
  */
 import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootSmall, coreLog } from '../faults/small.ts';
@@ -25,6 +26,18 @@ const units = {
   'prepared.service': early('[Service]\nExecStart=/bin/sleep 1000\n'),
   'a.service': early('After=b.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
   'b.service': early('After=a.service\n[Service]\nExecStart=/bin/sleep 1000\n'),
+  'ends.service': early(
+    'OnFailure=after@%n.service\nOnSuccess=well.service\n[Service]\nType=oneshot\nExecStart=/bin/sh -c "exit 7"\n',
+  ),
+  'ended.service': early('OnSuccess=well.service alone.service\n[Service]\nType=oneshot\nExecStart=/bin/true\n'),
+  ...Object.fromEntries(
+    ['after@', 'well', 'alone'].map((name) => [
+      `${name}.service`,
+      early(
+        `[Service]\nType=oneshot\nExecStartPre=/bin/sleep 0.1\nExecStart=/bin/sh -c 'echo $$MONITOR_UNIT $$MONITOR_SERVICE_RESULT $$MONITOR_EXIT_CODE $$MONITOR_EXIT_STATUS $\${MONITOR_INVOCATION_ID:+invocation} . >/run/${name}.told'\nExecStartPost=/bin/sh -c 'echo $$MONITOR_UNIT. >>/run/${name}.told'\n`,
+      ),
+    ]),
+  ),
   'deaf.service': early('[Service]\nExecStart=/bin/sleep 1000\nExecReload=/bin/sh -c "exit 3"\n'),
   'alone.target': '[Unit]\nAllowIsolate=yes\nDefaultDependencies=no\n',
 };
@@ -55,6 +68,23 @@ describe.skipIf(missing !== undefined)(`jobs, as told${missing === undefined ? '
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     return { text: () => text, type: (keys: string) => child.stdin.write(keys), ended };
   }
+
+  test('what is started for the end of one service is told how it ended, and of several nothing; then it may leave memory', async () => {
+    system.sctl('start', 'ends', 'ended');
+    const told = async (name: string) => {
+      const path = join(system.run, `${name}.told`);
+      const text = () => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+      await eventually(`${name} has told`, () => text().split('\n').length === 3);
+      return text();
+    };
+    expect(await told('after@')).toBe('ends.service exit-code exited 7 invocation .\n.\n');
+    expect(await told('alone')).toBe('ended.service success exited 0 invocation .\n.\n');
+    expect(await told('well')).toBe('.\n.\n');
+    await eventually(
+      'it is let go of',
+      () => !system.sctl('list-units', '--all', 'ended*').stdout.includes('ended.service'),
+    );
+  });
 
   test('a reload that fails names the process that failed, not those that run', () => {
     system.sctl('start', 'deaf');
