@@ -1,5 +1,5 @@
 /** What differs between two tellings of one set, in words. */
-import type { UnitSet } from '../simulation/generate.ts';
+import { textsOf, type UnitSet } from '../simulation/generate.ts';
 import { type Outcome, type Told, unitOf } from './jobs-peer.ts';
 
 /** One difference. */
@@ -53,7 +53,7 @@ function compareOne(set: UnitSet, request: number, theirs: Outcome, ours: Outcom
     if (one !== other) found.push({ request, what, unit, theirs: one, ours: other });
   };
   note('refused', '', theirs.refused.join(' '), ours.refused.join(' '));
-  for (const unit of Object.keys(set.units)) {
+  for (const unit of Object.keys(textsOf(set))) {
     const of = (told: Outcome) =>
       told.jobs
         .filter((job) => unitOf(job) === unit)
@@ -99,7 +99,7 @@ export function deliberate(
   const down = (unit: string | undefined) => /^(inactive|failed)/.test(one.states[unit ?? ''] ?? '');
   const needs = (text: string, kinds: string) =>
     [...text.matchAll(new RegExp(`^(?:${kinds})=(\\S+)$`, 'gm'))].map(([, to]) => to as string);
-  const units = Object.entries(set.units);
+  const units = Object.entries(textsOf(set));
   if (units.some(([unit, text]) => !down(unit) && needs(text, 'BindsTo').some(down)))
     return 'BindsTo= is a level: who is bound to what is down is stopped';
   if (units.some(([unit, text]) => !down(unit) && needs(text, 'Upholds').some(down)))
@@ -114,8 +114,23 @@ export function deliberate(
   const byRule = ({ what, unit }: Difference) => what === 'order' && unit.split(' ').some((word) => started.has(word));
   if (differences.every(byRule))
     return 'what a rule starts comes a moment after the jobs that the same event sets free';
+  const limited = ({ unit, what }: Difference) =>
+    what === 'states' && stateOf(other, unit).endsWith('/start-limit-hit') && !stateOf(one, unit).includes('limit');
+  if (differences.some(limited)) return 'a start limit is not forgotten with the unit';
+  const kinds = (told: string) => [...new Set(told.split(', '))].sort().join();
+  const repeated = ({ what, theirs: one, ours: mine }: Difference) =>
+    what === 'order' || (what === 'jobs' && kinds(one) === kinds(mine));
+  if (units.some(([, text]) => /^Restart=/m.test(text)) && differences.every(repeated))
+    return 'a restart at once: whether jobs that wait for the unit run before it, or are merged with its own, is chance';
+  const flushed = ({ what, theirs: one, ours: mine }: Difference) =>
+    what === 'order' || one.includes('canceled') !== mine.includes('canceled');
+  if (units.some(([, text]) => /^On(Failure|Success)JobMode=flush$/m.test(text)) && differences.every(flushed))
+    return 'what a rule starts comes a moment after the jobs that the same event sets free, and flushes those that are left';
   const bad = (unit: string) =>
     [...one.jobs, ...other.jobs].some((job) => unitOf(job) === unit && !/ (done|canceled)$/.test(job));
+  const again = ({ unit, theirs: one }: Difference) =>
+    /^JobRunningTimeoutSec=/m.test(textsOf(set)[unit] ?? '') && /start failed|^failed/.test(one);
+  if (differences.some(again)) return 'a start of what is starting already does not count for the start limit';
   const order = new Set(orderings(set).map(([later, earlier]) => `${later} ${earlier}`));
   const unordered = ([unit, text]: [string, string]) =>
     needs(text, 'Requires|Requisite|BindsTo').some((to) => bad(to) && !order.has(`${unit} ${to}`));
@@ -128,7 +143,8 @@ export function deliberate(
     return 'a job that only a dropped job wanted: it goes as well, where systemd keeps it';
   const canceled = ({ what, theirs: one, ours: mine }: Difference) =>
     what === 'states' || one.includes('canceled') !== mine.includes('canceled');
-  if (named.mode === 'flush' && named.units.length > 1 && differences.every(canceled))
+  const flushes = [named, named.next].some((one) => one?.mode === 'flush' && one.units.length > 1);
+  if (flushes && differences.every(canceled))
     return 'several units with flush: whether jobs of the first are over when the second flushes them is chance';
   const weaker = ({ unit, theirs: one, ours: mine }: Difference) =>
     unit !== '' && mine.includes('verify-active') && !one.includes('verify-active');
@@ -164,7 +180,7 @@ function ofDropped(
 ): boolean {
   const isUp = (unit: string) => states.some((of) => /^(active|reloading)/.test(of[unit] ?? ''));
   const said = (unit: string, kinds: string) =>
-    [...(set.units[unit] ?? '').matchAll(new RegExp(`^(?:${kinds})=(\\S+)$`, 'gm'))].map(([, to]) => to as string);
+    [...(textsOf(set)[unit] ?? '').matchAll(new RegExp(`^(?:${kinds})=(\\S+)$`, 'gm'))].map(([, to]) => to as string);
   const wants = (unit: string) => said(unit, 'Requires|Wants|BindsTo|Upholds');
   const reach = (from: string, through: (unit: string) => boolean): ReadonlySet<string> => {
     const found = new Set([from]);
@@ -174,7 +190,7 @@ function ofDropped(
   const fights = (one: string, other: string) =>
     said(one, 'Conflicts').includes(other) || said(other, 'Conflicts').includes(one);
   // What rules start is a transaction of its own.
-  const started = Object.keys(set.units).flatMap((unit) => said(unit, 'OnFailure|OnSuccess|Upholds'));
+  const started = Object.keys(textsOf(set)).flatMap((unit) => said(unit, 'OnFailure|OnSuccess|Upholds'));
   return [...new Set([...set.requests[request]!.units, ...started])].some((from) => {
     const needed = reach(from, (unit) => !isUp(unit));
     const dropped = [...reach(from, () => true)].filter((unit) => !needed.has(unit));
@@ -191,7 +207,9 @@ function ofDropped(
 /** Is there a dependency between the two that is more than an ordering? */
 function related(set: UnitSet, one: string, other: string): boolean {
   const says = (from: string, to: string) =>
-    set.units[from]!.split('\n').some((line) => !/^(After|Before)=/.test(line) && line.endsWith(`=${to}`));
+    textsOf(set)
+      [from]!.split('\n')
+      .some((line) => !/^(After|Before)=/.test(line) && line.endsWith(`=${to}`));
   return says(one, other) || says(other, one);
 }
 
@@ -201,7 +219,7 @@ const ran = (job: string, unit: string) => job === `start ${unit} done` || job =
 const stopped = (job: string, unit: string) => job === `stop ${unit} done`;
 
 function orderings(set: UnitSet): [string, string][] {
-  return Object.entries(set.units).flatMap(([unit, text]) =>
+  return Object.entries(textsOf(set)).flatMap(([unit, text]) =>
     [...text.matchAll(/^(After|Before)=(\S+)$/gm)].map(([, kind, other]): [string, string] =>
       kind === 'After' ? [unit, other as string] : [other as string, unit],
     ),

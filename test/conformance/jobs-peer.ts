@@ -6,9 +6,10 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isIdle } from '../../src/cli/commands/idle.ts';
 import { MARKER, type Machine, start } from '../bench/machine.ts';
 import { debianRoot } from '../integration/support/debian.ts';
-import type { UnitSet } from '../simulation/generate.ts';
+import { NEXT_MS, type SetRequest, textsOf, type UnitSet } from '../simulation/generate.ts';
 
 const UNITS = '/run/bench/units';
 const LOG = '/run/bench/log';
@@ -86,17 +87,35 @@ const LIMIT = 150;
 
 /** One request, then until nothing moves: no job for a while. */
 function requestScript({ requests }: UnitSet, index: number): string {
-  const { verb, mode, units } = requests[index]!;
+  const asked = requests[index]!;
   return [
-    `systemctl ${verb} --job-mode=${mode} --no-block ${units.join(' ')} 2>&1 >/dev/null | sed -n "s/^Failed to [a-z-]* \\([^ ]*\\): .*/refused \\1/p"`,
+    askScript(asked),
+    ...(asked.next === undefined ? [] : [`sleep ${NEXT_MS / 1000}`, askScript(asked.next)]),
     `quiet=0; for i in $(seq ${LIMIT}); do if [ -z "$(systemctl list-jobs --no-legend)" ]; then quiet=$((quiet+1)); else quiet=0; fi; [ $quiet -lt 3 ] || break; sleep 0.02; done`,
     '[ $quiet -ge 3 ] || echo restless',
   ].join('\n');
 }
 
+/** Types of jobs that systemctl has no verb for. */
+const BARE_TYPES: ReadonlySet<string> = new Set(['verify-active', 'try-reload', 'reload-or-start']);
+
+function askScript({ verb, mode, units }: SetRequest): string {
+  if (!BARE_TYPES.has(verb))
+    return `systemctl ${verb} --job-mode=${mode} --no-block ${units.join(' ')} 2>&1 >/dev/null | sed -n "s/^Failed to [a-z-]* \\([^ ]*\\): .*/refused \\1/p"`;
+  const call =
+    'dbus-send --peer=unix:path=/run/systemd/private --print-reply --reply-timeout=1000 /org/freedesktop/systemd1';
+  // It does not get through the reply to some of them, though they are carried out.
+  return units
+    .map(
+      (unit) =>
+        `${call} org.freedesktop.systemd1.Manager.EnqueueUnitJob string:${unit} string:${verb} string:${mode} 2>&1 | grep "^Error " | grep -qv NoReply && echo refused ${unit}`,
+    )
+    .join('\n');
+}
+
 function playOne(machine: Machine, set: UnitSet): Told {
   const log = () => readFileSync(join(machine.state, LOG), 'utf8');
-  const names = Object.keys(set.units);
+  const names = Object.keys(textsOf(set));
   let cycles = false;
   let restless = false;
   const outcomes = set.requests.flatMap((_, index): Outcome[] => {
@@ -125,8 +144,8 @@ export const stoppable = (text: string): string =>
 /** Before another set is played, none of the units of this one runs any more. */
 function cleared(machine: Machine, set: UnitSet): boolean {
   for (const [name, text] of Object.entries(set.units))
-    writeFileSync(join(machine.state, UNITS, name), stoppable(text));
-  const names = Object.keys(set.units).join(' ');
+    if (!text.startsWith('-> ')) writeFileSync(join(machine.state, UNITS, name), stoppable(text));
+  const names = Object.keys(textsOf(set)).join(' ');
   const script = [
     'systemctl daemon-reload',
     `for i in 1 2 3 4 5; do systemctl stop --job-mode=ignore-dependencies ${names} >/dev/null 2>&1`,
@@ -135,6 +154,12 @@ function cleared(machine: Machine, set: UnitSet): boolean {
   ].join('\n');
   return machine.run('bash', '-c', `timeout ${PATIENCE_S} bash -c '${script}' || true`).includes('cleared');
 }
+
+/** The units of a request of ours that were refused, where sctl says so. */
+export const refusedOf = (
+  verb: string,
+  outcomes: readonly { readonly unit: string; readonly refusal?: { readonly error: string } | null | undefined }[],
+): string[] => outcomes.flatMap(({ unit, refusal }) => (refusal && !isIdle(verb, refusal.error) ? [unit] : []));
 
 /** The unit of a job as told in {@link Outcome}. */
 export const unitOf = (job: string): string => job.split(' ')[1] ?? '';

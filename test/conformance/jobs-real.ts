@@ -3,15 +3,15 @@
  *
  * One system plays all sets one after the other. Each comes with a daemon-reload, and leaves nothing running behind.
  */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient } from '../../src/cli/client.ts';
 import type { Outcome as Answer, Event, Job, Unit } from '../../src/cli/wire.ts';
 import { startSystem } from '../integration/support/system.ts';
-import type { UnitSet } from '../simulation/generate.ts';
+import { NEXT_MS, type SetRequest, textsOf, type UnitSet } from '../simulation/generate.ts';
 import { keptContext } from '../unit/support/context.ts';
-import { type Outcome, stoppable, type Told, unitOf } from './jobs-peer.ts';
+import { type Outcome, refusedOf, stoppable, type Told, unitOf } from './jobs-peer.ts';
 
 const UNITS = '/run/units';
 const TARGET = '[Unit]\nDefaultDependencies=no\n';
@@ -65,34 +65,42 @@ async function rests(client: Client): Promise<boolean> {
 }
 
 async function playOne(client: Client, directory: string, set: UnitSet, ended: readonly string[]): Promise<Told> {
-  const names = Object.keys(set.units);
-  mkdirSync(directory, { recursive: true });
-  for (const [name, text] of Object.entries(set.units)) writeFileSync(join(directory, name), text);
+  const names = Object.keys(textsOf(set));
+  for (const [name, text] of Object.entries(set.units)) {
+    const path = join(directory, name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (text.startsWith('-> ')) symlinkSync(text.slice('-> '.length), path);
+    else writeFileSync(path, text);
+  }
   await client.change('io.sysmaster.Manager.Reload', {});
   let restless = false;
   const outcomes: Outcome[] = [];
-  for (const { verb, units, mode } of set.requests) {
+  const ask = async ({ verb, units, mode }: SetRequest) => {
+    const asked = { verb, units, mode, noBlock: true };
+    const { outcomes } = await client.change<{ outcomes: Answer[] }>('io.sysmaster.Jobs.Request', asked);
+    return refusedOf(verb, outcomes);
+  };
+  for (const request of set.requests) {
     const from = ended.length;
-    const { outcomes: answers } = await client.change<{ outcomes: Answer[] }>('io.sysmaster.Jobs.Request', {
-      verb,
-      units,
-      mode,
-      noBlock: true,
-    });
+    const refused = await ask(request);
+    if (request.next !== undefined) {
+      await delay(NEXT_MS);
+      refused.push(...(await ask(request.next)));
+    }
     restless = !(await rests(client));
     if (restless) break;
-    const refused = answers.filter(({ refusal }) => refusal !== undefined && refusal !== null);
     outcomes.push({
-      refused: refused.map(({ unit }) => unit).sort(),
+      refused: refused.sort(),
       jobs: ended.slice(from).filter((job) => names.includes(unitOf(job))),
       states: await statesOf(client, names),
     });
   }
   // What may not be stopped, or comes up again, is to go as well.
-  for (const [name, text] of Object.entries(set.units)) writeFileSync(join(directory, name), stoppable(text));
+  for (const [name, text] of Object.entries(set.units))
+    if (!text.startsWith('-> ')) writeFileSync(join(directory, name), stoppable(text));
   await client.change('io.sysmaster.Manager.Reload', {});
   restless = !(await cleared(client, names)) || restless;
-  for (const name of names) rmSync(join(directory, name));
+  for (const name of Object.keys(set.units)) rmSync(join(directory, name), { force: true });
   return { outcomes, cycles: false, restless };
 }
 

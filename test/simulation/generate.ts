@@ -11,15 +11,25 @@ import type { DependencyKind } from '../../src/units/types.ts';
 
 export interface UnitSet {
   readonly seed: number;
-  /** Unit files by name. */
+  /** Unit files by name; also drop-ins and links (`-> TARGET`), by their path. */
   readonly units: Readonly<Record<string, string>>;
+  /** Where files are not simply units: the settings of each unit, by its main name; one name a line, and that a main name. */
+  readonly meaning?: Readonly<Record<string, string>>;
   readonly requests: readonly SetRequest[];
 }
+
+/** What each unit of a set says, by its main name. */
+export const textsOf = ({ units, meaning }: UnitSet): Readonly<Record<string, string>> => meaning ?? units;
+
+/** How long after a request the one is made that does not wait for its end, ms. */
+export const NEXT_MS = 120;
 
 export interface SetRequest {
   readonly verb: RequestVerb;
   readonly units: readonly string[];
   readonly mode: JobMode;
+  /** Is asked for {@link NEXT_MS} later, whatever runs then. */
+  readonly next?: SetRequest;
 }
 
 export interface Taste {

@@ -45,7 +45,7 @@ export interface Call {
 type Fields = Readonly<Record<string, unknown>>;
 
 export interface MachineOptions extends Omit<SimOptions, 'files'> {
-  /** Unit files by name. `default.target` is there in any case. */
+  /** Unit files by name, links as `-> TARGET`. `default.target` is there in any case. */
   readonly units: Readonly<Record<string, string>>;
   readonly files?: SimOptions['files'];
   readonly wishes?: readonly (Wish | Call)[];
@@ -55,7 +55,10 @@ export interface MachineOptions extends Omit<SimOptions, 'files'> {
 /** What sim needs. */
 export function simOptions({ units, files, wishes: _wishes, actors: _actors, ...rest }: MachineOptions): SimOptions {
   const all = { 'default.target': '[Unit]\nDefaultDependencies=no\n', ...units };
-  const texts = Object.entries(all).map(([name, text]) => [`${UNITS}/${name}`, text] as const);
+  const texts = Object.entries(all).map(
+    ([name, text]) =>
+      [`${UNITS}/${name}`, text.startsWith('-> ') ? { symlink: text.slice('-> '.length) } : text] as const,
+  );
   return {
     helper: existing,
     ...rest,
