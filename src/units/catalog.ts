@@ -404,7 +404,9 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
           );
           continue;
         }
-        if (target === '/dev/null') {
+        const entry = entries.get(name);
+        const leadsToMask = entry?.kind === 'masked' && resolveLink(path, target) === entry.path;
+        if (target === '/dev/null' || leadsToMask) {
           masked.add(name);
           faults.push(
             about('note', path, 'dependency link', 'points to /dev/null: the dependency is switched off', ''),

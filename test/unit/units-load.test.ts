@@ -330,6 +330,15 @@ describe('dependency links', () => {
     });
   });
 
+  test('a link to the mask of a unit switches one off as well', () => {
+    const loader = loaderOf({
+      [`${LIB}/t.target`]: '[Unit]\n',
+      [`${ETC}/m.service`]: '-> /dev/null',
+      [`${ETC}/t.target.requires/m.service`]: '-> ../m.service',
+    });
+    expect(edges(loader.load('t.target'), 'Requires')).toEqual([]);
+  });
+
   test('a link to /dev/null switches one off', () => {
     const unit = loaderOf({
       [`${LIB}/t.target`]: '[Unit]\n',
