@@ -103,12 +103,19 @@ export function fromParts(
   };
 }
 
-/** By id, sorted. */
-export function listJobs(table: JobTable): readonly InstalledJob[] {
-  return paged
-    .entries(table.jobs)
-    .map(([, job]) => job)
-    .sort((a, b) => a.id - b.id);
+const listed = new WeakMap<Paged<InstalledJob>, readonly InstalledJob[]>();
+
+/** By id, sorted; of one table put in order once. */
+export function listJobs({ jobs }: JobTable): readonly InstalledJob[] {
+  let list = listed.get(jobs);
+  if (list === undefined) {
+    list = paged
+      .entries(jobs)
+      .map(([, job]) => job)
+      .sort((a, b) => a.id - b.id);
+    listed.set(jobs, list);
+  }
+  return list;
 }
 
 export function jobOf(table: JobTable, unit: string): InstalledJob | undefined {
