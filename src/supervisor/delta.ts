@@ -25,10 +25,15 @@ export class Deltas {
   /** Undefined: one of the two is no plain object. */
   text(base: unknown, value: unknown, depth = DEPTH_MAX): string | undefined {
     if (!isPlain(base) || !isPlain(value)) return undefined;
+    const [keys, before] = [Object.keys(value), Object.keys(base)];
+    // Made alike, as most are: then nothing need be looked up by its name.
+    const alike = keys.length === before.length && keys.every((key, at) => key === before[at]);
+    const [values, others] = [Object.values(value), alike ? Object.values(base) : keys.map((key) => own(base, key))];
     let [set, within, gone] = ['', '', ''];
-    for (const key of Object.keys(value)) {
-      const [was, is] = [own(base, key), value[key]];
+    for (let at = 0; at < keys.length; at += 1) {
+      const [was, is] = [others[at], values[at]];
       if (is === was || is === undefined) continue;
+      const key = keys[at] as string;
       if (typeof is === 'object' && is !== null && typeof was === 'object' && was !== null) {
         const inner = depth > 1 ? this.text(was, is, depth - 1) : undefined;
         if (inner === NOTHING) continue;
@@ -41,9 +46,10 @@ export class Deltas {
       if (told === undefined || (typeof was === 'object' && was !== null && told === this.#textOf(was))) continue;
       set += `${set === '' ? '' : ','}${JSON.stringify(key)}:${told}`;
     }
-    for (const key of Object.keys(base)) {
-      if (base[key] === undefined || own(value, key) !== undefined) continue;
-      gone += `${gone === '' ? '' : ','}${JSON.stringify(key)}`;
+    for (let at = 0; at < before.length; at += 1) {
+      const key = before[at] as string;
+      if (alike ? values[at] !== undefined : own(value, key) !== undefined) continue;
+      if (base[key] !== undefined) gone += `${gone === '' ? '' : ','}${JSON.stringify(key)}`;
     }
     if (gone !== '') return `[{${set}},{${within}},[${gone}]]`;
     return within === '' ? `[{${set}}]` : `[{${set}},{${within}}]`;
