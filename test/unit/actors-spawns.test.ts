@@ -48,6 +48,7 @@ function rig(pipes: 'pipes' | 'none') {
     pidFiles: { look() {}, remove() {} } as never,
     environment: () => [],
     triggerOf: () => undefined,
+    monitoredOf: () => undefined,
     invocation: () => 1,
   } as unknown as UnitTools;
   const call = {
