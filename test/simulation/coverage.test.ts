@@ -51,7 +51,7 @@ const expected = (names: Readonly<Record<string, boolean>>) => Object.keys(names
 describe('the lives that are crashed', () => {
   test.each<[string, readonly string[], RegExp]>([
     ['machine', [...Object.keys(unitMachines), pluginKind('drained'), 'job', 'manager'], /\["a","[^"]*","([^"]+)"/g],
-    ['unit type', UNIT_TYPES, /\["[abnm]","unit:[^"]*\.([a-z]+)","/g],
+    ['unit type', UNIT_TYPES, /\["[abnm]","unit:[^"]*\.([a-z]+)",/g],
     ['job type', expected(JOB_TYPES), /"kind":"job","unit":"[^"]*","job":\d+,"type":"([a-z-]+)"/g],
     ['verb', [...VERBS], /"verb":"([a-z-]+)"/g],
     ['job mode', expected(MODES), /"mode":"([a-z-]+)"/g],
