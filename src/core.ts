@@ -14,6 +14,7 @@
  *    └─ manager       boot, errands of clients, the end
  */
 import type { AnyStateMachine } from 'xstate';
+import { activeOf } from './actors/active.ts';
 import { type ChaosTools, chaosHooks, chaosKind, recallOf } from './actors/chaos.ts';
 import { CHAOS } from './actors/chaos-logic.ts';
 import { Checks } from './actors/checks.ts';
@@ -205,10 +206,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       return unit === undefined ? '' : settingsHash(unit);
     },
     states: {
-      active(unit) {
-        const snapshot = actors.readBegun<UnitSnapshot>(`unit:${registry.graph.canonical(unit)}`);
-        return snapshot === undefined ? 'inactive' : activeState(snapshot);
-      },
+      active: (unit) => activeOf(actors, registry.graph.canonical(unit)),
       isSetAside: (unit) => actors.phase(`unit:${registry.graph.canonical(unit)}`) === 'quarantined',
     },
   };

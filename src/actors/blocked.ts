@@ -152,19 +152,15 @@ function waitOf(
 const linkOf = (host: Host, pid: number, fd: number | string) =>
   attempt(() => host.files.readlink(`/proc/${pid}/fd/${fd}`));
 
+/** What is said of a process by its state, where nothing is known of what it does (proc(5), /proc/pid/stat). */
+const STATES: Readonly<Record<string, string>> = {
+  ...{ R: 'runs', Z: 'has ended', T: 'is stopped', t: 'is stopped by a tracer' },
+};
+
 /** `process 41 (curl) connects by tcp 10.0.0.1:80, connecting (connect) [inet_wait_for_connect]`, followed to the child. */
 export function blockedWords(blocked: Blocked): string {
   const { pid, command, state, channel, doing, child } = blocked;
-  const plain =
-    state === 'R'
-      ? 'runs'
-      : state === 'Z'
-        ? 'has ended'
-        : state === 'T'
-          ? 'is stopped'
-          : state === 't'
-            ? 'is stopped by a tracer'
-            : 'sleeps';
+  const plain = STATES[state] ?? 'sleeps';
   const how = state === 'D' ? `${doing || 'sleeps'}, and cannot be interrupted` : doing || plain;
   const where = channel === '' ? '' : ` [${channel}]`;
   const own = `process ${pid} (${command}) ${how}${where}`;

@@ -11,6 +11,7 @@ import type { Since, UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost } from '../supervisor/index.ts';
 import { orderingCycles } from '../units/cycles.ts';
 import { type Edge, isUnitName, type Unit } from '../units/index.ts';
+import { activeOf } from './active.ts';
 import type { EventsState } from './events.ts';
 import { type HistoryRecord, lastEnd, lastWords, NO_HISTORY, recordsOf } from './history.ts';
 import type { JobsView } from './manager.ts';
@@ -107,7 +108,7 @@ export function createInsight(parts: InsightParts): Insight {
         : registry.graph.edges(unit, kind),
     members: parts.members,
     known: (unit) => registry.unit(unit) !== undefined,
-    active: (unit) => parts.actors().readBegun<UnitSnapshot>(`unit:${unit}`)?.context.active ?? 'inactive',
+    active: (unit) => activeOf(parts.actors(), unit),
     deadlines: (job) => parts.actors().deadlines(`job:${job}`),
     cuts,
     askedBy: (pid) =>

@@ -43,8 +43,8 @@ export interface JobsTools {
   readonly host: Host;
   readonly world: UnitWorld;
   readonly checks: Checks;
-  /** Tell the sockets of a service how it is. */
-  tellTriggers(service: string, call: Pick<EffectCall, 'post'>): void;
+  /** Tell the sockets and paths that trigger a unit how it is. */
+  tellTriggers(unit: string, call: Pick<EffectCall, 'post'>): void;
   /** Units in memory. */
   units(): readonly Unit[];
   readonly actors: () => ActorHost;

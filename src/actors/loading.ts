@@ -3,11 +3,12 @@
  */
 import type { ChangeAnswer } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
+import { isDown } from '../jobs/verbs.ts';
 import type { ManagerContext } from '../machines/manager.ts';
-import { activeState, type UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost, EffectCall } from '../supervisor/index.ts';
 import { compareUnits, type UnitChange } from '../units/changes.ts';
 import type { Unit } from '../units/types.ts';
+import { activeOf } from './active.ts';
 import { beginGenerators } from './generating.ts';
 import { type Registry, specOf } from './registry.ts';
 import { unitsRead } from './views.ts';
@@ -52,10 +53,8 @@ export interface Reloaded {
   readonly changes: readonly UnitChange[];
 }
 
-const activeOf = (tools: LoadingTools, name: string): boolean => {
-  const snapshot = tools.actors().read<UnitSnapshot>(`unit:${name}`);
-  return snapshot !== undefined && !['inactive', 'failed'].includes(activeState(snapshot));
-};
+/** It is up, or on its way. */
+const isHeld = ({ actors }: Pick<LoadingTools, 'actors'>, name: string): boolean => !isDown(activeOf(actors(), name));
 
 const findingsOf = (units: readonly Unit[]): number => units.reduce((sum, { findings }) => sum + findings.length, 0);
 
@@ -65,7 +64,7 @@ export function previewReload({ registry, ...tools }: LoadingTools): Reloaded {
   const after = registry.preview(before.map(({ name }) => name));
   return {
     findings: findingsOf(after),
-    changes: compareUnits(before, after, (name) => activeOf({ registry, ...tools }, name)),
+    changes: compareUnits(before, after, (name) => isHeld(tools, name)),
   };
 }
 
@@ -83,12 +82,12 @@ export function loadAgain(tools: LoadingTools, call: Pick<EffectCall, 'post'>): 
     call.post('events', { type: 'tell', what: { reloaded: true } });
     return { findings: findingsOf(loaded), changes: [] };
   }
-  const changes = compareUnits(before, loaded, (name) => activeOf(tools, name));
+  const changes = compareUnits(before, loaded, (name) => isHeld(tools, name));
   const old = new Map(before.map((unit) => [unit.name, unit]));
   const kept = new Set<string>();
   for (const unit of loaded) {
     const was = old.get(unit.name);
-    if (unit.loadState === 'loaded' || was === undefined || !activeOf(tools, unit.name)) continue;
+    if (unit.loadState === 'loaded' || was === undefined || !isHeld(tools, unit.name)) continue;
     kept.add(unit.name);
     const { loadState, findings, unitFileState } = unit;
     registry.put({ ...was, loadState, findings, unitFileState });

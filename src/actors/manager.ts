@@ -26,12 +26,13 @@ import type { Confirmation, KeptPlan, keepable } from '../jobs/apply.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import { partsOf } from '../jobs/verbs.ts';
 import type { ManagerContext } from '../machines/manager.ts';
-import { activeState, type UnitSnapshot, view } from '../machines/view.ts';
+import { type UnitSnapshot, view } from '../machines/view.ts';
 import type { ActorHost, Recording, TreeView } from '../supervisor/index.ts';
 import { isUnitName, type Unit, unitFileState } from '../units/index.ts';
 import { presetDirectories, presetOf, readPresets } from '../units/preset.ts';
 import { signalName } from '../units/syntax/signal.ts';
 import type { MemberSupervision } from '../units/types.ts';
+import { activeOf } from './active.ts';
 import { chaosRuns } from './chaos.ts';
 import type { Checks } from './checks.ts';
 import type { EventsState } from './events.ts';
@@ -128,18 +129,13 @@ export function createManager(parts: ManagerParts): Manager {
     };
   };
 
-  const activeOf = (name: string) => {
-    const snapshot = snapshotOf(name);
-    return snapshot === undefined ? 'inactive' : activeState(snapshot);
-  };
-
   const systemState = (): SystemState => {
     const state = own();
     if (state === undefined || state.value === 'listing' || state.value === 'generating') return 'initializing';
     if (state.value === 'stopping' || state.value === 'ending') return 'stopping';
     if (state.context.finishedMs === null) return 'starting';
     if (parts.failed.any()) return 'degraded';
-    return ['rescue.target', 'emergency.target'].some((name) => activeOf(name) === 'active')
+    return ['rescue.target', 'emergency.target'].some((name) => activeOf(parts.actors(), name) === 'active')
       ? 'maintenance'
       : 'running';
   };

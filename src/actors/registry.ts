@@ -237,6 +237,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     if (stale) letGo([...lookedAt]);
   }
 
+  const triggering = (unit: string, suffix: string) =>
+    graph.others(unit, 'TriggeredBy').filter((name) => name.endsWith(suffix));
+
   /** Every unit is the same object as before, and they are those that are asked for: then so is the graph. */
   const isAsBefore = (before: readonly Unit[], names: readonly string[]): boolean => {
     const asked = new Set(names);
@@ -328,14 +331,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     unit: (name) => graph.get(name),
     socketsOf(service) {
       const named = graph.get(service)?.service?.Sockets ?? [];
-      const triggering = graph.others(service, 'TriggeredBy').filter((name) => name.endsWith('.socket'));
-      return [...new Set([...triggering, ...named.map((name) => graph.canonical(name))])].sort();
+      return [...new Set([...triggering(service, '.socket'), ...named.map((name) => graph.canonical(name))])].sort();
     },
-    pathsOf: (unit) =>
-      graph
-        .others(unit, 'TriggeredBy')
-        .filter((name) => name.endsWith('.path'))
-        .sort(),
+    pathsOf: (unit) => triggering(unit, '.path'),
     serviceOf: (trigger) =>
       graph.others(trigger, 'Triggers')[0] ?? `${trigger.slice(0, trigger.lastIndexOf('.'))}.service`,
   };

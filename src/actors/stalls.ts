@@ -15,6 +15,7 @@ import type { Errand } from '../machines/errands.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost } from '../supervisor/index.ts';
+import { activeOf } from './active.ts';
 import { blockedOn } from './blocked.ts';
 import type { JobsView } from './manager.ts';
 import type { Registry } from './registry.ts';
@@ -32,7 +33,7 @@ export interface StallParts {
 /** @returns what is asked when somebody wants to know; undefined: something can move */
 export function createStalls({ host, registry, actors, jobs, errands }: StallParts): () => StallView | undefined {
   const snapshotOf = (unit: string) => actors().read<UnitSnapshot>(`unit:${unit}`);
-  const active = (unit: string) => actors().readBegun<UnitSnapshot>(`unit:${unit}`)?.context.active ?? 'inactive';
+  const active = (unit: string) => activeOf(actors(), unit);
 
   const byTable = (): StallView | undefined => {
     const state = actors().read<JobsState>('jobs');

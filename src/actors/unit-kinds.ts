@@ -3,6 +3,7 @@
  */
 import type { AnyStateMachine } from 'xstate';
 import type { ActiveState, UnitChange } from '../jobs/types.ts';
+import { isDown } from '../jobs/verbs.ts';
 import { endedWell } from '../machines/ends.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, type View, view } from '../machines/view.ts';
@@ -20,8 +21,6 @@ import { type UnitTools, unitEffects, unitOf } from './unit-effects.ts';
 
 const seen = (snapshot: unknown): View | undefined =>
   snapshot === undefined ? undefined : view(snapshot as UnitSnapshot);
-
-const isDown = (active: ActiveState) => active === 'inactive' || active === 'failed';
 
 /** What the job engine is told, in order; empty: nothing that concerns it. */
 function changesOf(unit: string, before: UnitSnapshot, after: UnitSnapshot): readonly UnitChange[] {

@@ -178,8 +178,8 @@ function saidBy(host: Host): string {
 
 function judge(host: Host, call: EffectCall, { keys, ended, why }: Judgement): void {
   const well = ended !== null && 'exited' in ended && ended.exited === 0;
-  const words = why || (well ? '' : saidBy(host)) || `it ended with ${endWords(ended)}`;
   if (well) return call.post(UPGRADE, { type: 'go', keys, cores: host.hello.cores });
+  const words = why || saidBy(host) || `it ended with ${endWords(ended)}`;
   host.log.log('error', { why: words }, 'the new core cannot go on from the checkpoint; this one stays');
   const todo = 'the present one stays; install a version that can';
   tell(call, keys, failure(`the new core cannot go on from the checkpoint: ${words}`, todo));

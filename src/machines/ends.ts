@@ -3,7 +3,8 @@
  *
  * Source: systemd.unit(5), StartLimitIntervalSec=, FailureAction=, SuccessAction=; version 252.
  */
-import type { UnitSection } from '../units/types.ts';
+import { isDown } from '../jobs/verbs.ts';
+import type { Span, UnitSection } from '../units/types.ts';
 import type { Ended, Result } from './protocol.ts';
 import type { Turn } from './turn.ts';
 import type { UnitContext } from './view.ts';
@@ -76,6 +77,12 @@ export const startLimitOf = (settings: EndSettings) => ({
   burst: settings.StartLimitBurst,
 });
 
+/** Of sockets and paths: how often they may start their unit. */
+export const triggerLimitOf = (settings: {
+  readonly TriggerLimitIntervalSec: Span;
+  readonly TriggerLimitBurst: number;
+}) => ({ interval: settings.TriggerLimitIntervalSec, burst: settings.TriggerLimitBurst });
+
 /** A unit that can be started too often. */
 export interface Limited extends UnitContext {
   readonly settings: EndSettings;
@@ -115,6 +122,18 @@ export function hitStartLimit<C extends Limited>(turn: LimitedTurn<C>): void {
   });
 }
 
+/** That is the whole life, of a unit that is never restarted by itself. */
+export function refuseStart<C extends Limited>(turn: LimitedTurn<C>): void {
+  hitStartLimit(turn);
+  settle(turn, { restarting: false, why: 'start limit', mainEnded: null });
+}
+
+/** It may be started as if it never had been; what is under way keeps its result. */
+export function resetFailed<C extends Limited>(turn: LimitedTurn<C>): void {
+  const { active, result } = turn.context;
+  turn.set({ result: isDown(active) ? 'success' : result, startLimit: null, startLimitHit: false } as Partial<C>);
+}
+
 type PlacedTurn<C extends UnitContext & { readonly settings: Placed }> = Turn<C, { type: string; atMs: number }>;
 
 /** A life begins, in the slice that is set now; where processes of the last one are left, in theirs: a unit has one control group. */
@@ -134,7 +153,7 @@ export function takeSettings<C extends UnitContext & { readonly settings: Placed
   settings: C['settings'],
 ): void {
   const { active, slice = turn.context.settings.Slice } = turn.context;
-  const stays = active !== 'inactive' && active !== 'failed' && slice !== undefined;
+  const stays = !isDown(active) && slice !== undefined;
   turn.set({ settings, ...(stays ? { slice } : {}) } as Partial<C>);
 }
 

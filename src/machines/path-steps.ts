@@ -1,5 +1,6 @@
 /** The steps of the path chart: watching, triggering, and the life cycle. The chart (path.ts) says when. */
-import { admit, countStart, hitStartLimit, settle } from './ends.ts';
+import { isDown } from '../jobs/verbs.ts';
+import { admit, countStart, refuseStart, resetFailed, settle, triggerLimitOf } from './ends.ts';
 import { due, keyOf, type PathContext, type PathSettings, stampsOf } from './path-context.ts';
 import type {
   ActiveState,
@@ -13,6 +14,7 @@ import type {
   ServiceStateEvent,
   SettingsEvent,
 } from './protocol.ts';
+import { triggeredService } from './socket-context.ts';
 import { arm, disarm, step, type Turn } from './turn.ts';
 
 export type AnyPathEvent = PathEvent | SettingsEvent<PathSettings>;
@@ -84,10 +86,7 @@ export const actions = {
   refuseUnit: act((turn) => {
     turn.ask('refuse', { verb: 'start', result: 'failed', why: `${turn.context.settings.Unit} is not loaded` });
   }),
-  refuseStart: act((turn) => {
-    hitStartLimit(turn);
-    settle(turn, { restarting: false, why: 'start limit', mainEnded: null });
-  }),
+  refuseStart: act(refuseStart),
   refuseReload: act((turn) => turn.ask('refuse', { verb: 'reload', result: 'skipped', why: 'paths have no reload' })),
   watch: act((turn) => watch(turn, false)),
   unwatch: act(unwatch),
@@ -100,9 +99,9 @@ export const actions = {
     trigger(turn, path, wordsOf(turn.context, turn.event, path));
   }),
   noteUnit: act((turn) => {
-    const { active, sub, pending, loaded, startLimitHit } = turn.event as ServiceStateEvent;
-    turn.set({ service: { active, sub, pending, loaded, startLimitHit: startLimitHit === true } });
-    if (!pending && (active === 'inactive' || active === 'failed')) turn.set({ triggeredBy: null });
+    const service = triggeredService(turn.event as ServiceStateEvent);
+    turn.set({ service });
+    if (!service.pending && isDown(service.active)) turn.set({ triggeredBy: null });
   }),
   noteFault: act((turn) => {
     const { errno, detail } = turn.event as PathsFailedEvent;
@@ -117,10 +116,7 @@ export const actions = {
     unwatch(turn);
     settle(turn, { restarting: false, why: 'paths are not restarted', mainEnded: null });
   }),
-  resetFailed: act((turn) => {
-    const down = turn.context.active === 'failed' || turn.context.active === 'inactive';
-    turn.set({ result: down ? 'success' : turn.context.result, startLimit: null, startLimitHit: false });
-  }),
+  resetFailed: act(resetFailed),
   /** Of paths that stay, what was seen of them counts on. `watching`: they are watched, so the others have to be as well. */
   takeSettings: actWith<'watching' | 'as it is'>((turn, how) => {
     const { settings } = turn.event as SettingsEvent<PathSettings>;
@@ -132,8 +128,3 @@ export const actions = {
     if (changed && (how === 'watching' || turn.context.looking)) watch(turn, settings.MakeDirectory);
   }),
 };
-
-export const triggerLimitOf = (settings: PathSettings) => ({
-  interval: settings.TriggerLimitIntervalSec,
-  burst: settings.TriggerLimitBurst,
-});

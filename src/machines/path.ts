@@ -10,9 +10,10 @@
  */
 import { setup } from 'xstate';
 import { isOfChange } from '../host/ports.ts';
-import { admit, type Past, startsTooOften } from './ends.ts';
+import { isDown } from '../jobs/verbs.ts';
+import { admit, type Past, startsTooOften, triggerLimitOf } from './ends.ts';
 import { newPath, type PathContext, type PathSettings } from './path-context.ts';
-import { type AnyPathEvent, actions, dueBy, triggerLimitOf } from './path-steps.ts';
+import { type AnyPathEvent, actions, dueBy } from './path-steps.ts';
 import type { ActiveState, AdoptEvent, PathChangedEvent, ServiceStateEvent } from './protocol.ts';
 import { withEffects } from './turn.ts';
 
@@ -20,7 +21,6 @@ type Args = { readonly context: PathContext; readonly event: AnyPathEvent };
 
 /** The unit as this event tells of it. */
 const told = ({ event }: { event: { readonly type: string } }) => event as ServiceStateEvent;
-const isDown = (active: ActiveState) => active === 'inactive' || active === 'failed';
 /** Is it of what is watched now? */
 const isNow = ({ context, event }: Args) => (event as { readonly round?: number }).round === context.round;
 const mayTrigger = ({ context, event }: Args) =>

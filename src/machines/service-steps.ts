@@ -4,7 +4,7 @@
  * The chart (service.ts) says when; this file says what changes and what is asked for in a life as a whole. Its processes are in
  * service-processes.ts, what it says by itself in service-notify.ts, and the tables in service-rules.ts.
  */
-import { countStart, hitStartLimit, prepare, settle, takeSettings } from './ends.ts';
+import { countStart, hitStartLimit, prepare, resetFailed, settle, takeSettings } from './ends.ts';
 import type { ActiveState, AdoptEvent, JobRefusedEvent, Pid, Result, SettingsEvent, StopEvent } from './protocol.ts';
 import { commandsOf, type KillOperation, refOf, type ServiceList, type ServiceSettings } from './service-context.ts';
 import {
@@ -204,15 +204,9 @@ const failRestart = serviceStep((turn) => {
   down(turn, false);
 });
 
-const resetFailed = serviceStep((turn) => {
-  turn.set({
-    result: turn.context.active === 'failed' || turn.context.active === 'inactive' ? 'success' : turn.context.result,
-    reloadResult: 'success',
-    nRestarts: 0,
-    flushRestarts: false,
-    startLimit: null,
-    startLimitHit: false,
-  });
+const forgetFailures = serviceStep((turn) => {
+  resetFailed(turn);
+  turn.set({ reloadResult: 'success', nRestarts: 0, flushRestarts: false });
 });
 
 const takeNew = serviceStep((turn) => {
@@ -352,7 +346,7 @@ export const actions = {
   endWaiting,
   noteStop,
   failRestart,
-  resetFailed,
+  resetFailed: forgetFailures,
   takeSettings: takeNew,
   noteGroup,
   tidyGroup,

@@ -10,7 +10,7 @@ import {
   taken,
   type Window,
 } from './ends.ts';
-import type { ActiveState, ExecList } from './protocol.ts';
+import type { ActiveState, ExecList, ServiceStateEvent } from './protocol.ts';
 import type { Killing } from './service-context.ts';
 import type { Deadline } from './turn.ts';
 import { newUnit } from './view.ts';
@@ -66,6 +66,12 @@ export interface TriggeredService {
   readonly loaded: boolean;
   readonly startLimitHit: boolean;
 }
+
+/** As an event tells of it. */
+export const triggeredService = (event: ServiceStateEvent): TriggeredService => {
+  const { active, sub, pending, loaded, startLimitHit } = event;
+  return { active, sub, pending, loaded, startLimitHit: startLimitHit === true };
+};
 
 export interface SocketContext extends Limited {
   readonly settings: SocketSettings;

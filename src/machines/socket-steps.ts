@@ -1,5 +1,5 @@
 /** The steps of the socket chart: commands, killing, and the life cycle. The chart (socket.ts) says when. */
-import { admit, countStart, hitStartLimit, prepare, settle, takeSettings } from './ends.ts';
+import { admit, countStart, prepare, refuseStart, resetFailed, settle, takeSettings, triggerLimitOf } from './ends.ts';
 import type {
   ActiveState,
   ExitedEvent,
@@ -21,6 +21,7 @@ import {
   type SocketContext,
   type SocketList,
   type SocketSettings,
+  triggeredService,
 } from './socket-context.ts';
 import { arm, disarm, step, type Turn } from './turn.ts';
 
@@ -154,10 +155,7 @@ export const actions = {
       : `${settings.Service} is not loaded`;
     turn.ask('refuse', { verb: 'start', result: 'failed', why });
   }),
-  refuseStart: act((turn) => {
-    hitStartLimit(turn);
-    settle(turn, { restarting: false, why: 'start limit', mainEnded: null });
-  }),
+  refuseStart: act(refuseStart),
   open: act((turn) => {
     arm(turn, 'TimeoutSec', turn.context.settings.TimeoutSec);
     turn.ask('openSockets', undefined);
@@ -178,10 +176,7 @@ export const actions = {
     if (turn.context.settings.FlushPending) turn.ask('flushSockets', undefined);
   }),
   deafen: act((turn) => turn.ask('unwatchSockets', undefined)),
-  noteService: act((turn) => {
-    const { active, sub, pending, loaded, startLimitHit } = turn.event as ServiceStateEvent;
-    turn.set({ service: { active, sub, pending, loaded, startLimitHit: startLimitHit === true } });
-  }),
+  noteService: act((turn) => turn.set({ service: triggeredService(turn.event as ServiceStateEvent) })),
   /** Something waits: start the service, unless it is there or on its way. */
   trigger: act((turn) => {
     const { service, settings, triggers, nTriggered } = turn.context;
@@ -203,18 +198,10 @@ export const actions = {
     if (runsCommands(turn.context)) turn.ask('release', { restarting: false });
     settle(turn, { restarting: false, why: 'sockets are not restarted', mainEnded: null });
   }),
-  resetFailed: act((turn) => {
-    const down = turn.context.active === 'failed' || turn.context.active === 'inactive';
-    turn.set({ result: down ? 'success' : turn.context.result, startLimit: null, startLimitHit: false });
-  }),
+  resetFailed: act(resetFailed),
   takeSettings: act((turn) => takeSettings(turn, (turn.event as SettingsEvent<SocketSettings>).settings)),
   tidyGroup: act((turn) => {
     if (runsCommands(turn.context)) turn.ask('pruneGroup', undefined);
   }),
   refuseReload: act((turn) => turn.ask('refuse', { verb: 'reload', result: 'skipped', why: 'sockets have no reload' })),
 };
-
-export const triggerLimitOf = (settings: SocketSettings) => ({
-  interval: settings.TriggerLimitIntervalSec,
-  burst: settings.TriggerLimitBurst,
-});

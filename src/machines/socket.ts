@@ -11,10 +11,10 @@
  * States are systemd's (systemd.socket(5), its SubStates); `start-chown` is where the listeners are made.
  */
 import { setup } from 'xstate';
-import { admit, endedWell, type Past, startsTooOften } from './ends.ts';
+import { admit, endedWell, type Past, startsTooOften, triggerLimitOf } from './ends.ts';
 import type { ActiveState, ServiceStateEvent } from './protocol.ts';
 import { newSocket, type SocketContext, type SocketSettings } from './socket-context.ts';
-import { type AnySocketEvent, actions, triggerLimitOf } from './socket-steps.ts';
+import { type AnySocketEvent, actions } from './socket-steps.ts';
 import { withEffects } from './turn.ts';
 
 /** Entering a state notes its ActiveState, which is also its tag. */

@@ -212,20 +212,22 @@ export class ActorHost {
       if (entry === undefined) break;
       if ('post' in entry) this.#deliver(entry.post);
       else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
-      this.#beatIfLong();
-      if (this.#host.clock.nowMs() - this.#nowMs > TURN_MS) break;
+      if (this.#beatIfLong() - this.#nowMs > TURN_MS) break;
     }
   }
 
   /**
    * A turn that installs ten thousand jobs takes seconds, or on a busy machine longer than init waits for a beat. So it beats on the
    * way, between two steps or effects: what hangs is one of those.
+   *
+   * @returns the time
    */
-  #beatIfLong(): void {
+  #beatIfLong(): number {
     const nowMs = this.#host.clock.nowMs();
-    if (nowMs - Math.max(this.#lastBeatMs, this.#nowMs) < (this.#options.beatEveryMs ?? BEAT_EVERY_MS)) return;
+    if (nowMs - Math.max(this.#lastBeatMs, this.#nowMs) < (this.#options.beatEveryMs ?? BEAT_EVERY_MS)) return nowMs;
     this.#host.init.beat(true);
     this.#lastBeatMs = nowMs;
+    return nowMs;
   }
 
   #turnLimit(): number {
