@@ -75,6 +75,11 @@ function restored(
   sim.run(about.upMs - sim.nowMs);
   sim.state.image = image === undefined ? undefined : change(image);
   sim.state.records = [...records, ...more.records];
+  return { about, sim, note, core: bootCore(sim, false)() };
+}
+
+/** The next core on it, and those that follow when it dies. @returns asks for the present one */
+function bootCore(sim: Sim, starts = true): () => Core {
   let core: Core | undefined;
   sim.boot((host) => {
     core = createCore(host, {
@@ -82,8 +87,9 @@ function restored(
       libDirectory: '/usr/lib/sysmaster',
       actors: { beatEveryMs: Number.POSITIVE_INFINITY },
     });
+    if (starts) core.start();
   });
-  return { about, sim, note, core: core as unknown as Core };
+  return () => core as Core;
 }
 
 /** As a core writes it that knows of path units, and cannot start them: their actors are those of what is only watched. */
@@ -125,28 +131,19 @@ describe.each(versions)('the checkpoint of %s', (version) => {
   });
 
   test('goes on where it was: deadlines are armed, and nothing that ran is started again', () => {
-    const { sim, core } = restored(version);
+    const { sim } = restored(version);
     sim.killCore();
     // Init has kept the listeners.
     for (const name of ['listening', 'accepted'])
       sim.sockets.add(`listen:${name}.socket:0`, 'listener', `/run/${name}.sock`);
-    let actors = core.actors;
-    sim.boot((host) => {
-      const next = createCore(host, {
-        version: 'present',
-        libDirectory: '/usr/lib/sysmaster',
-        actors: { beatEveryMs: Number.POSITIVE_INFINITY },
-      });
-      actors = next.actors;
-      next.start();
-    });
+    const next = bootCore(sim);
     sim.run(1_000);
     expect(sim.started).toEqual([]);
-    expect(shownUnits(actors)['restarting.service']?.sub).toBe('auto-restart');
+    expect(shownUnits(next().actors)['restarting.service']?.sub).toBe('auto-restart');
     sim.run(HOUR_MS);
     // RestartSec=1h has passed; so have the time to confirm in, and the TimeoutStartSec= of what was being started.
     expect(sim.started.map(({ tag }) => tag)).toContainEqual(expect.stringContaining('restarting.service'));
-    expect(confirming(actors)).toEqual([]);
+    expect(confirming(next().actors)).toEqual([]);
     expect(faults(sim)).toEqual([]);
   });
 
@@ -170,18 +167,9 @@ describe.each(versions)('the checkpoint of %s', (version) => {
     expect(shownUnits(core.actors)['running.path']).toMatchObject({ active: 'active', sub: 'waiting' });
     // Once is enough: the next core finds it as it is.
     sim.killCore();
-    let actors = core.actors;
-    sim.boot((host) => {
-      const next = createCore(host, {
-        version: 'present',
-        libDirectory: '/usr/lib/sysmaster',
-        actors: { beatEveryMs: Number.POSITIVE_INFINITY },
-      });
-      actors = next.actors;
-      next.start();
-    });
+    const next = bootCore(sim);
     sim.run(1_000);
-    expect(shownUnits(actors)['running.path']).toMatchObject({ active: 'active', sub: 'waiting' });
+    expect(shownUnits(next().actors)['running.path']).toMatchObject({ active: 'active', sub: 'waiting' });
   });
 
   test('with an image of a form that is not known yet is refused with the reason, and core begins by adoption', () => {

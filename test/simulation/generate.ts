@@ -65,8 +65,9 @@ const KINDS: readonly (readonly [DependencyKind, number])[] = [
   ['OnSuccess', 1],
 ];
 /** By these a unit is started at a moment that no request chooses. */
-const STARTERS: ReadonlySet<DependencyKind> = new Set(['Upholds', 'OnFailure', 'OnSuccess']);
-const VERBS: readonly (readonly [RequestVerb, number])[] = [
+export const STARTERS: ReadonlySet<string> = new Set(['Upholds', 'OnFailure', 'OnSuccess']);
+/** What is asked of units, with its weight. */
+export const VERBS: readonly (readonly [RequestVerb, number])[] = [
   ['start', 10],
   ['stop', 5],
   ['restart', 4],

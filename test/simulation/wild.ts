@@ -8,7 +8,7 @@
  */
 import { randomStream } from '../../src/host/sim/kernel.ts';
 import type { JobMode, RequestVerb } from '../../src/jobs/types.ts';
-import type { SetRequest, UnitSet } from './generate.ts';
+import { type SetRequest, STARTERS, type UnitSet, VERBS } from './generate.ts';
 
 type Weighted<T> = readonly (readonly [T, number])[];
 
@@ -28,7 +28,6 @@ const KINDS: Weighted<string> = [
   ['OnSuccess', 2],
   ['JoinsNamespaceOf', 1],
 ];
-const STARTERS = new Set(['Upholds', 'OnFailure', 'OnSuccess']);
 const TYPES: Weighted<string> = [
   ['service', 12],
   ['target', 4],
@@ -36,18 +35,7 @@ const TYPES: Weighted<string> = [
   ['socket', 1],
   ['path', 1],
 ];
-const VERBS: Weighted<RequestVerb> = [
-  ['start', 10],
-  ['stop', 5],
-  ['restart', 4],
-  ['try-restart', 2],
-  ['reload', 2],
-  ['reload-or-restart', 2],
-  ['try-reload-or-restart', 1],
-  ['verify-active', 1],
-  ['try-reload', 1],
-  ['reload-or-start', 1],
-];
+const ALL_VERBS: Weighted<RequestVerb> = [...VERBS, ['verify-active', 1], ['try-reload', 1], ['reload-or-start', 1]];
 const MODES: Weighted<JobMode> = [
   ['replace', 10],
   ['fail', 3],
@@ -200,7 +188,7 @@ export function wildSet(seed: number, prefix: string, most = 40): UnitSet {
   const request = (first: boolean): SetRequest => {
     const several = chance(0.15) ? 2 : 1;
     const named = Array.from({ length: several }, () => called(below(count)));
-    const verb = first ? 'start' : weighted(VERBS);
+    const verb = first ? 'start' : weighted(ALL_VERBS);
     return { verb, units: [...new Set(named)], mode: first ? 'replace' : weighted(MODES) };
   };
   const requests = Array.from({ length: 4 + below(4) }, (_, index): SetRequest => {
