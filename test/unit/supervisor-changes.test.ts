@@ -53,17 +53,9 @@ test('whatever the two are, the change leads from one to the other, also by way 
       const after = { ...other, ...(picks.length > 3 ? before : {}), list, kept: [...list, { end: true }] } as Fields;
       const text = JSON.stringify(before);
       const middle = { ...before, kept: list } as Fields;
-      expect(JSON.stringify(withChange(middle, told(middle, after)))).toBe(
-        JSON.stringify(withChange({}, { c: orderOf(middle, after) })),
-      );
+      expect(withChange(middle, told(middle, after))).toEqual(JSON.parse(JSON.stringify(after)));
       expect(JSON.stringify(before)).toBe(text);
     }),
-    { numRuns: 500 },
+    { numRuns: 2000, examples: [[[{ list: [{ a: '' }], a: '', b: { list: [], a: 0 } }, {}, [4]]]] },
   );
 });
-
-/** The fields of `after` in the order in which a change leaves them: those that were there before first. */
-function orderOf(before: Fields, after: Fields): Fields {
-  const keys = [...Object.keys(before).filter((key) => Object.hasOwn(after, key)), ...Object.keys(after)];
-  return Object.fromEntries([...new Set(keys)].map((key) => [key, after[key]]));
-}
