@@ -218,16 +218,24 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
   }
 }
 
-/** What goes wrong is the answer. */
-export function answering(call: EffectCall, key: string, what: string, run: () => void): void {
+/** What goes wrong is the answer to those who asked, and undefined. */
+export function answering<T>(
+  { host }: Pick<ErrandTools, 'host'>,
+  call: EffectCall,
+  keys: readonly string[],
+  what: string,
+  run: () => T,
+): T | undefined {
   try {
-    run();
+    return run();
   } catch (error) {
     const why = error instanceof HostError ? error.message : String(error);
+    if (!(error instanceof ManagerError)) host.log.log('error', { what, why }, 'a request could not be carried out');
     const answer =
       error instanceof ManagerError
         ? { error: error.fault }
         : fault('Failed', '', `${what}: ${why}`, 'see the log of core');
-    call.post('manager', { type: 'carried-out', key, answer });
+    for (const key of keys) call.post('manager', { type: 'carried-out', key, answer });
+    return undefined;
   }
 }

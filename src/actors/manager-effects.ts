@@ -101,7 +101,12 @@ function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): voi
   const target = TARGETS[ending.kind];
   call.post(CHAOS, { type: 'end-all', why: 'the system goes down' });
   tools.host.init.shutdown(ending.kind, STOP_PHASE_MS, false, ending.status, ending.argument);
-  bringIn(tools, call, [target]);
+  try {
+    bringIn(tools, call, [target]);
+  } catch (error) {
+    // Whatever is wrong with unit files: who wants an end gets one.
+    tools.host.log.log('error', { target, why: String(error) }, 'the units of this ending cannot be loaded');
+  }
   if (tools.registry.unit(target)?.loadState === 'loaded') {
     const why = ending.by ?? `the action of a unit that asks for ${ending.kind}`;
     giveWay(tools, call, why);
@@ -173,7 +178,9 @@ export function managerKind(tools: ManagerTools): ActorKind {
       }),
       loadAgain: effect((call) => regenerate(tools, call, '')),
       finishReload: effect((call, { keys }: { keys: readonly Waiting[] }) => {
-        const reloaded = loadAgain(tools, call);
+        const asked = keys.map((waiting) => (typeof waiting === 'string' ? waiting : waiting.key));
+        const reloaded = answering(tools, call, asked, 'daemon-reload', () => loadAgain(tools, call));
+        if (reloaded === undefined) return;
         for (const waiting of keys) {
           const { key, answer } =
             typeof waiting === 'string'
@@ -192,10 +199,10 @@ export function managerKind(tools: ManagerTools): ActorKind {
           host.process.kill(part(call.id, index + 1), { process: { child } }, SIGKILL);
       }),
       carryOut: effect((call, { key, by, change }: { key: string; by: string; change: Change }) => {
-        answering(call, key, change.what, () => carryOut(tools, call, key, by, change));
+        answering(tools, call, [key], change.what, () => carryOut(tools, call, key, by, change));
       }, 'once'),
       perform: effect((call, { key, deed }: { key: string; deed: Deed }) => {
-        answering(call, key, deed.what, () => perform(tools, call, key, deed));
+        answering(tools, call, [key], deed.what, () => perform(tools, call, key, deed));
       }, 'once'),
       answer: effect((_call, { asker, answer }: { asker: Asker; answer: ChangeAnswer }) => {
         // Who had asked a core that is gone comes back by the id of the request, and is answered then.

@@ -95,8 +95,8 @@ export interface Catalog {
   again(name: string): void;
 }
 
-/** Scan the unit path. */
-export function createCatalog(files: FilePort, search: readonly string[]): Catalog {
+/** Scan the unit path. What cannot be looked at counts as not there, and is a finding: one broken place must not hide all others. */
+export function createCatalog(from: FilePort, search: readonly string[]): Catalog {
   const entries = new Map<string, CatalogEntry>();
   const directories = new Map<string, KnownDirectory[]>();
   /** What the directories are named after, without their suffixes. */
@@ -108,18 +108,30 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
   const listings = new Map<string, readonly string[]>();
   const linkTargets = new Map<string, string | undefined>();
 
+  /** Places that could not be looked at; each is told once, with whatever lies below it. */
+  const unseen = new Set<string>();
+  const looking = <T>(path: string, what: string, look: () => T | undefined): T | undefined => {
+    try {
+      return look();
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      if (unseen.has(path) || unseen.has(parentOf(path))) return undefined;
+      unseen.add(path);
+      findings.push(about('warning', path, what, `cannot be read: ${error.code}`, 'check its type and permissions'));
+      return undefined;
+    }
+  };
+  const files = {
+    list: (path: string) => looking(path, 'directory', () => from.list(path)),
+    stat: (path: string) => looking(path, 'place', () => from.stat(path)),
+    lstat: (path: string) => looking(path, 'place', () => from.lstat(path)),
+    readlink: (path: string) => looking(path, 'place', () => from.readlink(path)),
+  };
+
   const list = (path: string): readonly string[] => {
     const known = listings.get(path);
     if (known !== undefined) return known;
-    let names: readonly string[] = [];
-    try {
-      names = files.list(path) ?? [];
-    } catch (error) {
-      if (!(error instanceof HostError)) throw error;
-      findings.push(
-        about('warning', path, 'directory', `cannot be read: ${error.code}`, 'check its type and permissions'),
-      );
-    }
+    const names = files.list(path) ?? [];
     listings.set(path, names);
     return names;
   };
@@ -215,7 +227,7 @@ export function createCatalog(files: FilePort, search: readonly string[]): Catal
       const target = resolveLink(at, link);
       if (target === '/dev/null') return { name, path, kind: 'masked', target };
       const base = target.slice(target.lastIndexOf('/') + 1);
-      const parent = target.slice(0, Math.max(1, target.lastIndexOf('/')));
+      const parent = parentOf(target);
       if (isInPath(parent)) {
         if (base === name) {
           // The same name elsewhere in the path: that file, whatever it is.
@@ -511,6 +523,8 @@ function specific(name: string): string[] {
   }
   return [...new Set(out)];
 }
+
+const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf('/')));
 
 /** Where a link leads, without following further ones. */
 export function resolveLink(path: string, target: string): string {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { type FilePort, HostError } from '../../src/host/ports.ts';
 import { createUnitLoader, plainPaths, sentence, systemdPaths, systemPaths, type Unit } from '../../src/units/index.ts';
 import { memoryFiles, testFacts } from './units-support.ts';
 
@@ -147,6 +148,43 @@ describe('finding a unit', () => {
     expect(loader.catalog().findings.map((finding) => finding.why)).toContain(
       'more than 7 links of links, or a circle of them',
     );
+  });
+
+  test('a place that cannot be looked at hides no other unit, and is told once', () => {
+    const plain = memoryFiles({
+      [`${LIB}/a.service`]: RUN,
+      [`${ETC}/b.service`]: RUN,
+      [`${ETC}/c.service`]: '-> /opt/round/c.service',
+      [`${LIB}/c.service`]: RUN,
+    });
+    const broken = <K extends 'list' | 'stat' | 'lstat' | 'readlink'>(name: K) =>
+      ((path: string) => {
+        if (path.startsWith(`${systemPaths().transient}`) || path.startsWith('/opt/round'))
+          throw new HostError('ELOOP', path);
+        return plain[name](path);
+      }) as FilePort[K];
+    const files = {
+      ...plain,
+      list: broken('list'),
+      stat: broken('stat'),
+      lstat: broken('lstat'),
+      readlink: broken('readlink'),
+    };
+    const loader = createUnitLoader({ files, facts: testFacts, paths: systemPaths() });
+    for (const round of [1, 2]) {
+      expect([round, loader.load('a.service').loadState, loader.load('b.service').loadState]).toEqual([
+        round,
+        'loaded',
+        'loaded',
+      ]);
+      expect(loader.load('nowhere.service').loadState).toBe('not-found');
+      loader.forget(['a.service', 'b.service', 'nowhere.service']);
+    }
+    const told = loader.catalog().findings.map(sentence);
+    expect(told.filter((text) => text.includes(systemPaths().transient))).toEqual([
+      `${systemPaths().transient}: directory: cannot be read: ELOOP; check its type and permissions`,
+    ]);
+    expect(told.join('\n')).toContain('/opt/round: place: cannot be read: ELOOP');
   });
 
   test('a link out of the path is a unit of its own, read from where it points', () => {

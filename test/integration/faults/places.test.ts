@@ -147,6 +147,16 @@ describe.skipIf(missing !== undefined)(
       expect(readFileSync(own('core.log'), 'utf8')).toMatch(/"msg":"/);
     });
 
+    test('a circle of links in the unit path keeps nobody from starting, reloading or asking', () => {
+      rmSync(own('transient'), { recursive: true, force: true });
+      symlinkSync('transient', own('transient'));
+      writeFileSync(join(system.run, 'units/fresh.service'), '[Service]\nExecStart=/bin/sleep 100000\n');
+      for (const words of [['start', 'fresh.service'], ['daemon-reload'], ['restart', 'fresh.service'], ['status']])
+        expect([words, system.sctl(...words).status]).toEqual([words, 0]);
+      expect(system.sctl('start', 'nowhere.service').status).toBe(5);
+      rmSync(own('transient'));
+    });
+
     test.each<[string, (path: string) => void]>([
       ['a file', (path) => writeFileSync(path, 'x')],
       ['a symbolic link to a directory', (path) => symlinkSync('/run/victims', path)],
