@@ -134,9 +134,11 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
         // One that cannot be read can be deleted; of one that is not there this tells.
         if (!tools.snapshots.names().includes(change.name)) tools.snapshots.read(change.name);
         const answer: ChangeAnswer = { result: { what: 'snapshot', name: change.name } };
+        if (change.dryRun) return done(answer);
         return decided({ what: 'remove-snapshot', name: change.name, answer });
       }
-      tools.snapshots.save(change.name, by);
+      if (change.dryRun) tools.snapshots.mayBeSaved(change.name);
+      else tools.snapshots.save(change.name, by);
       return done({ result: { what: 'snapshot', name: change.name } });
     case 'restore':
       return restoreAsked(tools, call, key, by, change);

@@ -15,7 +15,7 @@ import type { JobInput, JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
-import type { InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
+import type { InstalledJob, InstalledJobs, Plan, Refusal } from '../jobs/types.ts';
 import { createWitness } from '../jobs/witness.ts';
 import { edgeWords } from '../jobs/words.ts';
 import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
@@ -114,6 +114,9 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         tools.tellTriggers(job.unit, call);
       }),
       undo: idempotent((call, { confirmation }: Params<'undo'>) => tools.undo(call, confirmation)),
+      undone: idempotent((call, { what, why }: Params<'undone'>) => {
+        call.post('events', { type: 'tell', what: { request: { unit: '', what: `undo ${what}`, by: why } } });
+      }),
       promise: idempotent((_call, { confirmations }: Params<'promise'>) => keepPromises(host, confirmations)),
       dropSnapshot: idempotent((_call, { name }: Params<'dropSnapshot'>) => tools.dropSnapshot(name)),
       orderingCut: idempotent((call, { cut }: Params<'orderingCut'>) => {
@@ -252,10 +255,10 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
   const state = () => actors().read<JobsState>('jobs');
   /** Whoever is told a plan asks next to have it kept: what was told last, and of which state of the jobs. */
   let last: { readonly of: JobsState; readonly plan: Omit<KeptPlan, 'madeMs'> } | undefined;
-  const told = (planned: Plan | Refusal) => {
+  const told = (planned: Plan | Refusal, of = world) => {
     const now = state()!;
     if (isRefusal(planned)) return planned;
-    const document = documentOf(planWorld(world, now), planned, {
+    const document = documentOf(planWorld(of, now), planned, {
       machineId: host.facts.machineId,
       bootId: host.facts.bootId,
       madeUs: Math.round(host.clock.realMs() * 1000),
@@ -321,9 +324,10 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
       const isLast = last?.of === now && last.plan.id === id && askedFor(last.plan.request) === askedFor(request);
       return isLast ? { plan: { ...last!.plan, request } } : keepable(planWorld(world, now), request, id);
     },
-    back: (request: JobRequest) => {
-      const { planned, notes } = planBack(planWorld(world, state()!), request);
-      return { plan: planned === undefined ? undefined : told(planned), notes };
+    back: (request, then) => {
+      const seen = { ...world, ...then };
+      const { planned, notes } = planBack(planWorld(seen, state()!), request);
+      return { plan: planned === undefined ? undefined : told(planned, seen), notes };
     },
     confirmations() {
       const now = state();

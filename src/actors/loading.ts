@@ -54,7 +54,8 @@ export interface Reloaded {
 }
 
 /** It is up, or on its way. */
-const isHeld = ({ actors }: Pick<LoadingTools, 'actors'>, name: string): boolean => !isDown(activeOf(actors(), name));
+export const isHeld = ({ actors }: Pick<LoadingTools, 'actors'>, name: string): boolean =>
+  !isDown(activeOf(actors(), name));
 
 const findingsOf = (units: readonly Unit[]): number => units.reduce((sum, { findings }) => sum + findings.length, 0);
 

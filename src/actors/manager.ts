@@ -23,6 +23,7 @@ import {
 } from '../api/manager.ts';
 import type { BlackBox, Host } from '../host/ports.ts';
 import type { Confirmation, KeptPlan, keepable } from '../jobs/apply.ts';
+import type { JobsWorld } from '../jobs/protocol.ts';
 import type { JobRequest, JobType, PlanDocument, Refusal } from '../jobs/types.ts';
 import { partsOf } from '../jobs/verbs.ts';
 import type { ManagerContext } from '../machines/manager.ts';
@@ -39,6 +40,7 @@ import type { EventsState } from './events.ts';
 import type { FailedUnits } from './failed.ts';
 import type { Registry } from './registry.ts';
 import { callerWords, requestTold } from './requests.ts';
+import { foreseen } from './restoring.ts';
 import type { Snapshots } from './snapshots.ts';
 import { groupOf } from './unit-effects.ts';
 import { groupView, stampOf, stampOrNone, unitState, userspaceMs } from './views.ts';
@@ -54,8 +56,11 @@ export interface JobsView {
   plan(request: JobRequest, ending?: boolean): PlanDocument | Refusal;
   /** What is to be kept of the plan that the request leads to, if it is the one of this id. */
   keepable(request: JobRequest, id: string): ReturnType<typeof keepable>;
-  /** Starts and stops of many units, of which some may not be possible any more. */
-  back(request: JobRequest): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
+  /** Starts and stops of many units, of which some may not be possible any more. @param then units as they will be by then */
+  back(
+    request: JobRequest,
+    then?: Pick<JobsWorld, 'graph' | 'settings'>,
+  ): { readonly plan: PlanDocument | Refusal | undefined; readonly notes: readonly string[] };
   confirmations(): readonly Confirmation[];
   plans(): readonly KeptPlan[];
 }
@@ -323,9 +328,10 @@ export function createManager(parts: ManagerParts): Manager {
     snapshot: (name) => (name === 'now' ? parts.snapshots().now('now', '') : parts.snapshots().read(name)),
     restoring(name, by) {
       const { request, files, notes } = parts.snapshots().restoring(name, by);
-      if (request === undefined) return { plan: undefined, files, notes };
-      const back = jobs.back(request);
-      return { plan: back.plan, files, notes: [...notes, ...back.notes] };
+      const way = request ?? { verb: 'stop', units: [], mode: 'replace', by };
+      const then = files.length === 0 ? undefined : foreseen(parts, files, way);
+      const back = jobs.back(way, then?.world);
+      return { plan: back.plan, files: then?.files ?? files, notes: [...notes, ...(then?.notes ?? []), ...back.notes] };
     },
     insight: parts.insight,
     chaos: () => ({ runs: chaosRuns(parts.actors()), settings: parts.chaos() }),

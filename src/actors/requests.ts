@@ -87,7 +87,7 @@ export function requestTold(change: Change, by: string): { unit: string; what: s
     case 'confirm':
       return told(`confirm plan ${change.id}`);
     case 'snapshot':
-      return told(`snapshot ${change.verb} ${change.name}`);
+      return told(`snapshot ${change.verb}${change.dryRun ? ' (dry run)' : ''} ${change.name}`);
     case 'environment':
       return told('change the environment of services');
     default:

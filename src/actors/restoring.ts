@@ -4,11 +4,17 @@
 import { type Change, ManagerError } from '../api/manager.ts';
 import { HostError } from '../host/ports.ts';
 import type { Confirmation, Wish } from '../jobs/apply.ts';
+import type { JobsWorld } from '../jobs/protocol.ts';
+import type { FileChange } from '../jobs/snapshot.ts';
 import type { JobRequest } from '../jobs/types.ts';
 import { partsOf } from '../jobs/verbs.ts';
 import type { EffectCall } from '../supervisor/index.ts';
-import { bringIn, type LoadingTools, loadAgain } from './loading.ts';
+import { applyChanges, type Change as Link } from '../units/install-plan.ts';
+import { overlay } from '../units/overlay.ts';
+import { bringIn, isHeld, type LoadingTools, loadAgain } from './loading.ts';
 import { shortHash } from './names.ts';
+import { createRegistry } from './registry.ts';
+import { settingsHash } from './settings-hash.ts';
 import type { Snapshots } from './snapshots.ts';
 import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
 
@@ -71,6 +77,56 @@ export function dropSnapshot({ snapshots }: RestoringTools, name: string): void 
   if (snapshots.names().includes(name)) snapshots.remove(name);
 }
 
+/**
+ * The units in memory and those of a request as they will be once unit files have been changed and read, before anything is: what was
+ * masked can be started, what was enabled is wanted. Units that are up keep their settings, as {@link loadAgain} has it.
+ *
+ * @returns also the changes that can be made, and why the others cannot
+ */
+export function foreseen(
+  { host, registry, actors }: Pick<LoadingTools, 'host' | 'registry' | 'actors'>,
+  files: readonly FileChange[],
+  request: JobRequest,
+): {
+  readonly world: Pick<JobsWorld, 'graph' | 'settings'>;
+  readonly files: readonly FileChange[];
+  readonly notes: readonly string[];
+} {
+  const changed = overlay(host.files);
+  const notes: string[] = [];
+  const possible = files.filter((file) => {
+    const { links, refused } = linksOf({ host, registry }, file, changed);
+    applyChanges(changed, links);
+    notes.push(...refused);
+    return refused.length === 0;
+  });
+  const then = createRegistry({ files: changed, facts: host.facts, paths: registry.loader.paths });
+  const were = registry.units();
+  then.look([...were.map(({ name }) => name), ...unitsOf(request)]);
+  for (const was of were) {
+    const unit = then.unit(was.name);
+    if (unit === undefined || unit.loadState === 'loaded' || !isHeld({ actors }, was.name)) continue;
+    const { loadState, findings, unitFileState } = unit;
+    then.put({ ...was, loadState, findings, unitFileState });
+  }
+  const settings = (name: string) => {
+    const unit = then.unit(name);
+    return unit === undefined ? '' : settingsHash(unit);
+  };
+  return { world: { graph: () => then.jobGraph, settings }, files: possible, notes };
+}
+
+/** What one change of a snapshot comes to in links, and why it cannot be made. */
+function linksOf(
+  tools: Pick<LoadingTools, 'host' | 'registry'>,
+  { verb, unit, runtime }: FileChange,
+  files = tools.host.files,
+): { readonly links: readonly Link[]; readonly refused: readonly string[] } {
+  const plain = { force: false, presetMode: 'full', target: '', reload: false } as const;
+  const { answer, links } = planUnitFiles(tools, { what: 'unit-files', verb, names: [unit], runtime, ...plain }, files);
+  return { links, refused: 'error' in answer ? [`${verb} ${unit} left out: ${answer.error.why}`] : [] };
+}
+
 /** Unit files first, since what is masked cannot be started; then the units. */
 function restore(
   tools: RestoringTools,
@@ -79,11 +135,11 @@ function restore(
   by: string,
   asked: { readonly wish: Wish; readonly client?: unknown },
 ): void {
-  const { files, request, notes } = tools.snapshots.restoring(name, by);
-  for (const { verb, unit, runtime } of files) {
-    const plain = { force: false, presetMode: 'full', target: '', reload: false } as const;
-    const { answer, links } = planUnitFiles(tools, { what: 'unit-files', verb, names: [unit], runtime, ...plain });
-    if ('error' in answer) tools.host.log.log('warning', { unit, snapshot: name }, `${verb}: ${answer.error.why}`);
+  const { files, request, notes: told } = tools.snapshots.restoring(name, by);
+  const notes = [...told];
+  for (const file of files) {
+    const { links, refused } = linksOf(tools, file);
+    notes.push(...refused);
     linkUnitFiles(tools, links);
   }
   if (files.length > 0) loadAgain(tools, call);
@@ -94,6 +150,7 @@ function restore(
     type: 'bring-back',
     request: request ?? { verb: 'stop', units: [], mode: 'replace', by },
     considered: units,
+    notes,
     ...asked,
   });
 }

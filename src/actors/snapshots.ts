@@ -24,6 +24,8 @@ import { settingsHash } from './settings-hash.ts';
 const MAX_SNAPSHOTS = 256;
 const SUFFIX = '.json';
 
+const isNoUnit = (name: string) => !isUnitName(name);
+
 /** Where things are kept that outlast a boot. */
 function stateDirectory({ facts, files, hello }: Pick<Host, 'facts' | 'files' | 'hello'>): string {
   const named = facts.environment['SYSMASTER_STATE_DIRECTORY'];
@@ -37,6 +39,8 @@ export interface Snapshots {
   /** Things as they are. */
   now(name: string, by: string): Snapshot;
   save(name: string, by: string): void;
+  /** Throws ManagerError as {@link save} does for a name that cannot be one, and where there is no room for another. */
+  mayBeSaved(name: string): void;
   /** One that is gone already is no error. */
   remove(name: string): void;
   /** What leads back to it. Brings what was active back into memory. */
@@ -119,8 +123,18 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
     const text = kept(path, name);
     if (text === undefined) return missing(name);
     const snapshot = readSnapshot(text);
-    if (typeof snapshot !== 'string') return snapshot;
-    return fail('BadSnapshot', `${path}: cannot be used: ${snapshot}`, `remove it: sctl snapshot delete ${name}`);
+    const stranger = typeof snapshot === 'string' ? undefined : Object.keys(snapshot.units).find(isNoUnit);
+    if (typeof snapshot !== 'string' && stranger === undefined) return snapshot;
+    const why = stranger === undefined ? snapshot : `${JSON.stringify(stranger).slice(0, 80)} is no name of a unit`;
+    return fail('BadSnapshot', `${path}: cannot be used: ${why}`, `remove it: sctl snapshot delete ${name}`);
+  };
+
+  const mayBeSaved = (name: string): string => {
+    const path = pathOf(name);
+    const there = names();
+    if (there.length >= MAX_SNAPSHOTS && !there.includes(name))
+      fail('BadRequest', `there are ${there.length} snapshots already`, 'delete some: sctl snapshot delete NAME');
+    return path;
   };
 
   return {
@@ -136,14 +150,12 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
           'make one here: sctl snapshot save NAME',
         );
       const active = Object.entries(then.units).filter(([, unit]) => isUpOrComing(unit.active));
-      registry.look(active.map(([unit]) => unit).filter((unit) => isUnitName(unit)));
+      registry.look(active.map(([unit]) => unit));
       return restoring(then, now('now', by), registry.jobGraph, by);
     },
+    mayBeSaved,
     save(name, by) {
-      const path = pathOf(name);
-      const there = names();
-      if (there.length >= MAX_SNAPSHOTS && !there.includes(name))
-        fail('BadRequest', `there are ${there.length} snapshots already`, 'delete some: sctl snapshot delete NAME');
+      const path = mayBeSaved(name);
       try {
         host.files.mkdirs(directory, 0o755);
         host.files.writeText(path, `${JSON.stringify(now(name, by), undefined, 1)}\n`, 0o600);

@@ -1,6 +1,6 @@
 /** Changes of unit files (enable, mask, preset …): planned by src/units, carried out here, told in systemd's words. */
 import type { Change, ChangeAnswer } from '../api/manager.ts';
-import type { Host } from '../host/ports.ts';
+import type { FilePort, Host } from '../host/ports.ts';
 import { applyChanges, type Change as Link } from '../units/install-plan.ts';
 import { runInstall } from '../units/install-run.ts';
 import type { Registry } from './registry.ts';
@@ -10,13 +10,14 @@ interface Tools {
   readonly registry: Registry;
 }
 
-/** What is to be done, and what is answered; nothing is done yet. Refused or only tried: there is nothing to do. */
+/** What is to be done to `files`, and what is answered; nothing is done yet. Refused or only tried: there is nothing to do. */
 export function planUnitFiles(
   { host, registry }: Tools,
   change: Extract<Change, { what: 'unit-files' }>,
+  files: FilePort = host.files,
 ): { readonly answer: ChangeAnswer; readonly links: readonly Link[] } {
   const outcome = runInstall(
-    { files: host.files, facts: host.facts, paths: registry.loader.paths },
+    { files, facts: host.facts, paths: registry.loader.paths },
     {
       verb: change.verb,
       units: change.names,

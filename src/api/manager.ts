@@ -323,7 +323,7 @@ export type Change =
   | { readonly what: 'apply'; readonly wish: Omit<Wish, 'by'>; readonly until: 'enqueued' | 'done' }
   /** A plan that was applied is not to be undone. */
   | { readonly what: 'confirm'; readonly id: string }
-  | { readonly what: 'snapshot'; readonly verb: 'save' | 'delete'; readonly name: string }
+  | { readonly what: 'snapshot'; readonly verb: 'save' | 'delete'; readonly name: string; readonly dryRun: boolean }
   /** Bring units and unit files to where a snapshot has them; answered like a request. */
   | {
       readonly what: 'restore';

@@ -64,7 +64,24 @@ export function parse(
       return { args: [], options: command.opts<Options>() };
     throw new CliError(error.exitCode === 0 ? '' : sentence(error), error.exitCode === 0 ? 0 : 1, error);
   }
+  if (spec.own !== true) refusePromises(word, command.opts<Options>(), spec.options ?? [], context);
   return { args: command.args, options: spec.own === true ? command.opts<Options>() : sorted(command.opts(), context) };
+}
+
+/** What an option promises that a command does not keep: whoever says `start --plan` does not want it started. */
+const PROMISES: Readonly<Record<string, string>> = {
+  plan: '--dry-run shows what would be done',
+  save: 'plan VERB UNIT… --save FILE writes a plan',
+  confirmWithin: 'make a plan, and apply it with --confirm-within',
+};
+
+/** Options that mean nothing to a command are taken as systemctl takes them, but not those that would keep it from doing things. */
+function refusePromises(word: string, options: Options, known: readonly OptionName[], { name }: Context): void {
+  for (const [option, instead] of Object.entries(PROMISES)) {
+    if (options[option] === undefined || known.includes(option as OptionName)) continue;
+    const flag = SPECS[option]?.flags.split(' ')[0];
+    throw new CliError(`${flag} is not for ${name} ${word}; ${instead}.`);
+  }
 }
 
 /** --type= also takes load states; `help` in it or in --state= asks for the words that there are. */

@@ -25,7 +25,14 @@ import type { JobRequest, Plan, Refusal } from './types.ts';
 export type KeeperEvent =
   | { readonly type: 'keep-plan'; readonly plan: Omit<KeptPlan, 'madeMs'>; readonly client: unknown }
   | { readonly type: 'apply'; readonly wish: Wish; readonly client: unknown }
-  | { readonly type: 'bring-back'; readonly request: JobRequest; readonly wish: Wish; readonly client: unknown }
+  | {
+      readonly type: 'bring-back';
+      readonly request: JobRequest;
+      readonly wish: Wish;
+      readonly client: unknown;
+      /** What was found out on the way to the request, to be told with what comes of it. */
+      readonly notes?: readonly string[];
+    }
   | { readonly type: 'confirm'; readonly id: string; readonly by: string; readonly client: unknown }
   | { readonly type: 'undo'; readonly id: string }
   | { readonly type: 'promised'; readonly confirmations: readonly Confirmation[] };
@@ -63,7 +70,7 @@ export class Keeper {
       case 'apply':
         return this.#apply(event.wish, event.client);
       case 'bring-back':
-        return this.#bringBack(event.request, event.wish, event.client);
+        return this.#bringBack(event);
       case 'confirm':
         return this.#confirm(event.id, event.by, event.client);
       case 'undo':
@@ -88,7 +95,7 @@ export class Keeper {
 
   /** The units it names are in memory, and a snapshot has been brought back. */
   #undo(id: string): void {
-    const { world, confirmations, install } = this.#parts;
+    const { world, confirmations, install, effect } = this.#parts;
     const waiting = confirmations.get(id);
     if (waiting === undefined) return;
     this.#over(waiting);
@@ -97,6 +104,8 @@ export class Keeper {
     const notes = [...(back?.notes ?? []), ...nothing];
     for (const note of [`plan ${id} (${waiting.what}) is undone: nobody confirmed it in time`, ...notes])
       this.#log('warning', note);
+    const why = ['nobody confirmed it in time', ...notes].join('; ');
+    effect({ type: 'undone', params: { what: `plan ${id} (${waiting.what})`, why } });
     if (back?.planned !== undefined && back.request !== undefined) install(back.planned, back.request);
   }
 
@@ -140,8 +149,9 @@ export class Keeper {
   }
 
   /** What a snapshot is restored with: starts and stops, of which some may not be possible any more. */
-  #bringBack(request: JobRequest, wish: Wish, client: unknown): void {
-    const { planned, request: wanted, notes } = planBack(this.#parts.world, request);
+  #bringBack({ request, wish, client, notes: told = [] }: Extract<KeeperEvent, { type: 'bring-back' }>): void {
+    const { planned, request: wanted, notes: left } = planBack(this.#parts.world, request);
+    const notes = [...told, ...left];
     if (planned === undefined || wanted === undefined) {
       const full = this.#noRoom(wish);
       if (full !== undefined) return this.#answer(client, { refused: full });
@@ -149,8 +159,8 @@ export class Keeper {
       const answer = { accepted: {}, jobs: 0, notes, cuts: [] };
       return this.#answer(client, answer);
     }
-    const told = isRefusal(planned) ? planned : { ...planned, notes: [...notes, ...planned.notes] };
-    this.#carryOut(told, { ...wanted, ...(wish.tellAll === true ? { tellAll: true } : {}) }, wish, client);
+    const noted = isRefusal(planned) ? planned : { ...planned, notes: [...notes, ...planned.notes] };
+    this.#carryOut(noted, { ...wanted, ...(wish.tellAll === true ? { tellAll: true } : {}) }, wish, client);
   }
 
   #carryOut(planned: Plan | Refusal, request: JobRequest, wish: Wish, client: unknown): void {

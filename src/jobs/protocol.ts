@@ -79,6 +79,8 @@ export type JobsEffect =
     }
   /** Nobody has confirmed: `undo` is to follow when what it names is in memory, and its snapshot is brought back. */
   | { readonly type: 'undo'; readonly params: { readonly confirmation: Confirmation } }
+  /** It is undone now; `why` also tells what of it cannot be. */
+  | { readonly type: 'undone'; readonly params: { readonly what: string; readonly why: string } }
   /** All that waits to be confirmed, to be kept where it outlives this actor's state. */
   | { readonly type: 'promise'; readonly params: { readonly confirmations: readonly Confirmation[] } }
   | { readonly type: 'dropSnapshot'; readonly params: { readonly name: string } }

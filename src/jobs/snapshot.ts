@@ -8,6 +8,8 @@
  *     was down (or not there), is up      stop
  *     was enabled, is not                 enable        was not, is        disable
  *     was masked, is not                  mask          was not, is        unmask
+ *
+ * What cannot be brought back (a unit that is gone, other settings) is said.
  */
 import { bothWays } from './inverse.ts';
 import type { ActiveState, JobGraph, JobRequest } from './types.ts';
@@ -58,6 +60,16 @@ export const isSnapshotName = (name: string) => /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,6
 /** Longest text of a snapshot that is read, in characters. */
 export const MAX_SNAPSHOT = 16 << 20;
 
+const STATES: ReadonlySet<unknown> = new Set<ActiveState>([
+  'active',
+  'reloading',
+  'inactive',
+  'failed',
+  'activating',
+  'deactivating',
+  'maintenance',
+]);
+
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -80,6 +92,7 @@ export function readSnapshot(text: string): Snapshot | string {
     const fields = ['active', 'sub', 'load', 'file', 'settings'];
     if (!isObject(state) || fields.some((field) => typeof state[field] !== 'string'))
       return `what it says of ${unit} is not complete`;
+    if (!STATES.has(state['active'])) return `${unit} cannot have been ${JSON.stringify(state['active']).slice(0, 40)}`;
   }
   return value as unknown as Snapshot;
 }
@@ -97,10 +110,12 @@ export function restoring(then: Snapshot, now: Snapshot, graph: JobGraph, by: st
   const starts: string[] = [];
   const stops: string[] = [];
   const notes: string[] = [];
-  for (const unit of [...new Set([...Object.keys(then.units), ...Object.keys(now.units)])].sort()) {
+  for (const unit of bothUnits(then, now)) {
     const [was, is] = [then.units[unit], now.units[unit]];
     const [up, isNowUp] = [was !== undefined && isUpOrComing(was.active), is !== undefined && isUpOrComing(is.active)];
-    if (was !== undefined && is !== undefined && was.settings !== is.settings && (up || isNowUp)) {
+    // Behind a mask there are no settings.
+    const masks = [was, is].some((one) => one !== undefined && isMasked(one.file));
+    if (was !== undefined && is !== undefined && was.settings !== is.settings && (up || isNowUp) && !masks) {
       const hashes = `${was.settings.slice(0, 12) || 'none'}, now ${is.settings.slice(0, 12) || 'none'}`;
       notes.push(`${unit}: its settings are others than in the snapshot (${hashes}); unit files are not restored`);
     }
@@ -116,21 +131,25 @@ export function restoring(then: Snapshot, now: Snapshot, graph: JobGraph, by: st
   return { request: bothWays(starts, stops, by, title), files: fileChanges(then, now), notes };
 }
 
+/** A unit without a file is neither enabled nor masked. */
 function fileChanges(then: Snapshot, now: Snapshot): FileChange[] {
   const changes: Record<FileChange['verb'], FileChange[]> = { unmask: [], disable: [], enable: [], mask: [] };
   const add = (verb: FileChange['verb'], unit: string, file: string) =>
     changes[verb].push({ verb, unit, runtime: isRuntime(file) });
-  for (const [unit, is] of Object.entries(now.units)) {
-    const was = then.units[unit];
-    if (was === undefined || was.file === is.file) continue;
-    if (isMasked(is.file)) add('unmask', unit, is.file);
-    if (isMasked(was.file)) {
-      add('mask', unit, was.file);
+  for (const unit of bothUnits(then, now)) {
+    const [was, is] = [then.units[unit]?.file ?? '', now.units[unit]?.file ?? ''];
+    if (was === is) continue;
+    if (isMasked(is)) add('unmask', unit, is);
+    if (isMasked(was)) {
+      add('mask', unit, was);
       continue;
     }
-    if (isEnabled(is.file) && !isEnabled(was.file)) add('disable', unit, is.file);
+    if (isEnabled(is)) add('disable', unit, is);
     // What is behind a mask is not known, so an enabled unit is enabled once more.
-    if (isEnabled(was.file)) add('enable', unit, was.file);
+    if (isEnabled(was)) add('enable', unit, was);
   }
   return [...changes.unmask, ...changes.disable, ...changes.enable, ...changes.mask];
 }
+
+const bothUnits = (then: Snapshot, now: Snapshot) =>
+  [...new Set([...Object.keys(then.units), ...Object.keys(now.units)])].sort();

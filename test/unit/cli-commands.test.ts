@@ -316,6 +316,17 @@ describe('--dry-run', () => {
   });
 });
 
+test.each(['start idle --plan', 'stop idle --confirm-within=2min', 'restart idle --save x', 'kill idle --plan'])(
+  '%s is refused: nobody who says that wants it done at once',
+  async (line) => {
+    const world = sctl();
+    const { status, err } = await world.run(line);
+    expect(status).toBe(1);
+    expect(err).toMatch(/^--[a-z-]+ is not for sctl \w+; [^\n]+\.\n$/);
+    expect(world.manager.changes).toEqual([]);
+  },
+);
+
 describe('called under another name', () => {
   const as = (name: string) => ({ name });
   test.each([

@@ -30,10 +30,10 @@ method Get(name: string) -> (snapshot: object)
 # What restoring would do: changes of unit files first, then the plan (none: no unit is to be started or stopped).
 method Plan(name: string) -> (plan: ?object, refusal: ?Refusal, files: []FileChange, notes: []string)
 
-# An existing one of this name is replaced.
-method Save(name: string, requestId: ?string) -> (name: string)
+# An existing one of this name is replaced. dryRun: only tell what would fail.
+method Save(name: string, dryRun: ?bool, requestId: ?string) -> (name: string)
 
-method Delete(name: string, requestId: ?string) -> (name: string)
+method Delete(name: string, dryRun: ?bool, requestId: ?string) -> (name: string)
 
 # Answered as a Request of io.sysmaster.Jobs is. With confirmWithinUs it is undone after so long, unit files too, unless Confirm of
 # io.sysmaster.Jobs is called with its name.

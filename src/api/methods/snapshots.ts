@@ -7,6 +7,7 @@ import { refusalReply } from './wire.ts';
 type Maybe<T> = T | null | undefined;
 type Result<What extends ChangeResult['what']> = Extract<ChangeResult, { readonly what: What }>;
 type Named = { readonly name: string; readonly requestId?: Maybe<string> };
+type AskedChange = Named & { readonly dryRun?: Maybe<boolean> };
 
 type AskedRestore = Named & {
   readonly confirmWithinUs?: Maybe<number>;
@@ -14,8 +15,8 @@ type AskedRestore = Named & {
   readonly transaction?: Maybe<boolean>;
 };
 
-const change = (verb: 'save' | 'delete', { name, requestId }: Named): Handled => ({
-  change: { what: 'snapshot', verb, name },
+const change = (verb: 'save' | 'delete', { name, requestId, dryRun }: AskedChange): Handled => ({
+  change: { what: 'snapshot', verb, name, dryRun: dryRun === true },
   requestId: requestId ?? undefined,
   form: (answer: Result<'snapshot'>) => ({ name: answer.name }),
 });
@@ -47,8 +48,8 @@ export const snapshots = {
     if (plan === undefined) return { reply: { files, notes } };
     return { reply: { ...('refused' in plan ? { refusal: refusalReply(plan) } : { plan }), files, notes } };
   },
-  Save: (asked: Named): Handled => change('save', asked),
-  Delete: (asked: Named): Handled => change('delete', asked),
+  Save: (asked: AskedChange): Handled => change('save', asked),
+  Delete: (asked: AskedChange): Handled => change('delete', asked),
   Restore: (asked: AskedRestore): Handled => {
     const confirmMs = confirmMsOf(asked.confirmWithinUs);
     return {

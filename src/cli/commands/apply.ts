@@ -12,6 +12,7 @@ import { planLines } from '../output/plan.ts';
 import { spanText } from '../output/time.ts';
 import { whileWaiting } from '../progress.ts';
 import type { Outcome } from '../wire.ts';
+import type { Confirmation } from './confirm.ts';
 import { tellOutcomes } from './jobs.ts';
 import { type Planned, refusalLines } from './plan.ts';
 
@@ -145,12 +146,15 @@ function essentials({ format, version, id, machineId, bootId, request, state }: 
   return { format, version, id, machineId, bootId, request, state: long ? { hash: state.hash } : state };
 }
 
+const MAX_CONFIRM_MS = 86_400_000;
+
 /** The time to confirm in, in µs. */
 export function confirmWithinUs(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = parseSpan(text);
   if (ms === undefined || ms === 'infinity' || ms <= 0)
-    throw new CliError(`--confirm-within=${text}: not a time span; use one like 2min or 30s`);
+    throw new CliError(`--confirm-within=${text}: not a time span to confirm in; use one like 2min or 30s`);
+  if (ms > MAX_CONFIRM_MS) throw new CliError(`--confirm-within=${text}: too long to confirm in; use up to a day`);
   return Math.round(ms * 1000);
 }
 
@@ -216,7 +220,7 @@ export async function run(call: Call): Promise<number> {
     });
   const { outcomes } = noBlock ? await ask() : await whileWaiting(call, unitsOf(plan), ask);
   const status = await tellOutcomes(call, 'apply', outcomes);
-  tellConfirm(call, within, id, outcomes);
+  await tellConfirm(call, within, id, outcomes);
   return status;
 }
 
@@ -224,9 +228,19 @@ export async function run(call: Call): Promise<number> {
 const unitsOf = (plan: PlanDocument | undefined): readonly string[] =>
   Array.isArray(plan?.request?.units) ? plan.request.units : [];
 
-/** What is undone by itself is said, with the way to keep it. */
-export function tellConfirm(call: Call, within: number | undefined, id: string, outcomes: readonly Outcome[]): void {
+/** What is undone by itself is said, with the way to keep it; of a plan that cannot be undone (a restart) that. */
+export async function tellConfirm(
+  call: Call,
+  within: number | undefined,
+  id: string,
+  outcomes: readonly Outcome[],
+): Promise<void> {
   const refused = outcomes.some(({ refusal }) => refusal !== undefined && refusal !== null);
-  if (within === undefined || refused || call.json) return;
-  call.warn(`It is undone in ${spanText(within, 1000)} unless it is confirmed: ${call.context.name} confirm ${id}`);
+  if (within === undefined || refused || call.json || call.quiet) return;
+  const { waiting } = await call.client.call<{ waiting: Confirmation[] }>('io.sysmaster.Jobs.Confirmations');
+  const isEmpty = waiting.find((one) => one.id === id)?.undo === '';
+  const what = isEmpty
+    ? 'There is nothing in it that could be undone'
+    : `It is undone in ${spanText(within, 1000)} unless it is confirmed`;
+  call.warn(`${what}: ${call.context.name} confirm ${id}`);
 }

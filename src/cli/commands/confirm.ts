@@ -3,7 +3,7 @@ import type { Call } from '../command.ts';
 import { CliError } from '../context.ts';
 import { spanText } from '../output/time.ts';
 
-interface Confirmation {
+export interface Confirmation {
   readonly id: string;
   readonly what: string;
   readonly by: string;

@@ -134,6 +134,17 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     quiet('cache');
   });
 
+  test('what cannot be undone is said, and what came of undoing is in the history', async () => {
+    ok('start', 'c');
+    const { id } = plan('restart', 'c');
+    expect(ok('apply', id, '--confirm-within=1s').stderr).toBe(
+      `There is nothing in it that could be undone: sctl confirm ${id}\n`,
+    );
+    const undone = `undo plan ${id} (restart c.service); nobody confirmed it in time; there is nothing to undo`;
+    await eventually('its time is over', () => ok('history').stdout.includes(undone), 30);
+    quiet('c');
+  });
+
   test('a plan that is confirmed stays', () => {
     const { id } = plan('start', 'b');
     ok('apply', id, '--confirm-within', '1h');
@@ -179,6 +190,36 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     ok('snapshot', 'delete', 'good');
     expect(system.sctl('snapshot', 'show', 'good').status).toBe(1);
     quiet('a', 'b');
+  });
+
+  test('what restoring would do is told with the unit files as they will be, and is then done', () => {
+    ok('start', 'a');
+    ok('enable', '--runtime', 'enabled.service');
+    ok('snapshot', 'save', 'open');
+    quiet('a');
+    ok('mask', '--runtime', 'a.service');
+    const path = file('units/enabled.service');
+    const text = readFileSync(path, 'utf8');
+    rmSync(path);
+    ok('daemon-reload');
+    ok('disable', '--runtime', 'enabled.service');
+    const shown = ok('snapshot', 'restore', 'open', '--plan').stdout;
+    expect(shown).toMatch(/^unmask {3}a\.service/m);
+    expect(shown).toMatch(/^start {4}a\.service/m);
+    const left = 'enable enabled.service left out: Unit file enabled.service does not exist';
+    expect(shown).toContain(`note     ${left}\n`);
+    expect(shown).not.toMatch(/^enable/m);
+    expect(active('a')).toBe('inactive');
+    expect(ok('snapshot', 'restore', 'open').stderr).toBe(`${left}\n`);
+    expect(active('a')).toBe('active');
+    writeFileSync(path, text);
+    ok('daemon-reload');
+    expect(ok('snapshot', 'restore', 'open').stderr).toBe('');
+    expect(ok('is-enabled', 'enabled.service').stdout).toBe('enabled-runtime\n');
+    expect(ok('snapshot', 'restore', 'open', '--plan').stdout).toBe('No unit is to be started or stopped.\n');
+    ok('disable', '--runtime', 'enabled.service');
+    ok('snapshot', 'delete', 'open');
+    quiet('a');
   });
 
   test('a snapshot file that is garbage is listed with its fault, refused, and can be deleted', () => {
@@ -261,6 +302,8 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
       'reset-failed nowhere',
       'confirm aaaaaaaaaaaa',
       'set-environment nothing',
+      'snapshot save ../escape',
+      'snapshot delete nowhere',
       'init-reexec /nonexistent',
       'cancel 99999999999999999999',
     ]) {

@@ -66,15 +66,15 @@ async function change(call: Call, method: 'Save' | 'Delete', names: readonly str
   if (options.dryRun === true) {
     const { snapshots } = await client.call<{ snapshots: Summary[] }>('io.sysmaster.Snapshots.List');
     const there = new Set(snapshots.map(({ name }) => name));
-    const words = names.map((name) => {
-      if (method === 'Save')
-        return `Would save snapshot ${name}${there.has(name) ? ', replacing the one of this name' : ''}.`;
-      return there.has(name)
-        ? `Would delete snapshot ${name}.`
-        : `Would fail to delete snapshot ${name}: there is none.`;
-    });
-    call.print({ [word]: names, dryRun: true }, () => words);
-    return method === 'Delete' && names.some((name) => !there.has(name)) ? 1 : 0;
+    for (const name of names) await client.change(`io.sysmaster.Snapshots.${method}`, { name, dryRun: true });
+    call.print({ [word]: names, dryRun: true }, () =>
+      names.map((name) =>
+        method === 'Save' && there.has(name)
+          ? `Would save snapshot ${name}, replacing the one of this name.`
+          : `Would ${word} snapshot ${name}.`,
+      ),
+    );
+    return 0;
   }
   for (const name of names) await client.change(`io.sysmaster.Snapshots.${method}`, { name });
   call.print({ [word]: names }, () => []);

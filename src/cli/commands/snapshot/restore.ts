@@ -56,12 +56,12 @@ export async function run(call: Call): Promise<number> {
       transaction: options.showTransaction === true,
     });
   const { outcomes } = noBlock ? await ask() : await whileWaiting(call, [], ask);
-  for (const { notes } of outcomes) for (const note of notes) call.warn(note);
+  for (const note of new Set(outcomes.flatMap(({ notes }) => notes))) call.warn(note);
   const status = await tellOutcomes(
     call,
     'restore',
     outcomes.map((outcome) => ({ ...outcome, notes: [] })),
   );
-  tellConfirm(call, within, name, outcomes);
+  await tellConfirm(call, within, name, outcomes);
   return status;
 }
