@@ -21,6 +21,7 @@ import { Checks } from './actors/checks.ts';
 import { createCollecting } from './actors/collecting.ts';
 import { eventsKind } from './actors/events.ts';
 import { FailedUnits } from './actors/failed.ts';
+import { Heirs } from './actors/heirs.ts';
 import { emptied, inputOf, notSpawned } from './actors/inputs.ts';
 import { createInsight } from './actors/insight.ts';
 import { JOBS, jobKind, jobsKind, jobsView } from './actors/jobs.ts';
@@ -183,6 +184,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     kept: new Map(),
     storedFds: (unit) => (snapshotOf(unit)?.context as Partial<ServiceContext> | undefined)?.storedFds ?? [],
     spawns: new Spawns(),
+    heirs: new Heirs(),
     pidFiles: new PidFiles(
       host,
       (unit) => (snapshotOf(unit)?.context as { awaitsPidFile?: boolean } | undefined)?.awaitsPidFile === true,

@@ -4,15 +4,24 @@
  * Reading along (is the group populated? what does the PID file say?) happens here, at the moment the input is taken,
  * so that it is part of the recorded input and not of a decision.
  */
-import { type Datagram, type EffectId, type Host, type HostEvent, type InitRecord, REEXEC_ID } from '../host/ports.ts';
+import {
+  type Datagram,
+  type EffectId,
+  type Host,
+  type HostEvent,
+  type InitRecord,
+  type Left,
+  REEXEC_ID,
+} from '../host/ports.ts';
 import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
 import type { Unit } from '../units/types.ts';
 import { descendants } from './descent.ts';
 import { errnoName } from './errno.ts';
+import { guessHeir, heirNamed } from './heirs.ts';
 import { parseTag, storedFd, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
 import { isNear } from './pid-files.ts';
-import { fitProcess, guessMain, pidFilePath, readPidFile, within } from './processes.ts';
+import { fitProcess, pidFilePath, pidInFile, readPidFile, within } from './processes.ts';
 import type { Asked } from './spawns.ts';
 import { invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
 import { pathEvent } from './unit-paths.ts';
@@ -26,6 +35,7 @@ const toUnit = (unit: string, event: ActorEvent): Post => ({ to: `unit:${unit}`,
 function afterExit(
   tools: UnitTools,
   unit: Unit | undefined,
+  left: Left | undefined,
 ): { populated: boolean; candidate?: { pid: number; startTime: number } } {
   if (unit === undefined) return { populated: false };
   const { host } = tools;
@@ -36,8 +46,10 @@ function afterExit(
   let candidate: { pid: number; startTime: number } | undefined;
   if (service.PIDFile !== '') {
     // One that lies elsewhere is waited for: the helper looks for it, and answers with `pid-file`.
-    if (isNear(pidFilePath(service.PIDFile))) candidate = readPidFile(host, service.PIDFile, group);
-  } else if (service.Type === 'forking' && service.GuessMainPID) candidate = guessMain(host, membersOf(tools, unit));
+    if (isNear(pidFilePath(service.PIDFile)))
+      candidate = heirNamed(left, pidInFile(host, service.PIDFile)) ?? readPidFile(host, service.PIDFile, group);
+  } else if (service.Type === 'forking' && service.GuessMainPID)
+    candidate = guessHeir(host, membersOf(tools, unit), left);
   return candidate === undefined ? { populated } : { populated, candidate };
 }
 
@@ -93,6 +105,7 @@ function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
               : undefined;
   if (report === undefined) return [];
   const { tag, id, ...fields } = report as typeof report & { id?: EffectId };
+  const left = report.type === 'exited' ? tools.heirs.taken(tag) : undefined;
   if (id !== undefined && (report.type === 'forked' || report.type === 'spawn-failed')) tools.spawns.answered(id);
   const whose = parseTag(tag);
   if (whose === undefined) return [];
@@ -101,9 +114,9 @@ function recordPosts(tools: UnitTools, { what }: InitRecord): Post[] {
   const unit = tools.world.unit(whose.unit);
   switch (report.type) {
     case 'main-gone':
-      return [toUnit(whose.unit, { ...fields, startTime: whose.number, ...afterExit(tools, unit) })];
+      return [toUnit(whose.unit, { ...fields, startTime: whose.number, ...afterExit(tools, unit, left) })];
     case 'exited':
-      return [toUnit(whose.unit, { ...fields, ...run, ...afterExit(tools, unit) })];
+      return [toUnit(whose.unit, { ...fields, ...run, ...afterExit(tools, unit, left) })];
     case 'spawn-failed': {
       const { step: number, errno, detail } = report as unknown as { step: number; errno: number; detail: string };
       const step = tools.host.execSteps[number];
@@ -159,7 +172,8 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
     barrier: _barrier,
     ...rest
   } = message;
-  const main = mainPid === undefined ? undefined : fitProcess(host, mainPid);
+  const heir = mainPid === undefined ? undefined : tools.heirs.named(unit.name, mainPid);
+  const main = mainPid === undefined ? undefined : (heir ?? fitProcess(host, mainPid));
   const last = [...datagram.text.matchAll(/^(READY|RELOADING|STOPPING)=1$/gm)].at(-1)?.[1];
   const state = last === undefined ? undefined : (last.toLowerCase() as 'ready' | 'reloading' | 'stopping');
   const mute = rest.watchdog === 'ping' && tools.chaos.mute(unit.name);
@@ -192,7 +206,12 @@ function notifyPost(tools: UnitTools, datagram: Datagram): Post[] {
       ...(reloading ? { reloading: true } : {}),
       ...(main === undefined
         ? {}
-        : { mainPid: { pid: main.pid, startTime: main.startTime, member: memberOf(main.pid) } }),
+        : {
+            mainPid: {
+              ...{ pid: main.pid, startTime: main.startTime },
+              member: heir !== undefined || memberOf(main.pid),
+            },
+          }),
       ...(fdstore && datagram.fds > 0 ? { fds: datagram.fds, datagram: datagramKey(datagram) } : {}),
       ...(fdstoreremove ? { fdstoreremove: true } : {}),
     }),
@@ -235,6 +254,10 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
   const { host } = tools;
   switch (event.type) {
     case 'record':
+      if ('left' in event.record.what) {
+        tools.heirs.told(event.record.what.left);
+        return undefined;
+      }
       return { key: `record:${event.record.number}`, events: recordPosts(tools, event.record) };
     case 'refused': {
       const { id, errno, why } = event;

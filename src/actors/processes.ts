@@ -22,16 +22,20 @@ export function fitProcess(
 export const within = (group: string, ancestor: string): boolean =>
   group === ancestor || group.startsWith(`${ancestor}/`);
 
+/** The pid in a PID file below /run; undefined: there is none yet. */
+export function pidInFile(host: Host, setting: string): number | undefined {
+  const text = host.files.readText(pidFilePath(setting))?.trim();
+  return text === undefined || !/^\d{1,10}$/.test(text) ? undefined : Number(text);
+}
+
 /** The fit process that a PID file below /run names; undefined: none yet. */
 export function readPidFile(
   host: Host,
   setting: string,
   group: string,
 ): { pid: number; startTime: number } | undefined {
-  const path = pidFilePath(setting);
-  const text = host.files.readText(path)?.trim();
-  if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
-  return fitMain(host, Number(text), host.files.lstat(path)?.uid === 0, group);
+  const pid = pidInFile(host, setting);
+  return pid === undefined ? undefined : fitMain(host, pid, host.files.lstat(pidFilePath(setting))?.uid === 0, group);
 }
 
 /** What a PID file names, if it may be the main process. `trusted`: the file belongs to root. */

@@ -4,7 +4,7 @@
  * An effect answers with an event, never with a value. Those marked `once` carry their id to init, which does them
  * at most once; all others may run twice and leave the same result. Their meaning stands in src/machines/protocol.ts.
  */
-import { type EffectId, type Host, HostError } from '../host/ports.ts';
+import { type EffectId, type Host, HostError, LEAVES } from '../host/ports.ts';
 import type { EffectName, EffectParams, StoredFd } from '../machines/protocol.ts';
 import { effectKinds } from '../machines/protocol.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
@@ -16,6 +16,7 @@ import type { ChaosHooks } from './chaos-logic.ts';
 import { descendants, isExcepted } from './descent.ts';
 import { errnoOf } from './errno.ts';
 import { execSpec, type Moment, runtimeRoot } from './exec-spec.ts';
+import type { Heirs } from './heirs.ts';
 import type { Monitored } from './monitored.ts';
 import {
   invocationId,
@@ -51,6 +52,7 @@ export interface UnitTools {
   storedFds(unit: string): readonly StoredFd[];
   /** What was asked of init and is not answered yet. */
   readonly spawns: Spawns;
+  readonly heirs: Heirs;
   readonly pidFiles: PidFiles;
   readonly chaos: ChaosHooks;
   /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
@@ -158,10 +160,14 @@ function lost({ host }: UnitTools, { name: unit }: Unit, name: string): false {
   return false;
 }
 
+/** May the main process be one that this one leaves behind? A daemon's parent does, and so does who hands over by MAINPID=. */
+const mayLeaveMain = (unit: Unit, { role, list }: EffectParams['spawn']): boolean =>
+  role === 'main' ? speaks(unit) : list === 'ExecStart' && unit.service?.Type === 'forking';
+
 const spawn: Run<'spawn'> = (tools, unit, call, params) => {
   if (failsByChaos(tools, unit, call, params)) return;
   const settings = execSettings(unit);
-  const tag = tagOf(unit.name, params.role, params.run, params);
+  const tag = tagOf(unit.name, params.role, params.run, params) + (mayLeaveMain(unit, params) ? LEAVES : '');
   if (settings === undefined) throw new Error(`${unit.name} has no commands, but was asked to run ${params.list}`);
   const fds = (params.fds ?? [])
     .map(({ key, name }) => ({ name: storedFd(unit.name, key), as: name }))

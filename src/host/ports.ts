@@ -29,6 +29,27 @@ export type ShutdownKind = 'poweroff' | 'reboot' | 'halt' | 'kexec' | 'exit' | '
 /** How a process ended: an exit status, or a signal number. */
 export type Ended = { readonly exited: number } | { readonly killed: number } | { readonly dumped: number };
 
+/** A tag with this end asks for a report `left` when the process has ended. Mirrors `LEAVES` in native/link/src/frame.rs. */
+export const LEAVES = '|leaves';
+
+/** A process that another one has left behind, and that became init's. `ended` null: it lives, as far as init had told by then. */
+export interface Heir {
+  readonly pid: number;
+  readonly startTime: number;
+  readonly ended: Ended | null;
+}
+
+/**
+ * Whom a process has left behind in its control group, if anybody. `line`: the heirs of one another, each but the first left behind by
+ * the one before it, which ended with status 0 and left nobody else; otherwise several that were left at once.
+ */
+export interface Left {
+  readonly tag: string;
+  readonly pid: number;
+  readonly line: boolean;
+  readonly heirs: readonly Heir[];
+}
+
 /** What init reports once and repeats until it is acknowledged. Mirrors `Report` in native/link/src/frame.rs. */
 export type Report =
   | { readonly forked: { id: EffectId; tag: string; serial: number; pid: number; startTime: number } }
@@ -43,6 +64,8 @@ export type Report =
         detail: string;
       };
     }
+  /** Right before the `exited` of the same tag. Until that is acknowledged, what becomes of the heirs is noted in it for the next core. */
+  | { readonly left: Left }
   | { readonly exited: { tag: string; serial: number; pid: number; ended: Ended } }
   | { readonly 'watched-exited': { id: EffectId; tag: string; pid: number; ended: Ended | null } }
   | { readonly signalled: { id: EffectId; count: number } }

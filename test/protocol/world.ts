@@ -137,6 +137,32 @@ export const PROGRAMS = {
     sim: (directory) => ({ run: [{ fork: `${directory}/sleeper`, pidFile: `${directory}/parent.pid` }, { exit: 0 }] }),
     script: sh('here=$(dirname "$0")\n"$here/sleeper" & echo $! > "$here/parent.pid"\nexit 0'),
   },
+  /** Leaves two sleepers behind, and exits. */
+  parents: {
+    sim: (directory) => ({
+      run: [{ fork: `${directory}/sleeper` }, { fork: `${directory}/sleeper` }, { exit: 0 }],
+    }),
+    script: sh('here=$(dirname "$0")\n"$here/sleeper" & "$here/sleeper" &\nexit 0'),
+  },
+  /** Leaves a `middle` behind, whose pid is in `grandparent.pid`, and exits once that is ready. */
+  grandparent: {
+    sim: (directory) => ({
+      run: [{ fork: `${directory}/middle`, pidFile: `${directory}/grandparent.pid` }, { exit: 0 }],
+    }),
+    script: sh(
+      'here=$(dirname "$0")\n"$here/middle" & echo $! > "$here/grandparent.pid"\nuntil [ -e "$here/middle.up" ]; do sleep 0.02; done\nexit 0',
+    ),
+  },
+  /** On SIGUSR1 it leaves a sleeper behind, whose pid is in `middle.pid`, and exits with 0; on SIGUSR2 the same, with 4. */
+  middle: {
+    sim: (directory) => {
+      const leave = { fork: `${directory}/sleeper`, pidFile: `${directory}/middle.pid` };
+      return { on: { 10: [leave, { exit: 0 }], 12: [leave, { exit: 4 }] } };
+    },
+    script: sh(
+      'here=$(dirname "$0")\nleave() { "$here/sleeper" & echo $! > "$here/middle.pid"; exit $1; }\ntrap "leave 0" USR1\ntrap "leave 4" USR2\necho 1 > "$here/middle.up"\nwhile :; do sleep 0.02; done',
+    ),
+  },
   /** Says READY=1 and exits. */
   speaker: {
     sim: () => ({ run: [{ notify: 'READY=1' }, { exit: 0 }] }),

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Heirs } from '../../src/actors/heirs.ts';
 import { datagramKey, inputOf } from '../../src/actors/inputs.ts';
 import type { UnitTools } from '../../src/actors/unit-effects.ts';
 import type { Datagram } from '../../src/host/ports.ts';
@@ -30,6 +31,7 @@ function taken(stored: readonly string[]) {
     world: { unit: () => ({ name: 'a.service', unit: {}, service: {}, edges: [] }) },
     group: () => 'system.slice/a.service',
     kept: new Map(),
+    heirs: new Heirs(),
     storedFds: (unit: string) =>
       unit === 'a.service'
         ? [

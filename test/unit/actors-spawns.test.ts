@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { Heirs } from '../../src/actors/heirs.ts';
 import { inputOf } from '../../src/actors/inputs.ts';
 import { Spawns } from '../../src/actors/spawns.ts';
 import { type UnitTools, unitEffects } from '../../src/actors/unit-effects.ts';
@@ -44,6 +45,7 @@ function rig(pipes: 'pipes' | 'none') {
     kept: new Map(),
     storedFds: () => [],
     spawns: new Spawns(),
+    heirs: new Heirs(),
     chaos: { failing: () => undefined, holding: () => undefined, mute: () => false },
     pidFiles: { look() {}, remove() {} } as never,
     environment: () => [],

@@ -2,6 +2,7 @@
 //! there is to say. Each is bounded, and noted before it is decided upon.
 
 use crate::fault::point;
+use crate::heirs;
 use crate::journal::Note;
 use crate::link::{Received, Sent};
 use crate::process;
@@ -93,7 +94,12 @@ impl Init {
         };
         let (start_time, is_core) = (process::start_time(pid), black_box.is_some());
         let at_us = now_us();
-        let event = Event::Exited { pid, start_time, ended, black_box: black_box.flatten() };
+        let left = if heirs::are_asked_for(&self.state, pid, start_time, ended) {
+            heirs::of(&self.state, pid)
+        } else {
+            vec![]
+        };
+        let event = Event::Exited { pid, start_time, ended, black_box: black_box.flatten(), left };
         point("before an exit is noted");
         self.note(&Note::Event { at_us, event: &event });
         self.lay_to_rest(Unreaped { pid, start_time, is_core });

@@ -14,6 +14,7 @@ pub mod early;
 pub mod ending;
 pub mod fault;
 pub mod finish;
+pub mod heirs;
 pub mod inputs;
 pub mod journal;
 pub mod keeper;

@@ -282,7 +282,7 @@ impl Init {
             } else if peek(Whom::Pid(pid)).is_err() {
                 say(3, &format!("process {pid}: ended while init faulted; how is not known"));
                 let ended = Ended::Killed(nix::libc::SIGKILL);
-                self.handle(Event::Exited { pid, start_time, ended, black_box: None });
+                self.handle(Event::Exited { pid, start_time, ended, black_box: None, left: Vec::new() });
             }
         }
     }

@@ -6,7 +6,7 @@
 use crate::ending::Order;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use sysmaster_link::{BlackBox, EffectId, Ended, Record, Report, Role};
+use sysmaster_link::{BlackBox, EffectId, Ended, Heir, LEFT_MAX, Record, Report, Role};
 
 /// The version of [`State`] in a memfd; another version is refused by `--check`.
 pub const STATE_VERSION: u16 = 2;
@@ -18,8 +18,8 @@ pub const WATCHES_MAX: usize = 16_384;
 pub const RECORDS_MAX: usize = 131_072;
 /// Most exits of processes nobody asked about that are remembered.
 pub const RING_MAX: usize = 4_096;
-/// Records one child can still cause: forked, execed or spawn-failed, exited.
-const RECORDS_PER_CHILD: usize = 3;
+/// Records one child can still cause: forked, execed or spawn-failed, left, exited.
+const RECORDS_PER_CHILD: usize = 4;
 
 /// What does not change while init runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -345,6 +345,13 @@ pub enum Change {
     RemoveWatch(EffectId),
     /// An exit nobody asked about.
     Remember(Orphan),
+    /// A process that somebody has left behind has ended; told where that stands.
+    HeirEnded {
+        /// Which, and how.
+        heir: Orphan,
+        /// The one process that it has left behind in turn; pid and start time.
+        next: Option<(i32, u64)>,
+    },
     /// A descriptor is in the store.
     Name(String),
     /// No longer.
@@ -469,16 +476,9 @@ impl State {
                 self.watches.remove(&id);
                 self.settle(id, |known| known.watching = false);
             }
-            Change::Remember(orphan) => {
-                if self.ring.len() >= RING_MAX {
-                    self.ring.pop_front();
-                    self.orphans_dropped = self.orphans_dropped.saturating_add(1);
-                }
-                if self.ring.try_reserve(1).is_ok() {
-                    self.ring.push_back(orphan);
-                } else {
-                    self.orphans_dropped = self.orphans_dropped.saturating_add(1);
-                }
+            Change::Remember(orphan) => self.remember(orphan),
+            Change::HeirEnded { heir, next } => {
+                self.records.iter_mut().for_each(|kept| note_end(&mut kept.record.what, &heir, next));
             }
             Change::Name(name) => {
                 self.names.insert(name);
@@ -535,9 +535,33 @@ impl State {
         }
     }
 
+    fn remember(&mut self, orphan: Orphan) {
+        if self.ring.len() >= RING_MAX {
+            self.ring.pop_front();
+            self.orphans_dropped = self.orphans_dropped.saturating_add(1);
+        }
+        if self.ring.try_reserve(1).is_ok() {
+            self.ring.push_back(orphan);
+        } else {
+            self.orphans_dropped = self.orphans_dropped.saturating_add(1);
+        }
+    }
+
+    /// How a process that somebody has left behind has ended, while that is not acknowledged: in a line as the last of it that has.
+    #[must_use]
+    pub fn heir_end(&self, pid: i32, start_time: u64) -> Option<Ended> {
+        let matches = |heir: &Heir| heir.pid == pid && (start_time == 0 || heir.start_time == start_time);
+        self.records.iter().rev().find_map(|kept| ends(&kept.record.what).find(|(heir, _)| matches(heir))?.1)
+    }
+
     fn ack(&mut self, through: u64) {
         while self.records.front().is_some_and(|kept| kept.record.number <= through) {
             let Some(kept) = self.records.pop_front() else { return };
+            // Core may watch them a turn later: they are the newest of the ring then.
+            for (heir, ended) in ends(&kept.record.what) {
+                let (pid, start_time) = (heir.pid, heir.start_time);
+                ended.into_iter().for_each(|ended| self.remember(Orphan { pid, start_time, ended }));
+            }
             if let Some(id) = kept.id {
                 self.settle(id, |_| ());
             }
@@ -550,6 +574,40 @@ impl State {
     fn kept_mut(&mut self, number: u64) -> Option<&mut Kept> {
         let first = self.records.front()?.record.number;
         self.records.get_mut(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
+}
+
+/// The heirs that a report names, and how each has ended: see [`State::heir_end`].
+fn ends(what: &Report) -> impl Iterator<Item = (&Heir, Option<Ended>)> {
+    let (line, heirs) = match what {
+        Report::Left { line, heirs, .. } => (*line, heirs.as_slice()),
+        _ => (false, [].as_slice()),
+    };
+    heirs.iter().enumerate().map(move |(at, heir)| {
+        let last = heirs.iter().skip(at).rev().find_map(|later| later.ended).filter(|_| line && heir.ended.is_some());
+        (heir, last.or(heir.ended))
+    })
+}
+
+/// Whether a process that ends with status 0 continues the line of a report: it is the last one there, and its end is not known yet.
+#[must_use]
+pub fn continues_line(what: &Report, pid: i32, start_time: u64) -> bool {
+    let Report::Left { line: true, heirs, .. } = what else { return false };
+    heirs.len() < LEFT_MAX
+        && heirs.last().is_some_and(|heir| heir.pid == pid && heir.start_time == start_time && heir.ended.is_none())
+}
+
+fn note_end(what: &mut Report, ended: &Orphan, next: Option<(i32, u64)>) {
+    let continues = ended.ended == Ended::Exited(0) && continues_line(what, ended.pid, ended.start_time);
+    let Report::Left { heirs, .. } = what else { return };
+    for heir in heirs.iter_mut().filter(|heir| heir.pid == ended.pid && heir.start_time == ended.start_time) {
+        heir.ended.get_or_insert(ended.ended);
+    }
+    if let Some((pid, start_time)) = next
+        && continues
+        && heirs.try_reserve(1).is_ok()
+    {
+        heirs.push(Heir { pid, start_time, ended: None });
     }
 }
 

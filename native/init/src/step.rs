@@ -17,7 +17,7 @@ use frames::{check_deadline, checking, on_frame};
 use nix::libc::{
     ENOEXEC, EPROTO, ETIMEDOUT, SIGABRT, SIGHUP, SIGINT, SIGKILL, SIGPWR, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
 };
-use sysmaster_link::{EffectId, Ended, ExecStep, Report, StatusReport};
+use sysmaster_link::{EffectId, Ended, ExecStep, Heir, LEFT_MAX, Report, StatusReport};
 
 /// Longest tag.
 pub const TAG_MAX: usize = 4096;
@@ -37,8 +37,9 @@ pub fn step(state: &State, now_us: u64, event: Event) -> Turn {
         Event::ForkFailed { serial, errno, detail } => on_fork_failed(&mut turn, state, now_us, serial, errno, detail),
         Event::Execed { serial } => on_execed(&mut turn, state, now_us, serial),
         Event::ExecFailed { serial, report } => on_exec_failed(&mut turn, state, now_us, serial, report),
-        Event::Exited { pid, start_time, ended, black_box } => {
-            on_exited(&mut turn, state, now_us, Orphan { pid, start_time, ended }, black_box.as_deref());
+        Event::Exited { pid, start_time, ended, black_box, left } => {
+            let exit = Orphan { pid, start_time, ended };
+            on_exited(&mut turn, state, now_us, exit, black_box.as_deref(), &left);
         }
         Event::Signalled { id, count: 0 } => turn.report(now_us, Some(id), Report::Gone { id }),
         Event::Signalled { id, count } => turn.report(now_us, Some(id), Report::Signalled { id, count }),
@@ -156,15 +157,22 @@ fn on_exec_failed(turn: &mut Turn, state: &State, now_us: u64, serial: u64, repo
     }
 }
 
-fn on_exited(turn: &mut Turn, state: &State, now_us: u64, exit: Orphan, black_box: Option<&[u8]>) {
+fn on_exited(turn: &mut Turn, state: &State, now_us: u64, exit: Orphan, black_box: Option<&[u8]>, left: &[(i32, u64)]) {
     let Orphan { pid, start_time, ended } = exit;
     end_watches(turn, state, now_us, pid, start_time, Some(ended));
     let Some(child) = state.child_of_pid(pid) else {
+        let next = if let [next] = left { Some(*next) } else { None };
+        turn.change(Change::HeirEnded { heir: exit.clone(), next });
         return turn.change(Change::Remember(exit));
     };
     let serial = child.serial;
     match &child.kind {
         Kind::Unit { id, tag } => {
+            if !left.is_empty() {
+                let heir = |(pid, start_time): &(i32, u64)| Heir { pid: *pid, start_time: *start_time, ended: None };
+                let (line, heirs) = (left.len() == 1, left.iter().take(LEFT_MAX).map(heir).collect());
+                turn.report(now_us, Some(*id), Report::Left { tag: tag.clone(), pid, line, heirs });
+            }
             turn.report(now_us, Some(*id), Report::Exited { tag: tag.clone(), serial, pid, ended });
             turn.change(Change::Remember(exit));
         }
@@ -237,7 +245,8 @@ fn end_watches(turn: &mut Turn, state: &State, now_us: u64, pid: i32, start_time
 fn on_watched_gone(turn: &mut Turn, state: &State, now_us: u64, watch: Watch) {
     let Watch { id, tag, pid, start_time } = watch;
     let matches = |orphan: &&Orphan| orphan.pid == pid && (start_time == 0 || orphan.start_time == start_time);
-    let ended = state.ring.iter().rev().find(matches).map(|orphan| orphan.ended);
+    let in_ring = || state.ring.iter().rev().find(matches).map(|orphan| orphan.ended);
+    let ended = state.heir_end(pid, start_time).or_else(in_ring);
     turn.report(now_us, Some(id), Report::WatchedExited { id, tag, pid, ended });
 }
 

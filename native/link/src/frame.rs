@@ -194,6 +194,24 @@ pub struct Record {
     pub what: Report,
 }
 
+/// A tag with this end asks for a [`Report::Left`] when the process has ended. Every init gives it back as it is, and every core knows
+/// such a process by what comes before it: so the one may be older than the other.
+pub const LEAVES: &str = "|leaves";
+/// The most processes that a [`Report::Left`] names.
+pub const LEFT_MAX: usize = 16;
+
+/// A process that another one has left behind, and that became init's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heir {
+    /// Its pid.
+    pub pid: i32,
+    /// Clock ticks since boot.
+    pub start_time: u64,
+    /// How it has ended, if it has and this is not acknowledged yet.
+    pub ended: Option<Ended>,
+}
+
 /// What a [`Record`] reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -298,6 +316,20 @@ pub enum Report {
     Signal {
         /// Its number.
         signal: i32,
+    },
+    /// Whom a process has left behind in its control group, right before the report of its end: only where its tag ends in [`LEAVES`],
+    /// and where it has left anybody. What becomes of them is noted in here until it is acknowledged: a core that comes
+    /// later hears more than the one before.
+    Left {
+        /// The tag of the one that has ended.
+        tag: String,
+        /// Its pid.
+        pid: i32,
+        /// The heirs of one another: each but the first was left behind by the one before it, which ended with status 0 and left nobody
+        /// else. False: the first [`LEFT_MAX`] of several, by rising pid.
+        line: bool,
+        /// They.
+        heirs: Vec<Heir>,
     },
 }
 

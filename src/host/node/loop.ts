@@ -10,6 +10,8 @@ import type { HostEvent } from '../ports.ts';
 import { addon } from './addon.ts';
 import { codeOf } from './errors.ts';
 
+const realOffsetMs = () => addon.clockMs('realtime') - addon.clockMs('monotonic');
+
 /** How many times in one round readiness is asked for, and how many events end the asking. */
 const SWEEPS_MAX = 16;
 const EVENTS_MAX = 1024;
@@ -149,7 +151,7 @@ export class Loop {
       }
       const batch = this.#queue;
       this.#queue = [];
-      for (const event of inOrder(batch)) this.#onEvent(event);
+      for (const event of inOrder(batch, realOffsetMs)) this.#onEvent(event);
       this.#turn(whole);
     } finally {
       this.#inRound = false;

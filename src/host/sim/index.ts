@@ -255,7 +255,7 @@ export function createSim(options: SimOptions = {}) {
       const life = core;
       if (life.events.length === 0 && !life.scheduled) return;
       if (turns > TURNS_AT_ONCE) throw new Error(`core never comes to rest at ${kernel.nowMs} ms`);
-      life.events = [...inOrder(life.events)];
+      life.events = [...inOrder(life.events, () => kernel.realOffsetMs)];
       const all = life.events.length;
       const size = faults.splitBatches === true && all > 1 ? 1 + Math.floor(kernel.random() * all) : all;
       const batch = life.events.splice(0, size);

@@ -9,10 +9,13 @@ import {
   type EffectId,
   type Ended,
   type ExecSpec,
+  type Heir,
   type Hello,
   type HelloChild,
   type InitRecord,
   type KillTarget,
+  LEAVES,
+  type Left,
   type ProcessRef,
   REEXEC_ID,
   type Report,
@@ -45,6 +48,12 @@ interface Watch {
   readonly startTime: number;
 }
 
+interface Kept {
+  record: InitRecord;
+  /** The effect it answers. */
+  readonly answers: string | undefined;
+}
+
 interface Orphan {
   readonly pid: number;
   readonly startTime: number;
@@ -64,6 +73,8 @@ export interface EndOrder {
 export type HelloFacts = Pick<Hello, 'role' | 'pid' | 'cgroupRoot' | 'canSetUid'>;
 
 const RING_MAX = 4_096;
+/** The most processes that a report `left` names. */
+const LEFT_MAX = 16;
 /** Bounds of a frame, as native/init/src/step.rs has them. */
 const TAG_BYTES_MAX = 4_096;
 const NAME_BYTES_MAX = 255;
@@ -103,7 +114,7 @@ export class VirtualInit {
   readonly #processes: Processes;
   readonly #sockets: Sockets;
   readonly #facts: HelloFacts;
-  readonly #records: { readonly record: InitRecord; readonly answers: string | undefined }[] = [];
+  readonly #records: Kept[] = [];
   readonly #children = new Map<number, Child>();
   readonly #known = new Map<string, Known>();
   readonly #watches = new Map<string, Watch>();
@@ -259,8 +270,11 @@ export class VirtualInit {
       this.#report(id, { done: { id } });
       return;
     }
-    const orphan = this.#ring.findLast((one) => one.pid === pid && (startTime === 0 || one.startTime === startTime));
-    this.#report(id, { 'watched-exited': { id, tag, pid, ended: orphan?.ended ?? null } });
+    const isIt = (one: { pid: number; startTime: number }) =>
+      one.pid === pid && (startTime === 0 || one.startTime === startTime);
+    const heir = this.#records.flatMap(({ record }) => ends(record)).findLast((one) => isIt(one) && one.ended !== null);
+    const ended = heir?.ended ?? this.#ring.findLast(isIt)?.ended ?? null;
+    this.#report(id, { 'watched-exited': { id, tag, pid, ended } });
   }
 
   accept(id: EffectId, listener: string, name: string): void {
@@ -291,7 +305,10 @@ export class VirtualInit {
     }
     this.ackedThrough = Math.max(this.ackedThrough, through);
     while (this.#records[0] !== undefined && this.#records[0].record.number <= through) {
-      const { answers } = this.#records.shift() as { readonly answers: string | undefined };
+      const { answers, record } = this.#records.shift() as Kept;
+      // Core may watch them a turn later: they are the newest of the ring then.
+      for (const { pid, startTime, ended } of ends(record))
+        if (ended !== null) this.#remember({ pid, startTime, ended });
       if (answers !== undefined) this.#settle(answers);
     }
   }
@@ -316,13 +333,47 @@ export class VirtualInit {
     const { pid, startTime } = process;
     this.#endWatches(pid, startTime, ended);
     const child = this.#children.get(pid);
-    if (child !== undefined) {
+    if (child === undefined) this.#heirEnded(process, ended);
+    else {
       this.#children.delete(pid);
+      const heirs = child.tag.endsWith(LEAVES) ? this.#leftBy(process) : [];
+      const line = heirs.length === 1;
+      if (heirs.length > 0) this.#report(child.id, { left: { tag: child.tag, pid, line, heirs } });
       this.#report(child.id, { exited: { tag: child.tag, serial: child.serial, pid, ended } });
       this.#know(child.id).child = undefined;
     }
-    this.#ring.push({ pid, startTime, ended });
+    this.#remember({ pid, startTime, ended });
+  }
+
+  #remember(orphan: Orphan): void {
+    this.#ring.push(orphan);
     if (this.#ring.length > RING_MAX) this.#ring.shift();
+  }
+
+  /** Processes of its group that have become init's. */
+  #leftBy({ group }: Process): Heir[] {
+    return (group === '' ? [] : this.#processes.members(group))
+      .filter((one) => one.ppid === 1 && !this.#children.has(one.pid))
+      .sort((a, b) => a.pid - b.pid)
+      .slice(0, LEFT_MAX)
+      .map(({ pid, startTime }) => ({ pid, startTime, ended: null }));
+  }
+
+  /** A process that somebody has left behind has ended: that is noted where it stands. What core has been told stays as it was. */
+  #heirEnded(process: Process, ended: Ended): void {
+    const isIt = (heir: Heir | undefined) => heir?.pid === process.pid && heir.startTime === process.startTime;
+    for (const kept of this.#records) {
+      const left = leftIn(kept.record);
+      if (left?.heirs.some(isIt) !== true) continue;
+      const goesOn =
+        left.line && left.heirs.length < LEFT_MAX && isIt(left.heirs.at(-1)) && 'exited' in ended && ended.exited === 0;
+      const next = goesOn ? this.#leftBy(process) : [];
+      const heirs = [
+        ...left.heirs.map((heir) => (isIt(heir) ? { ...heir, ended: heir.ended ?? ended } : heir)),
+        ...(next.length === 1 ? next : []),
+      ];
+      kept.record = { ...kept.record, what: { left: { ...left, heirs } } };
+    }
   }
 
   /** A process with another parent has ended: that it is gone is all init can say. */
@@ -405,6 +456,18 @@ export class VirtualInit {
     this.refuse(id, ERRNO.EMSGSIZE, 'a tag is longer than 4096 bytes, or a name is empty or longer than 255');
     return true;
   }
+}
+
+const leftIn = ({ what }: InitRecord): Left | undefined => ('left' in what ? what.left : undefined);
+
+/** The heirs that a record names, and how each has ended: in a line as the last of it that has. */
+function ends(record: InitRecord): readonly Heir[] {
+  const { line = false, heirs = [] } = leftIn(record) ?? {};
+  return heirs.map((heir, at) =>
+    line && heir.ended !== null
+      ? { ...heir, ended: heirs.slice(at).findLast((later) => later.ended !== null)?.ended ?? heir.ended }
+      : heir,
+  );
 }
 
 export function keyOf(id: EffectId): string {

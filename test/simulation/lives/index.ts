@@ -1,4 +1,5 @@
 /** Every life that there is, by name; each name is that of one. */
+import { heirLives } from './heirs.ts';
 import { jobLives } from './jobs.ts';
 import type { Life } from './life.ts';
 import { managerLives } from './manager.ts';
@@ -12,6 +13,7 @@ import { unitLives } from './units.ts';
 export const lives: readonly Life[] = [
   ...unitLives,
   ...serviceLives,
+  ...heirLives,
   ...socketLives,
   ...pathLives,
   ...jobLives,

@@ -9,7 +9,7 @@ fn again(journal: &Journal) -> Journal {
 }
 
 fn exited(pid: i32) -> Event {
-    Event::Exited { pid, start_time: 7, ended: Ended::Killed(9), black_box: Some(vec![1, 2]) }
+    Event::Exited { pid, start_time: 7, ended: Ended::Killed(9), black_box: Some(vec![1, 2]), left: Vec::new() }
 }
 
 #[test]

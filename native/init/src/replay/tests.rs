@@ -55,7 +55,7 @@ fn a_child_whose_pid_is_noted_may_still_wait_at_its_gate() {
 fn an_exit_may_still_have_to_be_reaped_until_something_else_is_noted() {
     let exit = Note::Event {
         at_us: 9,
-        event: Event::Exited { pid: 77, start_time: 3, ended: Ended::Exited(0), black_box: None },
+        event: Event::Exited { pid: 77, start_time: 3, ended: Ended::Exited(0), black_box: None, left: Vec::new() },
     };
     let (state, tables, frontier) = run(&[spawn(), forked(), Note::LetGo, exit.clone()]);
     assert_eq!(frontier.unreaped, Some(Unreaped { pid: 77, start_time: 3, is_core: false }));
@@ -81,7 +81,13 @@ fn the_death_of_core_closes_its_link_and_what_was_stored_stays() {
         Note::Said,
         Note::Event {
             at_us: 2,
-            event: Event::Exited { pid: 70, start_time: 1, ended: Ended::Killed(9), black_box: Some(Vec::new()) },
+            event: Event::Exited {
+                pid: 70,
+                start_time: 1,
+                ended: Ended::Killed(9),
+                black_box: Some(Vec::new()),
+                left: Vec::new(),
+            },
         },
     ];
     let frontier = replay(&mut state, &mut tables, notes);

@@ -104,6 +104,53 @@ fn the_ring_keeps_the_newest_and_counts_the_rest() {
     assert_eq!(state.ring.front().unwrap().pid, 6);
 }
 
+fn left(line: bool, pids: &[i32]) -> Change {
+    let heirs = pids.iter().map(|pid| Heir { pid: *pid, start_time: 1, ended: None }).collect();
+    let what = Report::Left { tag: "t|leaves".to_owned(), pid: 1, line, heirs };
+    Change::Report { at_us: 1, id: Some(id(9)), what }
+}
+
+fn heir_ended(pid: i32, status: i32, next: Option<i32>) -> Change {
+    let heir = Orphan { pid, start_time: 1, ended: Ended::Exited(status) };
+    Change::HeirEnded { heir, next: next.map(|pid| (pid, 1)) }
+}
+
+fn heirs(state: &State) -> Vec<(i32, Option<Ended>)> {
+    let heirs = |kept: &Kept| match &kept.record.what {
+        Report::Left { heirs, .. } => heirs.clone(),
+        _ => Vec::new(),
+    };
+    state.records.iter().flat_map(heirs).map(|heir| (heir.pid, heir.ended)).collect()
+}
+
+#[test]
+fn a_line_of_heirs_ends_as_its_last_one_and_goes_into_the_ring_when_acknowledged() {
+    let mut state = with([left(true, &[5]), heir_ended(5, 0, Some(6)), heir_ended(6, 3, Some(7)), done(1)]);
+    let (well, badly) = (Ended::Exited(0), Ended::Exited(3));
+    // What failed was the daemon, whoever it has left behind.
+    assert_eq!(heirs(&state), [(5, Some(well)), (6, Some(badly))]);
+    assert_eq!([5, 6, 7].map(|pid| state.heir_end(pid, 1)), [Some(badly), Some(badly), None]);
+    assert_eq!(state.heir_end(5, 2), None);
+    state.apply(Change::Ack(1));
+    let ring: Vec<(i32, Ended)> = state.ring.iter().map(|orphan| (orphan.pid, orphan.ended)).collect();
+    assert_eq!(ring, [(5, badly), (6, badly)]);
+    assert_eq!(state.heir_end(5, 1), None);
+}
+
+#[test]
+fn a_line_is_bounded_and_several_heirs_are_none() {
+    let several = with([left(false, &[5, 6]), heir_ended(5, 0, Some(7))]);
+    assert_eq!(heirs(&several), [(5, Some(Ended::Exited(0))), (6, None)]);
+    let most = i32::try_from(LEFT_MAX).unwrap();
+    let long = (1..most + 5).map(|pid| heir_ended(pid, 0, Some(pid + 1)));
+    let state = with([left(true, &[1])].into_iter().chain(long));
+    assert_eq!(heirs(&state).len(), LEFT_MAX);
+    // An end that comes again, from the journal, changes nothing.
+    let mut again = state.clone();
+    again.apply(heir_ended(3, 9, Some(99)));
+    assert_eq!(again, state);
+}
+
 #[test]
 fn room_is_kept_for_what_children_still_have_to_say() {
     let mut state = a_state();

@@ -59,6 +59,8 @@ pub enum Event {
         ended: Ended,
         /// If it was core: the black box.
         black_box: Option<Vec<u8>>,
+        /// Whom it has left behind, where that is asked for (heirs.rs): pids and start times.
+        left: Vec<(i32, u64)>,
     },
     /// A kill reached so many processes.
     Signalled {

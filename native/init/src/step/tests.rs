@@ -158,8 +158,8 @@ fn events() -> Vec<Event> {
     }
     for pid in [i32::MIN, 0, 101, 102, 103, 104, 105, 201, 301, 999] {
         for ended in [Ended::Exited(0), Ended::Exited(1), Ended::Killed(9), Ended::Dumped(11)] {
-            events.push(Event::Exited { pid, start_time: 7, ended, black_box: Some(vec![1; 64]) });
-            events.push(Event::Exited { pid, start_time: 8, ended, black_box: None });
+            events.push(Event::Exited { pid, start_time: 7, ended, black_box: Some(vec![1; 64]), left: Vec::new() });
+            events.push(Event::Exited { pid, start_time: 8, ended, black_box: None, left: vec![(300, 9), (301, 9)] });
         }
         events.push(Event::WatchEnded { pid, start_time: 7 });
         events.push(Event::WatchedGone(watch(pid, 0)));
@@ -300,8 +300,35 @@ fn tables_that_are_full_refuse_with_eagain_and_exits_still_fit() {
     let refusal = |action: &Action| matches!(action, Action::Answer(Reply::Refused { errno: EAGAIN, .. }));
     assert!(turn.actions.iter().all(refusal) && turn.actions.len() == 1);
     let before = state.records.len();
-    let exited = Event::Exited { pid: 11, start_time: 1, ended: Ended::Exited(0), black_box: None };
+    let exited = Event::Exited { pid: 11, start_time: 1, ended: Ended::Exited(0), black_box: None, left: Vec::new() };
     assert_eq!(apply(&state, &step(&state, NOW, exited)).records.len(), before + 1);
+}
+
+#[test]
+fn whom_a_child_leaves_is_told_before_its_end_and_their_ends_answer_a_watch() {
+    let mut state = a_state();
+    let (tag, pid) = ("t|leaves".to_owned(), 11);
+    let spawn = ToInit::Spawn { id: id(1), tag, fds: Vec::new() };
+    let exited = |pid, ended, left: &[(i32, u64)]| {
+        let left = left.to_vec();
+        Event::Exited { pid, start_time: 1, ended, black_box: None, left }
+    };
+    for event in [
+        Event::Frame { frame: spawn, fds: 1 },
+        Event::Forked { serial: 1, pid, start_time: 1 },
+        exited(pid, Ended::Exited(0), &[(12, 1)]),
+        exited(12, Ended::Exited(0), &[(13, 1)]),
+        exited(13, Ended::Killed(9), &[]),
+        Event::WatchedGone(Watch { id: id(2), tag: String::new(), pid: 12, start_time: 1 }),
+    ] {
+        state = apply(&state, &step(&state, NOW, event));
+    }
+    let told: Vec<&Report> = state.records.iter().skip(1).map(|kept| &kept.record.what).collect();
+    let heir = |pid, ended| Heir { pid, start_time: 1, ended: Some(ended) };
+    let line = [heir(12, Ended::Exited(0)), heir(13, Ended::Killed(9))];
+    assert!(matches!(told[0], Report::Left { pid: 11, line: true, heirs, .. } if *heirs == line), "{told:?}");
+    assert!(matches!(told[1], Report::Exited { pid: 11, .. }), "{told:?}");
+    assert!(matches!(told[2], Report::WatchedExited { ended: Some(Ended::Killed(9)), .. }), "{told:?}");
 }
 
 #[test]
@@ -326,7 +353,7 @@ fn a_core_that_may_not_lower_its_oom_score_starts_again_without_and_uncounted() 
     state = apply(&state, &step(&state, NOW, Event::Forked { serial: 1, pid: 9, start_time: 1 }));
     let report = StatusReport { step: ExecStep::OomAdjust as u16, errno: 13, detail: String::new() };
     state = apply(&state, &step(&state, NOW, Event::ExecFailed { serial: 1, report }));
-    let exited = Event::Exited { pid: 9, start_time: 1, ended: Ended::Exited(206), black_box: None };
+    let exited = Event::Exited { pid: 9, start_time: 1, ended: Ended::Exited(206), black_box: None, left: Vec::new() };
     state = apply(&state, &step(&state, NOW, exited));
     assert!(state.core.failures.is_empty());
     let turn = step(&state, NOW, Event::Tick);
