@@ -394,6 +394,10 @@ export interface StatePort {
   readonly appendedBytes: number;
   /** What is not as it should be, though it can be written; empty or absent: nothing. */
   readonly trouble?: string;
+  /** It is not where it belongs, but where it ends with the boot; absent: that cannot be. */
+  readonly displaced?: boolean;
+  /** Look whether it can be where it belongs again; then the next image that is begun goes there. */
+  returns?(): boolean;
 }
 
 /** A text that init keeps for the next core; it is on no disk, and ends with the boot. Throws HostError: ENOSPC beyond its bound. */

@@ -503,6 +503,7 @@ export class ActorHost {
 
   #compact(): void {
     const journal = this.#journal;
+    journal.tend(this.#nowMs);
     if (this.#suspects.badCompaction || !(journal.folding || journal.wantsImage(this.#nowMs))) return;
     // A commit makes effects forgotten, and so does an image: not before init has all that they have asked of it.
     if (!this.#host.init.settled) return;

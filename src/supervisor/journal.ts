@@ -8,6 +8,9 @@
  * A record that cannot be written makes everything written before it a lie, since core runs on. So a whole image is tried in its
  * place, and if that cannot be written either, the checkpoint is marked void at once, core goes on in memory (a crash then means adoption under a new epoch), and a whole image is tried again
  * after a growing while: once it is written, all is as before.
+ *
+ * A checkpoint that is not where it belongs (the state port has found another place) is looked after the same way: after a growing while it is
+ * asked whether it can be where it belongs, and an image is made for there.
  */
 import { pieceEnd } from '../host/pieces.ts';
 import type { StatePort } from '../host/ports.ts';
@@ -79,6 +82,10 @@ export class Journal {
   #wantsRoom = false;
   /** What is to be done for what was written meanwhile. */
   #debt = 0;
+  /** The state is not where it belongs, or was not a short while ago: when it is tried to bring it back, or is forgotten. */
+  #away: Again | undefined;
+  /** It can be where it belongs with the next image. */
+  #homeward = false;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -90,11 +97,28 @@ export class Journal {
 
   /** When there is something to do unless more is written before: an image is tried again, or what was written is folded. CLOCK_MONOTONIC ms. */
   get dueAtMs(): number {
-    return this.#void?.atMs ?? this.#again?.atMs ?? this.#restAtMs;
+    const imageMs = this.#void?.atMs ?? this.#again?.atMs ?? this.#restAtMs;
+    return this.#options.state.displaced === true ? Math.min(imageMs, this.#away?.atMs ?? imageMs) : imageMs;
+  }
+
+  /** Once a turn: where the state is not where it belongs, look now and then whether it can be. */
+  tend(nowMs: number): void {
+    const { state } = this.#options;
+    const away = this.#away;
+    if (state.displaced !== true) {
+      this.#homeward = false;
+      // What comes and goes is tried more and more rarely.
+      if (away !== undefined && nowMs > away.atMs + RETRY_MS.most) this.#away = undefined;
+    } else if (away === undefined) this.#away = later(undefined, nowMs);
+    else if (nowMs >= away.atMs && this.#draft === undefined) {
+      this.#away = later(away, nowMs);
+      this.#homeward = state.returns?.() === true;
+    }
   }
 
   /** Is it time for an image? */
   wantsImage(nowMs: number): boolean {
+    if (this.#homeward) return true;
     const again = this.#void ?? this.#again;
     if (again !== undefined) return nowMs >= again.atMs;
     return nowMs >= this.#restAtMs || this.#options.state.appendedBytes > this.#limit;
@@ -182,6 +206,7 @@ export class Journal {
   #begin(image: MakeImage): Draft {
     this.#atOnce = false;
     this.#wantsRoom = false;
+    this.#homeward = false;
     this.#debt = 0;
     this.#options.state.begin();
     return {

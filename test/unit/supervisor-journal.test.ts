@@ -184,3 +184,44 @@ test('thousands of actors that are started at once are one record, which tells t
   expect(JSON.stringify(core?.tree())).toBe(tree);
   expect(said.filter((what) => /failed|void|refused|note/.test(what))).toEqual([]);
 });
+
+test('what is not where it belongs is tried to be brought back after a growing while, and with the next image it is', () => {
+  const { state, journal } = journalOf();
+  const tries: number[] = [];
+  const away = { displaced: true, can: false };
+  Object.defineProperty(state, 'displaced', { get: () => away.displaced });
+  const begin = state.begin.bind(state);
+  Object.assign(state, {
+    returns: () => {
+      tries.push(nowMs);
+      return away.can;
+    },
+    begin: () => {
+      begin();
+      if (away.can) away.displaced = false;
+    },
+  });
+  const image = () => ['image'].values();
+  let nowMs = 0;
+  /** As the host does: it wakes when it is told to. */
+  const turn = () => {
+    journal.tend(nowMs);
+    if (journal.folding || journal.wantsImage(nowMs)) journal.fold(image, nowMs);
+  };
+  turn();
+  for (let turns = 0; turns < 12; turns += 1) {
+    expect(journal.dueAtMs).toBeGreaterThan(nowMs);
+    nowMs = journal.dueAtMs;
+    turn();
+  }
+  expect(tries.slice(0, 8)).toEqual([1, 3, 7, 15, 31, 63, 123, 183].map((seconds) => seconds * 1000));
+  expect(state.image).toBe('first');
+  away.can = true;
+  nowMs = journal.dueAtMs;
+  for (let turns = 0; turns === 0 || (journal.folding && turns < 100); turns += 1) turn();
+  expect([state.image, away.displaced, journal.wantsImage(nowMs)]).toEqual(['image', false, false]);
+  const count = tries.length;
+  nowMs += 1_000_000;
+  turn();
+  expect(tries).toHaveLength(count);
+});

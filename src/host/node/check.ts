@@ -34,7 +34,8 @@ export function createCheckHost(directory: string, runDirectory: string, say: Ho
   };
   const facts = machineFacts(hello, runDirectory);
   const { bootId } = facts;
-  const memory = { kept: () => [3, 4] as const, keep: () => undefined, moved: () => undefined };
+  const nothing = () => undefined;
+  const memory = { kept: () => [3, 4] as const, keep: nothing, moved: nothing, forget: nothing, returned: nothing };
   const inMemory = directory === 'fds' ? { memory } : {};
   return {
     ...{ process: mute(), init: mute(), sockets: mute(), groups: mute(), helper: mute(), paths: mute(), api: mute() },

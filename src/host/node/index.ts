@@ -145,6 +145,13 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     },
     moved: (why: string) =>
       say('error', { why }, 'the checkpoint cannot be written to the disk; init keeps it in memory from now on'),
+    forget: () => sockets.drop(ownId(), MEMORY_NAMES),
+    returned: (notes: readonly string[]) =>
+      say(
+        'notice',
+        notes.length === 0 ? {} : { notes },
+        'the checkpoint can be written to the disk again, and is there',
+      ),
   };
   const state = lockedState(runDirectory, facts.bootId, options.stateBytes ?? STATE_BYTES, memory);
   const inotify = new Inotify(loop);

@@ -106,7 +106,7 @@ function openOne(at: string, path: string, notes: string[]): Slot {
     fault = whyNoSlot(fstatSync(fd));
   } catch (cause) {
     const code = codeOf(cause) ?? '';
-    if (code === 'EROFS') return openToRead(at, path, notes);
+    if (code in READ_ONLY) return openToRead(at, path, code, notes);
     if (!(code in OPEN_FAULTS)) throw hostError(cause, path);
     fault = OPEN_FAULTS[code];
   }
@@ -120,16 +120,22 @@ function openOne(at: string, path: string, notes: string[]): Slot {
   return owned(fd, path, notes);
 }
 
+/** open(2) with these has found a file that may be read, but is written to by nobody. */
+const READ_ONLY: Readonly<Record<string, string>> = {
+  EROFS: 'on a read-only file system',
+  EPERM: 'may be read, but not written to (is it immutable or append-only? see lsattr(1))',
+};
+
 /** What was written before the disk became read-only is as good as ever; the next image goes elsewhere. */
-function openToRead(at: string, path: string, notes: string[]): Slot {
+function openToRead(at: string, path: string, code: string, notes: string[]): Slot {
   const fd = attempt(path, () => openSync(at, constants.O_RDONLY | OPEN_SAFELY));
   const fault = whyNoSlot(fstatSync(fd));
   if (fault === undefined) {
-    notes.push(`${path}: on a read-only file system`);
+    notes.push(`${path}: ${READ_ONLY[code]}`);
     return { path, fd };
   }
   closeSync(fd);
-  throw new HostError('EROFS', `${path}: ${fault}, and cannot be removed`);
+  throw new HostError(code, `${path}: ${fault}, and cannot be removed`);
 }
 
 function owned(fd: number, path: string, notes: string[]): Slot {

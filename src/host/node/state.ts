@@ -12,10 +12,11 @@
  *
  * On a disk that has become read-only what is there is still read. Where an image cannot be written to the disk at all, two files in
  * memory take the place of `a` and `b`; init keeps them, so that the next core finds them. So they do where there is no room for a
- * record: then they have what the disk has, and that record. It is back on the disk after the next
- * boot, when there is a new checkpoint in any case.
+ * record: then they have what the disk has, and that record. While they count, whoever owns this asks now and then whether the disk can
+ * be written to again (`returns`): the next image is written there then. Once it is whole the files in memory are emptied, which is
+ * what the next core sees whether or not init has been told in time to drop them.
  */
-import { closeSync, fstatSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync } from 'node:fs';
 import { HostError, type StatePort } from '../ports.ts';
 import { addon } from './addon.ts';
 import {
@@ -70,6 +71,10 @@ export interface StateMemory {
   keep(files: readonly [number, number]): void;
   /** Say that it has moved, and why. */
   moved(why: string): void;
+  /** They are empty, and nobody needs them: the keeper may drop them. */
+  forget(): void;
+  /** Say that it is on the disk again, and what was found wrong and put right there. */
+  returned(notes: readonly string[]): void;
 }
 
 /** Room reserved in memory, where it costs what it takes. */
@@ -97,6 +102,8 @@ interface Draft extends Place {
   writer: RecordWriter | undefined;
   /** Files in memory that init does not have yet, and why they are there. */
   readonly moving: { readonly files: readonly [number, number]; readonly why: string } | undefined;
+  /** It is on the disk, and what counts is in memory. */
+  readonly returns: boolean;
 }
 
 export class NodeState implements StatePort {
@@ -118,6 +125,10 @@ export class NodeState implements StatePort {
   #draft: Draft | undefined;
   /** The next draft is to be made in memory: why. */
   #move: string | undefined;
+  /** The next draft is to be made on the disk, where one can be written again. */
+  #home: Both | undefined;
+  /** The highest of what was found there then. */
+  #homeGeneration = 0;
 
   constructor(options: StateOptions) {
     this.#options = options;
@@ -128,10 +139,39 @@ export class NodeState implements StatePort {
   /** Where it is, if that is not on the disk, or that it will not be there for long; empty: all is well. */
   get trouble(): string {
     const { directory } = this.#options;
-    // What was in the way of an earlier core may be gone: there is no way back from memory to a disk.
+    // What was in the way of an earlier core may be gone by now.
     const why = this.#fault === '' ? 'could not be written to' : `cannot be written to (${this.#fault})`;
     if (this.#inMemory) return `${directory} ${why}; init keeps the checkpoint in memory`;
     return this.#short === '' ? '' : `${directory} has no room for the next image (${this.#short})`;
+  }
+
+  get displaced(): boolean {
+    return this.#inMemory;
+  }
+
+  /** Opened anew: what was open may be of a directory that is gone. */
+  returns(): boolean {
+    if (!this.#inMemory || this.#draft !== undefined) return false;
+    this.#home = undefined;
+    try {
+      this.#disk.close();
+      const slots = this.#disk.open();
+      const [needed, least] = [this.#imageEnd + (this.#imageEnd >> 2), Math.max(this.#options.bytes, 2 * HEADER_BYTES)];
+      for (const [at, slot] of slots.entries()) {
+        const wanted = Math.max(least, at === 0 ? needed : 0);
+        if (roomOf(slot) < wanted) resize(slot, roomOf(slot), wanted);
+        const header = decodeHeader(readAt(slot, 0, HEADER_BYTES));
+        if (typeof header !== 'string') this.#homeGeneration = Math.max(this.#homeGeneration, header.generation);
+        // Where there is room already it is not known yet whether anything can be written; what stands there does not count.
+        this.#put(slot, Buffer.alloc(1), 0);
+      }
+      this.#home = slots;
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof HostError)) throw cause;
+      this.#fault = cause.message;
+      return false;
+    }
   }
 
   get appendedBytes(): number {
@@ -297,10 +337,12 @@ export class NodeState implements StatePort {
   begin(): void {
     this.#drop();
     const why = this.#move;
+    const home = this.#home;
     this.#move = undefined;
+    this.#home = undefined;
     if (why !== undefined) return this.#beginInMemory(why);
     try {
-      this.#beginIn(this.#open(), undefined);
+      this.#beginIn(home ?? this.#open(), undefined, home !== undefined);
     } catch (cause) {
       const moved = this.#mayMove(cause);
       if (moved === undefined) throw cause;
@@ -326,14 +368,15 @@ export class NodeState implements StatePort {
     }
   }
 
-  #beginIn(slots: Both, moving: Draft['moving']): void {
-    const inMemory = this.#inMemory || moving !== undefined;
+  #beginIn(slots: Both, moving: Draft['moving'], returns = false): void {
+    const inMemory = (this.#inMemory && !returns) || moving !== undefined;
     // Where nothing is believed there is nothing to be spared.
-    const at = moving !== undefined ? 0 : this.#records === 0 ? this.#current : 1 - this.#current;
+    const at = moving !== undefined || returns ? 0 : this.#records === 0 ? this.#current : 1 - this.#current;
     const slot = slots[at] as Slot;
     const room = roomOf(slot);
     const draft: Draft = {
-      ...{ slots, at, slot, room, moving, generation: this.#generation + 1 },
+      ...{ slots, at, slot, room, moving, returns },
+      generation: Math.max(this.#generation, returns ? this.#homeGeneration : 0) + 1,
       ...{ records: 0, end: HEADER_BYTES, imageEnd: 0, writer: undefined },
     };
     const least = Math.max(inMemory ? MEMORY_BYTES : this.#options.bytes, 2 * HEADER_BYTES);
@@ -405,7 +448,8 @@ export class NodeState implements StatePort {
       if (draft.records === 0 || draft.writer !== undefined)
         throw new HostError('EINVAL', `${slot.path}: half a record`);
       // Where nothing was believed, nothing that stands in the other file is to be believed later.
-      if (this.#records === 0 && moving === undefined) this.#put(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
+      if (draft.returns || (this.#records === 0 && moving === undefined))
+        this.#put(slots[1 - at] as Slot, Buffer.alloc(HEADER_BYTES), 0);
       // Its first byte by itself, after all others: however the writing of it is cut off, until then it is no header at all.
       const header = encodeHeader({ generation, bootId: this.#bootId, isVoid: false });
       this.#put(slot, header.subarray(1), 1);
@@ -415,6 +459,9 @@ export class NodeState implements StatePort {
         this.#options.memory?.keep(moving.files);
         this.#slots = slots;
       }
+      // A death before this leaves both, with the same in them.
+      if (draft.returns)
+        for (const { fd } of this.#open()) attempt('the checkpoint in memory', () => ftruncateSync(fd));
       this.#draft = undefined;
       this.#current = at;
       this.#generation = generation;
@@ -423,7 +470,16 @@ export class NodeState implements StatePort {
       this.#imageEnd = draft.imageEnd;
       this.#room = draft.room;
       if (moving !== undefined) this.#moved(moving.why);
+      if (draft.returns) this.#returned(slots);
     });
+  }
+
+  #returned(slots: Both): void {
+    this.#slots = slots;
+    this.#inMemory = false;
+    this.#fault = '';
+    this.#options.memory?.forget();
+    this.#options.memory?.returned(this.#disk.notes);
   }
 
   /** Work on the draft; where it fails there is no draft any more, and the next one goes to memory if there is some. */
@@ -434,6 +490,7 @@ export class NodeState implements StatePort {
       return work(this.#draft);
     } catch (cause) {
       this.#move = this.#mayMove(cause);
+      if (this.#draft.returns && cause instanceof HostError) this.#fault = cause.message;
       this.#drop();
       throw cause;
     }
@@ -453,7 +510,12 @@ export class NodeState implements StatePort {
 
   #open(): Both {
     if (this.#slots !== undefined) return this.#slots;
-    const kept = this.#options.memory?.kept();
+    let kept = this.#options.memory?.kept();
+    if (kept?.every((fd) => fstatSync(fd).size === 0) === true) {
+      // It was on its way back to the disk, and is there.
+      if (this.#options.readOnly !== true) this.#options.memory?.forget();
+      kept = undefined;
+    }
     this.#inMemory = kept !== undefined;
     this.#slots = kept === undefined ? this.#disk.open() : memorySlots(kept);
     return this.#slots;
@@ -462,6 +524,7 @@ export class NodeState implements StatePort {
   /** Let go of files and lock; for tests, which run more than one in a process. */
   close(): void {
     this.#drop();
+    this.#home = undefined;
     this.#disk.close();
     this.#slots = undefined;
   }

@@ -1,4 +1,7 @@
-/** A disk that is full when core wants to write its checkpoint: it says so, goes on, and its death is still noticed by nobody. */
+/**
+ * A disk that is full when core wants to write its checkpoint: it says so, goes on, and its death is still noticed by nobody. Once there is
+ * room, the checkpoint is on it again.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -81,5 +84,19 @@ exec ${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-g
     await eventually('later.service runs', () => started().includes('later'));
     expect(started().sort()).toEqual(['kept', 'later', 'short', 'steady', 'stopped', 'talks']);
     expect(coreLog(running).split('"state-fresh"')).toHaveLength(2);
+
+    expect(running.inside('mount', '-o', 'remount,size=64m', STATE).status).toBe(0);
+    await eventually('nothing is wrong with the disk', () => !/Disk: /.test(running.sctl('status').stdout));
+    expect(/can be written to the disk again/.test(coreLog(running))).toBe(full);
+    const from = coreLog(running).length;
+    await killCore(running);
+    expect(coreLog(running).slice(from)).toMatch(/"state-restored"/);
+    expect(running.sctl('is-active', 'kept.service', 'later.service').stdout).toBe('active\nactive\n');
+    // What is there is what counts: without it the next core knows nothing.
+    const after = coreLog(running).length;
+    expect(running.inside('rm', `${STATE}/a`, `${STATE}/b`).status).toBe(0);
+    await killCore(running);
+    expect(coreLog(running).slice(after)).toMatch(/"state-fresh"/);
+    expect(started().sort()).toEqual(['kept', 'later', 'short', 'steady', 'stopped', 'talks']);
   });
 });

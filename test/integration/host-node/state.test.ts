@@ -395,6 +395,7 @@ describe('the checkpoint', () => {
       kept: () => made[0],
       keep: (files: readonly [number, number]) => void made.push(files),
       moved: (one: string) => void why.push(one),
+      ...{ forget: () => undefined, returned: () => undefined },
     };
     // A directory that is none: nothing can be written, whatever the image.
     mkdirSync(join(directory, '..'), { recursive: true });
@@ -426,7 +427,7 @@ describe('the checkpoint', () => {
     const memory = {
       kept: () => made[0],
       keep: (files: readonly [number, number]) => void made.push(files),
-      moved: () => undefined,
+      ...{ moved: () => undefined, forget: () => undefined, returned: () => undefined },
     };
     for (const image of [undefined, 'image']) {
       const core = new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory });
@@ -446,7 +447,7 @@ describe('the checkpoint', () => {
     const memory = {
       kept: () => made[0],
       keep: (files: readonly [number, number]) => void made.push(files),
-      moved: () => undefined,
+      ...{ moved: () => undefined, forget: () => undefined, returned: () => undefined },
     };
     const disk = soonFull();
     const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write: disk.write });
@@ -491,7 +492,7 @@ describe('the checkpoint', () => {
         if (refuses) throw new HostError('EAGAIN', 'the link');
         made.push(files);
       },
-      moved: () => undefined,
+      ...{ moved: () => undefined, forget: () => undefined, returned: () => undefined },
     };
     const disk = soonFull();
     const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write: disk.write });
@@ -523,6 +524,65 @@ describe('the checkpoint', () => {
     for (const fd of made[0] ?? []) closeSync(fd);
   });
 
+  test('in memory is back on the disk once that can be written to, wherever core dies on the way', () => {
+    /** As a fresh process would have them: descriptors of its own of the same files. */
+    let kept: readonly [number, number] | undefined;
+    const told: string[] = [];
+    const memory = {
+      kept: () => kept,
+      keep(files: readonly [number, number]) {
+        kept = files;
+      },
+      moved: () => void told.push('moved'),
+      forget: () => void told.push('forget'),
+      returned: (notes: readonly string[]) => void told.push(`returned ${notes.length}`),
+    };
+    const disk = soonFull();
+    const inPlace = () => new NodeState({ directory, bootId: BOOT, bytes: BYTES, memory, write: disk.write });
+    const now = (next: NodeState) => {
+      const { image, records } = next.load();
+      return [image, ...records];
+    };
+    const first = inPlace();
+    first.load();
+    first.replace('image');
+    expect([first.displaced, first.returns()]).toEqual([false, false]);
+    disk.left = 10;
+    first.append('one');
+    expect([first.displaced, told]).toEqual([true, ['moved']]);
+    first.append('two');
+    // Full still, and then only until an image is to be written.
+    disk.left = 0;
+    expect(first.returns()).toBe(false);
+    expect(first.trouble).toContain('ENOSPC');
+    disk.left = 1000;
+    expect(first.returns()).toBe(true);
+    first.begin();
+    expect(codeOf(() => first.add('i'.repeat(100_000), true))).toBe('ENOSPC');
+    first.append('three');
+    first.replace('again');
+    first.append('four');
+    expect([first.displaced, now(inPlace())]).toEqual([true, ['again', 'four']]);
+    // At last. Until it is whole what is in memory counts, with all that is appended.
+    disk.left = Number.POSITIVE_INFINITY;
+    expect(first.returns()).toBe(true);
+    first.begin();
+    first.add('at home', true);
+    first.append('five');
+    first.add('five', true);
+    expect(now(inPlace())).toEqual(['again', 'four', 'five']);
+    first.finish();
+    expect([first.displaced, first.trouble, told]).toEqual([false, '', ['moved', 'forget', 'returned 0']]);
+    first.append('six');
+    first.close();
+    // Init may not have heard that it may drop the files in memory.
+    const second = inPlace();
+    expect(now(second)).toEqual(['at home', 'five', 'six']);
+    expect([second.displaced, told.at(-1)]).toEqual([false, 'forget']);
+    second.close();
+    for (const fd of kept ?? []) closeSync(fd);
+  });
+
   test('that cannot be moved to memory either fails as the disk did, and can be tried again', () => {
     const refuse = () => {
       throw new HostError('EAGAIN', 'the link');
@@ -532,7 +592,7 @@ describe('the checkpoint', () => {
       directory,
       bootId: BOOT,
       bytes: BYTES,
-      memory: { kept: () => undefined, keep: refuse, moved: () => undefined },
+      memory: { kept: () => undefined, keep: refuse, moved: refuse, forget: refuse, returned: refuse },
     });
     first.load();
     expect(codeOf(() => first.replace('image'))).toBe('EAGAIN');
