@@ -8,6 +8,7 @@ import type { Call, CommandSpec, Family, Module } from './command.ts';
 import { commands } from './commands/index.ts';
 import { CliError, type Context } from './context.ts';
 import { type Options, VALUED } from './options.ts';
+import { drawnFor } from './output/charset.ts';
 import { styleOf } from './output/style.ts';
 
 /** Programs whose name is a command (systemctl(1), halt(8)). */
@@ -74,6 +75,9 @@ const DRAWN: Readonly<Record<string, ReadonlySet<string>>> = {
   tree: new Set(['plan', 'restore', 'apply', 'list-dependencies', 'why', 'why-not']),
 };
 
+/** Words that pass on what others have written: byte for byte. */
+const EXACT: ReadonlySet<string> = new Set(['cat', 'show', 'logs', 'show-environment', 'escape', 'completion', 'edit']);
+
 const isFamily = (loaded: Module | Family): loaded is Family => 'commands' in loaded;
 
 /** A family's own words, as {@link overview} shows all of them. */
@@ -87,7 +91,7 @@ function familyOverview(name: string, word: string, { commands: words }: Family)
 async function runWord(
   word: string,
   rest: readonly string[],
-  context: Context,
+  world: Context,
   given: Client | undefined,
   table: Readonly<Record<string, CommandSpec>> = commands,
   family = '',
@@ -98,20 +102,21 @@ async function runWord(
   if (isFamily(module)) {
     const own = splitWords(rest);
     if (own.word === undefined && rest.some((option) => option === '--help' || option === '-h')) {
-      context.out(familyOverview(context.name, word, module));
+      world.out(familyOverview(world.name, word, module));
       return 0;
     }
     const chosen = own.word ?? module.standard;
-    if (chosen === undefined) throw new CliError(`Too few arguments: ${context.name} ${word} --help names the words.`);
-    return await runWord(chosen, own.rest, context, given, module.commands, `${word} `);
+    if (chosen === undefined) throw new CliError(`Too few arguments: ${world.name} ${word} --help names the words.`);
+    return await runWord(chosen, own.rest, world, given, module.commands, `${word} `);
   }
   const { args, options } =
-    plainWords(spec, rest) ?? (await import('./parse.ts')).parse(`${family}${word}`, spec, module, rest, context);
+    plainWords(spec, rest) ?? (await import('./parse.ts')).parse(`${family}${word}`, spec, module, rest, world);
   const drawn = options.output === undefined ? undefined : DRAWN[options.output];
   if (drawn !== undefined && !drawn.has(word) && options.dryRun !== true)
     throw new CliError(`-o ${options.output}: ${word} has no such form; use text or json.`);
   const json = options.output === 'json' || options.output === 'json-pretty';
   const quiet = options.quiet === true;
+  const context = json || EXACT.has(word) ? world : drawnFor(world);
   const client =
     given ??
     (options.root === undefined

@@ -327,6 +327,18 @@ test.each(['start idle --plan', 'stop idle --confirm-within=2min', 'restart idle
   },
 );
 
+test.each([
+  [{ LC_ALL: 'C' }, '|-'],
+  [{ LC_ALL: '', LC_CTYPE: 'de_DE.ISO-8859-1', LANG: 'C.UTF-8' }, '|-'],
+  [{ LC_ALL: 'C.UTF-8', LANG: 'C' }, '├─'],
+  [{ LANG: 'de_DE' }, '├─'],
+  [{}, '├─'],
+])('a tree is drawn in the character set of the locale %j', async (env, branch) => {
+  expect((await sctl().run('list-dependencies --all', { env })).out).toContain(branch);
+  const json = await sctl().run('list-dependencies --all -o json', { env });
+  expect(json).toEqual(await sctl().run('list-dependencies --all -o json'));
+});
+
 describe('called under another name', () => {
   const as = (name: string) => ({ name });
   test.each([
