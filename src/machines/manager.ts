@@ -150,7 +150,9 @@ function endingOf(
   };
   const kind = kinds[word ?? ''];
   if (kind === undefined) return undefined;
-  return { ending: { kind, status: exitStatus ?? 0, argument }, how: manner === undefined ? 'order' : 'now' };
+  // The status is for whoever waits for an exit; a container that is powered off has ended well.
+  const status = kind === 'exit' ? (exitStatus ?? 0) : 0;
+  return { ending: { kind, status, argument }, how: manner === undefined ? 'order' : 'now' };
 }
 
 /** What a signal to init asks for (systemd(1), "Signals"); undefined: nothing we know. */
