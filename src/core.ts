@@ -348,6 +348,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
       createObserver({
         host,
         insight,
+        registry,
         jobs: () => jobs.list(),
         ending: () => ['starting', 'initializing', 'stopping'].includes(manager.state()),
         publish(told) {

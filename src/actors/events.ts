@@ -125,7 +125,7 @@ function step(state: EventsState, event: ActorEvent): Step<EventsState> {
     case 'look':
       return { snapshot: state, effects: [arm('look', LOOK_MS)] };
     case 'loaded':
-      // Not before whoever had them loaded is answered: to look at thousands takes a while.
+      // Not before whoever had them loaded is answered: to look for cycles of thousands, and to keep them, takes a while.
       return { snapshot: state, effects: [arm('cycles', 0)] };
     case 'deadline':
       return { snapshot: state, effects: [effect(WHEN_DUE[event['name'] as Due])] };

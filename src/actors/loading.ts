@@ -29,7 +29,7 @@ export function bringIn(
   call: Pick<EffectCall, 'post'>,
   names: readonly string[],
 ): void {
-  const fresh = registry.load(names);
+  const fresh = registry.load(names, true);
   if (fresh.length === 0) return;
   sayFindings(host, fresh);
   call.post('units', { type: 'load', specs: fresh.map(specOf) });

@@ -1,5 +1,6 @@
 /**
- * What the actor `events` does besides keeping the history: publish, tell the console of slow jobs, report stalls and cycles.
+ * What the actor `events` does besides keeping the history: publish, tell the console of slow jobs, report stalls and cycles, and, once
+ * whoever had them loaded is answered, keep units for the next core.
  */
 import type { Insight } from '../api/insight.ts';
 import type { JobView } from '../api/manager.ts';
@@ -8,11 +9,13 @@ import type { Cut } from '../jobs/types.ts';
 import { originWords } from '../jobs/words.ts';
 import { consoleIsWanted, progressLines } from './console.ts';
 import type { EventsEffects } from './events.ts';
+import type { Registry } from './registry.ts';
 import type { Told } from './telling.ts';
 
 export interface ObserverParts {
   readonly host: Host;
   readonly insight: Pick<Insight, 'stall' | 'cycles'>;
+  readonly registry: Pick<Registry, 'keepLoaded'>;
   readonly jobs: () => readonly JobView[];
   /** The system comes up or goes down: the console is told of what takes long. */
   readonly ending: () => boolean;
@@ -35,7 +38,7 @@ function cutLine({ edge, ring }: Cut): string {
 
 /** What has been said is remembered in core's own memory: a core that came back says it once more. */
 export function createObserver(parts: ObserverParts): EventsEffects {
-  const { host, insight } = parts;
+  const { host, insight, registry } = parts;
   let saidStall = '';
   let cutsSaid = 0;
   const saidCycles = new Set<string>();
@@ -79,6 +82,7 @@ export function createObserver(parts: ObserverParts): EventsEffects {
       return true;
     },
     sayCycles() {
+      registry.keepLoaded();
       for (const { members, rings, cuts } of insight.cycles()) {
         const key = members.join(' ');
         if (saidCycles.has(key)) continue;

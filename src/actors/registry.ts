@@ -34,6 +34,9 @@ const WATCHED: ReadonlySet<UnitType> = new Set(['mount', 'swap', 'timer', 'autom
 /** Units of one request whose files are looked at anew, whatever the last scan of the unit path has found: each costs some dozen stat(2). */
 const LOOKED_AGAIN_MAX = 64;
 
+/** More units than these, of one request, are kept for the next core when it is answered. */
+const KEPT_AT_ONCE = 256;
+
 export interface RegistryOptions {
   readonly files: FilePort;
   readonly facts: MachineFacts;
@@ -56,8 +59,14 @@ export interface Registry extends UnitWorld {
   readonly loader: UnitLoader;
   readonly graph: Graph;
   readonly jobGraph: JobGraph;
-  /** Load names with all they reach; answers with the units that were not in memory before, or were only looked at, by name. */
-  load(names: readonly string[]): readonly Unit[];
+  /**
+   * Load names with all they reach; answers with the units that were not in memory before, or were only looked at, by name.
+   *
+   * @param later many are not kept for the next core at once, but by {@link keepLoaded}, which the caller sees to
+   */
+  load(names: readonly string[], later?: boolean): readonly Unit[];
+  /** Keep what {@link load} has put off: a core that dies before reads the files of these units as they are then. */
+  keepLoaded(): void;
   /** Load names with all they reach for a question: they have no actors until the next {@link load}. */
   look(names: readonly string[]): void;
   /** Core was away: until {@link settle}, units that were in memory before are loaded as they were loaded then, whatever their files say now. */
@@ -183,6 +192,15 @@ export function createRegistry(options: RegistryOptions): Registry {
     options.loaded?.keep(own, readAt, all);
   };
 
+  /** Loaded, and not yet kept. */
+  let loaded: readonly Unit[] = [];
+
+  const keepLoaded = (): void => {
+    const units = loaded.filter((unit) => graph.get(unit.name) === unit);
+    loaded = [];
+    keep(units);
+  };
+
   const loadAll = (names: readonly string[]): readonly Unit[] => {
     forgetStale(names);
     const missing = names.filter((name) => graph.get(name) === undefined);
@@ -254,14 +272,16 @@ export function createRegistry(options: RegistryOptions): Registry {
     get graph() {
       return graph;
     },
-    load(names) {
+    load(names, later = false) {
       const fresh = loadAll(names);
       if (lookedAt.size > 0) for (const { name } of fresh) lookedAt.add(name);
       const taken = lookedAt.size === 0 ? fresh : graph.units().filter(({ name }) => lookedAt.has(name));
       lookedAt.clear();
-      keep(taken);
+      if (!later || taken.length <= KEPT_AT_ONCE) keep(taken);
+      else loaded = [...loaded, ...taken];
       return taken;
     },
+    keepLoaded,
     look(names) {
       for (const { name } of loadAll(names)) lookedAt.add(name);
     },
