@@ -8,7 +8,7 @@
 import type { FinishedJob } from '../api/manager.ts';
 import type { Paged } from '../jobs/paged.ts';
 import * as paged from '../jobs/paged.ts';
-import type { ActiveState, Cut, InstalledJob, JobResult, JobType } from '../jobs/types.ts';
+import type { ActiveState, BegunJob, Cut, JobResult, JobType } from '../jobs/types.ts';
 import type { Json } from '../supervisor/actor.ts';
 import type { Edge } from '../units/types.ts';
 import type { BootTimes, Unloaded } from './telling.ts';
@@ -190,7 +190,7 @@ function isBack(history: History, unit: string): History {
   return withLast(back, unit, ({ unloaded: _, ...last }) => last);
 }
 
-export function jobBegan(before: History, atMs: number, job: InstalledJob): History {
+export function jobBegan(before: History, atMs: number, job: BegunJob): History {
   const history = isBack(before, job.unit);
   const [first] = job.reasons;
   const edge = first !== undefined && 'edge' in first ? first.edge : null;

@@ -15,7 +15,7 @@ import type { JobInput, JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
-import type { InstalledJob, InstalledJobs, Plan, Refusal } from '../jobs/types.ts';
+import type { BegunJob, InstalledJob, InstalledJobs, Plan, Refusal } from '../jobs/types.ts';
 import { createWitness } from '../jobs/witness.ts';
 import { edgeWords } from '../jobs/words.ts';
 import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
@@ -99,7 +99,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
         call.post('events', { type: 'tell', what: { jobsNew: jobs } });
       }),
       // Those of older cores: the one told of each job by itself, the other did nothing.
-      jobNew: idempotent((call, { job }: { readonly job: InstalledJob }) => {
+      jobNew: idempotent((call, { job }: { readonly job: BegunJob }) => {
         call.post('events', { type: 'tell', what: { jobsNew: [job] } });
       }),
       jobChanged: idempotent(() => undefined),

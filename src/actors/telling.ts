@@ -2,7 +2,7 @@
 import type { FinishedJob, Manager, ManagerEvent } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import type { Stall } from '../jobs/explain.ts';
-import type { ActiveState, Cut, InstalledJob } from '../jobs/types.ts';
+import type { ActiveState, BegunJob, Cut } from '../jobs/types.ts';
 import type { LoadState } from '../units/types.ts';
 import type { FailedUnits } from './failed.ts';
 import type { JobsView } from './manager.ts';
@@ -69,9 +69,9 @@ export interface Told {
   readonly active?: ActiveState;
   readonly sub?: string;
   readonly result?: string;
-  readonly jobsNew?: readonly InstalledJob[];
+  readonly jobsNew?: readonly BegunJob[];
   /** As an older core has told of one. */
-  readonly jobNew?: InstalledJob;
+  readonly jobNew?: BegunJob;
   readonly jobRemoved?: FinishedJob;
   readonly reloaded?: boolean;
   /** Units that nobody needed in memory any more. */
@@ -80,7 +80,7 @@ export interface Told {
 }
 
 /** Jobs that are there since. */
-export const begun = ({ jobsNew = [], jobNew }: Told): readonly InstalledJob[] =>
+export const begun = ({ jobsNew = [], jobNew }: Told): readonly BegunJob[] =>
   jobNew === undefined ? jobsNew : [...jobsNew, jobNew];
 
 export interface TellerParts {

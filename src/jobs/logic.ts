@@ -60,6 +60,7 @@ import { diff, type JobsState, load, patch, save, saveSlowly } from './saved.ts'
 import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts';
 import type {
   ActiveState,
+  BegunJob,
   InstalledJob,
   JobGraph,
   JobRequest,
@@ -425,7 +426,7 @@ class Turn {
 
   /** What the table did, as effects and as posts to the jobs' actors. */
   #tell(): void {
-    let began: InstalledJob[] = [];
+    let began: BegunJob[] = [];
     const tellBegan = () => {
       if (began.length > 0) this.#effect({ type: 'jobsNew', params: { jobs: began } });
       began = [];
@@ -435,7 +436,7 @@ class Turn {
       switch (change.kind) {
         case 'installed':
           this.#effect({ type: 'startChild', params: { spec: this.#spec(job), supervisor: this.#options.supervisor } });
-          began.push(job);
+          began.push(begunJob(job));
           if (began.length === TOLD_TOGETHER) tellBegan();
           break;
         case 'retyped': {
@@ -468,7 +469,8 @@ class Turn {
     // Its actor knows already if it is itself the messenger, or has been sent the change that ended it; and a nop has none.
     const own = byUnit || (this.#event.type === 'job-finished' && this.#event['id'] === job.id);
     if (!own && job.type !== 'nop') this.#post(actorOf(job.id), { type: 'finish', result, why });
-    this.#effect({ type: 'jobRemoved', params: { job, result, why } });
+    const { id, unit, type } = job;
+    this.#effect({ type: 'jobRemoved', params: { job: { id, unit, type }, result, why } });
     this.#spare.add(job.unit);
     // Whose end it was started for has stayed as long as there was the job (collecting.ts).
     if (job.type === 'start')
@@ -508,5 +510,10 @@ class Turn {
     this.#effects.push(effect);
   }
 }
+
+const begunJob = ({ id, unit, type, by, reasons }: InstalledJob): BegunJob => ({
+  ...{ id, unit, type, by },
+  reasons: reasons.slice(0, 1),
+});
 
 export const actorOf = (id: number): string => `job:${id}`;

@@ -6,6 +6,7 @@ import type { Confirmation } from './apply.ts';
 import type { Stall } from './explain.ts';
 import type { JobsState } from './saved.ts';
 import type {
+  BegunJob,
   Cut,
   InstalledJob,
   JobGraph,
@@ -72,10 +73,14 @@ export type JobsEffect =
         readonly answer: { readonly id: string } | { readonly refused: Refusal };
       };
     }
-  | { readonly type: 'jobsNew'; readonly params: { readonly jobs: readonly InstalledJob[] } }
+  | { readonly type: 'jobsNew'; readonly params: { readonly jobs: readonly BegunJob[] } }
   | {
       readonly type: 'jobRemoved';
-      readonly params: { readonly job: InstalledJob; readonly result: JobResult; readonly why: string };
+      readonly params: {
+        readonly job: Pick<InstalledJob, 'id' | 'unit' | 'type'>;
+        readonly result: JobResult;
+        readonly why: string;
+      };
     }
   /** Nobody has confirmed: `undo` is to follow when what it names is in memory, and its snapshot is brought back. */
   | { readonly type: 'undo'; readonly params: { readonly confirmation: Confirmation } }

@@ -259,6 +259,9 @@ export interface InstalledJob {
   readonly blockers: number;
 }
 
+/** What is told of a job that has begun: of its reasons only the nearest. A checkpoint of a thousand jobs would hold each of them twice otherwise. */
+export type BegunJob = Pick<InstalledJob, 'id' | 'unit' | 'type' | 'by' | 'reasons'>;
+
 export interface Refusal {
   readonly refused: string;
   /** systemd's error name for it: org.freedesktop.systemd1.NoSuchUnit … without the prefix. */
