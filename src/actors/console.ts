@@ -27,16 +27,21 @@ const NOUNS: Readonly<Partial<Record<JobView['type'], string>>> = {
   reload: 'A reload job',
 };
 
-/** The lines for the jobs that run now, the oldest first; empty: none runs. */
-export function progressLines(jobs: readonly JobView[], host: Host): readonly string[] {
+/**
+ * The lines for the jobs that run now, the oldest first; empty: none runs.
+ *
+ * @param round how often there were lines before: of many jobs others are named each time
+ */
+export function progressLines(jobs: readonly JobView[], host: Host, round: number): readonly string[] {
   const running = jobs.filter(({ state, type }) => state === 'running' && NOUNS[type] !== undefined);
-  const lines = running.slice(0, NAMED).map((job, at) => {
-    const count = running.length > 1 ? `(${at + 1} of ${running.length}) ` : '';
+  const pages = Math.ceil(running.length / NAMED);
+  const first = pages === 0 ? 0 : (round % pages) * NAMED;
+  const lines = running.slice(first, first + NAMED).map((job, at) => {
+    const count = running.length > 1 ? `(${first + at + 1} of ${running.length}) ` : '';
     return `[ ***  ] ${count}${NOUNS[job.type]} is running for ${job.unit} (${timeWords(job, host)})${waitWords(job)}`;
   });
-  return running.length > NAMED
-    ? [...lines, `[ ***  ] and ${running.length - NAMED} more; sctl list-jobs names them`]
-    : lines;
+  const more = running.length - lines.length;
+  return more > 0 ? [...lines, `[ ***  ] and ${more} more; sctl list-jobs names them`] : lines;
 }
 
 /** How long, and how long at most: `5s / 1min 30s`. */

@@ -46,8 +46,8 @@ export interface EventsState {
 /** What the effects of this actor do. */
 export interface EventsEffects {
   publish(told: Told): void;
-  /** Tell the console of jobs that take long, and look for a stall. @returns are there any jobs? */
-  sayProgress(call: EffectCall): boolean;
+  /** Tell the console of jobs that take long, for the nth time since there were none, and look for a stall. @returns are there any jobs? */
+  sayProgress(call: EffectCall, round: number): boolean;
   lookForStall(call: EffectCall): void;
   /** Log ordering cycles that are new. */
   sayCycles(call: EffectCall): void;
@@ -208,7 +208,7 @@ export const eventsLogic: Logic<EventsState> = {
 
 export function eventsKind(effects: EventsEffects): ActorKind {
   const run = (does: (call: EffectCall, params: never) => void): EffectDef => ({ kind: 'idempotent', run: does });
-  /** How often the console was told since the jobs began: only for the length of the next pause, so it need not outlive core. */
+  /** How often the console was told since the jobs began: only for the next pause and the jobs named, so it need not outlive core. */
   let round = 0;
   return {
     logic: eventsLogic,
@@ -216,7 +216,7 @@ export function eventsKind(effects: EventsEffects): ActorKind {
     effects: {
       publish: run((_call, told: Told) => effects.publish(told)),
       sayProgress: run((call) => {
-        const left = effects.sayProgress(call);
+        const left = effects.sayProgress(call, round);
         call.post(call.actor, { type: 'progress', left, round });
         round = left ? round + 1 : 0;
       }),

@@ -69,12 +69,12 @@ export function createObserver(parts: ObserverParts): EventsEffects {
       parts.publish(told);
     },
     lookForStall: look,
-    sayProgress(call) {
+    sayProgress(call, round) {
       const jobs = parts.jobs();
       if (jobs.length === 0) return false;
       look(call);
       if (parts.ending() && consoleIsWanted(host.facts.kernelCommandLine)) {
-        for (const line of progressLines(jobs, host)) {
+        for (const line of progressLines(jobs, host, round)) {
           host.log.console?.(line);
           host.log.log('info', {}, line.slice('[ ***  ] '.length));
         }

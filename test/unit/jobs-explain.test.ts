@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { blockedOn, blockedWords } from '../../src/actors/blocked.ts';
 import { causeWords, endWords, processWords, signalWords } from '../../src/actors/causes.ts';
-import { consoleIsWanted } from '../../src/actors/console.ts';
+import { consoleIsWanted, progressLines } from '../../src/actors/console.ts';
 import { type EventsState, eventsKind, remember } from '../../src/actors/events.ts';
 import {
   HISTORY_MAX,
@@ -449,4 +449,24 @@ describe('ordering cycles', () => {
     expect(cycles[0]?.rings.map((ring) => ring.length)).toEqual([5000]);
     expect(proposedCuts(graph, cycles[0]?.members ?? [])).toHaveLength(1);
   });
+});
+
+test('of many jobs that take long the console names three each time, and all of them in turn', () => {
+  const host = { clock: { nowMs: () => 9000 } } as never;
+  const began = { realUs: 0, monotonicUs: 4_000_000 };
+  const jobs = Array.from({ length: 7 }, (_, at) => ({
+    ...{ id: at, unit: `u${at}.service`, type: 'start', state: 'running', created: began, started: began },
+    waits: [{ why: `u${at}.service waits for READY=1`, sinceUs: 0 }],
+  })) as never;
+  const named = [0, 1, 2, 3].map((round) => progressLines(jobs, host, round));
+  expect(named[0]?.[0]).toBe(
+    '[ ***  ] (1 of 7) A start job is running for u0.service (5s / no limit): waits for READY=1',
+  );
+  expect(named.map((lines) => lines.map((line) => /\((\d) of 7\)/.exec(line)?.[1] ?? line))).toEqual([
+    ['1', '2', '3', '[ ***  ] and 4 more; sctl list-jobs names them'],
+    ['4', '5', '6', '[ ***  ] and 4 more; sctl list-jobs names them'],
+    ['7', '[ ***  ] and 6 more; sctl list-jobs names them'],
+    ['1', '2', '3', '[ ***  ] and 4 more; sctl list-jobs names them'],
+  ]);
+  expect(progressLines([], host, 1)).toEqual([]);
 });
