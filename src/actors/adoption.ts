@@ -65,6 +65,16 @@ export function asItWas(unit: string, { active, sub, result, restarts }: NotedUn
 function adoptEvent(host: Host, unit: Unit | undefined, left: Remains, noted: NotedUnit | undefined): Adopted {
   const { group, fds, control, main = mainIn(host, unit, group) } = left;
   const was = doing(noted);
+  if (noted !== undefined && isLeftOver(host, noted.leftMs, group, [main, control])) {
+    return {
+      type: 'adopt',
+      populated: true,
+      restarts: noted.restarts,
+      ...(group === undefined ? {} : { slice: sliceAt(group) }),
+      ...(noted.active === 'failed' ? { failed: noted.result } : {}),
+      left: { runs: Math.max(0, ...[main, control].map((process) => process?.run ?? 0)) },
+    };
+  }
   return {
     type: 'adopt',
     populated: group !== undefined || main !== undefined || control !== undefined,
@@ -76,6 +86,25 @@ function adoptEvent(host: Host, unit: Unit | undefined, left: Remains, noted: No
     ...(was === undefined ? {} : { was }),
     ...(was === 'stopping' && noted !== undefined ? { result: noted.result } : {}),
   };
+}
+
+/** A tick of the start times in /proc, in ms: USER_HZ is 100 wherever Linux runs now. */
+const TICK_MS = 10;
+
+/**
+ * Is all of it older than the note that its unit was down? What init has started after that, with or without a note of it, is not; nor
+ * is what started within the same tick.
+ */
+function isLeftOver(
+  host: Host,
+  leftMs: number | undefined,
+  group: string | undefined,
+  processes: readonly ({ readonly startTime: number } | undefined)[],
+): boolean {
+  if (leftMs === undefined) return false;
+  const members = group === undefined ? [] : host.groups.processes(group).map((pid) => host.process.inspect(pid));
+  const times = [...processes, ...members].flatMap((process) => (process === undefined ? [] : [process.startTime]));
+  return times.length > 0 && times.every((startTime) => startTime < Math.floor(leftMs / TICK_MS));
 }
 
 function doing(noted: NotedUnit | undefined): AdoptEvent['was'] {

@@ -7,10 +7,12 @@
  * counts for nothing.
  *
  *     ["u", unit, ActiveState, SubState, result, restarts]    it is so
+ *     ["d", unit, ms]                                         it is down since then (CLOCK_BOOTTIME), and has left processes behind
  *     ["g", unit]                                             it is not in memory any more
  *     ["s", up, ending]                                       the system has come up; it goes down
  */
 import { type Host, HostError } from '../host/ports.ts';
+import { isDown } from '../jobs/verbs.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import type { Result } from '../machines/protocol.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
@@ -23,6 +25,8 @@ export interface NotedUnit {
   readonly sub: string;
   readonly result: Result;
   readonly restarts: number;
+  /** It is down and had left processes behind at this time, ms of CLOCK_BOOTTIME. */
+  readonly leftMs?: number;
 }
 
 /** All of it. */
@@ -34,7 +38,11 @@ export interface Noted {
 
 const NOTHING: Noted = { units: new Map(), up: false };
 
-type Line = ['u', string, string, string, string, number] | ['g', string] | ['s', boolean, boolean];
+type Line =
+  | ['u', string, string, string, string, number]
+  | ['d', string, number]
+  | ['g', string]
+  | ['s', boolean, boolean];
 
 /** What the notes say. Never throws: what cannot be read is not there. */
 export function readNotes({ notes }: Pick<Host, 'notes'>): Noted {
@@ -52,7 +60,10 @@ export function readNotes({ notes }: Pick<Host, 'notes'>): Noted {
     if (read === undefined) continue;
     if (read[0] === 's') up = read[1] && !read[2];
     else if (read[0] === 'g') units.delete(read[1]);
-    else {
+    else if (read[0] === 'd') {
+      const known = units.get(read[1]);
+      if (known !== undefined) units.set(read[1], { ...known, leftMs: read[2] });
+    } else {
       const [, unit, active, sub, result, restarts] = read;
       units.set(unit, { active, sub, result: result as Result, restarts });
     }
@@ -67,14 +78,14 @@ function lineOf(text: string): Line | undefined {
   } catch {
     return undefined; // the last one, cut off
   }
-  const shapes = ['u,string,string,string,string,number', 'g,string', 's,boolean,boolean'];
+  const shapes = ['u,string,string,string,string,number', 'd,string,number', 'g,string', 's,boolean,boolean'];
   if (!Array.isArray(line)) return undefined;
   const [letter, ...fields] = line;
   return shapes.includes([letter, ...fields.map((field) => typeof field)].join()) ? (line as Line) : undefined;
 }
 
 export interface NotesParts {
-  readonly host: Pick<Host, 'notes' | 'log'>;
+  readonly host: Pick<Host, 'notes' | 'log' | 'clock'>;
   snapshot(unit: string): UnitSnapshot | undefined;
   manager(): Pick<ManagerContext, 'finishedMs' | 'ending'> | undefined;
 }
@@ -97,8 +108,9 @@ export function createNotes({ host, snapshot, manager }: NotesParts): (told: Tol
   return ({ unit, active, sub, result, unloaded }) => {
     const lines: Line[] = [];
     if (unit !== undefined && active !== undefined && sub !== undefined) {
-      const restarts = (snapshot(unit)?.context as Partial<ServiceContext> | undefined)?.nRestarts ?? 0;
+      const { nRestarts: restarts = 0, populated } = (snapshot(unit)?.context ?? {}) as Partial<ServiceContext>;
       lines.push(['u', unit, active, sub, result ?? 'success', restarts]);
+      if (isDown(active) && populated === true) lines.push(['d', unit, host.clock.bootMs()]);
     }
     for (const { name } of unloaded ?? []) lines.push(['g', name]);
     const own = manager();
@@ -121,8 +133,9 @@ export function createNotes({ host, snapshot, manager }: NotesParts): (told: Tol
 }
 
 function compact({ units }: Noted, system: string): string {
-  const lines = [...units].map(([unit, { active, sub, result, restarts }]) =>
-    JSON.stringify(['u', unit, active, sub, result, restarts] satisfies Line),
-  );
-  return [...lines, system].map((line) => `${line}\n`).join('');
+  const lines = [...units].flatMap(([unit, { active, sub, result, restarts, leftMs }]): Line[] => [
+    ['u', unit, active, sub, result, restarts],
+    ...(leftMs === undefined ? [] : [['d', unit, leftMs] satisfies Line]),
+  ]);
+  return [...lines.map((line) => JSON.stringify(line)), system].map((line) => `${line}\n`).join('');
 }

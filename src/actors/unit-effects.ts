@@ -324,7 +324,7 @@ const pruneGroup: Run<'pruneGroup'> = (tools, unit, call) => {
   const { host } = tools;
   if (!host.groups.available) return;
   const group = groupOf(unit, call.snapshot);
-  if (host.groups.populated(group)) return;
+  if (host.groups.populated(group)) return host.groups.watch(group);
   host.groups.unwatch(group);
   if (!host.groups.remove(group)) host.groups.watch(group);
 };

@@ -267,6 +267,8 @@ export interface AdoptEvent extends At {
   readonly fds?: readonly number[];
   readonly over?: true;
   readonly failed?: Result;
+  /** It is down, and what lives of it was left behind when it went down: the highest run among that. */
+  readonly left?: { readonly runs: number };
   /** How often it was restarted (NRestarts=); absent: not known. */
   readonly restarts?: number;
 }

@@ -262,6 +262,19 @@ const adoptFailure = serviceStep((turn) => {
   turn.set({ result, nRestarts: restarts });
 });
 
+/** Something of it lives, as when it went down: it may not be started beside that (SendSIGKILL=), or let go of, before that has ended. */
+const adoptLeft = serviceStep((turn) => {
+  const { left, slice } = turn.event as AdoptEvent;
+  if (left === undefined) return;
+  turn.set({
+    ...(slice === undefined ? {} : { slice }),
+    populated: true,
+    runs: Math.max(turn.context.runs, left.runs),
+  });
+  turn.ask('pruneGroup', undefined);
+  turn.ask('log', { level: 'notice', message: 'is down, and has left processes behind' });
+});
+
 // --------------------------------------------------------------------------------------------------- running, reloading
 
 /** RuntimeMaxSec= counts from the moment the unit became active, reloads notwithstanding. */
@@ -352,6 +365,7 @@ export const actions = {
   tidyGroup,
   adopt,
   adoptFailure,
+  adoptLeft,
   becomeActive,
   limitRuntime,
   noDeadline,

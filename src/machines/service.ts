@@ -153,7 +153,10 @@ export const serviceMachine = setup({
         populated && !settings.SendSIGKILL && (settings.KillMode === 'control-group' || settings.KillMode === 'mixed'),
     ),
     hasLife: ({ context, event }) =>
-      event.type === 'adopt' && (event.main !== undefined || (context.settings.Type === 'forking' && event.populated)),
+      event.type === 'adopt' &&
+      event.left === undefined &&
+      (event.main !== undefined || (context.settings.Type === 'forking' && event.populated)),
+    hasLeft: ({ event }) => event.type === 'adopt' && event.left !== undefined,
     runsCommand: ({ event }, list: ServiceList) => event.type === 'adopt' && event.control?.list === list,
     was: ({ event }, was: 'starting' | 'stopping') =>
       event.type === 'adopt' && event.main !== undefined && event.was === was,
@@ -248,7 +251,8 @@ export const serviceMachine = setup({
           ...takenOver,
           { guard: 'hasLife', target: 'running', actions: ['adopt', 'expectKeepAlive'] },
           { guard: 'isOver', target: 'exited', actions: 'adopt' },
-          { guard: 'hadFailed', target: 'failed', actions: 'adoptFailure' },
+          { guard: 'hadFailed', target: 'failed', actions: ['adoptFailure', 'adoptLeft'] },
+          { guard: 'hasLeft', actions: 'adoptLeft' },
         ],
         empty: { actions: [{ type: 'noteGroup', params: false }, 'tidyGroup'] },
         notify: {}, // nobody is left to speak

@@ -49,6 +49,8 @@ function events(node: Node, change: SettingsChange): Event[] {
     { type: 'job-refused', why: 'shutting down' },
     { type: 'pid-file', pid: DAEMON, startTime },
     { type: 'adopt', populated: true },
+    { type: 'adopt', populated: true, left: { runs: context.runs + 1 } },
+    { type: 'adopt', populated: true, left: { runs: context.runs + 1 }, failed: 'timeout' },
     { type: 'adopt', populated: true, main: adoptable(context.runs + 1) },
     { type: 'adopt', populated: true, main: adoptable(context.runs + 1), was: 'starting' },
     { type: 'adopt', populated: true, main: { ...adoptable(context.runs + 1), index: 0 }, was: 'stopping' },

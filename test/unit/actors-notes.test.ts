@@ -15,10 +15,11 @@ function bench(roomBytes = Number.POSITIVE_INFINITY) {
   const host = {
     notes: { load: () => text, append: (more: string) => room(text + more), replace: room },
     log: { log: (_level: string, _fields: object, message: string) => void said.push(message) },
+    clock: { bootMs: () => 1234.5 },
   } as unknown as Host;
   const tell = createNotes({
     host,
-    snapshot: (unit) => ({ context: { nRestarts: unit.length } }) as never,
+    snapshot: (unit) => ({ context: { nRestarts: unit.length, populated: unit.startsWith('left') } }) as never,
     manager: () => manager,
   });
   return {
@@ -47,6 +48,21 @@ test('the last word on each unit counts, with how often it was restarted', () =>
     ['a.service', { active: 'active', sub: 'exited', result: 'success', restarts: 9 }],
     ['b.service', { active: 'failed', sub: 'failed', result: 'exit-code', restarts: 9 }],
   ]);
+});
+
+test('since when a unit is down is noted where it has left processes behind, until it is started again', () => {
+  const { tell, noted } = bench(200);
+  const leftMs = () => noted().units.get('left.service')?.leftMs;
+  tell(told('left.service', 'active', 'running'));
+  tell(told('down.service', 'failed', 'failed'));
+  expect(leftMs()).toBeUndefined();
+  tell(told('left.service', 'failed', 'failed', 'timeout'));
+  expect([leftMs(), noted().units.get('down.service')?.leftMs]).toEqual([1234.5, undefined]);
+  // Written anew, because it is full.
+  for (let count = 0; count < 3; count += 1) tell(told('down.service', 'inactive', 'dead'));
+  expect(leftMs()).toBe(1234.5);
+  tell(told('left.service', 'activating', 'start'));
+  expect(leftMs()).toBeUndefined();
 });
 
 test('a unit that was let go of is forgotten', () => {

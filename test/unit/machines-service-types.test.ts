@@ -468,6 +468,27 @@ describe('taken over without memory', () => {
     expect(service.state).toBe('inactive/dead');
   });
 
+  test.each([
+    [{ failed: 'timeout' }, 'failed/failed'],
+    [{}, 'inactive/dead'],
+  ] as const)(
+    'a service that was down and has left something behind (%j) is %s still, and not confused with it',
+    (was, state) => {
+      const service = new ServiceDriver({ Type: 'forking', SendSIGKILL: false });
+      const effects = service.send({ type: 'adopt', populated: true, left: { runs: 8 }, ...was });
+      expect(service.state).toBe(state);
+      expect(effects.map(({ type }) => type)).toContain('pruneGroup');
+      expect(service.context).toMatchObject({ populated: true, runs: 8, main: null });
+      service.send({ ...ends, role: 'main', run: 8, populated: true });
+      expect(service.state).toBe(state);
+      service.send({ type: 'start' });
+      expect(service.state).toBe('failed/failed');
+      service.send({ type: 'empty' });
+      service.send({ type: 'start' });
+      expect(service.state).toMatch(/^activating/);
+    },
+  );
+
   test('a service of which nothing lives stays down', () => {
     const service = new ServiceDriver();
     service.send({ type: 'adopt', populated: true });

@@ -42,6 +42,8 @@ const units: Record<string, string> = {
   'pre.service': `[Service]\n${lists('pre', 'ExecStartPre')}ExecStart=${worker('pre', 'sleep')}\n`,
   'ending.service': `[Service]\nRestart=always\nExecStart=${worker('ending', 'sleep')}\n${lists('ending', 'ExecStop')}`,
   'early.service': `[Service]\nType=notify\nNotifyAccess=main\nExecStart=/run/programs/clause.pl early word\n`,
+  'stubborn.service': `[Service]\nSendSIGKILL=no\nTimeoutStopSec=50ms\nExecStart=/usr/bin/perl -e "$$SIG{TERM} = 'IGNORE'; open(my $$out, '>>', '/run/done'); syswrite($$out, 'stubborn' . chr(10)); sleep 1000 while 1"\n`,
+  'orphaned.service': `[Service]\nType=forking\nKillMode=process\nPIDFile=/run/orphaned.pid\nExecStart=/bin/sh -c "sleep 1000 & echo $$! >/run/orphaned.pid; sleep 1001 &"\n`,
   'grouped.target': '[Unit]\nDescription=Brought up by hand\n',
 };
 for (const name of simple) units[`${name}.service`] = `[Service]\nExecStart=${worker(name, 'sleep')}\n`;
@@ -103,7 +105,11 @@ describe.skipIf(missing !== undefined)(
       const all = [...daemons.map((name) => `${name}.service`), 'answer.socket', 'idle.socket'];
       expect(system.sctl('start', ...all)).toMatchObject({ status: 0 });
       expect(system.sctl('start', 'grouped.target').status).toBe(0);
-      expect(system.sctl('stop', 'halted.service').status).toBe(0);
+      expect(system.sctl('start', 'stubborn.service', 'orphaned.service').status).toBe(0);
+      await eventually('it ignores what it is asked for', () => lines('done').includes('stubborn'));
+      expect(system.sctl('stop', 'halted.service', 'stubborn.service').status).toBe(0);
+      system.inside('kill', '-KILL', property(system, 'orphaned.service', 'MainPID'));
+      await eventually('its main process is gone', () => system.sctl('is-failed', 'orphaned.service').status === 0);
       await ask('answer.sock');
       expect(system.sctl('kill', '--signal=KILL', `${forking[1]}.service`).status).toBe(0);
       await eventually(
@@ -172,6 +178,30 @@ describe.skipIf(missing !== undefined)(
       await eventually('the jobs are over', () => system.sctl('is-system-running').stdout === 'degraded\n');
       for (const name of ['kept', 'short', 'halted', 'broken', 'mourner'])
         expect([name, starts(name)]).toEqual([name, 1]);
+    });
+
+    test('knows what was down and has left processes behind from what runs', async () => {
+      for (const [name, result] of [
+        ['stubborn', 'timeout'],
+        ['orphaned', 'signal'],
+      ]) {
+        const shown = system.sctl(
+          'show',
+          '-p',
+          'ActiveState',
+          '-p',
+          'Result',
+          '-p',
+          'MainPID',
+          `${name}.service`,
+        ).stdout;
+        expect(shown.trim().split('\n').sort()).toEqual(['ActiveState=failed', 'MainPID=0', `Result=${result}`]);
+      }
+      // Not beside what is left of it, but then.
+      expect(system.sctl('start', 'stubborn.service').status).toBe(1);
+      expect(lines('done').filter((line) => line === 'stubborn')).toHaveLength(1);
+      expect(system.sctl('kill', '--signal=KILL', 'stubborn.service').status).toBe(0);
+      await eventually('it can be started again', () => system.sctl('start', 'stubborn.service').status === 0);
     });
 
     test('is told with its reason, with what was taken over, and with what is lost', () => {
