@@ -253,8 +253,8 @@ function yielding(installed: InstalledJobs): InstalledJobs {
 export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
   const { host, actors } = tools;
   const state = () => actors().read<JobsState>('jobs');
-  /** Whoever is told a plan asks next to have it kept: what was told last, and of which state of the jobs. */
-  let last: { readonly of: JobsState; readonly plan: Omit<KeptPlan, 'madeMs'> } | undefined;
+  /** Whoever is told a plan asks next to have it kept: the one that was told last. What has moved since, its apply says. */
+  let last: Omit<KeptPlan, 'madeMs'> | undefined;
   const told = (planned: Plan | Refusal, of = world) => {
     const now = state()!;
     if (isRefusal(planned)) return planned;
@@ -265,7 +265,7 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
       durations: now.durations,
     });
     const { id, state: seen } = document;
-    last = { of: now, plan: toKeep({ id, ...seen }, planned.request) };
+    last = toKeep({ id, ...seen }, planned.request);
     return document;
   };
   /** What it waits for is looked up when somebody wants to know: of a target's job that may be ten thousand others. */
@@ -320,9 +320,8 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
       return told(plan(ending === true ? { ...now, installed: yielding(now.installed) } : now, request));
     },
     keepable(request, id) {
-      const now = state()!;
-      const isLast = last?.of === now && last.plan.id === id && askedFor(last.plan.request) === askedFor(request);
-      return isLast ? { plan: { ...last!.plan, request } } : keepable(planWorld(world, now), request, id);
+      if (last?.id === id && askedFor(last.request) === askedFor(request)) return { plan: { ...last, request } };
+      return keepable(planWorld(world, state()!), request, id);
     },
     back: (request, then) => {
       const seen = { ...world, ...then };

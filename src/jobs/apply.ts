@@ -4,7 +4,7 @@
  * A plan is applied by asking for it once more: if the request leads to the same jobs, in the same order, and every unit it touches is
  * what it was, it has the same id (identity.ts), and exactly that is done. If not, nothing is done and the answer says what has moved.
  *
- *     keepable  is the plan of this id what would be done now? decided where the units it names are in memory
+ *     keepable  is the plan of this id what would be done now? decided where the units it names are in memory, of one not told just now
  *     keep      the plan of this id may be applied by its id alone
  *     apply     the jobs are installed; with a time to confirm in, the way back is kept beside a deadline
  *     confirm   the way back is forgotten

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
-import { type JobsTools, jobKind } from '../../src/actors/jobs.ts';
+import { type JobsTools, type JobsViewTools, jobKind, jobsView } from '../../src/actors/jobs.ts';
 import { adoptions } from '../../src/actors/recovery.ts';
 import type { Registry } from '../../src/actors/registry.ts';
 import type { EffectCall, Post } from '../../src/supervisor/actor.ts';
 import type { RecoveryView } from '../../src/supervisor/index.ts';
+import { Fake, graphOf, request, statesOf } from './support/job-world.ts';
 
 /** Carry out askUnit for a job of a unit that is down. */
 function ask(jobIsThere: boolean): Post[] {
@@ -50,4 +51,22 @@ test('a job asks its unit', () => {
 
 test('a job that ended in the turn in which it was to ask once more does not start its unit a second time', () => {
   expect(ask(false)).toEqual([]);
+});
+
+test('the plan that was told last is kept as it was told, although the world moves on meanwhile; one of before is looked at again', () => {
+  const graph = graphOf({ 'a.service': {}, 'b.service': {} });
+  const fake = new Fake(graph);
+  const tools = {
+    host: { facts: { machineId: 'm', bootId: 'b' }, clock: { realMs: () => 1 } },
+    actors: () => ({ read: () => fake.state }),
+  } as unknown as JobsViewTools;
+  const jobs = jobsView({ graph: () => graph, states: statesOf(fake.states) }, tools);
+  const asked = request('start', 'a.service');
+  const first = jobs.plan(asked);
+  if (!('id' in first)) throw new Error(first.refused);
+  fake.ask(asked);
+  fake.run();
+  expect(jobs.keepable(asked, first.id)).toMatchObject({ plan: { id: first.id, units: first.state.units } });
+  jobs.plan(request('start', 'b.service'));
+  expect(jobs.keepable(asked, first.id)).toMatchObject({ refused: { error: 'PlanMoved' } });
 });
