@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { inOrder } from '../../src/host/order.ts';
 import type { HostEvent, Report } from '../../src/host/ports.ts';
 
@@ -29,25 +29,39 @@ test('the successor of a process that ended is not taken for it', () => {
   expect(inOrder([ready, died, born], () => 0)).toEqual([died, born, ready]);
 });
 
-test('what an heir said before the end of the one who has left it comes with what that one said, and what it said later after all', () => {
+describe('what others of the unit said', () => {
   const OFFSET_MS = 5_000;
-  const atMs = (event: HostEvent, ms: number): HostEvent =>
+  /** The same on the clocks of their stamps. */
+  const at = (ms: number, event: HostEvent): HostEvent =>
     event.type === 'datagram'
       ? { ...event, datagram: { ...event.datagram, atNs: `${(OFFSET_MS + ms) * 1e6}` } }
       : event.type === 'record'
         ? { ...event, record: { ...event.record, atUs: ms * 1e3 } }
         : event;
-  const heirs = [{ pid: 8, startTime: 1, ended: null }];
-  const left = record(1, { left: { tag: 'a', pid: 7, line: true, heirs } });
-  const died = atMs(exited(2, 7), 20);
-  const [named, ready, late] = [atMs(says(8, 'MAINPID=8'), 10), says(7, 'READY=1'), atMs(says(8, 'STATUS=late'), 30)];
-  const other = exited(3, 9);
-  expect(inOrder([named, late, ready, left, died, other], () => OFFSET_MS)).toEqual([
-    left,
-    named,
-    ready,
-    died,
-    other,
-    late,
-  ]);
+  const sorted = (...batch: readonly HostEvent[]) => inOrder(batch, () => OFFSET_MS);
+  const ended = (number: number, pid: number) =>
+    record(number, { exited: { tag: 'a|main|1', serial: pid, pid, ended: { exited: 0 } } });
+
+  test('before one of its processes ended comes before that end, and what they said later after all records', () => {
+    const [named, late] = [at(10, says(8, 'MAINPID=8')), at(30, says(8, 'STATUS=late'))];
+    const [died, other] = [at(20, ended(1, 7)), exited(2, 9)];
+    expect(sorted(named, late, died, other)).toEqual([named, died, other, late]);
+  });
+
+  test('stays in its order with what the process itself said, however the clocks stand', () => {
+    const [first, own] = [at(10, says(8, 'MAINPID=8')), at(25, says(7, 'READY=1'))];
+    const died = at(20, ended(1, 7));
+    expect(sorted(died, first, own)).toEqual([first, own, died]);
+  });
+
+  test('comes after their beginning', () => {
+    const [died, born, ready] = [at(20, ended(1, 7)), forked(2, 8), at(10, says(8, 'READY=1'))];
+    expect(sorted(ready, died, born)).toEqual([died, born, ready]);
+  });
+
+  test('of another unit waits', () => {
+    const died = at(20, record(1, { exited: { tag: 'b|main|1', serial: 7, pid: 7, ended: { exited: 0 } } }));
+    const other = at(10, says(8, 'READY=1'));
+    expect(sorted(other, died)).toEqual([died, other]);
+  });
 });
