@@ -32,9 +32,9 @@ export const endSettings = (unit: UnitSection): EndSettings => pick(unit, endKey
 
 /** Some fields of an object; those that are undefined are left out, as JSON would. */
 export function pick<T extends object, K extends keyof T>(from: T, keys: readonly K[]): Pick<T, K> {
-  return Object.fromEntries(
-    keys.filter((key) => from[key] !== undefined).map((key) => [key, from[key]]),
-  ) as unknown as Pick<T, K>;
+  const picked = {} as Pick<T, K>;
+  for (const key of keys) if (from[key] !== undefined) picked[key] = from[key];
+  return picked;
 }
 
 /** A fixed window, as systemd's: it begins with an event, and is over one interval later. */
