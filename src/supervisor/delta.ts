@@ -35,6 +35,7 @@ export class Deltas {
       if (is === was || is === undefined) continue;
       const key = keys[at] as string;
       if (typeof is === 'object' && is !== null && typeof was === 'object' && was !== null) {
+        if (isEmptyList(is) && isEmptyList(was)) continue;
         const inner = depth > 1 ? this.text(was, is, depth - 1) : undefined;
         if (inner === NOTHING) continue;
         if (inner !== undefined) {
@@ -77,6 +78,8 @@ export function applied(base: Json | undefined, delta: Delta): Json {
     ? value
     : Object.fromEntries(Object.entries(value).filter(([key]) => !gone.includes(key)));
 }
+
+const isEmptyList = (value: object): boolean => Array.isArray(value) && value.length === 0;
 
 /** What objects inherit is no field of theirs. */
 const own = (value: Readonly<Record<string, unknown>>, key: string): unknown =>
