@@ -178,6 +178,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const theActors = () => actors;
   const snapshotOf = (unit: string) => actors.read<UnitSnapshot>(`unit:${unit}`);
 
+  const heirsOf = (unit: string) => (snapshotOf(unit)?.context as Partial<ServiceContext> | undefined)?.heirs ?? [];
   const tools: UnitTools = {
     host,
     world: registry,
@@ -185,9 +186,11 @@ export function createCore(host: Host, options: CoreOptions): Core {
     storedFds: (unit) => (snapshotOf(unit)?.context as Partial<ServiceContext> | undefined)?.storedFds ?? [],
     spawns: new Spawns(),
     heirs: new Heirs(),
+    heirsOf,
     pidFiles: new PidFiles(
       host,
       (unit) => (snapshotOf(unit)?.context as { awaitsPidFile?: boolean } | undefined)?.awaitsPidFile === true,
+      heirsOf,
       (key, unit, found) =>
         actors.input({ key, events: [{ to: `unit:${unit}`, event: { type: 'pid-file', ...found } }] }),
     ),

@@ -31,19 +31,10 @@ export class Heirs {
 
   /** A process of a unit, by its pid, that may have ended by now. */
   named(unit: string, pid: number): Pid | undefined {
-    for (const left of this.#left.values())
-      if (parseTag(left.tag)?.unit === unit) {
-        const found = heirNamed(left, pid);
-        if (found !== undefined) return found;
-      }
-    return undefined;
+    const heirs = [...this.#left.values()].flatMap((left) => (parseTag(left.tag)?.unit === unit ? left.heirs : []));
+    const found = heirs.find((heir) => heir.pid === pid);
+    return found === undefined ? undefined : identity(found);
   }
-}
-
-/** The heir that has this pid; it is in the unit's control group, or was. */
-export function heirNamed(left: Left | undefined, pid: number | undefined): Pid | undefined {
-  const found = left?.heirs.find((heir) => heir.pid === pid);
-  return found === undefined ? undefined : identity(found);
 }
 
 /**

@@ -13,15 +13,16 @@ import {
   type Left,
   REEXEC_ID,
 } from '../host/ports.ts';
+import type { ExitedEvent } from '../machines/protocol.ts';
 import type { ActorEvent, Input, Post } from '../supervisor/actor.ts';
 import type { Unit } from '../units/types.ts';
 import { descendants } from './descent.ts';
 import { errnoName } from './errno.ts';
-import { guessHeir, heirNamed } from './heirs.ts';
+import { guessHeir } from './heirs.ts';
 import { parseTag, storedFd, unitOfName } from './names.ts';
 import { parseNotify } from './notify.ts';
 import { isNear } from './pid-files.ts';
-import { fitProcess, pidFilePath, pidInFile, readPidFile, within } from './processes.ts';
+import { fitProcess, pidFilePath, readPidFile, within } from './processes.ts';
 import type { Asked } from './spawns.ts';
 import { invocationOf, type Kept, type UnitTools } from './unit-effects.ts';
 import { pathEvent } from './unit-paths.ts';
@@ -36,20 +37,27 @@ function afterExit(
   tools: UnitTools,
   unit: Unit | undefined,
   left: Left | undefined,
-): { populated: boolean; candidate?: { pid: number; startTime: number } } {
+): Pick<ExitedEvent, 'populated' | 'candidate' | 'heirs'> {
   if (unit === undefined) return { populated: false };
   const { host } = tools;
   const group = tools.group(unit);
   const populated = isPopulated(tools, unit);
   const service = unit.service;
   if (service === undefined) return { populated };
-  let candidate: { pid: number; startTime: number } | undefined;
+  let candidate: ExitedEvent['candidate'];
   if (service.PIDFile !== '') {
-    // One that lies elsewhere is waited for: the helper looks for it, and answers with `pid-file`.
+    const heirs = left?.heirs.map(({ pid, startTime }) => ({ pid, startTime }));
     if (isNear(pidFilePath(service.PIDFile)))
-      candidate = heirNamed(left, pidInFile(host, service.PIDFile)) ?? readPidFile(host, service.PIDFile, group);
-  } else if (service.Type === 'forking' && service.GuessMainPID)
-    candidate = guessHeir(host, membersOf(tools, unit), left);
+      candidate = readPidFile(host, service.PIDFile, group, heirs ?? tools.heirsOf(unit.name));
+    // One that lies elsewhere is waited for: the helper looks for it, and answers with `pid-file`. Who would wait is gone already.
+    else if (!populated) candidate = guessHeir(host, [], left);
+    return {
+      populated,
+      ...(candidate === undefined ? {} : { candidate }),
+      ...(heirs === undefined ? {} : { heirs }),
+    };
+  }
+  if (service.Type === 'forking' && service.GuessMainPID) candidate = guessHeir(host, membersOf(tools, unit), left);
   return candidate === undefined ? { populated } : { populated, candidate };
 }
 
@@ -233,13 +241,20 @@ function leftBehind({ host, storedFds }: UnitTools, { socket }: Datagram, key: s
 /** The unit that a control group belongs to: its last component; init's root is the root slice. */
 const unitOfGroup = (path: string) => path.slice(path.lastIndexOf('/') + 1) || '-.slice';
 
+/** There is nobody left to write PIDFile=, but who was left behind may have done so before. */
+function lastPidFilePosts(tools: UnitTools, unit: Unit): Post[] {
+  const setting = unit.service?.PIDFile ?? '';
+  if (tools.heirsOf(unit.name).length === 0 || !isNear(pidFilePath(setting))) return [];
+  return pidFilePosts(tools, pidFilePath(setting), [unit]);
+}
+
 /** PIDFile= of units that wait for it, by path. */
 function pidFilePosts(tools: UnitTools, path: string, waiting: Iterable<Unit>): Post[] {
   const posts: Post[] = [];
   for (const unit of waiting) {
     const setting = unit.service?.PIDFile;
     if (setting === undefined || setting === '' || pidFilePath(setting) !== path) continue;
-    const found = readPidFile(tools.host, setting, tools.group(unit));
+    const found = readPidFile(tools.host, setting, tools.group(unit), tools.heirsOf(unit.name));
     if (found !== undefined) posts.push(toUnit(unit.name, { type: 'pid-file', ...found }));
   }
   return posts;
@@ -285,10 +300,14 @@ export function inputOf(tools: UnitTools, event: HostEvent, units: () => Iterabl
       const unit = unitOfName(event.name);
       return unit === undefined ? undefined : loose([toUnit(unit, { type: 'readable', name: event.name })]);
     }
-    case 'group':
+    case 'group': {
+      const name = unitOfGroup(event.path);
+      const unit = tools.world.unit(name);
       // Groups are watched until they are removed, which may be later than their unit.
-      if (tools.world.unit(unitOfGroup(event.path)) === undefined) return undefined;
-      return loose([toUnit(unitOfGroup(event.path), { type: event.populated ? 'populated' : 'empty' })]);
+      if (unit === undefined) return undefined;
+      if (event.populated) return loose([toUnit(name, { type: 'populated' })]);
+      return loose([...lastPidFilePosts(tools, unit), toUnit(name, { type: 'empty' })]);
+    }
     case 'path': {
       const posts = pidFilePosts(tools, event.path, units());
       return posts.length === 0 ? undefined : loose(posts);

@@ -22,12 +22,22 @@ export class PidFiles {
   readonly #asked = new Map<string, { readonly unit: Unit; readonly group: string }>();
   /** Whether a unit waits for its file still. */
   readonly #awaited: (unit: string) => boolean;
+  readonly #heirsOf: (unit: string) => readonly Found[];
   #count = 0;
 
-  /** @param tell takes the main process that a file named, as an input */
-  constructor(host: Host, awaited: (unit: string) => boolean, tell: (key: string, unit: string, found: Found) => void) {
+  /**
+   * @param heirsOf whom a unit's process has left behind: one of them may be named, and have ended
+   * @param tell takes the main process that a file named, as an input
+   */
+  constructor(
+    host: Host,
+    awaited: (unit: string) => boolean,
+    heirsOf: (unit: string) => readonly Found[],
+    tell: (key: string, unit: string, found: Found) => void,
+  ) {
     this.#host = host;
     this.#awaited = awaited;
+    this.#heirsOf = heirsOf;
     this.#tell = tell;
   }
 
@@ -53,7 +63,8 @@ export class PidFiles {
     }
     if (asked === undefined || !this.#awaited(asked.unit.name)) return true;
     const [seen] = JSON.parse(answer.ok) as [[number, number] | null];
-    const found = seen === null ? undefined : fitMain(this.#host, seen[0], seen[1] === 0, asked.group);
+    const heirs = this.#heirsOf(asked.unit.name);
+    const found = seen === null ? undefined : fitMain(this.#host, seen[0], seen[1] === 0, asked.group, heirs);
     if (found === undefined) this.look(asked.unit, asked.group);
     else this.#tell(key, asked.unit.name, found);
     return true;

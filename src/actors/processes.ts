@@ -22,20 +22,27 @@ export function fitProcess(
 export const within = (group: string, ancestor: string): boolean =>
   group === ancestor || group.startsWith(`${ancestor}/`);
 
-/** The pid in a PID file below /run; undefined: there is none yet. */
-export function pidInFile(host: Host, setting: string): number | undefined {
-  const text = host.files.readText(pidFilePath(setting))?.trim();
-  return text === undefined || !/^\d{1,10}$/.test(text) ? undefined : Number(text);
+/** A process, by what is never used again. */
+interface Pid {
+  readonly pid: number;
+  readonly startTime: number;
 }
 
-/** The fit process that a PID file below /run names; undefined: none yet. */
+/**
+ * The fit process that a PID file below /run names; undefined: none yet.
+ *
+ * @param heirs of the unit: fit, and known by their pids even if they have ended
+ */
 export function readPidFile(
   host: Host,
   setting: string,
   group: string,
+  heirs: readonly Pid[] = [],
 ): { pid: number; startTime: number } | undefined {
-  const pid = pidInFile(host, setting);
-  return pid === undefined ? undefined : fitMain(host, pid, host.files.lstat(pidFilePath(setting))?.uid === 0, group);
+  const path = pidFilePath(setting);
+  const text = host.files.readText(path)?.trim();
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
+  return fitMain(host, Number(text), host.files.lstat(path)?.uid === 0, group, heirs);
 }
 
 /** What a PID file names, if it may be the main process. `trusted`: the file belongs to root. */
@@ -44,7 +51,10 @@ export function fitMain(
   pid: number,
   trusted: boolean,
   group: string,
+  heirs: readonly Pid[] = [],
 ): { pid: number; startTime: number } | undefined {
+  const heir = heirs.find((one) => one.pid === pid);
+  if (heir !== undefined) return { pid: heir.pid, startTime: heir.startTime };
   const found = fitProcess(host, pid);
   if (found === undefined) return undefined;
   if (!trusted && host.groups.available && !within(found.group, group)) return undefined;

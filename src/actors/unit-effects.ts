@@ -5,7 +5,7 @@
  * at most once; all others may run twice and leave the same result. Their meaning stands in src/machines/protocol.ts.
  */
 import { type EffectId, type Host, HostError, LEAVES } from '../host/ports.ts';
-import type { EffectName, EffectParams, StoredFd } from '../machines/protocol.ts';
+import type { EffectName, EffectParams, Pid, StoredFd } from '../machines/protocol.ts';
 import { effectKinds } from '../machines/protocol.ts';
 import { notifyAccess, type ServiceContext } from '../machines/service-context.ts';
 import type { UnitContext } from '../machines/view.ts';
@@ -53,6 +53,8 @@ export interface UnitTools {
   /** What was asked of init and is not answered yet. */
   readonly spawns: Spawns;
   readonly heirs: Heirs;
+  /** Whom a daemon's parent has left behind, while it is not known which of them is the main process. */
+  heirsOf(unit: string): readonly Pid[];
   readonly pidFiles: PidFiles;
   readonly chaos: ChaosHooks;
   /** NAME=value that every service gets: DefaultEnvironment= and `sctl set-environment`. */
@@ -334,7 +336,8 @@ const watchPidFile: Run<'watchPidFile'> = (tools, unit, call) => {
   if (service === undefined || service.PIDFile === '') return;
   if (!isNear(pidFilePath(service.PIDFile))) return tools.pidFiles.look(unit, groupOf(unit, call.snapshot));
   tools.host.files.watch(pidFilePath(service.PIDFile));
-  const found = readPidFile(tools.host, service.PIDFile, groupOf(unit, call.snapshot));
+  const heirs = (call.snapshot as { context?: Partial<ServiceContext> }).context?.heirs;
+  const found = readPidFile(tools.host, service.PIDFile, groupOf(unit, call.snapshot), heirs);
   if (found !== undefined) call.post(call.actor, { type: 'pid-file', ...found });
 };
 

@@ -142,10 +142,12 @@ interface AfterExit {
   readonly populated: boolean;
   /**
    * What is the main process now? Where PIDFile= is set: what the file names, if that is alive and in the unit's group (or the
-   * file belongs to root). Else, with Type=forking and GuessMainPID=yes: the one process of the group whose parent is init,
-   * if there is just one. Absent: nothing of the kind. Only read for services that set one of the two.
+   * file belongs to root), or was left behind by who has ended. Else, with Type=forking and GuessMainPID=yes: the one process of the group
+   * whose parent is init, if there is just one, or was when its parent ended. Absent: nothing of the kind. Only read for services that set one of the two.
    */
   readonly candidate?: Pid;
+  /** Whom it has left behind in the group, alive or not; only where PIDFile= is set. */
+  readonly heirs?: readonly Pid[];
 }
 
 /** A spawned process has ended. */

@@ -3,7 +3,7 @@
  */
 import type { Command, ServiceSection, Unit } from '../units/types.ts';
 import { type EndSettings, endSettings, type Past, type Placed, pick, taken } from './ends.ts';
-import type { Ended, ExecList, ProcessRef, Result, StoredFd } from './protocol.ts';
+import type { Ended, ExecList, Pid, ProcessRef, Result, StoredFd } from './protocol.ts';
 import type { Deadline } from './turn.ts';
 import { newUnit, type UnitContext } from './view.ts';
 
@@ -142,6 +142,8 @@ export interface ServiceContext extends UnitContext {
   /** Type=dbus has its name. */
   readonly busName: boolean;
   readonly awaitsPidFile: boolean;
+  /** Whom the daemon's parent has left behind: what PIDFile= is still to name may be one of them, and gone by then. */
+  readonly heirs?: readonly Pid[];
   readonly reloadBeganMs: number;
   /** Type=notify-reload has said RELOADING=1 since. */
   readonly reloadConfirmed: boolean;

@@ -248,6 +248,7 @@ function reapControl(turn: ServiceTurn, process: Process, event: ExitedEvent): v
   const tellsMain =
     list === 'ExecReload' || list === 'ExecStartPost' || (list === 'ExecStart' && settings.Type === 'forking');
   if (tellsMain && !process.last && event.candidate !== undefined) considerMain(turn, event.candidate);
+  if (event.heirs !== undefined && lacksMain(turn.context)) turn.set({ heirs: event.heirs });
 }
 
 function controlResult(context: ServiceContext, process: Process, event: ExitedEvent): Result {
@@ -279,6 +280,7 @@ export function follow(turn: ServiceTurn, { pid, startTime }: Pid): void {
     mainEnded: null,
     mainStatus: { pid, startMs: turn.event.atMs, exitMs: null, ended: null },
   });
+  forgetHeirs(turn);
   turn.ask('watchMain', { pid, startTime });
 }
 
@@ -287,7 +289,12 @@ export const awaitPidFile = serviceStep((turn) => {
   turn.ask('watchPidFile', undefined);
 });
 
+function forgetHeirs(turn: ServiceTurn): void {
+  if (turn.context.heirs !== undefined) turn.set({ heirs: [] });
+}
+
 export const forgetPidFile = serviceStep((turn) => {
+  forgetHeirs(turn);
   if (!turn.context.awaitsPidFile) return;
   turn.set({ awaitsPidFile: false });
   turn.ask('unwatchPidFile', undefined);

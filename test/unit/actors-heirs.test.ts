@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { guessHeir, Heirs, heirNamed } from '../../src/actors/heirs.ts';
+import { guessHeir, Heirs } from '../../src/actors/heirs.ts';
 import { type Ended, type Heir, type Host, LEAVES, type Left } from '../../src/host/ports.ts';
 
 const INIT = 1;
@@ -52,8 +52,6 @@ describe('the main process that is guessed', () => {
 
   test('is nobody who has the pid of an heir that is gone', () => {
     expect(guessed([20], left([{ ...heir(20), startTime: 3 }]))).toBe(20);
-    expect(heirNamed(left([{ ...heir(20), startTime: 3 }]), 20)).toEqual({ pid: 20, startTime: 3 });
-    expect(heirNamed(left([heir(20)]), 21)).toBeUndefined();
   });
 });
 

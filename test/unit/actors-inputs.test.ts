@@ -32,6 +32,7 @@ function taken(stored: readonly string[]) {
     group: () => 'system.slice/a.service',
     kept: new Map(),
     heirs: new Heirs(),
+    heirsOf: () => [],
     storedFds: (unit: string) =>
       unit === 'a.service'
         ? [

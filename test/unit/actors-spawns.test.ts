@@ -46,6 +46,7 @@ function rig(pipes: 'pipes' | 'none') {
     storedFds: () => [],
     spawns: new Spawns(),
     heirs: new Heirs(),
+    heirsOf: () => [],
     chaos: { failing: () => undefined, holding: () => undefined, mute: () => false },
     pidFiles: { look() {}, remove() {} } as never,
     environment: () => [],

@@ -1,6 +1,6 @@
 /** Daemons that do not outlive the process that has left them behind by more than a moment: one absence of core takes in both ends. */
 import type { Programs } from '../../../src/host/sim/index.ts';
-import { type Life, service } from './life.ts';
+import { type Life, programs, service } from './life.ts';
 
 /** Which start of the program it is, of those that fail soon. */
 const FAILS = 2;
@@ -25,6 +25,18 @@ const parents: Programs = {
     ],
   },
   '/bin/brief-in-file': brief(4),
+  '/bin/late-parent': {
+    run: [
+      { after: 10, fork: '/bin/brief-late' },
+      { after: 10, exit: 0 },
+    ],
+  },
+  '/bin/brief-late': {
+    run: ({ count }) => [
+      { after: 60, pidFile: '/run/brief-late.pid' },
+      ...(count <= FAILS ? [{ after: 0.5, exit: 6 }] : []),
+    ],
+  },
   '/bin/hands-over-soon': {
     run: ({ pid }) => [
       { after: 10, notify: 'READY=1' },
@@ -34,6 +46,19 @@ const parents: Programs = {
     ],
   },
   '/bin/brief-heir': brief(5),
+  '/bin/lets-take-over': {
+    run: [
+      { after: 10, notify: 'READY=1' },
+      { after: 40, fork: '/bin/takes-over' },
+      { after: 10, exit: 0 },
+    ],
+  },
+  '/bin/takes-over': {
+    run: ({ pid, count }) => [
+      { after: 9.5, notify: `MAINPID=${pid}` },
+      ...(count <= FAILS ? [{ after: 1, exit: 7 }] : []),
+    ],
+  },
 };
 
 const again = 'Restart=on-failure\nRestartSec=100ms';
@@ -47,6 +72,7 @@ export const heirLives: readonly Life[] = [
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     restartMs: 3,
     forMs: 3_000,
+    closely: { calls: ['state.append'], variant: 'plain' },
     end: failedTwice('a.service'),
     also: (sim) => (sim.started.filter(({ path }) => path === '/bin/brief').length === FAILS + 1 ? [] : ['lost']),
   },
@@ -59,6 +85,24 @@ export const heirLives: readonly Life[] = [
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     restartMs: 3,
     forMs: 3_000,
+    closely: { calls: ['state.append'], variant: 'plain' },
+    end: failedTwice('a.service'),
+  },
+  {
+    name: 'a daemon that fails right after it has written its PID file',
+    units: {
+      'a.service': service(`Type=forking\nExecStart=/bin/late-parent\nPIDFile=/run/brief-late.pid\n${again}`),
+      'e.service': service('Type=oneshot\nExecStart=/bin/true'),
+    },
+    programs: { ...programs, ...parents },
+    wishes: [
+      { atMs: 20, verb: 'start', units: ['a.service'] },
+      // While the PID file is awaited core has something to die of.
+      { atMs: 90, verb: 'start', units: ['e.service'] },
+    ],
+    restartMs: 3,
+    forMs: 3_000,
+    closely: { calls: ['state.append'], variant: 'plain' },
     end: failedTwice('a.service'),
   },
   {
@@ -68,6 +112,17 @@ export const heirLives: readonly Life[] = [
     wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
     restartMs: 3,
     forMs: 3_000,
+    closely: { calls: ['state.append'], variant: 'plain' },
+    end: failedTwice('a.service'),
+  },
+  {
+    name: 'a main process that says so itself right before the one before it ends, and fails right after',
+    units: { 'a.service': service(`Type=notify\nNotifyAccess=all\nExecStart=/bin/lets-take-over\n${again}`) },
+    programs: parents,
+    wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
+    restartMs: 3,
+    forMs: 3_000,
+    closely: { calls: ['state.append'], variant: 'plain' },
     end: failedTwice('a.service'),
   },
 ];
