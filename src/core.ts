@@ -299,6 +299,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     chaos: chaosTools,
     keepable: jobs.keepable,
+    plan: jobs.plan,
     group: tools.group,
     registry,
     actors: theActors,

@@ -317,7 +317,8 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
     },
     plan(request, ending) {
       const now = planWorld(world, state()!);
-      return told(plan(ending === true ? { ...now, installed: yielding(now.installed) } : now, request));
+      if (ending !== true) return told(plan(now, request));
+      return told(plan({ ...now, installed: yielding(now.installed) }, { ...request, automatic: true }));
     },
     keepable(request, id) {
       if (last?.id === id && askedFor(last.request) === askedFor(request)) return { plan: { ...last, request } };

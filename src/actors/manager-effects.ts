@@ -107,13 +107,16 @@ function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): voi
     // Whatever is wrong with unit files: who wants an end gets one.
     tools.host.log.log('error', { target, why: String(error) }, 'the units of this ending cannot be loaded');
   }
-  if (tools.registry.unit(target)?.loadState === 'loaded') {
-    const why = ending.by ?? `the action of a unit that asks for ${ending.kind}`;
+  const why = ending.by ?? `the action of a unit that asks for ${ending.kind}`;
+  const planned = tools.plan({ verb: 'start', units: [target], mode: 'replace-irreversibly', by: why }, true);
+  // Where jobs are in the way they are those of an ending that is under way.
+  if (!('refused' in planned) || planned.error === 'TransactionIsDestructive') {
     giveWay(tools, call, why);
     request(call, 'start', target, 'replace-irreversibly', why);
     return;
   }
-  tools.host.log.log('warning', { target }, 'there is no target for this ending; what runs is ended at once');
+  const { refused } = planned;
+  tools.host.log.log('warning', { target, refused }, 'this ending has no order to go by; what runs is ended at once');
   call.post('manager', { type: 'end', ending });
 }
 

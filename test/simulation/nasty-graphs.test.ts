@@ -78,3 +78,15 @@ test('a knot of five thousand is told as one ring with the one ordering that is 
   expect(told.cycles[0]?.cuts).toMatchObject([{ from: name(COUNT - 1), to: name(0) }]);
   expect(jobsNow(core)).toEqual([]);
 });
+
+test.each([
+  ['is not there', {}],
+  ['needs what is not there', { 'reboot.target': '[Unit]\nDefaultDependencies=no\nRequires=absent.service\n' }],
+  ['is not one', { 'reboot.target': '[Unit]\nDefaultDependencies=no\nRequires=a.target b.target\n' }],
+])('an ending whose target %s does not wait for it', (_, files) => {
+  const fight = { 'a.target': '[Unit]\nConflicts=b.target\n', 'b.target': '[Unit]\n' };
+  const [core] = asked({ ...fight, ...files }, [
+    { atMs: 20, method: 'Manager.Shutdown', parameters: { verb: 'reboot', force: 0, status: 0, argument: '' } },
+  ]);
+  expect(core.read<{ value: unknown }>('manager')?.value).toBe('ending');
+});

@@ -404,6 +404,10 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     ok('start', 'holds');
     ok('start', '--no-block', '--job-mode=replace-irreversibly', 'slow');
     expect(system.sctl('plan', 'stop', 'slow').status).toBe(4);
+    // An ending without a target is done all the same.
+    expect(ok('kexec', '--dry-run').stdout).toBe(
+      'There is no order to go by: kexec.target not found.\nWould kexec at once, without stopping units in order.\n',
+    );
     const dry = ok('poweroff', '--dry-run').stdout;
     expect(dry).toMatch(/replaces job \d+ of slow\.service: .* is canceled by stop slow\.service/);
     ok('poweroff');
