@@ -137,7 +137,19 @@ export class PlainFiles implements Omit<FilePort, 'watch' | 'unwatch'> {
   }
 
   mkdirs(path: string, mode: number): void {
-    attempt(path, () => mkdirSync(path, { recursive: true, mode }));
+    attempt(path, () => {
+      try {
+        mkdirSync(path, { recursive: true, mode });
+      } catch (error) {
+        // Node takes a file system that is read-only for a parent that is missing; asked for one directory, the kernel says what it is.
+        if (codeOf(error) !== 'ENOENT') throw error;
+        for (let end = path.indexOf('/', 1); end !== -1; end = path.indexOf('/', end + 1)) {
+          const parent = path.slice(0, end);
+          if (lstatSync(parent, { throwIfNoEntry: false }) === undefined) mkdirSync(parent, mode);
+        }
+        mkdirSync(path, { recursive: true, mode });
+      }
+    });
   }
 
   symlink(target: string, path: string): void {

@@ -317,6 +317,8 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     expect(active('a')).toBe('active');
     expect(ok('history', 'a').stdout).toContain('SIGTERM (dry run) to all processes');
     quiet('a');
+    // The root of this system is read-only.
+    expect(system.sctl('enable', 'enabled.service').stderr).toContain('EROFS on /etc/sysmaster');
     expect(system.sctl('plan', 'enable', 'a').stderr).toContain('sctl enable --dry-run shows what that would do');
   });
 
