@@ -85,6 +85,53 @@ fn what_a_core_said_before_it_died_is_carried_out_before_the_next_one_starts() {
 }
 
 #[test]
+fn a_daemon_that_ends_before_init_has_seen_the_end_of_its_parent_is_told_with_how_it_ended() {
+    let mut rig = Rig::start(&[]);
+    let (mut core, hello) = rig.ready_core();
+    let Some(FromInit::Hello { cgroup_root, .. }) = hello.first else { panic!("no hello") };
+    if cgroup_root.is_empty() {
+        eprintln!("no control groups here: nobody is told of");
+        return rig.end();
+    }
+    let (pids, go) = (rig.folder.path("pids"), rig.folder.path("go"));
+    let (pids_path, go_path) = (pids.display(), go.display());
+    let script = format!(
+        "(until grep -q ') Z ' /proc/$$/stat; do sleep 0.01; done; exit 3) & echo $$ $! > {pids_path}; \
+         until [ -e {go_path} ]; do sleep 0.01; done; exit 0"
+    );
+    let cgroups = vec![format!("{cgroup_root}/leaving")];
+    core.spawn(id(1), "t|leaves", &[], &ExecSpec { cgroups, ..shell(&script) });
+    let [parent, daemon] = wait_for("their pids", || {
+        let text = std::fs::read_to_string(&pids).ok()?;
+        let found: Vec<i32> = text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        <[i32; 2]>::try_from(found).ok().filter(|_| text.ends_with('\n'))
+    });
+    signal(rig.pid(), nix::libc::SIGSTOP);
+    std::fs::write(&go, "").unwrap();
+    wait_for("the end of both", || (!lives(parent) && !lives(daemon)).then_some(()));
+    signal(rig.pid(), nix::libc::SIGCONT);
+    let start_time = core.record("whom it has left", |what| match what {
+        Report::Exited { .. } => panic!("its end comes after that"),
+        Report::Left { tag, pid, line: true, heirs } => match heirs.as_slice() {
+            [heir] => {
+                assert_eq!((tag.as_str(), *pid, heir.pid), ("t|leaves", parent, daemon));
+                Some(heir.start_time)
+            }
+            _ => panic!("{heirs:?}"),
+        },
+        _ => None,
+    });
+    core.record("its end", |what| matches!(what, Report::Exited { pid, .. } if *pid == parent).then_some(()));
+    core.send(&ToInit::Watch { id: id(2), tag: "w".to_owned(), pid: daemon, start_time }, &[]);
+    let ended = core.record("the daemon's end", |what| match what {
+        Report::WatchedExited { ended, .. } => Some(*ended),
+        _ => None,
+    });
+    assert_eq!(ended, Some(Ended::Exited(3)));
+    rig.end();
+}
+
+#[test]
 fn a_core_that_does_not_beat_is_aborted_then_killed_and_replaced() {
     let mut rig = Rig::start(&["CoreWatchdogSec=1", "CoreStartSec=1"]);
     let core = rig.core();
