@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::{Core, Rig, id, shell, wait_for};
 use sysmaster_link::{
-    EffectId, ExecSpec, FromInit, KillTarget, ProcessRef, Record, Report, ShutdownKind, Stdio, ToInit,
+    EffectId, ExecSpec, FromInit, Heir, KillTarget, LEAVES, ProcessRef, Record, Report, ShutdownKind, Stdio, ToInit,
 };
 use sysmaster_sys::signal::kill_child;
 
@@ -50,11 +50,12 @@ struct Listener {
     core: Core,
     told: Vec<String>,
     numbers: Vec<u64>,
+    cgroup_root: String,
 }
 
 impl Listener {
     fn new(core: Core) -> Self {
-        Self { core, told: Vec::new(), numbers: Vec::new() }
+        Self { core, told: Vec::new(), numbers: Vec::new(), cgroup_root: String::new() }
     }
 
     /// Keep everything up to the first frame that this picks.
@@ -82,7 +83,8 @@ impl Listener {
                 self.numbers.push(number);
                 format!("{:?}", without_pids(what))
             }
-            FromInit::Hello { cores, safe_mode, stopping, deaths, epoch, .. } => {
+            FromInit::Hello { cores, safe_mode, stopping, deaths, epoch, cgroup_root, .. } => {
+                self.cgroup_root = cgroup_root;
                 let deaths: Vec<_> = deaths.into_iter().map(|death| (death.ended, death.hung, death.seq)).collect();
                 format!("hello {cores} {safe_mode} {stopping:?} {epoch} {deaths:?}")
             }
@@ -110,7 +112,8 @@ impl Listener {
     }
 
     fn spawn(&mut self, number: u64, fds: &[&str], spec: &ExecSpec) -> (u64, i32) {
-        self.core.spawn(id(number), &format!("t{number}"), fds, spec);
+        let tag = format!("t{number}{}", if spec.cgroups.is_empty() { "" } else { LEAVES });
+        self.core.spawn(id(number), &tag, fds, spec);
         self.record("forked", |what| match what {
             Report::Forked { id: found, serial, pid, .. } if *found == id(number) => Some((*serial, *pid)),
             _ => None,
@@ -138,6 +141,11 @@ fn without_pids(what: Report) -> Report {
         Report::Forked { id, tag, serial, .. } => Report::Forked { id, tag, serial, pid: 0, start_time: 0 },
         Report::Exited { tag, serial, ended, .. } => Report::Exited { tag, serial, pid: 0, ended },
         Report::WatchedExited { id, tag, ended, .. } => Report::WatchedExited { id, tag, pid: 0, ended },
+        // Whether the end of an heir was noted by then is chance as well.
+        Report::Left { tag, line, heirs, .. } => {
+            let heirs = heirs.iter().map(|_| Heir { pid: 0, start_time: 0, ended: None }).collect();
+            Report::Left { tag, pid: 0, line, heirs }
+        }
         Report::Accepted { id, name, peer_uid, peer, .. } => Report::Accepted { id, name, peer_pid: 0, peer_uid, peer },
         other => other,
     }
@@ -194,11 +202,13 @@ fn live(faults: &str, log: Option<&std::path::Path>, usual: Option<usize>) -> To
     core.core.send_bytes(&[1, 0, 99], &[]);
     core.until("a refusal", |frame| matches!(frame, FromInit::Refused { errno: EPROTO, .. }).then_some(()));
 
-    // A daemon, which is watched.
+    // A daemon, which is told of when its parent ends, and watched.
     let pid_file = rig.folder.path("pid");
     let daemon = "exec 3<&0; sh -c 'echo $$ > PID.new; mv PID.new PID; read x <&3; exit 9' &"
         .replace("PID", pid_file.to_str().unwrap());
-    let daemon = ExecSpec { stdin: Stdio::Fd(0), ..noting(&rig.folder, "daemon", &daemon) };
+    let cgroups = Some(&core.cgroup_root).filter(|root| !root.is_empty()).map(|root| format!("{root}/daemon"));
+    let cgroups = cgroups.into_iter().collect();
+    let daemon = ExecSpec { stdin: Stdio::Fd(0), cgroups, ..noting(&rig.folder, "daemon", &daemon) };
     let (parent, _) = core.spawn(8, &["go"], &daemon);
     core.exited(parent);
     let daemon: i32 = wait_for("the daemon", || std::fs::read_to_string(&pid_file).ok()?.trim().parse().ok());
