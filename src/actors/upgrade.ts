@@ -139,8 +139,8 @@ function spawnCheck(host: Host, actors: ActorHost, call: EffectCall, run: number
   const inMemory = IN_MEMORY.every((name) => host.sockets.stored(name));
   const known = actors.list('').filter((id) => actors.read(id) === undefined);
   const directory = inMemory ? 'fds' : `${host.facts.runDirectory}/state`;
-  // What else stands there is neither followed nor written into.
-  if ((host.files.lstat(wordsOf(host))?.kind ?? 'file') !== 'file') host.files.remove(wordsOf(host));
+  // Whatever stands there is neither followed nor written into: it may have another name, or be somebody else's.
+  host.files.removeTree(wordsOf(host));
   const output = { file: { path: wordsOf(host), append: false, truncate: true } };
   host.process.spawn(
     call.id,

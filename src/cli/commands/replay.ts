@@ -1,5 +1,5 @@
 /** replay: the steps of a recording, run again by the machines of this sctl. */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import type { Command } from 'commander';
 import { isGlob } from '../../api/glob.ts';
 import type { Difference, Recording, Replayed } from '../../replay.ts';
@@ -29,9 +29,15 @@ export function define(command: Command): void {
 async function read(call: Call, path: string): Promise<string> {
   if (path === '-') return await call.context.input();
   try {
-    const text = await readFile(path, 'utf8');
-    if (text.length > FILE_MAX) throw new CliError(`${path}: too large for a recording`);
-    return text;
+    const pieces: Buffer[] = [];
+    let length = 0;
+    // A pipe is waited for (a recording may come out of another program), and what has no end is given up.
+    for await (const piece of createReadStream(path) as AsyncIterable<Buffer>) {
+      length += piece.length;
+      if (length > FILE_MAX) throw new CliError(`${path}: too large for a recording`);
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces).toString('utf8');
   } catch (cause) {
     if (cause instanceof CliError) throw cause;
     const code = (cause as NodeJS.ErrnoException).code;

@@ -1,6 +1,6 @@
 /** daemon-reexec: another version takes over with everything that is under way, or is refused before the present one has left. */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../support/ask.ts';
@@ -110,9 +110,11 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
   test.each([
     ['a link', () => symlinkSync('/run/victim', own('upgrade.check'))],
     ['a pipe', () => spawnSync('mkfifo', [own('upgrade.check')])],
+    ['another name of a file', () => linkSync(join(system.run, 'victim'), own('upgrade.check'))],
+    ['a directory', () => mkdirSync(join(own('upgrade.check'), 'below'), { recursive: true })],
   ])('is looked at, and nobody else touched, where %s stands in the place of its words', (_what, plant) => {
     writeFileSync(join(system.run, 'victim'), 'precious');
-    rmSync(own('upgrade.check'), { force: true });
+    rmSync(own('upgrade.check'), { recursive: true, force: true });
     plant();
     install('this is no program');
     const { status, stderr } = system.sctl('daemon-reexec');
