@@ -13,6 +13,10 @@ import { BUILT_IN, type GeneratedFile, type GeneratorWorld } from '../units/gene
 import { planGenerators } from '../units/generators.ts';
 import type { UnitPaths } from '../units/index.ts';
 
+/** Where the programs of one run say what they have to say. */
+export const generatorLog = ({ runDirectory }: Pick<Host['facts'], 'runDirectory'>): string =>
+  `${runDirectory}/generators.log`;
+
 /** What is known of the machine to generators. */
 function worldOf({ files, facts }: Host): GeneratorWorld {
   const container = Object.fromEntries(
@@ -55,6 +59,8 @@ export function beginGenerators(
     files.removeTree(directory);
     if (used) files.mkdirs(directory, 0o755);
   }
+  // What the last ones said; and what else may stand there is not followed, waited for or written into.
+  files.removeTree(generatorLog(facts));
   const world = plan.builtIn.length > 0 ? worldOf(host) : undefined;
   for (const name of plan.builtIn) {
     const generate = BUILT_IN[name];

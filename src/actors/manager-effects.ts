@@ -14,7 +14,7 @@ import { type ActorKind, type EffectCall, type EffectDef, machineLogic } from '.
 import { answering, carryOut, type Deed, type ErrandTools, perform } from './carry-out.ts';
 import { endWords } from './causes.ts';
 import { CHAOS } from './chaos-logic.ts';
-import { beginGenerators, wantedTarget } from './generating.ts';
+import { beginGenerators, generatorLog, wantedTarget } from './generating.ts';
 import { bringIn, loadAgain, regenerate } from './loading.ts';
 import { part, tagOf } from './names.ts';
 import { unitsRead } from './views.ts';
@@ -147,7 +147,7 @@ export function managerKind(tools: ManagerTools): ActorKind {
         }),
       ),
       spawnGenerator: effect((call, { run, generator }: { run: number; generator: Generator }) => {
-        const output = { file: { path: `${host.facts.runDirectory}/generators.log`, append: true, truncate: false } };
+        const output = { file: { path: generatorLog(host.facts), append: true, truncate: false } };
         host.process.spawn(
           call.id,
           tagOf('@manager', 'control', run),
@@ -195,7 +195,7 @@ export function managerKind(tools: ManagerTools): ActorKind {
       tellGenerator: effect((_call, { path, ended }: { path: string; ended: Ended | null }) => {
         if (ended !== null && 'exited' in ended && ended.exited === 0) return;
         const how = ended === null ? 'could not be started' : `ended with ${endWords(ended)}`;
-        host.log.log('warning', { path }, `generator ${how}; see ${host.facts.runDirectory}/generators.log`);
+        host.log.log('warning', { path }, `generator ${how}; see ${generatorLog(host.facts)}`);
       }),
       killGenerators: effect((call, { serials }: { serials: readonly number[] }) => {
         for (const [index, child] of serials.entries())

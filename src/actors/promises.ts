@@ -33,14 +33,19 @@ export function promises(host: Pick<Host, 'facts' | 'files' | 'log' | 'hello'>):
   try {
     const text = host.files.readOwn(pathOf(host));
     if (text === undefined) return [];
-    const { boot, confirmations } = JSON.parse(text) as Partial<Kept>;
-    return boot === host.facts.bootId && Array.isArray(confirmations) ? confirmations.filter(isWhole) : [];
+    const { boot, confirmations } = (JSON.parse(text) ?? {}) as Partial<Kept>;
+    if (boot === host.facts.bootId && Array.isArray(confirmations)) return confirmations.filter(isWhole);
+    // What another boot has promised is over.
+    if (typeof boot !== 'string') tell(host, 'it is none of ours');
   } catch (error) {
     if (!(error instanceof HostError || error instanceof SyntaxError)) throw error;
-    host.log.log('error', { file: pathOf(host) }, `what waits to be confirmed cannot be read: ${error.message}`);
-    return [];
+    tell(host, error.message);
   }
+  return [];
 }
+
+const tell = (host: Pick<Host, 'facts' | 'log'>, why: string): void =>
+  host.log.log('error', { file: pathOf(host) }, `what waits to be confirmed cannot be read: ${why}`);
 
 const isWhole = (one: unknown): one is Confirmation => {
   const { id, what, untilMs } = (one ?? {}) as Partial<Confirmation>;

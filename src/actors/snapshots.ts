@@ -55,7 +55,8 @@ export interface SnapshotParts {
 }
 
 export function createSnapshots({ host, registry, summaries, unitFiles }: SnapshotParts): Snapshots {
-  const directory = `${stateDirectory(host)}/snapshots`;
+  const state = stateDirectory(host);
+  const directory = `${state}/snapshots`;
   const fail = (error: 'BadRequest' | 'NoSuchSnapshot' | 'BadSnapshot', why: string, todo: string): never => {
     throw new ManagerError({ error, unit: '', why, todo });
   };
@@ -68,8 +69,31 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
       );
     return `${directory}/${name}${SUFFIX}`;
   };
-  const names = (): string[] =>
-    (host.files.list(directory) ?? [])
+  /** Neither followed nor written into where it is another's work; a link to where things are to be kept may be ours, who run as its owner. */
+  const mustBeOwn = (): void => {
+    const own = host.files.stat('/proc/self')?.uid ?? 0;
+    for (const path of [state, directory]) {
+      const found = host.files.lstat(path);
+      if (found === undefined || (found.kind === 'symlink' && path === state && found.uid === own)) continue;
+      const why =
+        found.kind === 'symlink'
+          ? 'a symbolic link, which is not followed'
+          : found.kind !== 'directory'
+            ? 'not a directory'
+            : found.uid !== own
+              ? `it belongs to uid ${found.uid}, not to core`
+              : (found.mode & 0o022) !== 0
+                ? 'others may write to it'
+                : undefined;
+      if (why !== undefined) fail('BadSnapshot', `${path}: ${why}`, 'put it right, or remove it');
+    }
+  };
+  const names = (): string[] => {
+    mustBeOwn();
+    return namesIn(host.files.list(directory) ?? []);
+  };
+  const namesIn = (files: readonly string[]): string[] =>
+    files
       .filter((file) => file.endsWith(SUFFIX))
       .map((file) => file.slice(0, -SUFFIX.length))
       .filter(isSnapshotName)
@@ -120,6 +144,7 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
 
   const read = (name: string): Snapshot => {
     const path = pathOf(name);
+    mustBeOwn();
     const text = kept(path, name);
     if (text === undefined) return missing(name);
     const snapshot = readSnapshot(text);
@@ -165,7 +190,9 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
       }
     },
     remove(name) {
-      host.files.remove(pathOf(name));
+      const path = pathOf(name);
+      mustBeOwn();
+      host.files.remove(path);
     },
   };
 }

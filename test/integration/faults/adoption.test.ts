@@ -129,6 +129,7 @@ describe.skipIf(missing !== undefined)(
       const old = await eventually('core', () => system.core());
       const from = coreLog(system).length;
       for (const name of ['a', 'b']) writeFileSync(join(system.run, 'sysmaster/state', name), 'x'.repeat(10_000));
+      writeFileSync(join(system.run, 'sysmaster/promises.json'), 'null', { mode: 0o600 });
       process.kill(old, 'SIGKILL');
       await eventually('the next core answers', () => {
         const now = system.core();
@@ -207,6 +208,7 @@ describe.skipIf(missing !== undefined)(
     test('is told with its reason, with what was taken over, and with what is lost', () => {
       expect(said).toMatch(/"checkpoint-refused"/);
       expect(said).toMatch(/not a checkpoint/);
+      expect(said).toMatch(/what waits to be confirmed cannot be read: it is none of ours/);
       const taken = said.split('\n').find((line) => line.includes('taken over by what is left of them')) ?? '{}';
       const { units: names, lost } = JSON.parse(taken) as { units: string[]; lost: string };
       expect(names).toEqual(expect.arrayContaining([...before.keys()].map((name) => `${name}.service`)));

@@ -1,5 +1,5 @@
 /** A snapshot outlasts the whole system: what the state directory holds is carried to another boot, and restored there. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { eventually, type System, startSystem, systemsMissing } from '../support/system.ts';
@@ -58,14 +58,14 @@ test.skipIf(missing !== undefined)(
       const restored = after.sctl('snapshot', 'restore', 'good', '--confirm-within', '4s');
       expect(restored).toMatchObject({ status: 0 });
       expect(restored.stderr).toContain('unless it is confirmed: sctl confirm good');
-      expect(after.sctl('confirm', '--list').stdout).toContain('snapshot good');
-      expect(after.sctl('__complete', 'words', 'confirm').stdout).toBe('good\n');
       process.kill(after.core() ?? 0, 'SIGKILL');
       await eventually('it is undone', () => after.sctl('is-active', 'second.service').stdout === 'inactive\n');
       await eventually('nothing is left of it', () => !after.sctl('snapshot', 'list').stdout.includes('undo-'));
       expect(after.sctl('confirm').stdout).toContain('Nothing waits');
 
       expect(after.sctl('snapshot', 'restore', 'good', '--confirm-within', '1h').status).toBe(0);
+      expect(after.sctl('confirm', '--list').stdout).toContain('snapshot good');
+      expect(after.sctl('__complete', 'words', 'confirm').stdout).toBe('good\n');
       expect(after.sctl('confirm', 'good')).toMatchObject({ status: 0 });
       await eventually('nothing is left of it', () => !after.sctl('snapshot', 'list').stdout.includes('undo-'));
       expect(after.sctl('is-active', 'second.service').stdout).toBe('active\n');
@@ -73,6 +73,17 @@ test.skipIf(missing !== undefined)(
       const { id } = JSON.parse(stdout) as { id: string };
       expect(after.sctl('__complete', 'words', 'apply').stdout).toBe(`${id}\n`);
       expect(after.sctl('apply', id)).toMatchObject({ status: 0 });
+
+      // Somebody else's directory in the place of ours is not followed.
+      const place = join(after.run, 'state/snapshots');
+      renameSync(place, join(after.run, 'victims'));
+      symlinkSync('/run/victims', place);
+      for (const words of [['save', 'new'], ['list'], ['restore', 'good', '--plan'], ['delete', 'good']]) {
+        const refused = after.sctl('snapshot', ...words);
+        expect([words, refused.status]).toEqual([words, 1]);
+        expect(refused.stderr).toContain('/run/state/snapshots: a symbolic link, which is not followed');
+      }
+      expect(readdirSync(join(after.run, 'victims'))).toEqual(['good.json']);
     } finally {
       await after.stop();
     }
