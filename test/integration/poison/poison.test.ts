@@ -70,7 +70,8 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
         SYSMASTER_MACHINE_PATH: '/run/machines',
         NODE_OPTIONS: `"--require=/run/abort.cjs --max-old-space-size=${HEAP_MB}"`,
       },
-      initConf: ['CoreWatchdogSec=2', 'CoreStartSec=30', 'CoreRestartIntensity=100'],
+      // Long enough for a core that waits for a busy machine: it would count as a death of its own.
+      initConf: ['CoreWatchdogSec=4', 'CoreStartSec=30', 'CoreRestartIntensity=100'],
     });
     pids = mainPids();
   });
@@ -157,18 +158,18 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
     expect(system.sctl('start', unit).status).toBe(0);
     expect(system.sctl('status', unit).stdout).not.toContain('Quarantine');
     pids = mainPids();
-  }, 60_000);
+  }, 120_000);
 
   test('memory that a machine plugin exhausts takes core down twice, and no third time', async () => {
     await poisoned('hoards.service', /its event reload has taken core down twice, the last time by signal (5|6)/);
-  }, 60_000);
+  }, 120_000);
 
   test('a core that the kernel kills for want of memory twice is not killed a third time', async (context) => {
     group = memoryGroup();
     if (group === undefined) return context.skip('no memory control group can be made here');
     const { join } = group;
     await poisoned('fills.service', /its event reload has taken core down twice, the last time by signal 9/, join);
-  }, 60_000);
+  }, 120_000);
 
   test('an abort in the addon takes core down twice, and the effect is not tried a third time', async () => {
     await poisoned('aborts.service', /its effect spawn has taken core down twice, the last time by signal 6/);
@@ -178,5 +179,5 @@ describe.skipIf(missing !== undefined)(`poison${missing === undefined ? '' : ` (
       () => property(system, 'aborts.service', 'SubState') === 'running',
     );
     expect(system.sctl('stop', 'aborts.service').status).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });
