@@ -1,15 +1,16 @@
 //! Whom a process leaves behind in its control group as it ends: processes that have become init's by then.
 //!
 //! It is looked between the end of a process and its reaping. One that the others have outlived by no more than a moment is still
-//! there as well, as a zombie: children are reaped in the order in which init has got them.
+//! there as well, as a zombie: children are reaped in the order in which init has got them. How they end is noted in the report of
+//! them while that is kept (docs/adr/0013).
 
 use crate::kill::members;
 use crate::process;
-use crate::state::{Kind, State, continues_line};
+use crate::state::{Kind, Orphan, State};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use sysmaster_link::{Ended, LEAVES, LEFT_MAX};
+use sysmaster_link::{Ended, Heir, LEAVES, LEFT_MAX, Report};
 use sysmaster_sys::wait::{Whom, peek};
 
 /// Whether anybody wants to know: a child with such a tag, or the last of a line that may go on.
@@ -58,4 +59,39 @@ fn below<'a>(path: &'a str, group: &str) -> Option<&'a str> {
 fn children(own: i32) -> Option<Vec<i32>> {
     let text = fs::read_to_string(format!("/proc/{own}/task/{own}/children")).ok()?;
     Some(text.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect())
+}
+
+/// The heirs that a report names, and how each has ended: see [`State::heir_end`].
+pub fn ends(what: &Report) -> impl Iterator<Item = (&Heir, Option<Ended>)> {
+    let (line, heirs) = match what {
+        Report::Left { line, heirs, .. } => (*line, heirs.as_slice()),
+        _ => (false, [].as_slice()),
+    };
+    heirs.iter().enumerate().map(move |(at, heir)| {
+        let last = heirs.iter().skip(at).rev().find_map(|later| later.ended).filter(|_| line && heir.ended.is_some());
+        (heir, last.or(heir.ended))
+    })
+}
+
+/// Whether a process that ends with status 0 continues the line of a report: it is the last one there, and its end is not known yet.
+#[must_use]
+pub fn continues_line(what: &Report, pid: i32, start_time: u64) -> bool {
+    let Report::Left { line: true, heirs, .. } = what else { return false };
+    heirs.len() < LEFT_MAX
+        && heirs.last().is_some_and(|heir| heir.pid == pid && heir.start_time == start_time && heir.ended.is_none())
+}
+
+/// Note how an heir has ended, and in a line whom it has left behind.
+pub fn note_end(what: &mut Report, ended: &Orphan, next: Option<(i32, u64)>) {
+    let continues = ended.ended == Ended::Exited(0) && continues_line(what, ended.pid, ended.start_time);
+    let Report::Left { heirs, .. } = what else { return };
+    for heir in heirs.iter_mut().filter(|heir| heir.pid == ended.pid && heir.start_time == ended.start_time) {
+        heir.ended.get_or_insert(ended.ended);
+    }
+    if let Some((pid, start_time)) = next
+        && continues
+        && heirs.try_reserve(1).is_ok()
+    {
+        heirs.push(Heir { pid, start_time, ended: None });
+    }
 }

@@ -4,9 +4,10 @@
 //! which is how a re-exec keeps everything. Tables are bounded: what would not fit is refused before it is begun.
 
 use crate::ending::Order;
+use crate::heirs::{ends, note_end};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use sysmaster_link::{BlackBox, EffectId, Ended, Heir, LEFT_MAX, Record, Report, Role};
+use sysmaster_link::{BlackBox, EffectId, Ended, Heir, Record, Report, Role};
 
 /// The version of [`State`] in a memfd; another version is refused by `--check`.
 pub const STATE_VERSION: u16 = 2;
@@ -574,40 +575,6 @@ impl State {
     fn kept_mut(&mut self, number: u64) -> Option<&mut Kept> {
         let first = self.records.front()?.record.number;
         self.records.get_mut(usize::try_from(number.checked_sub(first)?).ok()?)
-    }
-}
-
-/// The heirs that a report names, and how each has ended: see [`State::heir_end`].
-fn ends(what: &Report) -> impl Iterator<Item = (&Heir, Option<Ended>)> {
-    let (line, heirs) = match what {
-        Report::Left { line, heirs, .. } => (*line, heirs.as_slice()),
-        _ => (false, [].as_slice()),
-    };
-    heirs.iter().enumerate().map(move |(at, heir)| {
-        let last = heirs.iter().skip(at).rev().find_map(|later| later.ended).filter(|_| line && heir.ended.is_some());
-        (heir, last.or(heir.ended))
-    })
-}
-
-/// Whether a process that ends with status 0 continues the line of a report: it is the last one there, and its end is not known yet.
-#[must_use]
-pub fn continues_line(what: &Report, pid: i32, start_time: u64) -> bool {
-    let Report::Left { line: true, heirs, .. } = what else { return false };
-    heirs.len() < LEFT_MAX
-        && heirs.last().is_some_and(|heir| heir.pid == pid && heir.start_time == start_time && heir.ended.is_none())
-}
-
-fn note_end(what: &mut Report, ended: &Orphan, next: Option<(i32, u64)>) {
-    let continues = ended.ended == Ended::Exited(0) && continues_line(what, ended.pid, ended.start_time);
-    let Report::Left { heirs, .. } = what else { return };
-    for heir in heirs.iter_mut().filter(|heir| heir.pid == ended.pid && heir.start_time == ended.start_time) {
-        heir.ended.get_or_insert(ended.ended);
-    }
-    if let Some((pid, start_time)) = next
-        && continues
-        && heirs.try_reserve(1).is_ok()
-    {
-        heirs.push(Heir { pid, start_time, ended: None });
     }
 }
 

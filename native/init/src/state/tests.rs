@@ -1,6 +1,7 @@
 //! Records, effects and their bounds.
 
 use super::*;
+use sysmaster_link::LEFT_MAX;
 
 pub(crate) fn a_policy() -> Policy {
     Policy {
