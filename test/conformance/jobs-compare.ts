@@ -92,20 +92,22 @@ export function deliberate(
 ): string | undefined {
   const request = differences[0]?.request;
   if (request === undefined) return undefined;
-  if (theirs.cycles) return 'an ordering cycle: systemd deletes a job of it, we cut an ordering';
   const named = set.requests[request]!;
   const one = theirs.outcomes[request]!;
   const other = ours.outcomes[request]!;
+  if (one.deleted === true) return 'an ordering cycle: systemd deletes a job of it, we cut an ordering';
+  const about = reaches(set, differences);
   const down = (unit: string | undefined) => /^(inactive|failed)/.test(one.states[unit ?? ''] ?? '');
   const needs = (text: string, kinds: string) =>
     [...text.matchAll(new RegExp(`^(?:${kinds})=(\\S+)$`, 'gm'))].map(([, to]) => to as string);
   const units = Object.entries(textsOf(set));
-  if (units.some(([unit, text]) => !down(unit) && needs(text, 'BindsTo').some(down)))
+  if (units.some(([unit, text]) => about(unit) && !down(unit) && needs(text, 'BindsTo').some(down)))
     return 'BindsTo= is a level: who is bound to what is down is stopped';
-  if (units.some(([unit, text]) => !down(unit) && needs(text, 'Upholds').some(down)))
+  if (units.some(([unit, text]) => about(unit) && !down(unit) && needs(text, 'Upholds').some(down)))
     return 'Upholds= is a level: what failed before its upholder was up is started again';
   const unneeded = ([unit, text]: [string, string]) =>
     /^StopWhenUnneeded=yes$/m.test(text) &&
+    about(unit) &&
     !down(unit) &&
     other.jobs.includes(`stop ${unit} done`) &&
     units.every(([user, its]) => down(user) || !needs(its, 'Requires|Requisite|Wants|BindsTo|Upholds').includes(unit));
@@ -115,7 +117,10 @@ export function deliberate(
   if (differences.every(byRule))
     return 'what a rule starts comes a moment after the jobs that the same event sets free';
   const limited = ({ unit, what }: Difference) =>
-    what === 'states' && stateOf(other, unit).endsWith('/start-limit-hit') && !stateOf(one, unit).includes('limit');
+    what === 'states' &&
+    about(unit) &&
+    stateOf(other, unit).endsWith('/start-limit-hit') &&
+    !stateOf(one, unit).includes('limit');
   if (differences.some(limited)) return 'a start limit is not forgotten with the unit';
   const kinds = (told: string) => [...new Set(told.split(', '))].sort().join();
   const repeated = ({ what, theirs: one, ours: mine }: Difference) =>
@@ -129,12 +134,16 @@ export function deliberate(
   const bad = (unit: string) =>
     [...one.jobs, ...other.jobs].some((job) => unitOf(job) === unit && !/ (done|canceled)$/.test(job));
   const again = ({ unit, theirs: one }: Difference) =>
-    /^JobRunningTimeoutSec=/m.test(textsOf(set)[unit] ?? '') && /start failed|^failed/.test(one);
+    about(unit) && /^JobRunningTimeoutSec=/m.test(textsOf(set)[unit] ?? '') && /start failed|^failed/.test(one);
   if (differences.some(again)) return 'a start of what is starting already does not count for the start limit';
   const order = new Set(orderings(set).map(([later, earlier]) => `${later} ${earlier}`));
   const unordered = ([unit, text]: [string, string]) =>
     needs(text, 'Requires|Requisite|BindsTo').some((to) => bad(to) && !order.has(`${unit} ${to}`));
-  if (units.some((unit) => unordered(unit) && differences.some((difference) => difference.unit === unit[0])))
+  if (
+    units.some(
+      (unit) => about(unit[0]) && unordered(unit) && differences.some((difference) => difference.unit === unit[0]),
+    )
+  )
     return 'a requirement without an ordering: whether it has failed by then is chance';
   if (other.gaveUp === true)
     return 'a contradiction within one transaction: what was given up goes with all that only it wanted';
@@ -147,13 +156,29 @@ export function deliberate(
   if (flushes && differences.every(canceled))
     return 'several units with flush: whether jobs of the first are over when the second flushes them is chance';
   const weaker = ({ unit, theirs: one, ours: mine }: Difference) =>
-    unit !== '' && mine.includes('verify-active') && !one.includes('verify-active');
+    unit !== '' && about(unit) && mine.includes('verify-active') && !one.includes('verify-active');
   if (differences.some(weaker)) return 'a start that only a dropped job wanted is not merged into a verify-active';
   const unmet = ([unit, text]: [string, string]) =>
+    about(unit) &&
     /^(Condition|Assert)/m.test(text) &&
     other.jobs.includes(`start ${unit} dependency`) &&
     needs(text, 'BindsTo').length > 0;
   return units.some(unmet) ? 'BindsTo= beside After= is looked at before conditions' : undefined;
+}
+
+/**
+ * Can what one unit does have led to all of the differences? Through dependencies other than orderings it reaches every unit that
+ * is different, in whichever direction. Orders and refusals may differ anywhere: they tell of no one unit.
+ */
+function reaches(set: UnitSet, differences: readonly Difference[]): (unit: string) => boolean {
+  const names = Object.keys(textsOf(set));
+  const pairs = new Map(names.map((unit) => [unit, names.filter((other) => related(set, unit, other))]));
+  const wanted = differences.flatMap(({ what, unit }) => (what === 'order' || unit === '' ? [] : [unit]));
+  return (from) => {
+    const found = new Set([from]);
+    for (const unit of found) for (const other of pairs.get(unit) ?? []) found.add(other);
+    return wanted.every((unit) => found.has(unit));
+  };
 }
 
 /**

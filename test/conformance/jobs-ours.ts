@@ -51,7 +51,6 @@ function playAs(set: UnitSet, how: number): Told {
   sim.run(100);
   const names = Object.keys(textsOf(set));
   let restless = false;
-  const cutsBefore = sim.log.length;
   const ask = ({ verb, units, mode }: SetRequest) => {
     // Each unit is a transaction of its own. systemctl asks for one after the other, and jobs may be over in between.
     const portions = how === 0 ? [units] : units.map((unit) => [unit]);
@@ -99,6 +98,5 @@ function playAs(set: UnitSet, how: number): Told {
       gaveUp: sim.log.slice(from).some(({ message }) => message.includes('left out: it contradicts')),
     };
   });
-  const cycles = sim.log.slice(cutsBefore).some(({ message }) => message.startsWith('ordering cut'));
-  return { outcomes, cycles, restless };
+  return { outcomes, restless };
 }

@@ -24,14 +24,14 @@ export interface Outcome {
   readonly states: Readonly<Record<string, string>>;
   /** Jobs of one transaction contradicted each other, and one was left out; of ours only, since nobody else tells. */
   readonly gaveUp?: boolean;
+  /** A job was deleted for it to break an ordering cycle; of systemd only. */
+  readonly deleted?: boolean;
 }
 
 /** What became of a set, request by request. */
 export interface Told {
   /** Up to the one after which it did not come to rest. */
   readonly outcomes: readonly Outcome[];
-  /** It deleted a job to break an ordering cycle. */
-  readonly cycles: boolean;
   /** After some seconds jobs were still there. */
   readonly restless: boolean;
 }
@@ -116,7 +116,6 @@ function askScript({ verb, mode, units }: SetRequest): string {
 function playOne(machine: Machine, set: UnitSet): Told {
   const log = () => readFileSync(join(machine.state, LOG), 'utf8');
   const names = Object.keys(textsOf(set));
-  let cycles = false;
   let restless = false;
   const outcomes = set.requests.flatMap((_, index): Outcome[] => {
     if (restless) return [];
@@ -129,12 +128,13 @@ function playOne(machine: Machine, set: UnitSet): Told {
     restless ||= said.includes('restless');
     if (restless) return [];
     const text = log().slice(from);
-    cycles ||= text.includes('Found ordering cycle');
+    const deleted = text.includes('Found ordering cycle');
     const refused = said.split('\n').flatMap((line) => /^refused (\S+)/.exec(line)?.[1] ?? []);
     const states = statesOf(machine, names);
-    return [{ refused: refused.sort(), jobs: jobsIn(text).filter((job) => names.includes(unitOf(job))), states }];
+    const jobs = jobsIn(text).filter((job) => names.includes(unitOf(job)));
+    return [{ refused: refused.sort(), jobs, states, deleted }];
   });
-  return { outcomes, cycles, restless };
+  return { outcomes, restless };
 }
 
 /** The text of a unit that anybody may stop, and that comes up for nobody. */

@@ -101,7 +101,7 @@ async function playOne(client: Client, directory: string, set: UnitSet, ended: r
   await client.change('io.sysmaster.Manager.Reload', {});
   restless = !(await cleared(client, names)) || restless;
   for (const name of Object.keys(set.units)) rmSync(join(directory, name), { force: true });
-  return { outcomes, cycles: false, restless };
+  return { outcomes, restless };
 }
 
 async function statesOf(client: Client, names: readonly string[]): Promise<Record<string, string>> {
