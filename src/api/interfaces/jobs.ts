@@ -72,8 +72,18 @@ method Request(
 method Cancel(jobs: ?[]int, requestId: ?string) -> (canceled: []int)
 
 # What a request for all these units together would do, with the reason for each job; format, id and state of the plan are in it.
-# ending: as the end of the system does it, to which irreversible jobs give way.
-method Plan(verb: string, units: []string, mode: ?string, ending: ?bool) -> (plan: ?object, refusal: ?Refusal)
+# ending: as the end of the system does it, to which irreversible jobs give way. automatic and also: as they stand in the request of a
+# plan that restores a snapshot.
+method Plan(
+  verb: string,
+  units: []string,
+  mode: ?string,
+  ending: ?bool,
+  automatic: ?bool,
+  also: ?[]Part
+) -> (plan: ?object, refusal: ?Refusal)
+
+type Part (verb: string, units: []string)
 
 # Let the plan of this request be applied by its id alone. Error PlanMoved: it is another plan by now.
 method Keep(verb: string, units: []string, mode: ?string, id: string, requestId: ?string) -> (id: string)

@@ -171,10 +171,31 @@ export const jobs = {
     form: (answer: Result<'confirm'>) => ({ id: answer.id }),
   }),
   Plan: (
-    { ending, ...asked }: Asked & { readonly ending?: Maybe<boolean> },
+    {
+      ending,
+      automatic,
+      also,
+      ...asked
+    }: Asked & {
+      readonly ending?: Maybe<boolean>;
+      readonly automatic?: Maybe<boolean>;
+      readonly also?: Maybe<readonly Pick<Asked, 'verb' | 'units'>[]>;
+    },
     { manager, peer }: CallContext,
   ): Handled => {
-    const plan = manager.plan(requestOf(asked, peer), ending === true);
+    const [request, ...more] = [asked, ...(also ?? [])].map((part) => requestOf({ ...asked, ...part }, peer)) as [
+      JobRequest,
+      ...JobRequest[],
+    ];
+    const parts = more.map(({ verb, units }) => ({ verb, units }));
+    const plan = manager.plan(
+      {
+        ...request,
+        ...(automatic === true ? { automatic } : {}),
+        ...(parts.length > 0 ? { also: parts } : {}),
+      },
+      ending === true,
+    );
     return { reply: 'refused' in plan ? { refusal: refusalReply(plan) } : { plan } };
   },
 };

@@ -183,12 +183,10 @@ function elsewhere({ version, machineId, bootId }: Tried, here: PlanDocument): s
 async function dryRun(call: Call, plan: Tried): Promise<number> {
   const { client, context, style, options } = call;
   const { id, request } = plan;
-  const { verb, units, mode, also } = request ?? {};
-  if (also !== undefined)
-    throw new CliError('--dry-run: this plan restores a snapshot; see sctl snapshot restore NAME --plan');
+  const { verb, units, mode, automatic, also } = request ?? {};
   if (verb === undefined || units === undefined)
     throw new CliError(`Plan ${id} would be refused: it does not say what was asked for (request)`);
-  const now = await client.call<Planned>('io.sysmaster.Jobs.Plan', { verb, units, mode });
+  const now = await client.call<Planned>('io.sysmaster.Jobs.Plan', { verb, units, mode, automatic, also });
   if (now.refusal) {
     context.err(`${refusalLines(`Plan ${id} would be refused`, now.refusal).join('\n')}\n`);
     return exitOfError(now.refusal.error);

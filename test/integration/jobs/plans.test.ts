@@ -25,6 +25,8 @@ const units: Record<string, string> = {
   'a.service': service(),
   'b.service': service(),
   'c.service': service(),
+  'east.service': service(),
+  'west.service': service(),
   'bad.service': '[Service]\nType=simple\nExecStart=not/absolute at all\n',
   'needs-bad.service': service('Requires=bad.service'),
   'enabled.service': `${service()}[Install]\nWantedBy=multi-user.target\n`,
@@ -193,25 +195,34 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
   });
 
   test('what restoring would do is told with the unit files as they will be, and is then done', () => {
-    ok('start', 'a');
+    ok('start', 'east');
     ok('enable', '--runtime', 'enabled.service');
     ok('snapshot', 'save', 'open');
-    quiet('a');
-    ok('mask', '--runtime', 'a.service');
+    quiet('east');
+    ok('mask', '--runtime', 'east.service');
     const path = file('units/enabled.service');
     const text = readFileSync(path, 'utf8');
     rmSync(path);
     ok('daemon-reload');
     ok('disable', '--runtime', 'enabled.service');
     const shown = ok('snapshot', 'restore', 'open', '--plan').stdout;
-    expect(shown).toMatch(/^unmask {3}a\.service/m);
-    expect(shown).toMatch(/^start {4}a\.service/m);
+    expect(shown).toMatch(/^unmask {3}east\.service/m);
+    expect(shown).toMatch(/^start {4}east\.service/m);
     const left = 'enable enabled.service left out: Unit file enabled.service does not exist';
     expect(shown).toContain(`note     ${left}\n`);
     expect(shown).not.toMatch(/^enable/m);
-    expect(active('a')).toBe('inactive');
+    expect(active('east')).toBe('inactive');
     expect(ok('snapshot', 'restore', 'open').stderr).toBe(`${left}\n`);
-    expect(active('a')).toBe('active');
+    expect(active('east')).toBe('active');
+    // Saved, it is a plan like any other: tried dry, applied, and refused when the world has moved.
+    quiet('east');
+    ok('start', 'west');
+    ok('snapshot', 'restore', 'open', '--save', file('back.json'));
+    expect(ok('apply', file('back.json'), '--dry-run').stdout).toMatch(/^stop {5}west\.service/m);
+    ok('apply', file('back.json'));
+    expect(active('east', 'west')).toBe('active inactive');
+    expect(system.sctl('apply', file('back.json'), '--dry-run').stderr).toContain('the world has moved since');
+    expect(system.sctl('apply', file('back.json')).stderr).toContain('east.service: was inactive, is active');
     writeFileSync(path, text);
     ok('daemon-reload');
     expect(ok('snapshot', 'restore', 'open').stderr).toBe('');
@@ -219,7 +230,7 @@ describe.skipIf(missing !== undefined)(`plans${missing === undefined ? '' : ` (s
     expect(ok('snapshot', 'restore', 'open', '--plan').stdout).toBe('No unit is to be started or stopped.\n');
     ok('disable', '--runtime', 'enabled.service');
     ok('snapshot', 'delete', 'open');
-    quiet('a');
+    quiet('east');
   });
 
   test('a snapshot file that is garbage is listed with its fault, refused, and can be deleted', () => {
