@@ -12,7 +12,7 @@ import { eventually, type System, systemsMissing } from '../support/system.ts';
 const missing = systemsMissing();
 const SLEEP = '/bin/sleep 1000';
 const service = (unit = '', more = '', command = SLEEP) =>
-  `[Unit]\n${unit}\n[Service]\nExecStart=${command}\n${more}\n`;
+  `[Unit]\n${unit}\nStartLimitIntervalSec=0\n[Service]\nExecStart=${command}\n${more}\n`;
 
 const units: Record<string, string> = {
   'db.service': service(),
