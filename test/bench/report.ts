@@ -83,8 +83,8 @@ const WHERE = `Where it goes. This was found once, by profiles and heap snapshot
   (docs/adr/0008); init wrote all of its state in each turn.
 - A question about a chain of 10,000 units, \`sctl\`'s own start and its answer of 3 to 7 MB included, on a quiet machine: 0.87 s the first time (\`start
   --dry-run\`, which reads their files), 0.3 s from then on, 0.1 to 0.2 s for \`why\`, 0.5 s for \`list-dependencies --all\`; to install its 10,000 jobs and
-  say so (\`start --no-block\`) takes 0.8 s, or 1.2 to 1.4 s where nobody has read the files yet; 0.8 s to list or to cancel them. A knot of 5,000: 0.6,
-  0.2 and 0.4 s, a plan of its stop in the middle of its start 1.0 to 1.1 s. 2,000 units named in one request: 0.6 s for a dry run, 0.8 s for the start.
+  say so (\`start --no-block\`) takes 0.8 s, or 1.1 to 1.2 s where nobody has read the files yet; 0.8 s to list or to cancel them. A knot of 5,000: 0.6,
+  0.2 and 0.4 s, a plan of its stop in the middle of its start 0.5 s. 2,000 units named in one request: 0.6 s for a dry run, 0.8 s for the start.
   Actors that have nothing to do yet lie dormant (docs/adr/0012); it had been 1.5 s for the start of the chain.
 - \`sctl\` as a process is a start of Node: see the same question over an open connection.
 `;
