@@ -105,7 +105,8 @@ export class UnitCache {
       refused?.(error.message);
       return; // it is written anew
     }
-    if (read === undefined) return;
+    if (read === 'damaged') refused?.(`${path}: it is damaged, or none of ours`);
+    if (read === undefined || read === 'damaged') return;
     const [world, clockOffsetMs] = read.about as About;
     if (Math.abs(clockOffsetMs - this.#clockOffsetMs) > SET_MS) return;
     this.#world = world;

@@ -33,21 +33,22 @@ export function writeLines(version: string, about: unknown, lines: readonly stri
   return `${JSON.stringify([FORMAT, version, about, checksum(rest, 0)])}\n${rest}`;
 }
 
-/** Undefined: it is none of ours, or damaged. */
+/** Undefined: there is nothing, or it is of another version. */
 export function readLines(
   text: string,
   version: string,
-): { readonly about: unknown; readonly lines: readonly string[] } | undefined {
+): { readonly about: unknown; readonly lines: readonly string[] } | 'damaged' | undefined {
+  if (text === '') return undefined;
   const end = text.indexOf('\n');
-  if (end < 0) return undefined;
   let header: unknown;
   try {
-    header = JSON.parse(text.slice(0, end));
+    header = JSON.parse(text.slice(0, Math.max(end, 0)));
   } catch {
-    return undefined; // not JSON: not a cache, and nothing is lost by it
+    return 'damaged';
   }
-  if (!Array.isArray(header) || header[0] !== FORMAT || header[1] !== version) return undefined;
-  if (header[3] !== checksum(text, end + 1)) return undefined;
+  if (!Array.isArray(header) || typeof header[0] !== 'number' || typeof header[1] !== 'string') return 'damaged';
+  if (header[0] !== FORMAT || header[1] !== version) return undefined;
+  if (header[3] !== checksum(text, end + 1)) return 'damaged';
   const lines = text.slice(end + 1).split('\n');
   lines.pop();
   return { about: header[2], lines };

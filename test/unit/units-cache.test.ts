@@ -308,6 +308,20 @@ test('a cache that is cut off, changed anywhere, or no cache at all is not belie
   );
 });
 
+test('a cache that is damaged is told of; none at all, or that of another version, is not', () => {
+  const world = kept();
+  const whole = world.files.readText(FILE.path) ?? '';
+  const told = (text: string, version = FILE.version): readonly string[] => {
+    const words: string[] = [];
+    world.put(FILE.path, text);
+    loaderOf(world, { cacheFile: { ...FILE, version, refused: (why) => words.push(why) } }).load('a.service');
+    return words;
+  };
+  for (const text of ['\n', '[]\n', 'null\n', '{}', 'x', `${whole}x`, whole.slice(0, -1)])
+    expect(told(text)).toEqual([`${FILE.path}: it is damaged, or none of ours`]);
+  expect([told(''), told(whole), told(whole, 'another one')]).toEqual([[], [], []]);
+});
+
 test('a unit of every type comes back with all that it was', () => {
   const sections: Record<string, string> = {
     service:
