@@ -314,7 +314,7 @@ test('a cache that is damaged is told of; none at all, or that of another versio
   const told = (text: string, version = FILE.version): readonly string[] => {
     const words: string[] = [];
     world.put(FILE.path, text);
-    loaderOf(world, { cacheFile: { ...FILE, version, refused: (why) => words.push(why) } }).load('a.service');
+    loaderOf(world, { cacheFile: { ...FILE, version, refused: (why: string) => words.push(why) } }).load('a.service');
     return words;
   };
   for (const text of ['\n', '[]\n', 'null\n', '{}', 'x', `${whole}x`, whole.slice(0, -1)])
