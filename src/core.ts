@@ -41,7 +41,7 @@ import { adoptions, comingUp, inMemory, startableNow, stateTrouble, unitsBefore,
 import { createRegistry } from './actors/registry.ts';
 import { hearAgain, Relisting } from './actors/relist.ts';
 import { dropSnapshot, undo } from './actors/restoring.ts';
-import { settingsHash } from './actors/settings-hash.ts';
+import { settingsIn } from './actors/settings-hash.ts';
 import { UNITS, unitsKind } from './actors/small.ts';
 import { createSnapshots } from './actors/snapshots.ts';
 import { type Asked, Spawns } from './actors/spawns.ts';
@@ -206,10 +206,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));
   const jobsWorld: JobsWorld = {
     graph: () => registry.jobGraph,
-    settings(name) {
-      const unit = registry.unit(name);
-      return unit === undefined ? '' : settingsHash(unit);
-    },
+    settings: (name) => settingsIn(registry, name),
     states: {
       active: (unit) => activeOf(actors, registry.graph.canonical(unit)),
       isSetAside: (unit) => actors.phase(`unit:${registry.graph.canonical(unit)}`) === 'quarantined',
@@ -299,7 +296,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
     host,
     chaos: chaosTools,
     keepable: jobs.keepable,
-    plan: jobs.plan,
+    refusal: jobs.refusal,
     group: tools.group,
     registry,
     actors: theActors,

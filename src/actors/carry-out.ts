@@ -22,7 +22,7 @@ import type { UnitTools } from './unit-effects.ts';
 import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
 import { UPGRADE } from './upgrade.ts';
 
-export interface ErrandTools extends RestoringTools, Pick<UnitTools, 'group'>, Pick<JobsView, 'keepable' | 'plan'> {
+export interface ErrandTools extends RestoringTools, Pick<UnitTools, 'group'>, Pick<JobsView, 'keepable' | 'refusal'> {
   readonly chaos: ChaosTools;
 }
 

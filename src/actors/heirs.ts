@@ -4,13 +4,9 @@
  * It is not an input of its own: were it taken and the end not, a core that died in between would leave the next one without it.
  */
 import type { Heir, Host, Left } from '../host/ports.ts';
+import type { Pid } from '../machines/protocol.ts';
 import { parseTag } from './names.ts';
 import { guessMain } from './processes.ts';
-
-interface Pid {
-  readonly pid: number;
-  readonly startTime: number;
-}
 
 const identity = ({ pid, startTime }: Heir): Pid => ({ pid, startTime });
 

@@ -45,20 +45,16 @@ function afterExit(
   const service = unit.service;
   if (service === undefined) return { populated };
   let candidate: ExitedEvent['candidate'];
+  let heirs: ExitedEvent['heirs'];
   if (service.PIDFile !== '') {
-    const heirs = left?.heirs.map(({ pid, startTime }) => ({ pid, startTime }));
+    heirs = left?.heirs.map(({ pid, startTime }) => ({ pid, startTime }));
     if (isNear(pidFilePath(service.PIDFile)))
       candidate = readPidFile(host, service.PIDFile, group, heirs ?? tools.heirsOf(unit.name));
     // One that lies elsewhere is waited for: the helper looks for it, and answers with `pid-file`. Who would wait is gone already.
     else if (!populated) candidate = guessHeir(host, [], left);
-    return {
-      populated,
-      ...(candidate === undefined ? {} : { candidate }),
-      ...(heirs === undefined ? {} : { heirs }),
-    };
-  }
-  if (service.Type === 'forking' && service.GuessMainPID) candidate = guessHeir(host, membersOf(tools, unit), left);
-  return candidate === undefined ? { populated } : { populated, candidate };
+  } else if (service.Type === 'forking' && service.GuessMainPID)
+    candidate = guessHeir(host, membersOf(tools, unit), left);
+  return { populated, ...(candidate === undefined ? {} : { candidate }), ...(heirs === undefined ? {} : { heirs }) };
 }
 
 /** The pids of a unit's processes. */

@@ -15,7 +15,7 @@ import type { JobInput, JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
-import type { BegunJob, InstalledJob, InstalledJobs, Plan, Refusal } from '../jobs/types.ts';
+import type { BegunJob, InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { createWitness } from '../jobs/witness.ts';
 import { edgeWords } from '../jobs/words.ts';
 import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
@@ -268,6 +268,11 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
     last = toKeep({ id, ...seen }, planned.request);
     return document;
   };
+  const made = (request: JobRequest, ending: boolean): Plan | Refusal => {
+    const now = planWorld(world, state()!);
+    if (!ending) return plan(now, request);
+    return plan({ ...now, installed: yielding(now.installed) }, { ...request, automatic: true });
+  };
   /** What it waits for is looked up when somebody wants to know: of a target's job that may be ten thousand others. */
   const seen = (now: JobsState, job: InstalledJob, budget: { processes: number }): JobView => ({
     id: job.id,
@@ -315,10 +320,10 @@ export function jobsView(world: JobsWorld, tools: JobsViewTools): JobsView {
       const job = now === undefined ? undefined : jobOf(now.table, unit);
       return job === undefined ? undefined : { id: job.id, type: job.type };
     },
-    plan(request, ending) {
-      const now = planWorld(world, state()!);
-      if (ending !== true) return told(plan(now, request));
-      return told(plan({ ...now, installed: yielding(now.installed) }, { ...request, automatic: true }));
+    plan: (request, ending = false) => told(made(request, ending)),
+    refusal(request, ending) {
+      const planned = made(request, ending);
+      return isRefusal(planned) ? planned : undefined;
     },
     keepable(request, id) {
       if (last?.id === id && askedFor(last.request) === askedFor(request)) return { plan: { ...last, request } };

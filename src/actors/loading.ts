@@ -54,8 +54,18 @@ export interface Reloaded {
 }
 
 /** It is up, or on its way. */
-export const isHeld = ({ actors }: Pick<LoadingTools, 'actors'>, name: string): boolean =>
-  !isDown(activeOf(actors(), name));
+const isHeld = ({ actors }: Pick<LoadingTools, 'actors'>, name: string): boolean => !isDown(activeOf(actors(), name));
+
+/** A unit that is held and cannot be loaded any more: with the settings it has, and what there is to tell now. Undefined: it is no such unit. */
+export function asItRuns(
+  tools: Pick<LoadingTools, 'actors'>,
+  was: Unit | undefined,
+  is: Unit | undefined,
+): Unit | undefined {
+  if (was === undefined || is === undefined || is.loadState === 'loaded' || !isHeld(tools, was.name)) return undefined;
+  const { loadState, findings, unitFileState } = is;
+  return { ...was, loadState, findings, unitFileState };
+}
 
 const findingsOf = (units: readonly Unit[]): number => units.reduce((sum, { findings }) => sum + findings.length, 0);
 
@@ -87,11 +97,10 @@ export function loadAgain(tools: LoadingTools, call: Pick<EffectCall, 'post'>): 
   const old = new Map(before.map((unit) => [unit.name, unit]));
   const kept = new Set<string>();
   for (const unit of loaded) {
-    const was = old.get(unit.name);
-    if (unit.loadState === 'loaded' || was === undefined || !isHeld(tools, unit.name)) continue;
+    const held = asItRuns(tools, old.get(unit.name), unit);
+    if (held === undefined) continue;
     kept.add(unit.name);
-    const { loadState, findings, unitFileState } = unit;
-    registry.put({ ...was, loadState, findings, unitFileState });
+    registry.put(held);
   }
   unitsRead(host.clock.realMs());
   sayFindings(host, changed);

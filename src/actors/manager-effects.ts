@@ -108,14 +108,14 @@ function beginEnding(tools: ManagerTools, call: EffectCall, ending: Ending): voi
     tools.host.log.log('error', { target, why: String(error) }, 'the units of this ending cannot be loaded');
   }
   const why = ending.by ?? `the action of a unit that asks for ${ending.kind}`;
-  const planned = tools.plan({ verb: 'start', units: [target], mode: 'replace-irreversibly', by: why }, true);
+  const refusal = tools.refusal({ verb: 'start', units: [target], mode: 'replace-irreversibly', by: why }, true);
   // Where jobs are in the way they are those of an ending that is under way.
-  if (!('refused' in planned) || planned.error === 'TransactionIsDestructive') {
+  if (refusal === undefined || refusal.error === 'TransactionIsDestructive') {
     giveWay(tools, call, why);
     request(call, 'start', target, 'replace-irreversibly', why);
     return;
   }
-  const { refused } = planned;
+  const { refused } = refusal;
   tools.host.log.log('warning', { target, refused }, 'this ending has no order to go by; what runs is ended at once');
   call.post('manager', { type: 'end', ending });
 }

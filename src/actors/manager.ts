@@ -54,6 +54,8 @@ export interface JobsView {
   supervision(unit: string, settings: MemberSupervision): NonNullable<UnitState['supervision']>;
   /** @param ending as the end of the system, to which irreversible jobs give way */
   plan(request: JobRequest, ending?: boolean): PlanDocument | Refusal;
+  /** Why there would be no plan; undefined: there would be one. Less work than {@link plan}. */
+  refusal(request: JobRequest, ending: boolean): Refusal | undefined;
   /** What is to be kept of the plan that the request leads to, if it is the one of this id. */
   keepable(request: JobRequest, id: string): ReturnType<typeof keepable>;
   /** Starts and stops of many units, of which some may not be possible any more. @param then units as they will be by then */
@@ -328,9 +330,8 @@ export function createManager(parts: ManagerParts): Manager {
     snapshot: (name) => (name === 'now' ? parts.snapshots().now('now', '') : parts.snapshots().read(name)),
     restoring(name, by) {
       const { request, files, notes } = parts.snapshots().restoring(name, by);
-      const way = request ?? { verb: 'stop', units: [], mode: 'replace', by };
-      const then = files.length === 0 ? undefined : foreseen(parts, files, way);
-      const back = jobs.back(way, then?.world);
+      const then = files.length === 0 ? undefined : foreseen(parts, files, request);
+      const back = jobs.back(request, then?.world);
       return { plan: back.plan, files: then?.files ?? files, notes: [...notes, ...(then?.notes ?? []), ...back.notes] };
     },
     insight: parts.insight,

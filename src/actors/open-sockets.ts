@@ -36,7 +36,7 @@ export function attempt<T>(read: () => T | undefined): T | undefined {
   try {
     return read();
   } catch (error) {
-    // The process has ended meanwhile, or is not ours to look at: there is less to tell, and nothing to do about it.
+    // It has gone meanwhile, or is not ours to look at: there is less to tell, and nothing to do about it.
     if (error instanceof HostError) return undefined;
     throw error;
   }

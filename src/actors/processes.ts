@@ -4,6 +4,7 @@
  * Source: systemd.service(5), PIDFile=: what the file names must be alive, and in the unit's group unless the file belongs to root.
  */
 import type { Host } from '../host/ports.ts';
+import type { Pid } from '../machines/protocol.ts';
 
 /** PIDFile=, absolute: a relative one is below /run. */
 export const pidFilePath = (setting: string): string => (setting.startsWith('/') ? setting : `/run/${setting}`);
@@ -22,23 +23,12 @@ export function fitProcess(
 export const within = (group: string, ancestor: string): boolean =>
   group === ancestor || group.startsWith(`${ancestor}/`);
 
-/** A process, by what is never used again. */
-interface Pid {
-  readonly pid: number;
-  readonly startTime: number;
-}
-
 /**
  * The fit process that a PID file below /run names; undefined: none yet.
  *
  * @param heirs of the unit: fit, and known by their pids even if they have ended
  */
-export function readPidFile(
-  host: Host,
-  setting: string,
-  group: string,
-  heirs: readonly Pid[] = [],
-): { pid: number; startTime: number } | undefined {
+export function readPidFile(host: Host, setting: string, group: string, heirs: readonly Pid[] = []): Pid | undefined {
   const path = pidFilePath(setting);
   const text = host.files.readText(path)?.trim();
   if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined;
@@ -52,7 +42,7 @@ export function fitMain(
   trusted: boolean,
   group: string,
   heirs: readonly Pid[] = [],
-): { pid: number; startTime: number } | undefined {
+): Pid | undefined {
   const heir = heirs.find((one) => one.pid === pid);
   if (heir !== undefined) return { pid: heir.pid, startTime: heir.startTime };
   const found = fitProcess(host, pid);
@@ -62,7 +52,7 @@ export function fitMain(
 }
 
 /** The one process of a unit whose parent is init, if there is just one (GuessMainPID=). */
-export function guessMain(host: Host, members: readonly number[]): { pid: number; startTime: number } | undefined {
+export function guessMain(host: Host, members: readonly number[]): Pid | undefined {
   const orphans = members
     .map((pid) => fitProcess(host, pid))
     .filter((found) => found !== undefined && found.ppid === host.hello.pid);

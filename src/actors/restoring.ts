@@ -11,10 +11,10 @@ import { partsOf } from '../jobs/verbs.ts';
 import type { EffectCall } from '../supervisor/index.ts';
 import { applyChanges, type Change as Link } from '../units/install-plan.ts';
 import { overlay } from '../units/overlay.ts';
-import { bringIn, isHeld, type LoadingTools, loadAgain } from './loading.ts';
+import { asItRuns, bringIn, type LoadingTools, loadAgain } from './loading.ts';
 import { shortHash } from './names.ts';
 import { createRegistry } from './registry.ts';
-import { settingsHash } from './settings-hash.ts';
+import { settingsIn } from './settings-hash.ts';
 import type { Snapshots } from './snapshots.ts';
 import { linkUnitFiles, planUnitFiles } from './unit-files.ts';
 
@@ -104,15 +104,10 @@ export function foreseen(
   const were = registry.units();
   then.look([...were.map(({ name }) => name), ...unitsOf(request)]);
   for (const was of were) {
-    const unit = then.unit(was.name);
-    if (unit === undefined || unit.loadState === 'loaded' || !isHeld({ actors }, was.name)) continue;
-    const { loadState, findings, unitFileState } = unit;
-    then.put({ ...was, loadState, findings, unitFileState });
+    const held = asItRuns({ actors }, was, then.unit(was.name));
+    if (held !== undefined) then.put(held);
   }
-  const settings = (name: string) => {
-    const unit = then.unit(name);
-    return unit === undefined ? '' : settingsHash(unit);
-  };
+  const settings = (name: string) => settingsIn(then, name);
   return { world: { graph: () => then.jobGraph, settings }, files: possible, notes };
 }
 
@@ -144,11 +139,11 @@ function restore(
   }
   if (files.length > 0) loadAgain(tools, call);
   for (const note of notes) tools.host.log.log('notice', { snapshot: name }, note);
-  const units = request === undefined ? [] : unitsOf(request);
+  const units = unitsOf(request);
   bringIn(tools, call, units);
   call.post('jobs', {
     type: 'bring-back',
-    request: request ?? { verb: 'stop', units: [], mode: 'replace', by },
+    request,
     considered: units,
     notes,
     ...asked,

@@ -6,8 +6,15 @@
  */
 import { sha256 } from '../jobs/hash.ts';
 import type { Unit } from '../units/types.ts';
+import type { UnitWorld } from './world.ts';
 
 const made = new WeakMap<Unit, string>();
+
+/** The same of a unit by its name; empty: it is not there. */
+export function settingsIn({ unit: find }: Pick<UnitWorld, 'unit'>, name: string): string {
+  const unit = find(name);
+  return unit === undefined ? '' : settingsHash(unit);
+}
 
 /** 64 hexadecimal digits. A unit in memory never changes (a reload makes a new one), so each is looked at once. */
 export function settingsHash(unit: Unit): string {

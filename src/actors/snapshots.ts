@@ -5,6 +5,7 @@
  * run-time directory where the machine is not ours to write to (core as a child of another system, a read-only root).
  */
 import { ManagerError, type UnitFile, type UnitSummary } from '../api/manager.ts';
+import { whyNotOwn } from '../host/own-directory.ts';
 import type { Host } from '../host/ports.ts';
 import { HostError } from '../host/ports.ts';
 import {
@@ -15,6 +16,7 @@ import {
   type Snapshot,
   type SnapshotUnit,
 } from '../jobs/snapshot.ts';
+import type { JobRequest } from '../jobs/types.ts';
 import { isUpOrComing } from '../jobs/verbs.ts';
 import { isUnitName } from '../units/index.ts';
 import type { Registry } from './registry.ts';
@@ -43,8 +45,8 @@ export interface Snapshots {
   mayBeSaved(name: string): void;
   /** One that is gone already is no error. */
   remove(name: string): void;
-  /** What leads back to it. Brings what was active back into memory. */
-  restoring(name: string, by: string): Restoring;
+  /** What leads back to it; a request for nothing where only unit files do. Brings what was active back into memory. */
+  restoring(name: string, by: string): Restoring & { readonly request: JobRequest };
 }
 
 export interface SnapshotParts {
@@ -75,16 +77,7 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
     for (const path of [state, directory]) {
       const found = host.files.lstat(path);
       if (found === undefined || (found.kind === 'symlink' && path === state && found.uid === own)) continue;
-      const why =
-        found.kind === 'symlink'
-          ? 'a symbolic link, which is not followed'
-          : found.kind !== 'directory'
-            ? 'not a directory'
-            : found.uid !== own
-              ? `it belongs to uid ${found.uid}, not to core`
-              : (found.mode & 0o022) !== 0
-                ? 'others may write to it'
-                : undefined;
+      const why = whyNotOwn(found, own);
       if (why !== undefined) fail('BadSnapshot', `${path}: ${why}`, 'put it right, or remove it');
     }
   };
@@ -176,7 +169,13 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
         );
       const active = Object.entries(then.units).filter(([, unit]) => isUpOrComing(unit.active));
       registry.look(active.map(([unit]) => unit));
-      return restoring(then, now('now', by), registry.jobGraph, by);
+      const { request = { verb: 'stop', units: [], mode: 'replace', by }, ...rest } = restoring(
+        then,
+        now('now', by),
+        registry.jobGraph,
+        by,
+      );
+      return { ...rest, request };
     },
     mayBeSaved,
     save(name, by) {

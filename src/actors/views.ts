@@ -4,13 +4,14 @@
  * Reads only; everything is made anew at each question, nothing is kept.
  */
 import type { CommandRecord, Exit, GroupView, Stamp, UnitState } from '../api/manager.ts';
-import { type Ended, type Host, HostError } from '../host/ports.ts';
+import type { Ended, Host } from '../host/ports.ts';
 import type { JobType } from '../jobs/types.ts';
 import type { PathContext } from '../machines/path-context.ts';
 import type { CommandStatus, ServiceContext } from '../machines/service-context.ts';
 import { type UnitSnapshot, view } from '../machines/view.ts';
 import type { Command, Unit } from '../units/types.ts';
 import { invocationId } from './names.ts';
+import { attempt } from './open-sockets.ts';
 import { groupOf } from './unit-effects.ts';
 
 /** A moment on CLOCK_MONOTONIC, ms, with what the clock on the wall shows for it now. */
@@ -188,20 +189,13 @@ export const unitReadAt = (unit: Unit): number | undefined => readLater.get(unit
 
 function changedSince(host: Host, path: string, readMs: number): boolean {
   if (path === '' || readMs === Number.POSITIVE_INFINITY) return false;
-  return (lookedAt(() => host.files.stat(path))?.mtimeMs ?? Number.POSITIVE_INFINITY) > readMs; // what is gone has changed, too
+  return (attempt(() => host.files.stat(path))?.mtimeMs ?? Number.POSITIVE_INFINITY) > readMs; // what is gone has changed, too
 }
 
-/** A place that cannot be looked at (a circle of links, a broken disk) holds nothing; who loads from there is told why. */
-function lookedAt<T>(look: () => T | undefined): T | undefined {
-  try {
-    return look();
-  } catch (error) {
-    if (error instanceof HostError) return undefined;
-    throw error;
-  }
-}
-
-/** Would loading the unit again find other files, or the same with another text? What lies outside of the unit path is not looked at. */
+/**
+ * Would loading the unit again find other files, or the same with another text? What lies outside of the unit path is not looked at, and a
+ * place that cannot be looked at (a circle of links, a broken disk) holds nothing: who loads from there is told why.
+ */
 export function filesChanged(host: Host, unit: Unit): boolean {
   const sinceMs = Math.max(readMs, readLater.get(unit) ?? 0);
   if ([unit.fragmentPath, ...unit.dropInPaths].some((path) => changedSince(host, path, sinceMs))) return true;
@@ -210,8 +204,8 @@ export function filesChanged(host: Host, unit: Unit): boolean {
   for (const place of [...places, '/etc/sysmaster/system', '/etc/systemd/system', '/run/systemd/system']) {
     for (const name of unit.names) {
       const directory = `${place}/${name}.d`;
-      if ((lookedAt(() => host.files.stat(directory))?.mtimeMs ?? 0) <= sinceMs) continue;
-      const fresh = (lookedAt(() => host.files.list(directory)) ?? []).filter((file) => file.endsWith('.conf'));
+      if ((attempt(() => host.files.stat(directory))?.mtimeMs ?? 0) <= sinceMs) continue;
+      const fresh = (attempt(() => host.files.list(directory)) ?? []).filter((file) => file.endsWith('.conf'));
       if (fresh.some((file) => !known.has(`${directory}/${file}`))) return true;
     }
   }

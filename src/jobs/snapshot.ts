@@ -12,7 +12,7 @@
  * What cannot be brought back (a unit that is gone, other settings) is said.
  */
 import { bothWays } from './inverse.ts';
-import type { ActiveState, JobGraph, JobRequest } from './types.ts';
+import { ACTIVE_STATES, type ActiveState, type JobGraph, type JobRequest } from './types.ts';
 import { isUpOrComing } from './verbs.ts';
 
 export interface SnapshotUnit {
@@ -60,15 +60,7 @@ export const isSnapshotName = (name: string) => /^[A-Za-z0-9][A-Za-z0-9_.@-]{0,6
 /** Longest text of a snapshot that is read, in characters. */
 export const MAX_SNAPSHOT = 16 << 20;
 
-const STATES: ReadonlySet<unknown> = new Set<ActiveState>([
-  'active',
-  'reloading',
-  'inactive',
-  'failed',
-  'activating',
-  'deactivating',
-  'maintenance',
-]);
+const STATES: ReadonlySet<unknown> = new Set(ACTIVE_STATES);
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

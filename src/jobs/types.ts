@@ -49,14 +49,17 @@ export type JobResult =
   | 'collected'
   | 'once';
 
-export type ActiveState =
-  | 'active'
-  | 'reloading'
-  | 'inactive'
-  | 'failed'
-  | 'activating'
-  | 'deactivating'
-  | 'maintenance';
+export const ACTIVE_STATES = [
+  'active',
+  'reloading',
+  'inactive',
+  'failed',
+  'activating',
+  'deactivating',
+  'maintenance',
+] as const;
+
+export type ActiveState = (typeof ACTIVE_STATES)[number];
 
 /** What the engine asks of a unit's settings; a loaded unit's `unit` section fits as it is. */
 export type JobSettings = Pick<

@@ -2,21 +2,12 @@
 
 import { describe, expect, test } from 'vitest';
 import { getShortestPaths } from 'xstate/graph';
-import type { ActiveState, JobType, Passage } from '../../src/jobs/types.ts';
+import { ACTIVE_STATES, type ActiveState, type JobType, type Passage } from '../../src/jobs/types.ts';
 import { judge } from '../../src/jobs/verbs.ts';
 import { type JobEvent, jobDown, jobMachine } from '../../src/machines/job.ts';
 import { machineLogic } from '../../src/supervisor/logic.ts';
 
 const TYPES: readonly JobType[] = ['start', 'stop', 'restart', 'reload', 'verify-active'];
-const STATES: readonly ActiveState[] = [
-  'active',
-  'reloading',
-  'inactive',
-  'failed',
-  'activating',
-  'deactivating',
-  'maintenance',
-];
 
 const input = (type: JobType) => ({
   id: 7,
@@ -33,7 +24,7 @@ const change = (before: ActiveState, after: ActiveState, more: Partial<Passage> 
   ...more,
 });
 
-const changes = STATES.flatMap((before) => STATES.map((after) => change(before, after)));
+const changes = ACTIVE_STATES.flatMap((before) => ACTIVE_STATES.map((after) => change(before, after)));
 const events: readonly JobEvent[] = [
   { type: 'run', ask: { verb: 'start', restarting: false } },
   { type: 'run' },

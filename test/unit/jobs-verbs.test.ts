@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { attempt } from '../../src/jobs/attempt.ts';
-import type { ActiveState, JobType, Passage } from '../../src/jobs/types.ts';
+import { ACTIVE_STATES, type ActiveState, type JobType, type Passage } from '../../src/jobs/types.ts';
 import {
   collapse,
   conflicts,
@@ -18,15 +18,6 @@ import {
 import { graphOf } from './support/job-world.ts';
 
 const TYPES: readonly MergedType[] = ['nop', 'verify-active', 'start', 'reload', 'reload-or-start', 'restart', 'stop'];
-const STATES: readonly ActiveState[] = [
-  'active',
-  'reloading',
-  'inactive',
-  'failed',
-  'activating',
-  'deactivating',
-  'maintenance',
-];
 const type = fc.constantFrom(...TYPES);
 /** Merging where a contradiction stays one. */
 const join = (a: MergedType | undefined, b: MergedType | undefined) =>
@@ -71,7 +62,7 @@ describe('merging', () => {
 });
 
 describe('collapsing', () => {
-  test.each(STATES)('gives a plain job for every type in state %s', (state) => {
+  test.each(ACTIVE_STATES)('gives a plain job for every type in state %s', (state) => {
     const down = ['inactive', 'failed', 'deactivating'].includes(state);
     expect(collapse('try-restart', state)).toBe(down ? 'nop' : 'restart');
     expect(collapse('try-reload', state)).toBe(down ? 'nop' : 'reload');
@@ -90,12 +81,12 @@ describe('collapsing', () => {
 });
 
 test('only jobs that would change nothing are redundant', () => {
-  expect(STATES.filter((state) => isRedundant('start', state))).toEqual(['active', 'reloading']);
-  expect(STATES.filter((state) => isRedundant('verify-active', state))).toEqual(['active', 'reloading']);
-  expect(STATES.filter((state) => isRedundant('stop', state))).toEqual(['inactive', 'failed']);
-  expect(STATES.filter((state) => isRedundant('reload', state))).toEqual([]);
-  expect(STATES.filter((state) => isRedundant('restart', state))).toEqual([]);
-  expect(STATES.filter((state) => isRedundant('nop', state))).toEqual(STATES);
+  expect(ACTIVE_STATES.filter((state) => isRedundant('start', state))).toEqual(['active', 'reloading']);
+  expect(ACTIVE_STATES.filter((state) => isRedundant('verify-active', state))).toEqual(['active', 'reloading']);
+  expect(ACTIVE_STATES.filter((state) => isRedundant('stop', state))).toEqual(['inactive', 'failed']);
+  expect(ACTIVE_STATES.filter((state) => isRedundant('reload', state))).toEqual([]);
+  expect(ACTIVE_STATES.filter((state) => isRedundant('restart', state))).toEqual([]);
+  expect(ACTIVE_STATES.filter((state) => isRedundant('nop', state))).toEqual(ACTIVE_STATES);
 });
 
 test('a perpetual unit takes no stop, a device no restart, a target no reload', () => {

@@ -4,9 +4,7 @@
  * Free of imports that cost anything: what init executes first (start.ts) asks it too.
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats } from 'node:fs';
-
-/** The permissions as a person writes them. */
-export const octal = (mode: number): string => (mode & 0o7777).toString(8).padStart(4, '0');
+import { octal, whyNotOwn as whyNotOwnAsFound } from '../own-directory.ts';
 
 /** Why this can be no file of core's, or nobody knows who has written it; undefined: it is core's own. */
 export function whyNotOwn(found: Stats): string | undefined {
@@ -21,10 +19,8 @@ export function whyNotOwn(found: Stats): string | undefined {
 export function whyNotOwnDirectory(path: string): string | undefined {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return undefined;
-  if (!found.isDirectory())
-    return found.isSymbolicLink() ? 'a symbolic link, which is not followed' : 'not a directory';
-  if (found.uid !== process.geteuid?.()) return `it belongs to uid ${found.uid}, not to core`;
-  return (found.mode & 0o022) === 0 ? undefined : `others may write to it (${octal(found.mode)})`;
+  const kind = found.isSymbolicLink() ? 'symlink' : found.isDirectory() ? 'directory' : 'file';
+  return whyNotOwnAsFound({ kind, uid: found.uid, mode: found.mode }, process.geteuid?.() ?? -1);
 }
 
 /** Is there such a file, and is it core's own? */

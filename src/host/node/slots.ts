@@ -19,11 +19,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { octal } from '../own-directory.ts';
 import { HostError } from '../ports.ts';
 import { addon } from './addon.ts';
 import { bytesNeeded } from './checkpoint.ts';
 import { attempt, codeOf, hostError } from './errors.ts';
-import { OPEN_SAFELY, octal, whyNotOwn } from './own.ts';
+import { OPEN_SAFELY, whyNotOwn } from './own.ts';
 
 /** The largest a file may grow to. */
 export const BYTES_MAX = 1024 * 1024 * 1024;

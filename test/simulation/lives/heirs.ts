@@ -61,68 +61,44 @@ const parents: Programs = {
   },
 };
 
-const again = 'Restart=on-failure\nRestartSec=100ms';
-const failedTwice = (unit: string): Readonly<Record<string, string>> => ({ [unit]: 'running success' });
+/** A life of a.service, which fails twice before it stays. */
+const failing = (
+  name: string,
+  settings: string,
+  more: Pick<Life, 'also'> & { readonly units?: Life['units']; readonly wishes?: Life['wishes'] } = {},
+): Life => ({
+  ...{ name, programs: { ...programs, ...parents }, restartMs: 3, forMs: 3_000 },
+  ...{ closely: { calls: ['state.append'], variant: 'plain' }, end: { 'a.service': 'running success' } },
+  ...(more.also === undefined ? {} : { also: more.also }),
+  units: { 'a.service': service(`${settings}\nRestart=on-failure\nRestartSec=100ms`), ...more.units },
+  wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }, ...(more.wishes ?? [])],
+});
 
 export const heirLives: readonly Life[] = [
-  {
-    name: 'a daemon without a PID file that fails right after its parent has ended',
-    units: { 'a.service': service(`Type=forking\nExecStart=/bin/daemon-parent\n${again}`) },
-    programs: parents,
-    wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
-    restartMs: 3,
-    forMs: 3_000,
-    closely: { calls: ['state.append'], variant: 'plain' },
-    end: failedTwice('a.service'),
-    also: (sim) => (sim.started.filter(({ path }) => path === '/bin/brief').length === FAILS + 1 ? [] : ['lost']),
-  },
-  {
-    name: 'a daemon with a PID file that fails right after its parent has ended',
-    units: {
-      'a.service': service(`Type=forking\nExecStart=/bin/pid-file-parent\nPIDFile=/run/brief.pid\n${again}`),
-    },
-    programs: parents,
-    wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
-    restartMs: 3,
-    forMs: 3_000,
-    closely: { calls: ['state.append'], variant: 'plain' },
-    end: failedTwice('a.service'),
-  },
-  {
-    name: 'a daemon that fails right after it has written its PID file',
-    units: {
-      'a.service': service(`Type=forking\nExecStart=/bin/late-parent\nPIDFile=/run/brief-late.pid\n${again}`),
-      'e.service': service('Type=oneshot\nExecStart=/bin/true'),
-    },
-    programs: { ...programs, ...parents },
-    wishes: [
-      { atMs: 20, verb: 'start', units: ['a.service'] },
+  failing(
+    'a daemon without a PID file that fails right after its parent has ended',
+    'Type=forking\nExecStart=/bin/daemon-parent',
+    { also: (sim) => (sim.started.filter(({ path }) => path === '/bin/brief').length === FAILS + 1 ? [] : ['lost']) },
+  ),
+  failing(
+    'a daemon with a PID file that fails right after its parent has ended',
+    'Type=forking\nExecStart=/bin/pid-file-parent\nPIDFile=/run/brief.pid',
+  ),
+  failing(
+    'a daemon that fails right after it has written its PID file',
+    'Type=forking\nExecStart=/bin/late-parent\nPIDFile=/run/brief-late.pid',
+    {
+      units: { 'e.service': service('Type=oneshot\nExecStart=/bin/true') },
       // While the PID file is awaited core has something to die of.
-      { atMs: 90, verb: 'start', units: ['e.service'] },
-    ],
-    restartMs: 3,
-    forMs: 3_000,
-    closely: { calls: ['state.append'], variant: 'plain' },
-    end: failedTwice('a.service'),
-  },
-  {
-    name: 'a main process named by MAINPID= that fails right after the one before it has ended',
-    units: { 'a.service': service(`Type=notify\nNotifyAccess=all\nExecStart=/bin/hands-over-soon\n${again}`) },
-    programs: parents,
-    wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
-    restartMs: 3,
-    forMs: 3_000,
-    closely: { calls: ['state.append'], variant: 'plain' },
-    end: failedTwice('a.service'),
-  },
-  {
-    name: 'a main process that says so itself right before the one before it ends, and fails right after',
-    units: { 'a.service': service(`Type=notify\nNotifyAccess=all\nExecStart=/bin/lets-take-over\n${again}`) },
-    programs: parents,
-    wishes: [{ atMs: 20, verb: 'start', units: ['a.service'] }],
-    restartMs: 3,
-    forMs: 3_000,
-    closely: { calls: ['state.append'], variant: 'plain' },
-    end: failedTwice('a.service'),
-  },
+      wishes: [{ atMs: 90, verb: 'start', units: ['e.service'] }],
+    },
+  ),
+  failing(
+    'a main process named by MAINPID= that fails right after the one before it has ended',
+    'Type=notify\nNotifyAccess=all\nExecStart=/bin/hands-over-soon',
+  ),
+  failing(
+    'a main process that says so itself right before the one before it ends, and fails right after',
+    'Type=notify\nNotifyAccess=all\nExecStart=/bin/lets-take-over',
+  ),
 ];
