@@ -367,6 +367,7 @@ export function createCore(host: Host, options: CoreOptions): Core {
         actors: theActors,
         isWatched: (unit) => (registry.unit(unit)?.names ?? [unit]).some((name) => sessions.watches(name)),
       }),
+      registry,
     ),
     jobs: jobsKind(jobsWorld, jobsTools),
     job: jobKind(jobsTools),

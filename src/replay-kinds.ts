@@ -1,12 +1,13 @@
 /**
  * The kinds of actors that a recording can tell of: their logics, and what each needs besides to be run without a world.
  *
- * All of core's actors are here. The job engine looks at units: it is given what the recorded step has looked at, and nothing else.
+ * All of core's actors are here. The job engine looks at units, and so does who makes their actors: they are given what the recorded step
+ * has looked at, and nothing else.
  * Charts of users come from their plugins' files, which whoever replays has to find.
  */
 import { CHAOS, chaosLogic } from './actors/chaos-logic.ts';
 import { type EventsState, eventsLogic } from './actors/events.ts';
-import { type Loaded, unitsLogic } from './actors/small.ts';
+import { createUnitsLogic, FoundUnits, type Loaded } from './actors/small.ts';
 import { UPGRADE, upgradeLogic } from './actors/upgrade.ts';
 import { createJobsLogic, type JobsState } from './jobs/logic.ts';
 import { Memory } from './jobs/memory.ts';
@@ -24,7 +25,7 @@ export type AnyLogic = Logic<any>;
 
 export interface Kind {
   readonly logic: AnyLogic;
-  /** Of a logic that looks at more than its arguments: this is what the next step's recorded one has looked at. Throws where it is no such thing. */
+  /** Of a logic that looks at more than its arguments: this is what the next step's recorded one has looked at, or undefined. Throws where that will not do. */
   tell?(looked: unknown): void;
   /** Its state in a few words; absent: it has a state value, or none that tells anything. */
   words?(snapshot: never): string;
@@ -37,6 +38,7 @@ export type Charts = Readonly<Record<string, PluginDefinition>>;
 export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
   const machines = { ...unitMachines, job: jobMachine, manager: managerMachine };
   const memory = new Memory();
+  const found = new FoundUnits();
   return new Map<string, Kind>([
     ...Object.entries(machines).map(([kind, machine]) => [kind, { logic: machineLogic(machine) }] as const),
     ...Object.entries(charts).map(
@@ -47,7 +49,10 @@ export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
       'jobs',
       {
         logic: createJobsLogic(memory.world) as AnyLogic,
-        tell: (looked) => memory.tell(looked),
+        tell(looked) {
+          if (looked === undefined) throw new Error('it looked at more than was recorded');
+          memory.tell(looked);
+        },
         words: ({ table: { jobs, running } }: JobsState) =>
           jobs.size === 0 ? 'no jobs' : `${counted(jobs.size, 'job')}, ${running} running`,
       },
@@ -56,7 +61,14 @@ export function kindsOf(charts: Charts): ReadonlyMap<string, Kind> {
       'events',
       { logic: eventsLogic, words: ({ history }: EventsState) => `${counted(history.next - 1, 'record')} of history` },
     ],
-    ['units', { logic: unitsLogic, words: ({ names }: Loaded) => `${counted(names.length, 'unit')} in memory` }],
+    [
+      'units',
+      {
+        logic: createUnitsLogic(found),
+        tell: (looked) => found.tell(looked),
+        words: ({ names }: Loaded) => `${counted(names.length, 'unit')} in memory`,
+      },
+    ],
     [CHAOS, { logic: chaosLogic, words: ({ runs }: { runs: readonly unknown[] }) => counted(runs.length, 'fault') }],
     [
       UPGRADE,

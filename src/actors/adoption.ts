@@ -10,7 +10,7 @@ import { parseTag } from './names.ts';
 import type { Noted, NotedUnit } from './notes.ts';
 import { isNear } from './pid-files.ts';
 import { guessMain, pidFilePath, readPidFile } from './processes.ts';
-import { type Registry, specOf } from './registry.ts';
+import type { Registry } from './registry.ts';
 
 /** What shows that something of a unit lives, though nobody remembers the unit. */
 interface Remains {
@@ -36,7 +36,7 @@ export function adopt(hello: Hello, registry: Registry, host: Host, { units }: N
     event: { ...adoptEvent(host, registry.unit(name), found.get(name) as Remains, units.get(name)) },
   }));
   host.log.log('warning', { units: names, lost: LOST }, 'units are taken over by what is left of them');
-  return [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }, ...adopted];
+  return [{ to: 'units', event: { type: 'load', names: loaded.map(({ name }) => name) } }, ...adopted];
 }
 
 /** What a unit is told whose own state cannot be used, while core has that of all others. */

@@ -101,15 +101,15 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
   const decided = (deed: Deed) => call.post('manager', { type: 'decided', key, deed });
   switch (change.what) {
     case 'request':
-      bringIn(
+      return bringIn(
         tools,
         call,
         change.requests.flatMap(({ units }) => units),
+        () => {
+          for (const [index, one] of change.requests.entries())
+            call.post('jobs', { type: 'request', request: { ...one, by }, client: { errand: key, index } });
+        },
       );
-      for (const [index, one] of change.requests.entries()) {
-        call.post('jobs', { type: 'request', request: { ...one, by }, client: { errand: key, index } });
-      }
-      return;
     case 'keep-plan': {
       const request = { ...change.request, by };
       tools.registry.look(unitsOf(request));
@@ -122,9 +122,8 @@ export function carryOut(tools: ErrandTools, call: EffectCall, key: string, by: 
       const plans = tools.actors().read<JobsState>('jobs')?.plans ?? paged.EMPTY;
       const plan = change.wish.plan ?? paged.get(plans, change.wish.id);
       const considered = plan === undefined ? [] : unitsOf(plan.request);
-      bringIn(tools, call, considered);
-      call.post('jobs', { type: 'apply', wish: { ...change.wish, by }, client: { errand: key, index: 0 }, considered });
-      return;
+      const apply = { type: 'apply', wish: { ...change.wish, by }, client: { errand: key, index: 0 }, considered };
+      return bringIn(tools, call, considered, () => call.post('jobs', apply));
     }
     case 'confirm':
       call.post('jobs', { type: 'confirm', id: change.id, by, client: { errand: key } });

@@ -23,7 +23,7 @@ import { begun, type Told } from './telling.ts';
 const FIRST_MS = 5000;
 const INTERVALS_MS = [5000, 10_000, 10_000, 30_000] as const;
 const LAST_INTERVAL_MS = 60_000;
-/** When it is asked whether a request has come to a standstill: its jobs are in the table by then. */
+/** When it is asked whether a request that was accepted has come to a standstill. */
 const LOOK_MS = 100;
 
 /** So many are kept. */

@@ -82,9 +82,11 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
           const { unit, refused, todo } = answer.refused;
           call.post('events', { type: 'tell', what: { refused: { unit, what: `${refused}; ${todo}` } } });
         }
-        if ('errand' in asker)
-          call.post('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
-        else if ('refused' in answer)
+        if ('errand' in asker) {
+          call.answer('manager', { type: 'requested', key: asker.errand, index: asker.index, said: answer });
+          // Somebody may come to wait for himself, or for what never comes.
+          call.post('events', { type: 'look' });
+        } else if ('refused' in answer)
           call.post(`unit:${asker.unit}`, { type: 'job-refused', why: answer.refused.refused });
       }),
       answerPlan: idempotent((call, { client, what, answer }: Params<'answerPlan'>) => {

@@ -10,7 +10,7 @@ import { compareUnits, type UnitChange } from '../units/changes.ts';
 import type { Unit } from '../units/types.ts';
 import { activeOf } from './active.ts';
 import { beginGenerators } from './generating.ts';
-import { type Registry, specOf } from './registry.ts';
+import type { Registry } from './registry.ts';
 import { unitsRead } from './views.ts';
 
 export interface LoadingTools {
@@ -23,17 +23,25 @@ export interface LoadingTools {
   beforeLoading(): void;
 }
 
-/** Bring units into memory with all they reach, and have their actors made; the posts stand before whatever is posted next. */
+/**
+ * Bring units into memory with all they reach, and have their actors made; the posts stand before whatever is posted next.
+ *
+ * @param ask posts what somebody wants of them: it is planned before the actors of thousands are made, and they are there before a job
+ *   asks them for anything
+ */
 export function bringIn(
   { registry, host }: Pick<LoadingTools, 'registry' | 'host'>,
   call: Pick<EffectCall, 'post'>,
   names: readonly string[],
+  ask?: () => void,
 ): void {
   const fresh = registry.load(names, true);
-  if (fresh.length === 0) return;
+  if (fresh.length === 0) return ask?.();
   sayFindings(host, fresh);
-  call.post('units', { type: 'load', specs: fresh.map(specOf) });
-  call.post('jobs', { type: 'units-loaded', names: fresh.map(({ name }) => name) });
+  const loaded = fresh.map(({ name }) => name);
+  call.post('jobs', { type: 'units-loaded', names: loaded });
+  ask?.();
+  call.post('units', { type: 'load', names: loaded });
   call.post('events', { type: 'loaded' });
 }
 
@@ -104,7 +112,8 @@ export function loadAgain(tools: LoadingTools, call: Pick<EffectCall, 'post'>): 
   }
   unitsRead(host.clock.realMs());
   sayFindings(host, changed);
-  call.post('units', { type: 'load', specs: changed.filter(({ name }) => !kept.has(name)).map(specOf) });
+  const names = changed.map(({ name }) => name).filter((name) => !kept.has(name));
+  call.post('units', { type: 'load', names });
   call.post('jobs', { type: 'units-loaded' });
   call.post('events', { type: 'tell', what: { reloaded: true } });
   return { findings: findingsOf(loaded), changes };

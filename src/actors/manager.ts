@@ -85,9 +85,6 @@ export interface ManagerParts {
   readonly chaos: () => ChaosSettings;
 }
 
-/** Changes that jobs come of. */
-const JOBS_FOLLOW: ReadonlySet<Change['what']> = new Set(['request', 'apply', 'restore']);
-
 /** A request without an id of the client's gets one of its own, which nobody can repeat. */
 const requestKey = (caller: Caller, requestId: string | undefined, life: string) =>
   requestId === undefined ? `request:${life}/${caller.session}/${caller.ticket}` : `request:${caller.uid}/${requestId}`;
@@ -390,8 +387,6 @@ export function createManager(parts: ManagerParts): Manager {
         events: [
           { to: 'manager', event: { type: 'change', key, asker, by, change } },
           ...(repeats ? [] : [{ to: 'events', event: { type: 'tell', what: { request: requestTold(change, by) } } }]),
-          // Somebody may come to wait for himself, or for what never comes.
-          ...(JOBS_FOLLOW.has(change.what) ? [{ to: 'events', event: { type: 'look' } }] : []),
         ],
       });
     },

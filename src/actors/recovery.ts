@@ -12,7 +12,7 @@ import { adopt, asItWas, LOST } from './adoption.ts';
 import { endWords } from './causes.ts';
 import { type Noted, type NotedUnit, readNotes } from './notes.ts';
 import { type Registry, specOf } from './registry.ts';
-import type { Loaded, UnitSpec } from './small.ts';
+import { type Loaded, namesOf } from './small.ts';
 
 /**
  * Posts of the first turn. Restored: jobs whose units' conditions were being looked at ask again, since the answer died with core.
@@ -48,7 +48,7 @@ export function adoptions(
   const loaded = registry.load(still.map(([unit]) => unit));
   return [
     ...alive,
-    ...(loaded.length === 0 ? [] : [{ to: 'units', event: { type: 'load', specs: loaded.map(specOf) } }]),
+    ...(loaded.length === 0 ? [] : [{ to: 'units', event: { type: 'load', names: loaded.map(({ name }) => name) } }]),
     ...still.map(([unit, event]) => ({ to: `unit:${registry.graph.canonical(unit)}`, event: { ...event } })),
     ...kept,
   ];
@@ -123,10 +123,8 @@ export function upBefore({ mode }: RecoveryView, { units, up }: Noted): readonly
  * asked of them may already stand in the queue behind that.
  */
 export function inMemory(actors: ActorHost): readonly string[] {
-  const coming = actors
-    .onTheirWay('units')
-    .flatMap((event) => (event.type === 'load' ? (event['specs'] as readonly UnitSpec[]) : []));
-  return [...new Set([...(actors.read<Loaded>('units')?.names ?? []), ...coming.map(({ name }) => name)])].sort();
+  const coming = actors.onTheirWay('units').flatMap((event) => (event.type === 'load' ? namesOf(event) : []));
+  return [...new Set([...(actors.read<Loaded>('units')?.names ?? []), ...coming])].sort();
 }
 
 /** For the history: that core came up, or came back and of what the one before it had died. */

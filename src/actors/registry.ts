@@ -22,7 +22,7 @@ import {
   type UnitType,
 } from '../units/index.ts';
 import { unmaskWords } from '../units/unmask.ts';
-import type { UnitSpec } from './small.ts';
+import type { SpecWorld, UnitSpec } from './small.ts';
 import { sliceOf, type UnitWorld } from './world.ts';
 
 /** Types that appear by themselves: nobody can start them. */
@@ -55,7 +55,7 @@ export interface RegistryOptions {
   changed?(unit: Unit): boolean;
 }
 
-export interface Registry extends UnitWorld {
+export interface Registry extends UnitWorld, SpecWorld {
   readonly loader: UnitLoader;
   readonly graph: Graph;
   readonly jobGraph: JobGraph;
@@ -349,6 +349,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     forget: letGo,
     unit: (name) => graph.get(name),
+    spec(name) {
+      const unit = graph.get(name);
+      return unit === undefined ? undefined : specOf(unit);
+    },
     socketsOf(service) {
       const named = graph.get(service)?.service?.Sockets ?? [];
       return [...new Set([...triggering(service, '.socket'), ...named.map((name) => graph.canonical(name))])].sort();

@@ -140,12 +140,6 @@ function restore(
   if (files.length > 0) loadAgain(tools, call);
   for (const note of notes) tools.host.log.log('notice', { snapshot: name }, note);
   const units = unitsOf(request);
-  bringIn(tools, call, units);
-  call.post('jobs', {
-    type: 'bring-back',
-    request,
-    considered: units,
-    notes,
-    ...asked,
-  });
+  const bringBack = { type: 'bring-back', request, considered: units, notes, ...asked };
+  bringIn(tools, call, units, () => call.post('jobs', bringBack));
 }

@@ -3,18 +3,18 @@
  *
  * | event      | fields | meaning                                                                                              |
  * |------------|--------|------------------------------------------------------------------------------------------------------|
- * | `load`     | specs  | make actors for units that have none, tell the others their new settings                              |
+ * | `load`     | names  | make actors for units in memory that have none, tell the others their new settings (`specs`: of an older core) |
  * | `consider` | names  | these may not be needed in memory any more: they are looked at once nothing else is under way         |
  * | `unload`   | looked, units | what came of it, and of which; these {@link Unloading} have no actor any more                   |
  * | `wait`     |        | … or that something was under way: try again                                                          |
  * | `release`  | name   | an actor that was quarantined gets events again, those first that were held for it                    |
  * | `remake`   | specs  | actors of another kind take the place of those that an older core could only have show a unit         |
  *
- * Actors are made before anything that was posted after `load` is delivered. What is considered is part of the state, so it is
- * not forgotten with core.
+ * Actors are made before anything that was posted after `load` is delivered; what each is made with it finds in the world then, so
+ * that the event is short however many they are. What is considered is part of the state, so it is not forgotten with core.
  */
 import type { Past, Window } from '../machines/ends.ts';
-import type { ActorKind, ChildSpec, Effect, EffectCall, Json, Logic, Step } from '../supervisor/actor.ts';
+import type { ActorEvent, ActorKind, ChildSpec, Effect, EffectCall, Json, Logic, Step } from '../supervisor/actor.ts';
 
 /** The supervisor of all unit actors. */
 export const UNITS = 'unit-actors';
@@ -40,6 +40,12 @@ export interface UnitSpec {
   readonly settings: Json;
   /** It is there for as long as the system is, and nobody starts it. */
   readonly present?: boolean;
+}
+
+/** The units in memory. */
+export interface SpecWorld {
+  /** Undefined: it has left memory. */
+  spec(name: string): UnitSpec | undefined;
 }
 
 /** A unit that goes, and what is kept of it. */
@@ -140,7 +146,14 @@ const lacking = (names: readonly string[], others: readonly string[]): readonly 
   return names.filter((name) => !known.has(name));
 };
 
-export const unitsLogic: Logic<Loaded> = {
+/** Names of the units that a `load` is about. */
+export const namesOf = (load: ActorEvent): readonly string[] =>
+  (load['names'] as readonly string[] | undefined) ?? (load['specs'] as readonly UnitSpec[]).map(({ name }) => name);
+
+const specsOf = (load: ActorEvent, world: SpecWorld): readonly UnitSpec[] =>
+  (load['specs'] as readonly UnitSpec[] | undefined) ?? namesOf(load).flatMap((name) => world.spec(name) ?? []);
+
+export const createUnitsLogic = (world: SpecWorld): Logic<Loaded> => ({
   name: 'units',
   version: 1,
   initial: () => ({ snapshot: { names: [] }, effects: [] }),
@@ -148,7 +161,7 @@ export const unitsLogic: Logic<Loaded> = {
     const nowMs = event.atMs ?? 0;
     switch (event.type) {
       case 'load':
-        return loadUnits(snapshot, event['specs'] as readonly UnitSpec[], nowMs);
+        return loadUnits(snapshot, specsOf(event, world), nowMs);
       case 'consider':
         return consider(snapshot, event['names'] as readonly string[]);
       case 'wait':
@@ -178,7 +191,7 @@ export const unitsLogic: Logic<Loaded> = {
     const next = add.length + gone.length === 0 ? names : [...lacking(names, gone), ...add].sort();
     return { names: next, ...rest } as unknown as Json;
   },
-};
+});
 
 /** What its effects do; see collecting.ts. */
 export interface UnitsEffects {
@@ -186,11 +199,49 @@ export interface UnitsEffects {
   forget(names: readonly string[]): void;
 }
 
-export const unitsKind = (effects: UnitsEffects): ActorKind => ({
-  logic: unitsLogic,
-  blindEffects: true,
-  effects: {
-    collect: { kind: 'idempotent', run: (call) => effects.collect(call) },
-    forget: { kind: 'idempotent', run: (_call, { names }: { names: readonly string[] }) => effects.forget(names) },
-  },
-});
+/** Memory that a recorded step keeps alive for each unit it has made an actor for: most of the settings are the actor's own. */
+const SPEC_BYTES = 200;
+
+export function unitsKind(effects: UnitsEffects, world: SpecWorld): ActorKind {
+  let found: UnitSpec[] = [];
+  const logic = createUnitsLogic({
+    spec(name) {
+      const spec = world.spec(name);
+      if (spec !== undefined) found.push(spec);
+      return spec;
+    },
+  });
+  return {
+    logic: {
+      ...logic,
+      step(state: Loaded, event) {
+        found = [];
+        return logic.step(state, event);
+      },
+    },
+    looked() {
+      const specs = found;
+      return { bytes: specs.length * SPEC_BYTES, told: () => specs as unknown as Json };
+    },
+    blindEffects: true,
+    effects: {
+      collect: { kind: 'idempotent', run: (call) => effects.collect(call) },
+      forget: { kind: 'idempotent', run: (_call, { names }: { names: readonly string[] }) => effects.forget(names) },
+    },
+  };
+}
+
+/** The world of recorded steps: the units that they have found. */
+export class FoundUnits implements SpecWorld {
+  #specs = new Map<string, UnitSpec>();
+
+  /** What the next step has found; undefined: older cores were told. @throws Error where it is no list of units */
+  tell(found: unknown = []): void {
+    if (!Array.isArray(found)) throw new Error('what it looked at is no list of units');
+    this.#specs = new Map((found as readonly UnitSpec[]).map((spec) => [spec.name, spec]));
+  }
+
+  spec(name: string): UnitSpec | undefined {
+    return this.#specs.get(name);
+  }
+}

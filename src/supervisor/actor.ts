@@ -90,6 +90,11 @@ export interface EffectCall {
   readonly atMs: number;
   /** Queue an event. It is stamped now unless it carries a stamp. */
   post(to: ActorId, event: ActorEvent): void;
+  /**
+   * The same for an answer that somebody waits for: it overtakes all that is queued, and its turn ends with it. To be used before any
+   * {@link post} that it must not come after.
+   */
+  answer(to: ActorId, event: ActorEvent): void;
 }
 
 /**

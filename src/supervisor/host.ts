@@ -208,11 +208,13 @@ export class ActorHost {
 
   #takeEvents(): void {
     for (let left = this.#turnLimit(); left > 0; left -= 1) {
+      const { overtaking } = this.#queue;
       const entry = this.#queue.take();
       if (entry === undefined) break;
       if ('post' in entry) this.#deliver(entry.post);
       else this.#fire(entry.deadline.actor, entry.deadline.name, entry.deadline.at);
-      if (this.#beatIfLong() - this.#nowMs > TURN_MS) break;
+      // Somebody waits for it to be committed.
+      if (this.#beatIfLong() - this.#nowMs > TURN_MS || overtaking === 1) break;
     }
   }
 
@@ -449,7 +451,11 @@ export class ActorHost {
     const def = this.#options.kinds[effect.kindName]?.effects[type];
     try {
       if (def === undefined) throw new Error('nobody here carries it out');
-      carryOut(def, { id, actor, snapshot, atMs, post: (to, event) => this.#post({ to, event }) });
+      carryOut(def, {
+        ...{ id, actor, snapshot, atMs },
+        post: (to, event) => this.#post({ to, event }),
+        answer: (to, event) => this.#queue.overtake({ to, event: stamped(event, this.#nowMs) }),
+      });
     } catch (error) {
       const why = messageOf(error);
       this.#report('error', 'effect-failed', actor, `${type}: ${why}`, params ?? null);
@@ -505,8 +511,9 @@ export class ActorHost {
     const journal = this.#journal;
     journal.tend(this.#nowMs);
     if (this.#suspects.badCompaction || !(journal.folding || journal.wantsImage(this.#nowMs))) return;
-    // A commit makes effects forgotten, and so does an image: not before init has all that they have asked of it.
-    if (!this.#host.init.settled) return;
+    // A commit makes effects forgotten, and so does an image: not before init has all that they have asked of it. Nor while an answer is
+    // on its way: this would put it behind the others.
+    if (!this.#host.init.settled || this.#queue.overtaking > 0) return;
     // What effects have changed is committed first, so that each record stands either in the image or behind it.
     if (!journal.drafting) this.#commit();
     this.#host.init.mark(this.#ledger.seq, PHASE.compaction, '');

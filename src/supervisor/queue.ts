@@ -1,7 +1,8 @@
 /**
  * The one queue: events in the order they came, and due deadlines behind the inputs that were ready with them.
  *
- * What is still queued when a turn is committed is part of the commit, written once: entries know whether they are durable.
+ * What is still queued when a turn is committed is part of the commit, written once: entries know whether they are durable. An answer
+ * may overtake what is queued; one that a commit still finds here goes behind the others, where the commit tells it.
  */
 import type { ActorId, Post } from './actor.ts';
 
@@ -13,6 +14,7 @@ export type QueueEntry =
 export class EventQueue {
   #entries: QueueEntry[] = [];
   #head = 0;
+  #overtaking: QueueEntry[] = [];
   /** Told of an event that is not plain data: it is delivered as long as core lives, and lost if it dies. */
   onUnsaveable: (post: Post) => void = () => {};
   #durableTaken = 0;
@@ -21,7 +23,12 @@ export class EventQueue {
   handled = 0;
 
   get length(): number {
-    return this.#entries.length - this.#head;
+    return this.#overtaking.length + this.#entries.length - this.#head;
+  }
+
+  /** How many that overtake wait. */
+  get overtaking(): number {
+    return this.#overtaking.length;
   }
 
   push(entry: QueueEntry): void {
@@ -29,7 +36,14 @@ export class EventQueue {
     this.pushed += 1;
   }
 
+  /** Before all others, and not counted. */
+  overtake(post: Post): void {
+    this.#overtaking.push({ post, durable: false });
+  }
+
   take(): QueueEntry | undefined {
+    const first = this.#overtaking.shift();
+    if (first !== undefined) return first;
     const entry = this.#entries[this.#head];
     if (entry === undefined) return undefined;
     this.#head += 1;
@@ -44,6 +58,7 @@ export class EventQueue {
 
   /** For a commit: how many durable entries were taken since the last one, and the text of those that are not durable yet. */
   settle(): { readonly taken: number; readonly added: readonly string[] } {
+    for (const entry of this.#overtaking.splice(0)) this.push(entry);
     const added: string[] = [];
     for (let at = this.#entries.length - 1; at >= this.#head; at -= 1) {
       const entry = this.#entries[at] as QueueEntry;
@@ -64,7 +79,8 @@ export class EventQueue {
 
   /** Whom the events are for that wait. */
   addressees(): ReadonlySet<ActorId> {
-    return new Set(this.#entries.slice(this.#head).flatMap((entry) => ('post' in entry ? [entry.post.to] : [])));
+    const waiting = [...this.#overtaking, ...this.#entries.slice(this.#head)];
+    return new Set(waiting.flatMap((entry) => ('post' in entry ? [entry.post.to] : [])));
   }
 
   /** Everything that is queued now, for an image. */

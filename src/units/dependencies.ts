@@ -112,19 +112,21 @@ function serviceEdges(draft: Draft, defaults: boolean, add: Add, need: Need): vo
   add('default dependency of services', 'shutdown.target', 'Before', 'Conflicts');
 }
 
+/** What systemd.exec(5) has made below which directory. */
+const MANAGED = [
+  ['RuntimeDirectory', '/run'],
+  ['StateDirectory', '/var/lib'],
+  ['CacheDirectory', '/var/cache'],
+  ['LogsDirectory', '/var/log'],
+  ['ConfigurationDirectory', '/etc'],
+] as const;
+
 /** systemd.exec(5), "Implicit Dependencies". */
 function execEdges(exec: ExecSettings, add: Add, need: Need): void {
   if (exec.WorkingDirectory !== '' && exec.WorkingDirectory !== '~' && !exec.WorkingDirectoryOptional)
     need({ path: exec.WorkingDirectory, rule: 'WorkingDirectory=' });
   if (exec.RootDirectory !== '') need({ path: exec.RootDirectory, rule: 'RootDirectory=' });
-  const managed = [
-    ['RuntimeDirectory', '/run'],
-    ['StateDirectory', '/var/lib'],
-    ['CacheDirectory', '/var/cache'],
-    ['LogsDirectory', '/var/log'],
-    ['ConfigurationDirectory', '/etc'],
-  ] as const;
-  for (const [key, root] of managed)
+  for (const [key, root] of MANAGED)
     for (const entry of exec[key]) need({ path: `${root}/${entry.split(':')[0] ?? ''}`, rule: `${key}=` });
   if (exec.StateDirectory.length + exec.CacheDirectory.length + exec.LogsDirectory.length > 0)
     add('a directory below /var must be writable', 'systemd-remount-fs.service', 'After');

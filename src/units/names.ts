@@ -91,8 +91,7 @@ function hasUnitNameForm(name: string): boolean {
     const code = name.charCodeAt(i);
     if (code !== 64 && !isNameChar(code)) return false;
   }
-  for (const type of UNIT_TYPES) if (dot + 1 + type.length === name.length && name.endsWith(type)) return true;
-  return false;
+  return TYPE_SET.has(name.slice(dot + 1));
 }
 
 /** The type by suffix; undefined: not a unit name. */

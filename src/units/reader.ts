@@ -95,15 +95,18 @@ export function readUnitText(text: string, file: string): UnitText {
     report('note', 1, 1, 'byte order mark', 'not needed in UTF-8', 'remove it');
   }
 
-  const take = (logical: string, segments: readonly Segment[]) => {
-    let start = 0;
-    let end = logical.length;
+  const isClean = !text.includes('\ufffd');
+  /** The logical line that stands from `from` to `to`; of one that is a line of the file, by itself, `segments` is its number. */
+  const take = (logical: string, from: number, to: number, segments: readonly Segment[] | number) => {
+    let start = from;
+    let end = to;
     while (start < end && isBlank(logical.charCodeAt(start))) start += 1;
     while (end > start && isBlank(logical.charCodeAt(end - 1))) end -= 1;
     if (start === end) return;
-    const at = locate(segments, start);
-    if (logical.includes('\ufffd', start)) {
-      const bad = locate(segments, logical.indexOf('\ufffd', start));
+    const at = locate(segments, start - from);
+    const fault = isClean ? -1 : logical.slice(start, end).indexOf('\ufffd');
+    if (fault >= 0) {
+      const bad = locate(segments, start - from + fault);
       report(
         'warning',
         bad.line,
@@ -134,8 +137,9 @@ export function readUnitText(text: string, file: string): UnitText {
         sections.push({ name, at: { file, line: at.line, column: at.column } });
       return;
     }
-    const equals = logical.indexOf('=', start);
-    if (equals < 0 || equals >= end) {
+    let equals = start;
+    while (equals < end && logical.charCodeAt(equals) !== 61) equals += 1;
+    if (equals === end) {
       report(
         'error',
         at.line,
@@ -181,7 +185,7 @@ export function readUnitText(text: string, file: string): UnitText {
       file,
       line: at.line,
       column: at.column,
-      segments: shift(segments, valueStart),
+      segments: shift(segments, valueStart - from),
     });
   };
 
@@ -241,16 +245,15 @@ export function readUnitText(text: string, file: string): UnitText {
     }
 
     const goesOn = endsInBackslash(text, lineStart, end);
-    const piece: Segment = { offset: pending?.length ?? 0, line: lineNumber, column: 1 };
-    if (goesOn) {
-      pending = `${pending ?? ''}${text.slice(lineStart, end - 1)} `;
-      pieces.push(piece);
+    if (pending === undefined && !goesOn) {
+      take(text, lineStart, end, lineNumber);
       continue;
     }
-    if (pending === undefined) take(text.slice(lineStart, end), [piece]);
+    pieces.push({ offset: pending?.length ?? 0, line: lineNumber, column: 1 });
+    if (goesOn) pending = `${pending ?? ''}${text.slice(lineStart, end - 1)} `;
     else {
-      pieces.push(piece);
-      if (!skipping) take(pending + text.slice(lineStart, end), pieces);
+      const logical = `${pending}${text.slice(lineStart, end)}`;
+      if (!skipping) take(logical, 0, logical.length, pieces);
       pending = undefined;
       pieces = [];
       skipping = false;
@@ -260,7 +263,7 @@ export function readUnitText(text: string, file: string): UnitText {
     const last = pieces[pieces.length - 1];
     if (last !== undefined)
       report('warning', last.line, 1, 'continuation', 'the file ends after a backslash', 'remove the backslash');
-    take(pending, pieces);
+    take(pending, 0, pending.length, pieces);
   }
   if (dropped > 0)
     findings.push({
@@ -280,16 +283,19 @@ function endsInBackslash(text: string, start: number, end: number): boolean {
   return count % 2 === 1;
 }
 
-function locate(segments: readonly Segment[], offset: number): { readonly line: number; readonly column: number } {
+function locate(
+  segments: readonly Segment[] | number,
+  offset: number,
+): { readonly line: number; readonly column: number } {
+  if (typeof segments === 'number') return { line: segments, column: 1 + offset };
   let best = segments[0] ?? { offset: 0, line: 0, column: 1 };
   for (const segment of segments) if (segment.offset <= offset) best = segment;
   return { line: best.line, column: best.column + offset - best.offset };
 }
 
 /** The segments of a value that starts at `start` of the logical line. */
-function shift(segments: readonly Segment[], start: number): readonly Segment[] {
-  const only = segments[0];
-  if (segments.length === 1 && only !== undefined) return [{ offset: 0, line: only.line, column: only.column + start }];
+function shift(segments: readonly Segment[] | number, start: number): readonly Segment[] {
+  if (typeof segments === 'number') return [{ offset: 0, line: segments, column: 1 + start }];
   const out: Segment[] = [];
   for (const segment of segments) {
     if (segment.offset <= start) {

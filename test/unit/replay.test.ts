@@ -163,16 +163,22 @@ test('sctl replay tells what it cannot run: an unknown machine, a state that is 
   expect(out).toContain('0 steps run again, 3 not');
 });
 
-/** As cores up to 0.1 wrote them: no states of the job engine, the history and plugins' charts, and no word of what was looked at. */
+/**
+ * As cores up to 0.1 wrote them: no states of the job engine, the history and plugins' charts, no word of what was looked at, and units
+ * loaded by an event that holds their settings.
+ */
 function ofOldCore(sim: Sim): object {
   const { plugins: _, ...recording } = held(sim);
   const blind = (kind: string) => kind === 'jobs' || kind === 'events' || kind.startsWith('service:');
   return {
     ...recording,
     starts: Object.fromEntries(Object.entries(recording.starts).filter(([, { kind }]) => !blind(kind))),
-    steps: recording.steps.map(({ diff, saved, looked: __, state, ...step }) =>
-      blind(step.kind) ? { ...step, blind: true } : { ...step, diff, saved, state },
-    ),
+    steps: recording.steps.map(({ diff, saved, looked, state, ...step }) => {
+      if (blind(step.kind)) return { ...step, blind: true };
+      if (step.kind !== 'units' || step.type !== 'load') return { ...step, diff, saved, state };
+      const { names: _, ...event } = step.event as Record<string, unknown>;
+      return { ...step, diff, saved, state, event: { ...event, specs: looked } };
+    }),
   };
 }
 

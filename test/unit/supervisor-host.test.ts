@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ActorEvent, Effect, Json } from '../../src/supervisor/index.ts';
+import { EventQueue } from '../../src/supervisor/queue.ts';
 import { bench, child, type Puppet, puppetLogic, supervisor } from './supervisor-fixture.ts';
 
 const root = supervisor('core', [child('a'), child('b')]);
@@ -42,6 +43,39 @@ test('events are processed in the order of posting, and no actor is entered twic
     ],
   });
   expect(heard('b')).toEqual(['1', '2', '3', '4']);
+});
+
+test('an answer overtakes what is queued, and is committed before the rest of it is handled', () => {
+  const heardThen: unknown[] = [];
+  const { send, sim, heard, core } = bench(root, {}, {}, () => {}, {
+    effects: {
+      ask: {
+        kind: 'idempotent',
+        run(call) {
+          call.post('b', { type: '1' });
+          call.answer('b', { type: 'answer', effects: [{ type: 'told' }] });
+          call.post('b', { type: '2' });
+        },
+      },
+      told: { kind: 'idempotent', run: () => void heardThen.push(core().read('b'), sim.state.records.length) },
+    },
+  });
+  const before = sim.state.records.length;
+  send('a', { type: 'go', effects: [post('b', { type: '0' }), { type: 'ask' }] });
+  expect(heardThen).toEqual([{ heard: ['0', 'answer'] }, before + 2]);
+  expect(heard('b')).toEqual(['0', 'answer', '1', '2']);
+});
+
+test('what has not overtaken by the next commit goes behind the others, where that commit tells it', () => {
+  const queue = new EventQueue();
+  queue.push({ post: { to: 'b', event: { type: '1' } }, durable: false });
+  queue.overtake({ to: 'a', event: { type: 'answer' } });
+  expect(queue.length).toBe(2);
+  expect(queue.settle().added.map((text) => JSON.parse(text).to)).toEqual(['b', 'a']);
+  expect(queue.overtaking).toBe(0);
+  const types = [queue.take(), queue.take()].map((entry) => entry !== undefined && 'post' in entry && entry.post.to);
+  expect(types).toEqual(['b', 'a']);
+  expect(queue.settle()).toEqual({ taken: 2, added: [] });
 });
 
 test('a turn takes no more events than its bound, and the rest is committed with it', () => {

@@ -90,13 +90,13 @@ exec ${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-g
     expect(/can be written to the disk again/.test(coreLog(running))).toBe(full);
     const from = coreLog(running).length;
     await killCore(running);
-    expect(coreLog(running).slice(from)).toMatch(/"state-restored"/);
+    await eventually('it has its state', () => coreLog(running).slice(from).includes('"state-restored"'));
     expect(running.sctl('is-active', 'kept.service', 'later.service').stdout).toBe('active\nactive\n');
     // What is there is what counts: without it the next core knows nothing.
     const after = coreLog(running).length;
     expect(running.inside('rm', `${STATE}/a`, `${STATE}/b`).status).toBe(0);
     await killCore(running);
-    expect(coreLog(running).slice(after)).toMatch(/"state-fresh"/);
+    await eventually('it has none', () => coreLog(running).slice(after).includes('"state-fresh"'));
     expect(started().sort()).toEqual(['kept', 'later', 'short', 'steady', 'stopped', 'talks']);
   });
 });
