@@ -41,6 +41,8 @@ const TURN_EVENTS = 512;
 const TURN_MS = 20;
 /** Most queued events; a step that posts beyond it throws. */
 const QUEUE_MAX = 262_144;
+/** Of the host's own effects in one step so many are carried out between two looks at the clock. */
+const STARTS_A_LOOK = 32;
 /** Longest time between two beats, unless the options say otherwise. */
 const BEAT_EVERY_MS = 2_500;
 /** Turns of one round under suspicion. */
@@ -364,10 +366,12 @@ export class ActorHost {
     if (cell === undefined) return;
     if (prepared.change === undefined) cell.snapshot = prepared.snapshot;
     else ledger.stepActor(cell, prepared.snapshot, prepared.change);
+    let started = 0;
     for (const effect of prepared.effects) {
       if ('builtin' in effect) {
-        this.#applyBuiltin(actor, effect.builtin, atMs);
-        this.#beatIfLong();
+        this.#applyBuiltin(actor, effect.builtin, atMs, effect.specText);
+        started += 1;
+        if (started % STARTS_A_LOOK === 0) this.#beatIfLong();
         continue;
       }
       const id = { epoch: ledger.epoch, seq: ledger.seq, index: this.#index };
@@ -385,7 +389,7 @@ export class ActorHost {
     if (prepared.output !== undefined && ledger.actors.has(actor)) this.#supervision.ended(actor, prepared.output);
   }
 
-  #applyBuiltin(actor: ActorId, { type, params }: BuiltinEffect, atMs: number): void {
+  #applyBuiltin(actor: ActorId, { type, params }: BuiltinEffect, atMs: number, specText?: string): void {
     const ledger = this.#ledger;
     switch (type) {
       case 'armDeadline':
@@ -401,7 +405,7 @@ export class ActorHost {
         return;
       case 'startChild':
       case 'startSupervisor':
-        this.#supervision.start(params.spec, params.supervisor, atMs);
+        this.#supervision.start(params.spec, params.supervisor, atMs, specText);
         return;
       case 'stopChild':
         this.#supervision.stop(params.id);

@@ -237,7 +237,14 @@ export class Ledger {
     if (this.deadlines.disarm(actor, name)) this.#ops.push(`["D",${text(actor)},${text(name)}]`);
   }
 
-  setNode(id: ActorId, node: TreeNode): void {
+  /** @param specText its spec as JSON, where that is short: to tell it as it is costs less than to look for what it has otherwise */
+  setNode(id: ActorId, node: TreeNode, specText?: string): void {
+    if (specText !== undefined) {
+      const { spec: _, ...rest } = node;
+      this.#putNode(id, node);
+      this.#ops.push(`["n",${text(id)},{"spec":${specText},${JSON.stringify(rest).slice(1)}]`);
+      return;
+    }
     const sort = sortOf(node);
     // By one that is there before this: a reader has no other.
     const like = sort === '' ? undefined : this.#alikeNodes.by(sort, id, node, node);

@@ -197,7 +197,8 @@ export class Recorder {
     const looked = kind.looked?.();
     let bytes = RECORD_BYTES + (keep ? weight : 0) + (looked?.bytes ?? 0);
     if (change !== undefined) bytes += 'diff' in change ? change.diff.length : change.saved.length;
-    for (const effect of effects) bytes += 'builtin' in effect ? 100 : 40 + (effect.text?.length ?? 0);
+    for (const effect of effects)
+      bytes += 'builtin' in effect ? 100 + (effect.specText?.length ?? 0) : 40 + (effect.text?.length ?? 0);
     this.#push({
       ...{ seq, atMs, actor, kindName, kind, before, looked, change, first: first?.form, effects, threw, bytes },
       type: event?.type ?? '',

@@ -21,7 +21,8 @@ import type {
 import { isSupervisorSpec } from './ledger.ts';
 
 export type PreparedEffect =
-  | { readonly builtin: BuiltinEffect }
+  /** `specText` is the spec of a child that is started, as JSON, where that is short. */
+  | { readonly builtin: BuiltinEffect; readonly specText?: string | undefined }
   /** `text` is the params as JSON; undefined: there are none. */
   | { readonly external: Effect; readonly text: string | undefined };
 
@@ -92,14 +93,14 @@ const changeOf = (logic: Logic<unknown>, before: unknown, after: unknown) =>
 function prepareEffect(kinds: ActorKinds, kind: ActorKind, effect: Effect): PreparedEffect {
   if (BUILTINS.has(effect.type)) {
     const builtin = effect as unknown as BuiltinEffect;
-    checkBuiltin(kinds, builtin);
-    return { builtin };
+    return { builtin, specText: checkBuiltin(kinds, builtin) };
   }
   if (kind.effects[effect.type] === undefined) throw new Error(`nobody here carries out the effect ${effect.type}`);
   return { external: effect, text: effect.params === undefined ? undefined : stringify(effect.params) };
 }
 
-function checkBuiltin(kinds: ActorKinds, effect: BuiltinEffect): void {
+/** @returns {@link PreparedEffect}'s `specText` */
+function checkBuiltin(kinds: ActorKinds, effect: BuiltinEffect): string | undefined {
   if (typeof effect.params !== 'object' || effect.params === null) throw new Error(`${effect.type} without params`);
   switch (effect.type) {
     case 'armDeadline': {
@@ -116,8 +117,7 @@ function checkBuiltin(kinds: ActorKinds, effect: BuiltinEffect): void {
       return;
     case 'startChild':
     case 'startSupervisor':
-      checkSpec(kinds, effect.params.spec);
-      return;
+      return checkSpec(kinds, effect.params.spec);
     case 'stopChild':
     case 'releaseChild':
       if (typeof effect.params.id !== 'string') throw new Error(`${effect.type} without an id`);
@@ -134,8 +134,11 @@ const RESTARTS: ReadonlySet<unknown> = new Set(['permanent', 'transient', 'tempo
 const STRATEGIES: ReadonlySet<unknown> = new Set(['one_for_one', 'one_for_all', 'rest_for_one']);
 const SHUTDOWNS: ReadonlySet<unknown> = new Set(['infinity', 'brutal']);
 
-/** Throws where a spec could not be started as it is. */
-function checkSpec(kinds: ActorKinds, spec: ChildSpec | SupervisorSpec): void {
+/** Longer ones are not worth keeping: most of them have much in common. */
+const SPEC_TEXT_MAX = 256;
+
+/** Throws where a spec could not be started as it is. @returns {@link PreparedEffect}'s `specText` */
+function checkSpec(kinds: ActorKinds, spec: ChildSpec | SupervisorSpec): string | undefined {
   if (typeof spec?.id !== 'string') throw new Error('a child without an id');
   if (!isSupervisorSpec(spec)) {
     if (kinds[spec.kind] === undefined) throw new Error(`${spec.id}: there is no kind of actor named ${spec.kind}`);
@@ -143,8 +146,8 @@ function checkSpec(kinds: ActorKinds, spec: ChildSpec | SupervisorSpec): void {
     if (!RESTARTS.has(restart)) throw new Error(`${spec.id}: ${String(restart)} is no restart type`);
     if (typeof shutdown === 'number' ? !(shutdown >= 0 && Number.isFinite(shutdown)) : !SHUTDOWNS.has(shutdown))
       throw new Error(`${spec.id}: ${String(shutdown)} is no time for a shutdown`);
-    stringify(spec);
-    return;
+    const text = stringify(spec);
+    return text.length <= SPEC_TEXT_MAX ? text : undefined;
   }
   const { strategy, intensity, periodMs } = spec;
   if (!STRATEGIES.has(strategy)) throw new Error(`${spec.id}: ${String(strategy)} is no restart strategy`);

@@ -70,9 +70,10 @@ export class Supervision {
   /**
    * Start an actor or a supervisor below another supervisor (null: it is the root), with all its children.
    *
+   * @param specText a child's spec as JSON, where that is short and somebody has made it already
    * @returns false where it, or somebody below it, could not be started
    */
-  start(spec: ChildSpec | SupervisorSpec, parent: ActorId | null, atMs: number): boolean {
+  start(spec: ChildSpec | SupervisorSpec, parent: ActorId | null, atMs: number, specText?: string): boolean {
     const { ledger } = this.#stage;
     if (ledger.nodes.has(spec.id)) {
       this.#stage.report('warning', 'already-there', spec.id, 'an actor of this name exists; it is left as it is');
@@ -96,7 +97,7 @@ export class Supervision {
       ledger.setNode(spec.id, { parent, spec, history: [], takedown: null });
       for (const child of spec.children) well = this.start(child, spec.id, atMs) && well;
     } else {
-      ledger.setNode(spec.id, { parent: parent ?? '', spec, phase: 'running' });
+      ledger.setNode(spec.id, { parent: parent ?? '', spec, phase: 'running' }, specText);
       if (ledger.kinds[spec.kind]?.dormant?.(spec.input) === true) ledger.addDormant(spec);
       else well = this.#begin(spec, atMs);
     }
