@@ -110,6 +110,15 @@ export function writeLine(fd: number, line: string): number;
 /** Drop the mappings of text that only a start needed; what is used again comes back from the page cache. Throws errno of madvise(2). */
 export function letGoOfText(): void;
 
+/** One thread that reads these files in order. */
+export class ReadAhead {
+  constructor(paths: readonly string[]);
+  /** The file at this place of the list; null: it was not read (yet), or is no plain file of UTF-8 of at most 64 KiB, or behind 16 MiB of others. */
+  text(at: number): string | null;
+  /** Read no more. */
+  end(): void;
+}
+
 /** _exit(2). */
 export function leave(status: number): never;
 

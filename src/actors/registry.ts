@@ -208,7 +208,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     const came: Unit[] = [];
     // Whoever starts a unit that was not in memory means its files as they are; of many at once, as they were read last.
     if (missing.length <= LOOKED_AGAIN_MAX) loader.forget(missing.filter((name) => !recalled.has(name)));
-    for (const name of missing) graph.load(name, came);
+    loader.together(() => {
+      for (const name of missing) graph.load(name, came);
+    });
     const fresh = came.sort((a, b) => (a.name < b.name ? -1 : 1));
     tellRead(fresh);
     return fresh;

@@ -323,6 +323,11 @@ export interface FilePort {
   /** Undefined: it is not there. A pipe is not waited for; HostError EFBIG beyond 64 MiB. */
   readText(path: string): string | undefined;
   /**
+   * Many of these texts are about to be asked for: until the next call, readText may tell what a file held at any time since this one.
+   * None: it is over.
+   */
+  readAhead?(paths: readonly string[]): void;
+  /**
    * As readText, of a file that core alone writes. A link is not followed, and what may be another's work is not believed: HostError
    * EPERM unless it is a plain file with one name, core's own, and writable to nobody else.
    */

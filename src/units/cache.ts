@@ -159,6 +159,11 @@ export class UnitCache {
     this.#clockOffsetMs = offsetMs;
   }
 
+  /** Something is remembered of a unit of this name, whether it still holds or not. */
+  has(name: string): boolean {
+    return this.#units.has(name);
+  }
+
   /** The unit as it was made before, if nothing that it was made of has changed. */
   get({ name }: Found, { entry, rest }: Inputs): Unit | undefined {
     const known = this.#units.get(name);

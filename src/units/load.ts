@@ -43,6 +43,8 @@ export interface UnitLoaderOptions {
 
 export interface UnitLoader {
   readonly paths: UnitPaths;
+  /** Many loads in one go: once they turn out to be many, files are read ahead. */
+  together<T>(loads: () => T): T;
   /** The unit of any name or alias. The same object for the same unit until {@link refresh}. Never throws. */
   load(name: string): Unit;
   /** A template read as if it were a unit, for its [Install] section and for `cat`; other names as {@link load}. */
@@ -66,6 +68,9 @@ export interface UnitLoader {
 }
 
 const FINDINGS_MAX = 1000;
+
+/** Files that are read in one go before others are read ahead: with so many, more are to come. */
+const AHEAD_FROM = 256;
 
 /** Types whose units may be there without a file. */
 const FILE_IS_OPTIONAL: ReadonlySet<UnitType> = new Set(['slice', 'device']);
@@ -99,6 +104,8 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   /** The rules of {@link impliedEdges} are few, but for those that name the unit's slice. */
   const ruleOrigins = new Map<string, Origin>();
   let lastSliceRule = { rule: '' };
+  /** Files that were read in one go; undefined: loads come one by one. */
+  let readTogether: number | undefined;
   /** While a unit is made: all of it could be read, and comes from what is compared. */
   let keepable = true;
 
@@ -131,8 +138,20 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
 
   /** A file's assignments; undefined: it is not there. Throws HostError when it cannot be read. */
   const read = (path: string): UnitText | 'masked' | undefined => {
+    if (readTogether !== undefined) {
+      readTogether += 1;
+      if (readTogether === AHEAD_FROM) readAhead();
+    }
     const text = readText(files, path);
     return text === undefined ? undefined : text === '' ? 'masked' : readUnitText(text, path);
+  };
+
+  /** What is left of the unit path, but for what is remembered. */
+  const readAhead = (): void => {
+    const left = [...theCatalog().entries.values()].filter(
+      ({ name, kind }) => kind === 'file' && !units.has(name) && cache?.has(name) !== true,
+    );
+    files.readAhead?.(left.map(({ path }) => path));
   };
 
   /** The same for files that many units are made of: read once. */
@@ -390,6 +409,15 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
   return {
     paths,
     load,
+    together(loads) {
+      readTogether ??= 0;
+      try {
+        return loads();
+      } finally {
+        if (readTogether >= AHEAD_FROM) files.readAhead?.([]);
+        readTogether = undefined;
+      }
+    },
     loadTemplate: (name) =>
       parseName(name)?.kind === 'template' ? build(theCatalog().find(name), undefined) : load(name),
     canonical: (name) => theCatalog().find(name).name,

@@ -18,6 +18,30 @@ const edges = (unit: Unit, kind: string) =>
     .sort();
 const said = (unit: Unit) => unit.findings.map(sentence);
 
+test('of many units that are loaded in one go the rest is read ahead; of few, or one by one, nothing is', () => {
+  const name = (number: number) => `many${number}.service`;
+  const files = memoryFiles(Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`${LIB}/${name(at)}`, RUN])));
+  const ahead: number[] = [];
+  const told: FilePort = { ...files, readAhead: (paths) => void ahead.push(paths.length) };
+  const loader = createUnitLoader({ files: told, facts: testFacts, paths: systemPaths() });
+  const load = (from: number, to: number) => {
+    for (let at = from; at < to; at += 1) loader.load(name(at));
+  };
+  load(0, 20);
+  loader.together(() => load(20, 40));
+  expect(ahead).toEqual([]);
+  expect(() =>
+    loader.together(() => {
+      load(40, 298);
+      throw new Error('enough');
+    }),
+  ).toThrow('enough');
+  // Of the 256th, which begins it, nobody knows yet.
+  expect(ahead).toEqual([300 - 40 - 255, 0]);
+  loader.together(() => load(298, 300));
+  expect(ahead).toHaveLength(2);
+});
+
 describe('finding a unit', () => {
   test('our directories come before those of systemd, and /etc before /run before /usr/lib', () => {
     const order = systemPaths().search;

@@ -8,6 +8,7 @@
 // Under test nothing is exported to JavaScript, so everything would count as unused.
 #![cfg_attr(test, allow(dead_code))]
 
+mod ahead;
 mod blackbox;
 mod checks;
 mod checksum;

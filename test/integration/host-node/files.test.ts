@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { addon } from '../../../src/host/node/addon.ts';
 import type { HostError } from '../../../src/host/ports.ts';
 import { Rig, until } from './rig.ts';
 
@@ -53,6 +56,42 @@ describe('files', () => {
     expect(files.readlink(at('d/link'))).toBe('b');
     expect(files.stat('/dev/null')).toMatchObject({ kind: 'char' });
     expect([files.access('/bin/sh', 'x'), files.access('/etc/passwd', 'x')]).toEqual([true, false]);
+  });
+
+  test.skipIf(availableParallelism() === 1)('that are read ahead are as they were then, until it is over', async () => {
+    const { files } = rig.host;
+    let written = 0;
+    const write = () => {
+      written += 1;
+      writeFileSync(at('file'), `${written}`);
+      return `${written}`;
+    };
+    write();
+    files.readAhead?.([at('file')]);
+    await until('it was read ahead', () => write() !== files.readText(at('file')));
+    files.readAhead?.([]);
+    expect(files.readText(at('file'))).toBe(`${written}`);
+  });
+
+  test('that are no small plain files of UTF-8 are left to whoever wants them', async () => {
+    const contents: Record<string, string | Buffer> = {
+      plain: 'text',
+      odd: '\ufefföü\0\r\n',
+      empty: '',
+      large: 'x'.repeat(64 * 1024 + 1),
+      bytes: Buffer.from([0x66, 0xff, 0x6f]),
+      last: 'the last one',
+    };
+    for (const [name, content] of Object.entries(contents)) writeFileSync(at(name), content);
+    execFileSync('mkfifo', [at('pipe')]);
+    const paths = ['pipe', 'no', ...Object.keys(contents)].map(at);
+    const ahead = new addon.ReadAhead(paths);
+    await until('all are read', () => ahead.text(paths.length - 1) !== null);
+    expect(paths.map((_, place) => ahead.text(place))).toEqual([
+      ...[null, null, 'text', '\ufefföü\0\r\n', '', null, null, 'the last one'],
+    ]);
+    expect(ahead.text(paths.length)).toBeNull();
+    ahead.end();
   });
 
   test('are written whole with their mode, leaving no temporary file, not even on failure', () => {
