@@ -34,12 +34,18 @@ interface Tables {
   readonly rounds: Int32Array;
   /** For the one block that is being mixed in. */
   readonly words: Int32Array;
+  /** For a text that is short, as those of which there are thousands are. */
+  readonly bytes: Uint8Array;
 }
+
+const SHORT_BYTES = 4096;
 /** Made at first use: no start of core waits for it. */
 let tables: Tables | undefined;
 
-function utf8(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length * 3 + 72);
+/** A text with what belongs behind it, and how many bytes that is: whole blocks. */
+function padded(text: string, short: Uint8Array): { readonly bytes: Uint8Array; readonly end: number } {
+  const room = text.length * 3 + 72;
+  const bytes = room <= short.length ? short : new Uint8Array(room + 64);
   let length = 0;
   for (let at = 0; at < text.length; at += 1) {
     let code = text.charCodeAt(at);
@@ -65,14 +71,12 @@ function utf8(text: string): Uint8Array {
       bytes[length++] = 0x80 | (code & 63);
     }
   }
-  const padded = ((length + 8) >> 6) * 64 + 64;
-  const whole = padded > bytes.length ? new Uint8Array(padded) : bytes;
-  if (whole !== bytes) whole.set(bytes.subarray(0, length));
-  whole[length] = 0x80;
-  const view = new DataView(whole.buffer);
-  view.setUint32(padded - 8, Math.floor(length / 0x20000000));
-  view.setUint32(padded - 4, (length << 3) >>> 0);
-  return whole.subarray(0, padded);
+  const end = ((length + 8) >> 6) * 64 + 64;
+  bytes.fill(0, length, end);
+  bytes[length] = 0x80;
+  const bits = length * 8;
+  for (let at = end - 1, rest = bits; rest > 0; at -= 1, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  return { bytes, end };
 }
 
 /** One block of 64 bytes, mixed into the state. No names are taken apart and nothing is made here: it runs for every 64 characters. */
@@ -121,11 +125,16 @@ function mix(state: Int32Array, words: Int32Array, rounds: Int32Array, bytes: Ui
 
 /** 64 lower-case hexadecimal digits. A lone surrogate is taken as it is. */
 export function sha256(text: string): string {
-  tables ??= { start: constants(8, 2), rounds: constants(64, 3), words: new Int32Array(64) };
+  tables ??= {
+    start: constants(8, 2),
+    rounds: constants(64, 3),
+    words: new Int32Array(64),
+    bytes: new Uint8Array(SHORT_BYTES),
+  };
   const { start, rounds, words } = tables;
-  const bytes = utf8(text);
+  const { bytes, end } = padded(text, tables.bytes);
   const state = start.slice();
-  for (let block = 0; block < bytes.length; block += 64) mix(state, words, rounds, bytes, block);
+  for (let block = 0; block < end; block += 64) mix(state, words, rounds, bytes, block);
   let digits = '';
   for (const word of state) digits += (word >>> 0).toString(16).padStart(8, '0');
   return digits;

@@ -509,6 +509,7 @@ export function createCatalog(from: FilePort, search: readonly string[]): Catalo
  * The order between these is that of a live systemd 252.
  */
 function specific(name: string): string[] {
+  if (!name.includes('-') && !name.includes('@')) return [name]; // nothing to be cut: most are so
   const parsed = parseName(name);
   if (parsed === undefined) return [name];
   const out = [name];
