@@ -341,7 +341,8 @@ class Phases {
     const units = path.toReversed().map((node) => (this.#jobs[node >> 1] as Orderly).unit);
     const ring = units.filter((unit, at) => at === 0 || unit !== units[at - 1]);
     if (ring.length > 1 && ring[0] === ring[ring.length - 1]) ring.pop();
-    const start = ring.indexOf(ring.toSorted()[0] as string);
+    let start = 0;
+    for (let at = 1; at < ring.length; at += 1) if ((ring[at] as string) < (ring[start] as string)) start = at;
     return [...ring.slice(start), ...ring.slice(0, start)];
   }
 
