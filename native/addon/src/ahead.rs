@@ -1,6 +1,5 @@
 //! Files read ahead of whoever is about to ask for most of them, in some order of its own.
 
-use crate::error::{About, Result};
 use napi_derive::napi;
 use rustix::fs::{FileType, Mode, OFlags};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,27 +24,22 @@ pub struct ReadAhead(Arc<Texts>);
 
 #[napi]
 impl ReadAhead {
-    /// Begin to read.
+    /// Begin to read. Where there can be no further thread, nothing is.
     #[napi(constructor)]
-    pub fn new(paths: Vec<String>) -> Result<Self> {
+    pub fn new(paths: Vec<String>) -> Self {
         let texts = paths.iter().map(|_| OnceLock::new()).collect();
         let all = Arc::new(Texts { texts, over: AtomicBool::new(false) });
         let own = Arc::clone(&all);
-        std::thread::Builder::new()
-            .name("read-ahead".to_string())
-            .stack_size(STACK_BYTES)
-            .spawn(move || {
-                let mut bytes = 0;
-                for (path, place) in paths.iter().zip(&own.texts) {
-                    if own.over.load(Ordering::Relaxed) || bytes > TOGETHER_MAX {
-                        break;
-                    }
-                    bytes += place.get_or_init(|| text(path)).as_ref().map_or(0, String::len);
+        let _ = std::thread::Builder::new().name("read-ahead".to_string()).stack_size(STACK_BYTES).spawn(move || {
+            let mut bytes = 0;
+            for (path, place) in paths.iter().zip(&own.texts) {
+                if own.over.load(Ordering::Relaxed) || bytes > TOGETHER_MAX {
+                    break;
                 }
-            })
-            .map(drop)
-            .about("thread")?;
-        Ok(Self(all))
+                bytes += place.get_or_init(|| text(path)).as_ref().map_or(0, String::len);
+            }
+        });
+        Self(all)
     }
 
     /// The file at this place of the list; none: it was not read, or is no small plain file of UTF-8.
