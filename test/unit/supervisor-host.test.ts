@@ -66,16 +66,26 @@ test('an answer overtakes what is queued, and is committed before the rest of it
   expect(heard('b')).toEqual(['0', 'answer', '1', '2']);
 });
 
-test('what has not overtaken by the next commit goes behind the others, where that commit tells it', () => {
+test('what has not overtaken by the next commit goes to the place at which it was posted', () => {
   const queue = new EventQueue();
-  queue.push({ post: { to: 'b', event: { type: '1' } }, durable: false });
-  queue.overtake({ to: 'a', event: { type: 'answer' } });
-  expect(queue.length).toBe(2);
-  expect(queue.settle().added.map((text) => JSON.parse(text).to)).toEqual(['b', 'a']);
+  const push = (to: string) => queue.push({ post: { to, event: { type: 'x' } }, durable: false });
+  const overtake = (to: string) => queue.overtake({ to, event: { type: 'answer' } });
+  push('before');
+  queue.settle();
+  push('between');
+  overtake('answer');
+  overtake('another');
+  push('job-over');
+  expect(queue.length).toBe(5);
+  expect(queue.settle().added.map((text) => JSON.parse(text).to)).toEqual(['between', 'answer', 'another', 'job-over']);
   expect(queue.overtaking).toBe(0);
-  const types = [queue.take(), queue.take()].map((entry) => entry !== undefined && 'post' in entry && entry.post.to);
-  expect(types).toEqual(['b', 'a']);
-  expect(queue.settle()).toEqual({ taken: 2, added: [] });
+  const taken = Array.from({ length: 5 }, () => queue.take());
+  expect(taken.map((entry) => entry !== undefined && 'post' in entry && entry.post.to)).toEqual([
+    ...['before', 'between', 'answer', 'another', 'job-over'],
+  ]);
+  // Inputs are taken from their sources by the count of what was pushed.
+  expect([queue.pushed, queue.handled]).toEqual([3, 3]);
+  expect(queue.settle()).toEqual({ taken: 5, added: [] });
 });
 
 test('a turn takes no more events than its bound, and the rest is committed with it', () => {
