@@ -263,3 +263,11 @@ test('the end of what a stopped service has left behind is heard of by every cor
   // They are down, and what is left of them ends at some 430 ms.
   for (const atMs of [300, 500]) expect(killedAt(atMs, one).units).toEqual(calm.units);
 });
+
+test('whoever asks for a job that is over as it is accepted is told, also where that was on its way when core died', () => {
+  const one = life({ 'a.service': service('ExecStart=/bin/daemon') }, [
+    { atMs: 20, verb: 'try-restart', units: ['a.service'] },
+    { atMs: 40, verb: 'start', units: ['a.service'] },
+  ]);
+  expect(crashEverywhere(scenarioOf(one)).lawful).toBe(0);
+});
