@@ -431,16 +431,12 @@ export class Work {
 
   /** For each ordering with another job: the other, and whether `job` is the one who waits. */
   *#pairs(job: InstalledJob): Generator<{ readonly mine: boolean; readonly other: InstalledJob }> {
-    // By hand, not by orderingsOf: of the orderings of ten thousand units, few are with another job.
-    for (const kind of ['After', 'Before'] as const) {
-      for (const to of this.#graph.others(job.unit, kind)) {
-        const other = to === job.unit ? undefined : this.jobOf(to);
-        if (other === undefined) continue;
-        const [later, earlier] = kind === 'After' ? [job, other] : [other, job];
-        const who = waiter(later, earlier);
-        if (who === undefined || this.#cuts.get(cutKey(later.unit, earlier.unit)) !== undefined) continue;
-        yield { mine: (who === 'later' ? later : earlier) === job, other };
-      }
+    for (const { later, earlier } of orderingsOf(this.#graph, job.unit)) {
+      const other = this.jobOf(later === job.unit ? earlier : later);
+      if (other === undefined) continue;
+      const who = later === job.unit ? waiter(job, other) : waiter(other, job);
+      if (who === undefined || this.#cuts.get(cutKey(later, earlier)) !== undefined) continue;
+      yield { mine: (who === 'later' ? later : earlier) === job.unit, other };
     }
   }
 

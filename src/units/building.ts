@@ -186,10 +186,7 @@ class DraftBuilding implements Building, Context {
   /** In the list of edges; -1: there is none. */
   #placeOfEdge(kind: DependencyKind, to: string): number {
     const { edges } = this.#draft;
-    if (edges.length < EDGES_LOOKED_THROUGH) {
-      for (let at = 0; at < edges.length; at += 1) if (edges[at]?.kind === kind && edges[at]?.to === to) return at;
-      return -1;
-    }
+    if (edges.length < EDGES_LOOKED_THROUGH) return edges.findIndex((edge) => edge.kind === kind && edge.to === to);
     this.#edgePlaces ??= new Map(edges.map((edge, place) => [`${edge.kind} ${edge.to}`, place]));
     return this.#edgePlaces.get(`${kind} ${to}`) ?? -1;
   }

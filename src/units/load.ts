@@ -148,10 +148,11 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
 
   /** What is left of the unit path, but for what is remembered. */
   const readAhead = (): void => {
+    if (files.readAhead === undefined) return;
     const left = [...theCatalog().entries.values()].filter(
       ({ name, kind }) => kind === 'file' && !units.has(name) && cache?.has(name) !== true,
     );
-    files.readAhead?.(left.map(({ path }) => path));
+    files.readAhead(left.map(({ path }) => path));
   };
 
   /** The same for files that many units are made of: read once. */
@@ -410,7 +411,7 @@ export function createUnitLoader(options: UnitLoaderOptions): UnitLoader {
     paths,
     load,
     together(loads) {
-      readTogether ??= 0;
+      readTogether = 0;
       try {
         return loads();
       } finally {
