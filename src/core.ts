@@ -206,7 +206,8 @@ export function createCore(host: Host, options: CoreOptions): Core {
   const checks = new Checks(host, (key, events) => actors.input({ key, events }));
   const jobsWorld: JobsWorld = {
     graph: () => registry.jobGraph,
-    settings: (name) => settingsIn(registry, name),
+    settings: (name) => settingsIn(registry, name, host),
+    sha256: host.sha256,
     states: {
       active: (unit) => activeOf(actors, registry.graph.canonical(unit)),
       isSetAside: (unit) => actors.phase(`unit:${registry.graph.canonical(unit)}`) === 'quarantined',

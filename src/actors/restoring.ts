@@ -107,7 +107,7 @@ export function foreseen(
     const held = asItRuns({ actors }, was, then.unit(was.name));
     if (held !== undefined) then.put(held);
   }
-  const settings = (name: string) => settingsIn(then, name);
+  const settings = (name: string) => settingsIn(then, name, host);
   return { world: { graph: () => then.jobGraph, settings }, files: possible, notes };
 }
 

@@ -103,12 +103,12 @@ export function createSnapshots({ host, registry, summaries, unitFiles }: Snapsh
         sub: 'dead',
         load: settings?.loadState ?? 'stub',
         file: state,
-        settings: settings === undefined || settings.fragmentPath === '' ? '' : settingsHash(settings),
+        settings: settings === undefined || settings.fragmentPath === '' ? '' : settingsHash(settings, host),
       });
     }
     for (const { name, active, sub, load } of summaries()) {
       const unit = registry.unit(name);
-      const settings = unit === undefined || unit.fragmentPath === '' ? '' : settingsHash(unit);
+      const settings = unit === undefined || unit.fragmentPath === '' ? '' : settingsHash(unit, host);
       found.set(name, { active, sub, load, file: found.get(name)?.file ?? unit?.unitFileState ?? '', settings });
     }
     return Object.fromEntries([...found].sort(([a], [b]) => (a < b ? -1 : 1)));

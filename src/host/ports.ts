@@ -560,6 +560,8 @@ export interface Host {
   schedule(): void;
   /** Core leaves (re-exec, end). */
   exit(status: number): never;
+  /** SHA-256 of a text in lower-case hexadecimal digits, quicker than core can; absent: core makes its own. */
+  readonly sha256?: (text: string) => string;
   /** Do nothing for so long, as a core does that hangs; for chaos only. Absent: this host cannot. */
   readonly stall?: (forMs: number) => void;
 }

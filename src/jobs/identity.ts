@@ -7,7 +7,7 @@
  *     active loaded 9f86d081884c                          a unit, with the hash of its settings
  *     inactive loaded 9f86d081884c, job 12 (start)        with a job in the table
  */
-import { ID_LENGTH, planId, stateHash } from './plan-id.ts';
+import { type Digest, ID_LENGTH, planId, stateHash } from './plan-id.ts';
 import type { Plan, PlanWorld } from './types.ts';
 
 /** Looks like the id of a plan. */
@@ -17,6 +17,7 @@ export const isPlanId = (text: string) => /^[0-9a-f]{12}$/.test(text);
 export interface IdentityWorld extends PlanWorld {
   /** Hash of a unit's settings as loaded; empty: it has none. */
   readonly settings: (unit: string) => string;
+  readonly sha256?: Digest | undefined;
 }
 
 export interface Identity {
@@ -36,9 +37,10 @@ export function stateLine(world: IdentityWorld, unit: string): string {
 
 export function identify(world: IdentityWorld, plan: Plan): Identity {
   const touched = [...new Set([...plan.touches, ...plan.replaces.map(({ unit }) => unit)])].sort();
-  const units = Object.fromEntries(touched.map((unit) => [unit, stateLine(world, unit)]));
-  const hash = stateHash(units);
-  return { id: planId(plan.request, hash, plan.jobs, plan.replaces), hash, units };
+  const units: Record<string, string> = {};
+  for (const unit of touched) units[unit] = stateLine(world, unit);
+  const hash = stateHash(units, world.sha256);
+  return { id: planId(plan.request, hash, plan.jobs, plan.replaces, world.sha256), hash, units };
 }
 
 /** One sentence for each unit that is not what it was. */

@@ -109,6 +109,7 @@ export function planWorld(world: JobsWorld, state: JobsState): IdentityWorld {
     states: statesSeen(world, state.seen),
     installed: viewOf(state.table),
     settings: (unit) => world.settings?.(unit) ?? '',
+    sha256: world.sha256,
   };
 }
 
@@ -297,8 +298,9 @@ class Turn {
 
   /** The world as this event found it. */
   #planWorld(): IdentityWorld {
+    const { sha256 } = this.#world;
     const settings = (unit: string) => this.#world.settings?.(unit) ?? '';
-    return { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table), settings };
+    return { graph: this.#graph, states: this.#states, installed: viewOf(this.#state.table), settings, sha256 };
   }
 
   #keeper(): Keeper {

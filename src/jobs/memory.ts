@@ -48,7 +48,7 @@ export class Memory {
     return { ...facts, canReload: this.#recall(`passesReloadsOn of ${unit}`) as boolean };
   }
 
-  readonly world: Required<JobsWorld> = {
+  readonly world: Required<Omit<JobsWorld, 'sha256'>> = {
     graph: () => this.#graph,
     states: {
       active: (unit) => this.#recall(`active of ${unit}`) as ActiveState,

@@ -143,7 +143,9 @@ class Phases {
     // the later unit; from the other side it only leads to that one.
     for (let l = 0; l < this.#jobs.length; l += 1) {
       const { unit } = this.#jobs[l] as Orderly;
-      for (const to of graph.others(unit, 'After')) {
+      const after = graph.others(unit, 'After');
+      for (let a = 0; a < after.length; a += 1) {
+        const to = after[a] as string;
         const e = lookUp(to);
         if (e !== undefined && e !== l && isCut?.(unit, to) !== true) this.#constrain(l, e);
       }

@@ -190,8 +190,8 @@ function replaced(world: PlanWorld, request: JobRequest, nodes: readonly Node[])
 
 /** A chain of reasons is at most this long; of a longer one the middle is left out (each reason names the next by `because`). */
 const MAX_REASONS = 32;
-/** Likewise in a plan of very many jobs, which is to be told within a second. */
-const MAX_REASONS_OF_MANY = 4;
+/** In a plan of very many jobs, which is to be told within a second: why it is there, and who asked. The next reason stands at the job that the first one names. */
+const MAX_REASONS_OF_MANY = 2;
 const MANY = 1000;
 
 /** The shortest chain from each job to the request; of two of one length the one whose links were found first. */

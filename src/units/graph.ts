@@ -104,117 +104,127 @@ const TARGET_RULE = { rule: 'default dependency of targets: after what they pull
 interface Node {
   readonly name: string;
   unit: Unit | undefined;
-  /** By number of kind, one place for each. */
-  readonly ends: (Ends | undefined)[];
+  /**
+   * The edges at it as they were found, {@link LINK} entries each: the number of the kind as seen from here, the other end, the unit
+   * whose file says so, and the place in that unit's list. Most are never asked for, so {@link Edge}s are made when they are.
+   */
+  links: (number | Node | Unit)[];
+  /** What was made of them, where they are so many that nobody should go through them twice. By number of kind. */
+  told: (Told | undefined)[] | undefined;
 }
 
-const NO_ENDS: readonly undefined[] = DEPENDENCY_KINDS.map(() => undefined);
+/** Entries of one edge in a node's list. */
+const LINK = 4;
+/** From this many edges of a node on, what is made of them is kept. */
+const MANY = 32;
 
-/**
- * The edges of one unit and kind as they were found, three entries each: the other end, the unit whose file says so, and the
- * place in that unit's list. Most are never asked for, so {@link Edge}s are made when they are.
- */
-class Ends {
-  readonly found: (Node | Unit | number)[];
-  sorted: readonly Edge[] | undefined;
-  #others: Set<Node> | undefined;
-  #names: readonly string[] | undefined;
+/** What was made of a node's edges of one kind; undefined: nobody has asked. */
+interface Told {
+  names: readonly string[] | undefined;
+  edges: readonly Edge[] | undefined;
+}
 
-  /** With one edge: most have no more, and room for more is not made before. */
-  constructor(other: Node, source: Unit, place: number) {
-    this.found = [other, source, place];
+const newNode = (name: string): Node => ({ name, unit: undefined, links: [], told: undefined });
+
+function addLink(node: Node, kind: number, other: Node, source: Unit, place: number): void {
+  node.links.push(kind, other, source, place);
+  node.told = undefined;
+}
+
+function hasLink({ links }: Node, kind: number, other: Node): boolean {
+  for (let at = 0; at < links.length; at += LINK) if (links[at + 1] === other && links[at] === kind) return true;
+  return false;
+}
+
+/** Take the edges to these nodes out. */
+function dropLinks(node: Node, others: ReadonlySet<Node>): void {
+  const { links } = node;
+  let kept = 0;
+  for (let at = 0; at < links.length; at += LINK) {
+    if (others.has(links[at + 1] as Node)) continue;
+    for (let offset = 0; offset < LINK; offset += 1) links[kept + offset] = links[at + offset] as number | Node | Unit;
+    kept += LINK;
   }
+  links.length = kept;
+  node.told = undefined;
+}
 
-  add(other: Node, source: Unit, place: number): void {
-    this.found.push(other, source, place);
-    this.sorted = undefined;
-    this.#names = undefined;
-    this.#others?.add(other);
-  }
+/** Where what is made of a node's edges of one kind is kept; undefined: it is not. */
+function toldOf(node: Node, kind: number): Told | undefined {
+  if (node.links.length < MANY * LINK) return undefined;
+  node.told ??= [];
+  node.told[kind] ??= { names: undefined, edges: undefined };
+  return node.told[kind];
+}
 
-  get size(): number {
-    return this.found.length / 3;
+/** Names of the other ends, sorted, each once. */
+function namesOf(node: Node, kind: number): readonly string[] {
+  const told = toldOf(node, kind);
+  if (told?.names !== undefined) return told.names;
+  const { links } = node;
+  let names: string[] | undefined;
+  for (let at = 0; at < links.length; at += LINK) {
+    if (links[at] !== kind) continue;
+    const { name } = links[at + 1] as Node;
+    if (names === undefined) names = [name];
+    else if (told !== undefined) names.push(name);
+    else putName(names, name);
   }
+  if (names === undefined) return NO_NAMES;
+  if (told !== undefined) {
+    const sorted = names.sort();
+    names = sorted.filter((name, place) => name !== sorted[place - 1]);
+    told.names = names;
+  }
+  return names;
+}
 
-  has(other: Node): boolean {
-    if (this.found.length > 48) {
-      this.#others ??= new Set(this.others());
-      return this.#others.has(other);
-    }
-    for (let at = 0; at < this.found.length; at += 3) if (this.found[at] === other) return true;
-    return false;
-  }
+/** Put a name into a short sorted list, unless it is there. */
+function putName(names: string[], name: string): void {
+  let place = names.length;
+  while (place > 0 && (names[place - 1] as string) > name) place -= 1;
+  if (names[place - 1] !== name) names.splice(place, 0, name);
+}
 
-  others(): Node[] {
-    const nodes: Node[] = [];
-    for (let at = 0; at < this.found.length; at += 3) nodes.push(this.found[at] as Node);
-    return nodes;
+/** Edges from a node of one kind, sorted by the other end, each with all of its reasons. */
+function edgesOf(node: Node, kind: number): readonly Edge[] {
+  const told = toldOf(node, kind);
+  if (told?.edges !== undefined) return told.edges;
+  const { links } = node;
+  let all: Edge[] | undefined;
+  for (let at = 0; at < links.length; at += LINK) {
+    if (links[at] !== kind) continue;
+    const edge = edgeAt(node, at);
+    if (all === undefined) all = [edge];
+    else if (told !== undefined) all.push(edge);
+    else putEdge(all, edge);
   }
+  if (all === undefined) return NO_EDGES;
+  const edges = merged(told === undefined ? all : all.sort((a, b) => compare(a.to, b.to)));
+  if (told !== undefined) told.edges = edges;
+  return edges;
+}
 
-  /** Without the edges to these. */
-  delete(others: ReadonlySet<Node>): void {
-    const { found } = this;
-    let kept = 0;
-    for (let at = 0; at < found.length; at += 3) {
-      if (others.has(found[at] as Node)) continue;
-      for (let offset = 0; offset < 3; offset += 1) found[kept + offset] = found[at + offset] as Node | Unit | number;
-      kept += 3;
-    }
-    if (kept === found.length) return;
-    found.length = kept;
-    this.sorted = undefined;
-    this.#names = undefined;
-    this.#others = undefined;
-  }
+/** Put an edge into a short list sorted by the other end, behind those that lead where it does. */
+function putEdge(edges: Edge[], edge: Edge): void {
+  let place = edges.length;
+  while (place > 0 && (edges[place - 1] as Edge).to > edge.to) place -= 1;
+  edges.splice(place, 0, edge);
+}
 
-  /** Names of the other ends, sorted, each once. */
-  names(): readonly string[] {
-    const { found } = this;
-    if (found.length === 3) return [(found[0] as Node).name];
-    if (this.#names !== undefined) return this.#names;
-    const names: string[] = [];
-    for (let at = 0; at < found.length; at += 3) names.push((found[at] as Node).name);
-    names.sort();
-    let kept = 1;
-    for (let at = 1; at < names.length; at += 1) {
-      if (names[at] === names[at - 1]) continue;
-      names[kept] = names[at] as string;
-      kept += 1;
-    }
-    names.length = Math.min(kept, names.length);
-    this.#names = names;
-    return names;
-  }
-
-  /** Sorted by the other end, each with all of its reasons. */
-  edges(from: string, kind: DependencyKind): readonly Edge[] {
-    if (this.sorted !== undefined) return this.sorted;
-    if (this.found.length === 3) this.sorted = [this.#edge(0, from, kind)];
-    else {
-      const all: Edge[] = [];
-      for (let at = 0; at < this.found.length; at += 3) all.push(this.#edge(at, from, kind));
-      this.sorted = merged(all.sort((a, b) => compare(a.to, b.to)));
-    }
-    return this.sorted;
-  }
-
-  /** As the unit's own list has it, between main names and seen from `from`. */
-  #edge(at: number, from: string, kind: DependencyKind): Edge {
-    const [{ name: to }, source, place] = [
-      this.found[at] as Node,
-      this.found[at + 1] as Unit,
-      this.found[at + 2] as number,
-    ];
-    const said = source.edges[place];
-    if (said === undefined) return { from, kind, to, origin: TARGET_RULE };
-    if (said.from === from && said.kind === kind && said.to === to) return said;
-    return said.also === undefined ? { from, kind, to, origin: said.origin } : { ...said, from, kind, to };
-  }
+/** As the list of the unit that says so has it, between main names and seen from the node. */
+function edgeAt({ name: from, links }: Node, at: number): Edge {
+  const kind = DEPENDENCY_KINDS[links[at] as number] as DependencyKind;
+  const { name: to } = links[at + 1] as Node;
+  const said = (links[at + 2] as Unit).edges[links[at + 3] as number];
+  if (said === undefined) return { from, kind, to, origin: TARGET_RULE };
+  if (said.from === from && said.kind === kind && said.to === to) return said;
+  return said.also === undefined ? { from, kind, to, origin: said.origin } : { ...said, from, kind, to };
 }
 
 /** Of sorted edges those with one other end made one. */
 function merged(edges: readonly Edge[]): readonly Edge[] {
-  if (edges.every((edge, place) => edge.to !== edges[place - 1]?.to)) return edges;
+  if (edges.length === 1 || edges.every((edge, place) => edge.to !== edges[place - 1]?.to)) return edges;
   const out: Edge[] = [];
   for (const edge of edges) {
     const last = out[out.length - 1];
@@ -240,7 +250,7 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   const nodeOf = (name: string): Node => {
     let node = nodes.get(name);
     if (node === undefined) {
-      node = { name, unit: undefined, ends: [...NO_ENDS] };
+      node = newNode(name);
       nodes.set(name, node);
     }
     return node;
@@ -254,23 +264,14 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     else known.push(name);
   };
 
-  const store = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
-    const ends = from.ends[kind];
-    if (ends === undefined) from.ends[kind] = new Ends(to, source, place);
-    else ends.add(to, source, place);
-  };
-
   const connect = (from: Node, kind: number, to: Node, source: Unit, place: number): void => {
     if (from === to) return;
-    store(from, kind, to, source, place);
-    store(to, INVERSE_NUMBERS[kind] as number, from, source, place);
+    addLink(from, kind, to, source, place);
+    addLink(to, INVERSE_NUMBERS[kind] as number, from, source, place);
   };
 
-  const has = (from: Node, kind: number, to: Node): boolean => {
-    const [there, back] = [from.ends[kind], to.ends[INVERSE_NUMBERS[kind] as number]];
-    if (there === undefined || back === undefined) return false;
-    return there.size <= back.size ? there.has(to) : back.has(from);
-  };
+  const has = (from: Node, kind: number, to: Node): boolean =>
+    from.links.length <= to.links.length ? hasLink(from, kind, to) : hasLink(to, INVERSE_NUMBERS[kind] as number, from);
 
   /** Take a unit in under all of its names. */
   const admit = (unit: Unit): Node => {
@@ -327,13 +328,15 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
 
   /** A target comes after what it pulls in, unless one of the two wants no default dependencies or the order is the other way. */
   function orderTargets(node: Node): void {
-    if (node.unit?.type === 'target') {
-      for (const kind of PULLS_NUMBERS) for (const other of node.ends[kind]?.others() ?? []) orderTarget(node, other);
-    }
-    for (const kind of PULLED_NUMBERS) {
-      const pulling = node.ends[kind];
-      if (pulling !== undefined)
-        for (const other of pulling.others()) if (other.unit?.type === 'target') orderTarget(other, node);
+    const { links } = node;
+    // What is put in on the way stands behind the end, and pulls nothing in.
+    const end = links.length;
+    if (node.unit?.type === 'target')
+      for (let at = 0; at < end; at += LINK)
+        if (PULLS_NUMBERS.includes(links[at] as number)) orderTarget(node, links[at + 1] as Node);
+    for (let at = 0; at < end; at += LINK) {
+      const other = links[at + 1] as Node;
+      if (other.unit?.type === 'target' && PULLED_NUMBERS.includes(links[at] as number)) orderTarget(other, node);
     }
   }
 
@@ -345,21 +348,19 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
 
   const edges = (name: string, kind: DependencyKind): readonly Edge[] => {
     const node = nodes.get(name);
-    return node?.ends[KIND_NUMBER[kind]]?.edges(node.name, kind) ?? NO_EDGES;
+    return node === undefined ? NO_EDGES : edgesOf(node, KIND_NUMBER[kind]);
   };
 
   /** Take every edge at these nodes out, of others too: each list of these is gone through once. */
   const detach = (gone: ReadonlySet<Node>): void => {
-    const lists = new Set<Ends>();
+    const others = new Set<Node>();
+    for (const { links } of gone)
+      for (let at = 1; at < links.length; at += LINK) if (!gone.has(links[at] as Node)) others.add(links[at] as Node);
+    for (const other of others) dropLinks(other, gone);
     for (const node of gone) {
-      for (const [kind, ends] of node.ends.entries())
-        for (const other of ends?.others() ?? []) {
-          const list = gone.has(other) ? undefined : other.ends[INVERSE_NUMBERS[kind] as number];
-          if (list !== undefined) lists.add(list);
-        }
+      node.links = [];
+      node.told = undefined;
     }
-    for (const list of lists) list.delete(gone);
-    for (const node of gone) node.ends.fill(undefined);
   };
 
   const drop = (node: Node): void => {
@@ -374,11 +375,9 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   /** The other units whose own edges are among those at this node: of others to it, or of its own to others. */
   function* linked(name: string, own: boolean): Generator<string> {
     const node = nodes.get(name);
-    for (const ends of node?.ends ?? []) {
-      const found = ends?.found ?? [];
-      for (let at = 0; at < found.length; at += 3)
-        if ((found[at + 1] === node?.unit) === own) yield (found[at] as Node).name;
-    }
+    const links = node?.links ?? [];
+    for (let at = 0; at < links.length; at += LINK)
+      if ((links[at + 2] === node?.unit) === own) yield (links[at + 1] as Node).name;
   }
 
   /** What other units say about one, by any of its names. */
@@ -397,7 +396,10 @@ export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
     canonical,
     edges,
     get,
-    others: (name, kind) => nodes.get(name)?.ends[KIND_NUMBER[kind]]?.names() ?? NO_NAMES,
+    others(name, kind) {
+      const node = nodes.get(name);
+      return node === undefined ? NO_NAMES : namesOf(node, KIND_NUMBER[kind]);
+    },
     allEdges: (name) => DEPENDENCY_KINDS.flatMap((kind) => edges(name, kind)),
     units() {
       all ??= [...units.values()].sort((a, b) => compare(a.name, b.name));

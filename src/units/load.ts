@@ -70,7 +70,7 @@ export interface UnitLoader {
 const FINDINGS_MAX = 1000;
 
 /** Files that are read in one go before others are read ahead: with so many, more are to come. */
-const AHEAD_FROM = 256;
+const AHEAD_FROM = 128;
 
 /** Types whose units may be there without a file. */
 const FILE_IS_OPTIONAL: ReadonlySet<UnitType> = new Set(['slice', 'device']);

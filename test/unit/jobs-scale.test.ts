@@ -63,6 +63,22 @@ describe('ten thousand units', () => {
     expect(carriedOut(graph, made)).toEqual(inOrder);
   });
 
+  test('in a chain each say why they are there and who asked; what is between stands at the job that is named', () => {
+    const graph = graphOf(units(COUNT, (n) => (n === 0 ? {} : { Requires: name(n - 1), After: name(n - 1) })));
+    const { jobs } = planned(graph, request('start', name(COUNT - 1)));
+    const reasons = new Map(jobs.map((job) => [job.unit, job.reasons]));
+    const asked = reasons.get(name(COUNT - 1)) ?? [];
+    expect(asked).toHaveLength(1);
+    let unit = name(0);
+    for (let steps = 0; steps < COUNT - 1; steps += 1) {
+      const [first, ...rest] = reasons.get(unit) ?? [];
+      if (first === undefined || !('edge' in first)) throw new Error(`${unit} has no reason`);
+      expect(rest).toEqual(asked);
+      unit = first.edge.from;
+    }
+    expect(unit).toBe(name(COUNT - 1));
+  });
+
   test('in a chain are stopped in reverse', () => {
     const graph = graphOf(units(COUNT, (n) => (n === 0 ? {} : { Requires: name(n - 1), After: name(n - 1) })));
     const active = Object.fromEntries(inOrder.map((unit) => [unit, 'active' as const]));

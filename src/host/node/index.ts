@@ -14,6 +14,7 @@ import { attempt, codeOf } from './errors.ts';
 import { machineFacts } from './facts.ts';
 import { NodeFiles } from './files.ts';
 import { groupPrefix, NodeGroups } from './groups.ts';
+import { sha256 } from './hash.ts';
 import { NodeHelper } from './helper.ts';
 import { NodeInit } from './init.ts';
 import { Inotify } from './inotify.ts';
@@ -252,6 +253,7 @@ export function createNodeHost(options: NodeHostOptions = {}): NodeHost {
     },
     schedule: () => loop.schedule(),
     exit: leave,
+    sha256,
     stall: (forMs) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs),
     dispose: () => {
       loop.stop();

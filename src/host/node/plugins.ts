@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { createContext, runInContext, Script } from 'node:vm';
 import { codeOf } from './errors.ts';
+import { sha256 } from './hash.ts';
 
 /** Where plugins are looked for, unless SYSMASTER_MACHINE_PATH says otherwise. */
 const PATH = '/etc/sysmaster/machines:/usr/lib/sysmaster/machines';
@@ -110,10 +111,6 @@ export function readPlugin<T extends object>(
   runInContext('define()', context, { timeout: TIMEOUT_MS });
   return { ...(made as T), name, file, sha256: hash };
 }
-
-/** Loaded when there is a plugin: most machines have none. */
-const sha256 = (text: string): string =>
-  process.getBuiltinModule('node:crypto').createHash('sha256').update(text).digest('hex');
 
 /** Characters of a message. */
 const WHY_MAX = 1000;
