@@ -13,7 +13,7 @@
  * | `progress` | left, round | what `sayProgress` found: are there still jobs?                     |
  */
 
-import { edgeWords } from '../jobs/words.ts';
+import { edgeWords, ringWords } from '../jobs/words.ts';
 import type { ActorEvent, ActorKind, Effect, EffectCall, EffectDef, Json, Logic, Step } from '../supervisor/actor.ts';
 import type { History } from './history.ts';
 import * as history from './history.ts';
@@ -74,7 +74,7 @@ export function remember(before: History, atMs: number, told: Told): History {
   for (const job of begun(told)) now = history.jobBegan(now, atMs, job);
   if (told.jobRemoved !== undefined) now = history.jobEnded(now, atMs, told.jobRemoved, told.why ?? '');
   if (told.cut !== undefined) {
-    const words = `${edgeWords(told.cut.edge)}: not honoured, ${told.cut.why}; the ring: ${told.cut.ring.join(' → ')}`;
+    const words = `${edgeWords(told.cut.edge)}: not honoured, ${told.cut.why}; the ring: ${ringWords(told.cut)}`;
     now = history.orderingCut(now, atMs, told.cut, words);
   }
   if (told.gaveUp !== undefined) now = history.groupGaveUp(now, atMs, told.gaveUp);

@@ -101,7 +101,7 @@ export interface LastWords {
   /** How the boot went for it, told when it was first let go of: what was measured outlives it. */
   readonly boot?: BootTimes;
   /** Orderings of this unit that were cut since its files were read. */
-  readonly cuts?: readonly { readonly edge: Edge; readonly ring: readonly string[]; readonly why: string }[];
+  readonly cuts?: readonly Cut[];
 }
 
 /** Units whose last words are kept after they were unloaded; those that went longest ago are forgotten first. */
@@ -229,13 +229,14 @@ export function groupGaveUp(
   });
 }
 
-export function orderingCut(history: History, atMs: number, { edge, ring, why }: Cut, words: string): History {
+export function orderingCut(history: History, atMs: number, cut: Cut, words: string): History {
+  const { edge } = cut;
   const told = record(history, atMs, { kind: 'cut', unit: edge.from, what: words });
   return [edge.from, edge.to].reduce(
     (now, unit) =>
       withLast(now, unit, (last) => {
-        const others = (last.cuts ?? []).filter((cut) => cut.edge.from !== edge.from || cut.edge.to !== edge.to);
-        return { ...last, cuts: [...others, { edge, ring, why }].slice(-CUTS_MAX) };
+        const others = (last.cuts ?? []).filter((one) => one.edge.from !== edge.from || one.edge.to !== edge.to);
+        return { ...last, cuts: [...others, cut].slice(-CUTS_MAX) };
       }),
     told,
   );

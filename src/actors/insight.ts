@@ -5,12 +5,13 @@ import type { CutView, CycleView, HistoryView, Insight, StallView, UnitTimes } f
 import { type Manager, ManagerError } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import { proposedCuts } from '../jobs/cycles.ts';
+import type { Cut } from '../jobs/types.ts';
 import { originWords } from '../jobs/words.ts';
 import type { ManagerContext } from '../machines/manager.ts';
 import type { Since, UnitSnapshot } from '../machines/view.ts';
 import type { ActorHost } from '../supervisor/index.ts';
 import { orderingCycles } from '../units/cycles.ts';
-import { type Edge, isUnitName, type Unit } from '../units/index.ts';
+import { isUnitName, type Unit } from '../units/index.ts';
 import { activeOf } from './active.ts';
 import type { EventsState } from './events.ts';
 import { type HistoryRecord, lastEnd, lastWords, NO_HISTORY, recordsOf } from './history.ts';
@@ -46,13 +47,11 @@ export function createInsight(parts: InsightParts): Insight {
   const stalls = createStalls({ host, registry, actors: parts.actors, jobs, errands: () => context()?.errands ?? [] });
   let known: Known | undefined;
 
-  const cutView = (edge: Edge, ring: readonly string[], why: string, done: boolean): CutView => ({
-    from: edge.from,
-    to: edge.to,
-    edge,
-    where: originWords(edge.origin),
-    ring,
-    why,
+  const cutView = (cut: Cut, done: boolean): CutView => ({
+    ...cut,
+    from: cut.edge.from,
+    to: cut.edge.to,
+    where: originWords(cut.edge.origin),
     done,
   });
 
@@ -66,7 +65,7 @@ export function createInsight(parts: InsightParts): Insight {
       members,
       rings: rings.map((ring) => ring.map((edge) => ({ ...edge, where: originWords(edge.origin) }))),
       more,
-      cuts: proposedCuts(registry.graph, members).map(({ edge, ring, why }) => cutView(edge, ring, why, false)),
+      cuts: proposedCuts(registry.graph, members).map((cut) => cutView(cut, false)),
     }));
     known = { units, cycles: found };
     return found;
@@ -82,7 +81,7 @@ export function createInsight(parts: InsightParts): Insight {
 
   const cuts = (name: string): readonly CutView[] => {
     const unit = registry.graph.canonical(name);
-    const done = (lastWords(state(), unit).cuts ?? []).map(({ edge, ring, why }) => cutView(edge, ring, why, true));
+    const done = (lastWords(state(), unit).cuts ?? []).map((cut) => cutView(cut, true));
     const would = cycles()
       .filter(({ members }) => members.includes(unit))
       .flatMap((cycle) => cycle.cuts.filter(({ from, to }) => from === unit || to === unit))

@@ -6,7 +6,7 @@ import type { Insight } from '../api/insight.ts';
 import type { JobView } from '../api/manager.ts';
 import type { Host } from '../host/ports.ts';
 import type { Cut } from '../jobs/types.ts';
-import { originWords } from '../jobs/words.ts';
+import { originWords, ringWords } from '../jobs/words.ts';
 import { consoleIsWanted, progressLines } from './console.ts';
 import type { EventsEffects } from './events.ts';
 import type { Registry } from './registry.ts';
@@ -24,16 +24,14 @@ export interface ObserverParts {
 
 /** Orderings that the console names: one knot of thousands of units can cost thousands of them. */
 const CUTS_NAMED = 16;
-/** Units of a ring that are named, of either end of a long one. */
-const RING_END = 3;
+/** Units of a ring that are named, of a long one. */
+const RING_NAMED = 6;
 
 /** `[ WARN ] Ordering cycle a → b → a: b after a (/etc/…:3) is not honoured; sctl analyze cycles`. */
-function cutLine({ edge, ring }: Cut): string {
-  const left = ring.length - 2 * RING_END;
-  const middle = left > 1 ? [`… ${left} more …`] : ring.slice(RING_END, -RING_END);
-  const short = ring.length <= 2 * RING_END ? ring : [...ring.slice(0, RING_END), ...middle, ...ring.slice(-RING_END)];
-  const words = [...short, ...ring.slice(0, 1)].join(' → ');
-  return `[ WARN ] Ordering cycle ${words}: ${edge.from} after ${edge.to} (${originWords(edge.origin)}) is not honoured; sctl analyze cycles`;
+function cutLine({ edge, ring, more = 0 }: Cut): string {
+  const left = ring.length - RING_NAMED;
+  const short = left + more <= 1 ? { ring } : { ring: ring.slice(0, RING_NAMED), more: left + more };
+  return `[ WARN ] Ordering cycle ${ringWords(short)}: ${edge.from} after ${edge.to} (${originWords(edge.origin)}) is not honoured; sctl analyze cycles`;
 }
 
 /** What has been said is remembered in core's own memory: a core that came back says it once more. */

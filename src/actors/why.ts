@@ -6,7 +6,7 @@
  */
 import type { Cause, Explanation } from '../api/insight.ts';
 import type { JobView, UnitView } from '../api/manager.ts';
-import { edgeWords, originWords } from '../jobs/words.ts';
+import { edgeWords, originWords, ringWords } from '../jobs/words.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import type { Edge } from '../units/types.ts';
 import { blockedOn, blockedWords } from './blocked.ts';
@@ -372,10 +372,10 @@ export class Why {
   }
 
   #whyCut(unit: string): Cause[] {
-    return this.#world.cuts(unit).map(({ edge, why, ring, done }) =>
+    return this.#world.cuts(unit).map(({ edge, why, done, ...cut }) =>
       cause(
         'cut',
-        `${edgeWords(edge)}: ${done ? 'is not honoured' : 'would not be honoured'}, ${why} (${ring.join(' → ')} → ${ring[0] ?? ''})`,
+        `${edgeWords(edge)}: ${done ? 'is not honoured' : 'would not be honoured'}, ${why} (${ringWords(cut)})`,
         {
           unit: edge.from === unit ? edge.to : edge.from,
           where: originWords(edge.origin),

@@ -70,6 +70,7 @@ export interface CutView {
   readonly edge: Edge;
   readonly where: string;
   readonly ring: readonly string[];
+  readonly more?: number;
   readonly why: string;
   /** It has been cut; false: it would be, if all units of the ring had jobs. */
   readonly done: boolean;

@@ -52,6 +52,7 @@ import {
   MAX_NOTES,
   type RequestAnswer,
   TOLD_TOGETHER,
+  toldCut,
   type UnitRequest,
 } from './protocol.ts';
 import { type ReactWorld, touched, triggered, triggeredByJob, unexpected } from './react.ts';
@@ -61,6 +62,7 @@ import { EMPTY_TABLE, jobById, type TableChange, viewOf, Work } from './table.ts
 import type {
   ActiveState,
   BegunJob,
+  Cut,
   InstalledJob,
   JobGraph,
   JobRequest,
@@ -321,10 +323,14 @@ class Turn {
       return { refused: planned };
     }
     const ids = this.#work.install(planned);
-    for (const cut of planned.cuts) this.#effect({ type: 'orderingCut', params: { cut } });
+    this.#tellCuts(planned.cuts);
     for (const message of planned.notes.slice(0, MAX_NOTES))
       this.#effect({ type: 'log', params: { level: 'info', message } });
     return accepted(planned, request, ids, this.#graph);
+  }
+
+  #tellCuts(cuts: readonly Cut[]): void {
+    for (const cut of cuts) this.#effect({ type: 'orderingCut', params: { cut: toldCut(cut) } });
   }
 
   #unitRequest({ from, unit, verb, mode, why }: UnitRequest): void {
@@ -387,7 +393,7 @@ class Turn {
 
   /** @param fresh units that came into memory while nothing else has changed; absent: any may be another one, or gone */
   #unitsLoaded(fresh: readonly string[] | undefined): void {
-    for (const cut of this.#work.relink()) this.#effect({ type: 'orderingCut', params: { cut } });
+    this.#tellCuts(this.#work.relink());
     if (fresh !== undefined) {
       for (const unit of fresh) this.#touched.add(unit);
       return;

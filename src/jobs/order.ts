@@ -489,12 +489,7 @@ function judge(graph: JobGraph, ordering: Ordering): { strength: number; edge: E
   if (ESSENTIAL.has(later)) return { strength: 4, edge };
   if ('rule' in edge.origin) return { strength: 0, edge };
   const linked = (kinds: readonly Edge['kind'][]) =>
-    kinds.some((kind) =>
-      [
-        graph.edges(later, kind).some((e) => e.to === earlier),
-        graph.edges(earlier, kind).some((e) => e.to === later),
-      ].includes(true),
-    );
+    kinds.some((kind) => graph.others(later, kind).includes(earlier) || graph.others(earlier, kind).includes(later));
   if (linked(['Requires', 'Requisite', 'BindsTo', 'PartOf'])) return { strength: 3, edge };
   return { strength: linked(['Wants', 'Upholds']) ? 2 : 1, edge };
 }

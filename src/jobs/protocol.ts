@@ -21,6 +21,8 @@ import { partsOf } from './verbs.ts';
 
 /** An answer tells at most so many notes. */
 export const MAX_NOTES = 100;
+/** Units of a ring that are told: a knot of thousands of units costs thousands of orderings, each of which may close a ring of hundreds. */
+const RING_TOLD = 32;
 /** And so many jobs, where it is to name all of them. */
 const MAX_TOLD_JOBS = 1000;
 /** New jobs that subscribers and the history are told of at once. */
@@ -144,6 +146,12 @@ export interface JobsStep {
   readonly effects: readonly AnyEffect[];
 }
 
+/** A cut as it is told. */
+export function toldCut(cut: Cut): Cut {
+  const more = cut.ring.length - RING_TOLD;
+  return more <= 0 ? cut : { ...cut, ring: cut.ring.slice(0, RING_TOLD), more };
+}
+
 /** The answer to a request that was accepted. */
 export function accepted(
   planned: Plan,
@@ -160,7 +168,7 @@ export function accepted(
     accepted: Object.fromEntries(own),
     jobs: planned.jobs.length,
     notes: planned.notes.slice(0, MAX_NOTES),
-    cuts: planned.cuts.slice(0, MAX_NOTES),
+    cuts: planned.cuts.slice(0, MAX_NOTES).map(toldCut),
     ...(request.tellAll === true ? { transaction: transaction(planned, ids) } : {}),
   };
 }

@@ -7,7 +7,7 @@ import type { Durations } from './estimate.ts';
 import type { Paged, PagedDiff } from './paged.ts';
 import * as paged from './paged.ts';
 import { fromParts, type JobTable, listJobs } from './table.ts';
-import type { ActiveState, Cut, InstalledJob } from './types.ts';
+import type { ActiveState, InstalledJob } from './types.ts';
 
 export interface JobsState {
   /** When members failed, by supervising unit, newest first; CLOCK_MONOTONIC ms. */
@@ -31,7 +31,8 @@ export const jobsOf = (state: JobsState): readonly InstalledJob[] => listJobs(st
 interface Saved {
   readonly nextId: number;
   readonly jobs: Readonly<Record<string, InstalledJob>>;
-  readonly cuts: Readonly<Record<string, Cut>>;
+  /** By key of the table; an older core has saved the whole cut. */
+  readonly cuts: Readonly<Record<string, unknown>>;
   readonly seen: Readonly<Record<string, ActiveState>>;
   readonly limits: Readonly<Record<string, { readonly fromMs: number; readonly count: number }>>;
   /** Absent in what an older core has saved, as are those below. */
@@ -71,7 +72,8 @@ export function load(saved: unknown, version: number): JobsState {
     .entries<InstalledJob>(jobs)
     .map(([, job]) => job)
     .sort((a, b) => a.id - b.id);
-  return { table: fromParts(nextId, installed, paged.entries<Cut>(cuts)), ...rest };
+  const cutKeys = paged.entries(cuts).map(([key]) => key);
+  return { table: fromParts(nextId, installed, cutKeys), ...rest };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: plain JSON; the host's own type for that lives above this layer.

@@ -59,7 +59,7 @@ export interface JobTable {
   /** Id by unit. */
   readonly byUnit: Paged<number>;
   /** Orderings not honoured while both units have a job; by `later earlier`. */
-  readonly cuts: Paged<Cut>;
+  readonly cuts: Paged<true>;
   /** How many jobs run. */
   readonly running: number;
 }
@@ -89,16 +89,12 @@ export type TableChange =
     };
 
 /** A table of what was saved of one; the rest follows from it. */
-export function fromParts(
-  nextId: number,
-  jobs: readonly InstalledJob[],
-  cuts: readonly (readonly [string, Cut])[],
-): JobTable {
+export function fromParts(nextId: number, jobs: readonly InstalledJob[], cuts: readonly string[]): JobTable {
   return {
     nextId,
     jobs: paged.fromEntries(jobs.map((job) => [String(job.id), job])),
     byUnit: paged.fromEntries(jobs.map((job) => [job.unit, job.id])),
-    cuts: paged.fromEntries(cuts),
+    cuts: paged.fromEntries(cuts.map((key) => [key, true])),
     running: jobs.filter((job) => job.state === 'running').length,
   };
 }
@@ -148,7 +144,7 @@ export class Work {
   readonly #states: UnitStates;
   readonly #jobs: paged.Draft<InstalledJob>;
   readonly #byUnit: paged.Draft<number>;
-  readonly #cuts: paged.Draft<Cut>;
+  readonly #cuts: paged.Draft<true>;
   #nextId: number;
   #running: number;
   /** Jobs that may be able to run now, by id. */
@@ -250,7 +246,7 @@ export class Work {
     const [l, e] = [this.jobOf(later), this.jobOf(earlier)];
     const who = l === undefined || e === undefined ? undefined : waiter(l, e);
     const ordered = who !== undefined && this.#graph.edges(later, 'After').some((edge) => edge.to === earlier);
-    this.#cuts.set(key, cut);
+    this.#cuts.set(key, true);
     if (ordered) this.#block((who === 'later' ? l : e)?.id as number, -1);
   }
 
@@ -419,7 +415,7 @@ export class Work {
     for (const [key] of this.#cuts.entries()) this.#cuts.delete(key);
     const orderly = jobs.map((job) => ({ ...job, going: job.state === 'running' }));
     const { cuts } = arrange(this.#graph, orderly, undefined, undefined, 'cut all') as Order;
-    for (const cut of cuts) this.#cuts.set(cutKey(cut.edge.from, cut.edge.to), cut);
+    for (const { edge } of cuts) this.#cuts.set(cutKey(edge.from, edge.to), true);
     for (const job of jobs) {
       let blockers = 0;
       for (const { mine, other } of this.#pairs(job)) if (mine && other.unit !== job.unit) blockers += 1;

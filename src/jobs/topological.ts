@@ -66,25 +66,26 @@ export class TopologicalOrder {
     const ahead = this.#reach(second, this.#after, from, to, this.#forward, first);
     if (ahead < 0) return this.#pathTo(first, second);
     const behind = this.#reach(first, this.#before, from, to, this.#backward, second);
-    const back = this.#backward
-      .subarray(0, behind)
-      .map((node) => this.#place[node] as number)
-      .sort();
-    const fore = this.#forward
-      .subarray(0, ahead)
-      .map((node) => this.#place[node] as number)
-      .sort();
-    const places = new Int32Array(behind + ahead);
-    places.set(back);
-    places.set(fore, behind);
+    const back = this.#inPlaces(this.#backward, behind);
+    const fore = this.#inPlaces(this.#forward, ahead);
     // What leads to the new edge comes before what follows from it; among themselves they stay as they are.
-    const nodes = places.map((place) => this.#at[place] as number);
-    places.sort();
+    const nodes = new Int32Array(behind + ahead);
+    for (let n = 0; n < behind; n += 1) nodes[n] = this.#at[back[n] as number] as number;
+    for (let n = 0; n < ahead; n += 1) nodes[behind + n] = this.#at[fore[n] as number] as number;
+    let [b, f] = [0, 0];
     for (let n = 0; n < nodes.length; n += 1) {
-      this.#place[nodes[n] as number] = places[n] as number;
-      this.#at[places[n] as number] = nodes[n] as number;
+      const first = f === ahead || (b < behind && (back[b] as number) < (fore[f] as number));
+      const place = (first ? back[b++] : fore[f++]) as number;
+      this.#place[nodes[n] as number] = place;
+      this.#at[place] = nodes[n] as number;
     }
     return undefined;
+  }
+
+  /** The first so many nodes of a list made their places, sorted, in the list itself. */
+  #inPlaces(found: Int32Array, count: number): Int32Array {
+    for (let n = 0; n < count; n += 1) found[n] = this.#place[found[n] as number] as number;
+    return count < 2 ? found : found.subarray(0, count).sort();
   }
 
   /** Nodes reached from `start` within the stretch, breadth first, into `found`; how many, or -1 as soon as `end` is reached. */
@@ -96,7 +97,9 @@ export class TopologicalOrder {
     let count = 1;
     for (let at = 0; at < count; at += 1) {
       const node = found[at] as number;
-      for (const next of edges[node] as number[]) {
+      const others = edges[node] as number[];
+      for (let n = 0; n < others.length; n += 1) {
+        const next = others[n] as number;
         const place = this.#place[next] as number;
         if (place < from || place > to || reachedIn[next] === search) continue;
         reachedIn[next] = search;

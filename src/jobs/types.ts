@@ -234,6 +234,8 @@ export interface Cut {
   readonly edge: Edge;
   /** The ring it would close: every unit waits for the next, the last for the first. */
   readonly ring: readonly string[];
+  /** So many units of the ring come behind those named here: one of thousands of units is told by its beginning. Absent: none. */
+  readonly more?: number;
   readonly why: string;
 }
 

@@ -1,6 +1,6 @@
 /** The few sentences about edges and jobs that several files say. */
 import type { Edge, Origin } from '../units/types.ts';
-import type { InstalledJob, JobRequest } from './types.ts';
+import type { Cut, InstalledJob, JobRequest } from './types.ts';
 
 /** Where an edge comes from, for people. */
 export function originWords(origin: Origin): string {
@@ -11,6 +11,12 @@ export function originWords(origin: Origin): string {
 /** `a.service Wants b.service, from /etc/…:12`. */
 export function edgeWords(edge: Edge): string {
   return `${edge.from} ${edge.kind} ${edge.to}, from ${originWords(edge.origin)}`;
+}
+
+/** `a → b → c → a`; `a → b → … 7 more … → a`. */
+export function ringWords({ ring, more = 0 }: Pick<Cut, 'ring' | 'more'>): string {
+  const left = more === 0 ? [] : [`… ${more} more …`];
+  return [...ring, ...left, ...ring.slice(0, 1)].join(' → ');
 }
 
 /** `job 41 (start web.service)`. */

@@ -26,8 +26,8 @@ const forgetting = (name: string, change: string): Mutant => ({
 const unlearned = (part: string): Mutant => ({
   name: `the engine's ${part} are lost`,
   file: 'src/jobs/saved.ts',
-  from: 'paged.entries<Cut>(cuts)), ...rest };',
-  to: `paged.entries<Cut>(cuts)), ...rest, ${part}: paged.EMPTY };`,
+  from: 'fromParts(nextId, installed, cutKeys), ...rest };',
+  to: `fromParts(nextId, installed, cutKeys), ...rest, ${part}: paged.EMPTY };`,
 });
 /** What a core that came back does not look at again. */
 const overlooked = (what: string, look: string): Mutant => ({

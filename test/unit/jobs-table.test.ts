@@ -5,6 +5,7 @@ import { stall, waits } from '../../src/jobs/explain.ts';
 import { createJobsLogic } from '../../src/jobs/logic.ts';
 import * as paged from '../../src/jobs/paged.ts';
 import type { ActiveState, JobGraph } from '../../src/jobs/types.ts';
+import { ringWords } from '../../src/jobs/words.ts';
 import { type Declared, Fake, graphOf, request, statesOf } from './support/job-world.ts';
 
 describe('a paged dictionary', () => {
@@ -202,6 +203,27 @@ describe('the engine as an actor', () => {
       '1': { unit: 'x.service' },
       '2': { state: 'running' },
     });
+  });
+
+  test('remembers of a cut no more than that it was made, and tells a long ring by its beginning', () => {
+    const name = (at: number) => `u${at % 100}.service`;
+    const ring = Object.fromEntries(
+      Array.from({ length: 100 }, (_, at) => [name(at), { Wants: name(at + 1), After: name(at + 1) }]),
+    );
+    const logic = createJobsLogic({ graph: () => graphOf(ring), states: statesOf({}) });
+    const asked = { type: 'request', request: request('start', name(0)) };
+    const { snapshot, effects } = logic.step(logic.initial().snapshot, asked);
+    const [cut, ...others] = effects.flatMap((effect) => (effect.type === 'orderingCut' ? [effect.params.cut] : []));
+    if (cut === undefined) throw new Error('nothing was cut');
+    expect(others).toEqual([]);
+    expect(cut.ring).toHaveLength(32);
+    expect(cut.more).toBe(68);
+    expect(ringWords(cut)).toMatch(/^u0\.service → u1\.service → .*u31\.service → … 68 more … → u0\.service$/);
+    const saved = JSON.parse(JSON.stringify(logic.save(snapshot)));
+    expect(saved.cuts).toEqual({ [`${cut.edge.from} ${cut.edge.to}`]: true });
+    // As a core has saved it that kept all of it.
+    const older = { ...saved, cuts: { [`${cut.edge.from} ${cut.edge.to}`]: { ...cut, ring: Object.keys(ring) } } };
+    expect(logic.save(logic.load(older, 1))).toEqual(logic.save(snapshot));
   });
 
   test.each([

@@ -44,7 +44,8 @@ type Record (
 type Edge (from: string, kind: string, to: string, origin: object, where: string)
 
 # done: it was cut; else it would be, if all units of the ring had jobs.
-type Cut (from: string, to: string, where: string, ring: []string, why: string, done: bool)
+# more: units of a very long ring that come behind those named.
+type Cut (from: string, to: string, where: string, ring: []string, more: ?int, why: string, done: bool)
 
 # more: there are more rings than are listed.
 type Cycle (members: []string, rings: [][]Edge, more: bool, cuts: []Cut)
