@@ -66,7 +66,7 @@ async function rehearse(lib, cache, sctlCache) {
   mkdirSync(system);
   for (const [name, text] of Object.entries(units)) writeFileSync(join(system, name), text);
   const conf = [
-    `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs`,
+    `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${lib}/core.cjs`,
     `Exec=${lib}/exec`,
     `RunDir=${state}/run`,
     `CoreEnvironment=SYSMASTER_UNIT_PATH=${system}`,

@@ -56,7 +56,7 @@ const units = namespaces ? `${inside}/examples/first-boot/system` : movedCopy();
 writeFileSync(
   join(state, 'run/init.conf'),
   [
-    `Core=${inside}/.build/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${inside}/.build/core.cjs`,
+    `Core=${inside}/.build/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${inside}/.build/core.cjs`,
     `Exec=${inside}/.build/exec`,
     `RunDir=${runtime}/sysmaster`,
     `CoreEnvironment=SYSMASTER_UNIT_PATH=${units}`,

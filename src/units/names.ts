@@ -50,8 +50,16 @@ function isNameChar(code: number): boolean {
   );
 }
 
+/** The name that was taken apart last: of a unit that is loaded, several ask in a row. */
+let last: UnitName | undefined;
+
 /** Take a name apart; undefined: it is not a unit name. */
 export function parseName(name: string): UnitName | undefined {
+  if (last?.name !== name) last = takeApart(name);
+  return last;
+}
+
+function takeApart(name: string): UnitName | undefined {
   if (name.length > NAME_LENGTH_MAX) return undefined;
   const dot = name.lastIndexOf('.');
   if (dot <= 0) return undefined;

@@ -25,7 +25,7 @@ export interface Peer {
 export function ours(root: string, thirty: Readonly<Record<string, string>>, lib = `${inside}/.build`): Peer {
   /** sctl as its wrapper starts it. */
   const sctl = `${lib}/node ${lib}/sctl.mjs`;
-  const core = `${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs`;
+  const core = `${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${lib}/core.cjs`;
   const units = (files: Readonly<Record<string, string>>, plainly = false): Recipe => ({
     root,
     argv: [`${lib}/init`, '--config', '/run/init.conf'],

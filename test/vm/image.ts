@@ -187,7 +187,7 @@ export function initramfs(to: string, options: ImageOptions = {}): void {
       copyFileSync(from, join(root, path)); // with its mode, and of a link what it leads to
     }
     const core =
-      '/usr/lib/sysmaster/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc /usr/lib/sysmaster/core.cjs';
+      '/usr/lib/sysmaster/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc /usr/lib/sysmaster/core.cjs';
     const texts: Record<string, string> = {
       '/etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n',
       '/etc/group': 'root:x:0:\ntty:x:5:\nnogroup:x:65534:\n',

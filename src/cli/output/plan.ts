@@ -71,19 +71,17 @@ export function planText(plan: PlanDocument, style: Style): string[] {
     ...notes.filter((note) => !note.includes(' no longer waits for ')).map((note) => `note     ${note}`),
   ];
   if (jobs.length === 0) return ['Nothing is to do.', ...after];
-  const waves = Math.max(...jobs.map(({ wave }) => wave)) + 1;
-  const lines = jobs.flatMap(({ unit, type, reasons, after: first, wave }, at) => {
+  const waves = jobs.reduce((most, { wave }) => Math.max(most, wave), 0) + 1;
+  const lines: string[] = [];
+  for (const [at, { unit, type, reasons, after: first, wave }] of jobs.entries()) {
     const length = estimate.jobs[unit];
-    const facts = [
-      ...(length === undefined ? [] : [`about ${span(length)}`]),
-      ...(first.length === 0 ? [] : [`after ${some(first)}`]),
-    ];
-    return [
-      ...(waves > 1 && wave !== jobs[at - 1]?.wave ? [style.grey(`wave ${wave}`)] : []),
-      `${type.padEnd(8)} ${style.bold(unit)}${facts.length > 0 ? style.grey(`  ${facts.join('; ')}`) : ''}`,
-      ...reasons.map((reason) => style.grey(`           ${reasonWords(reason)}`)),
-    ];
-  });
+    const facts: string[] = [];
+    if (length !== undefined) facts.push(`about ${span(length)}`);
+    if (first.length > 0) facts.push(`after ${some(first)}`);
+    if (waves > 1 && wave !== jobs[at - 1]?.wave) lines.push(style.grey(`wave ${wave}`));
+    lines.push(`${type.padEnd(8)} ${style.bold(unit)}${facts.length > 0 ? style.grey(`  ${facts.join('; ')}`) : ''}`);
+    for (const reason of reasons) lines.push(style.grey(`           ${reasonWords(reason)}`));
+  }
   const sum = `${counted(jobs.length, 'job')} in ${counted(waves, 'wave')}, ${estimateWords(plan)}.`;
   return [...lines, ...(after.length === 0 ? [] : ['', ...after]), '', sum];
 }

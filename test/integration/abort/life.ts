@@ -164,7 +164,7 @@ export async function bootLiving(): Promise<LivingSystem> {
       SYSMASTER_LIB: lib,
     },
     initConf: [
-      `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${bundle}`,
+      `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${bundle}`,
       'CoreRestartIntensity=1000000',
     ],
   });

@@ -110,7 +110,7 @@ describe.skipIf(missing !== undefined)(`bad company${missing === undefined ? '' 
     const ran = system.inside(
       '/bin/sh',
       '-c',
-      `${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs </dev/null`,
+      `${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${lib}/core.cjs </dev/null`,
     );
     expect(ran).toEqual({
       status: 1,

@@ -39,7 +39,7 @@ describe.skipIf(missing !== undefined)(`a full disk${missing === undefined ? '' 
         '/run/locks/.keep': '',
         '/run/core.sh': `#!/bin/sh
 mountpoint -q ${STATE} || { mkdir -p ${STATE}; mount -t tmpfs -o size=${size} small ${STATE}; }
-exec ${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${lib}/core.cjs
+exec ${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${lib}/core.cjs
 `,
       },
       initConf: ['Core=/run/core.sh'],

@@ -27,7 +27,9 @@ test.skipIf(missing !== undefined)(
       copy: Object.fromEntries(
         ['core.cjs', 'core-bundle.cjs', 'addon.node'].map((name) => [join(lib, name), `/run/lib/${name}`]),
       ),
-      initConf: [`Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc /run/lib/core.cjs`],
+      initConf: [
+        `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc /run/lib/core.cjs`,
+      ],
       coreEnvironment: { SYSMASTER_LIB: lib },
     });
     const bundle = join(system.run, 'lib/core-bundle.cjs');

@@ -40,7 +40,7 @@ describe.skipIf(missing !== undefined)(`another core${missing === undefined ? ''
       initConf: [
         'CoreWatchdogSec=6',
         'CoreStartSec=18',
-        `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc /run/lib/core.cjs`,
+        `Core=${lib}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc /run/lib/core.cjs`,
       ],
       coreEnvironment: { SYSMASTER_LIB: lib },
     });

@@ -116,7 +116,7 @@ export async function startSystem(options: SystemOptions = {}): Promise<System> 
     cpSync(from, place(to), { recursive: true, verbatimSymlinks: true });
   }
   const conf = [
-    `Core=${inSystem}/node --max-semi-space-size=16 --initial-old-space-size=48 --expose-gc ${inSystem}/core.cjs`,
+    `Core=${inSystem}/node --max-semi-space-size=16 --initial-old-space-size=128 --expose-gc ${inSystem}/core.cjs`,
     `Exec=${inSystem}/exec`,
     ...Object.entries(options.coreEnvironment ?? {}).map(([name, value]) => `CoreEnvironment=${name}=${value}`),
     ...(options.initConf ?? []),
