@@ -17,7 +17,7 @@ import { edgeWords, ringWords } from '../jobs/words.ts';
 import type { ActorEvent, ActorKind, Effect, EffectCall, EffectDef, Json, Logic, Step } from '../supervisor/actor.ts';
 import type { History } from './history.ts';
 import * as history from './history.ts';
-import { begun, type Told } from './telling.ts';
+import { begun, cutsOf, type Told } from './telling.ts';
 
 /** A job is worth a word on the console after 5 s, as with systemd; then less and less often. */
 const FIRST_MS = 5000;
@@ -73,9 +73,9 @@ export function remember(before: History, atMs: number, told: Told): History {
   if (signal !== undefined) add({ kind: 'signal', unit, what: signal });
   for (const job of begun(told)) now = history.jobBegan(now, atMs, job);
   if (told.jobRemoved !== undefined) now = history.jobEnded(now, atMs, told.jobRemoved, told.why ?? '');
-  if (told.cut !== undefined) {
-    const words = `${edgeWords(told.cut.edge)}: not honoured, ${told.cut.why}; the ring: ${ringWords(told.cut)}`;
-    now = history.orderingCut(now, atMs, told.cut, words);
+  for (const cut of cutsOf(told)) {
+    const words = `${edgeWords(cut.edge)}: not honoured, ${cut.why}; the ring: ${ringWords(cut)}`;
+    now = history.orderingCut(now, atMs, cut, words);
   }
   if (told.gaveUp !== undefined) now = history.groupGaveUp(now, atMs, told.gaveUp);
   if (told.stall !== undefined) add({ kind: 'stall', unit: told.stall.ring[0] ?? '', what: told.stall.why.join('; ') });

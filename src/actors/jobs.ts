@@ -15,7 +15,7 @@ import type { JobInput, JobsEffect, JobsWorld } from '../jobs/protocol.ts';
 import { givesWay } from '../jobs/refusals.ts';
 import { membersOf } from '../jobs/supervise.ts';
 import { jobById, jobOf } from '../jobs/table.ts';
-import type { BegunJob, InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
+import type { BegunJob, Cut, InstalledJob, InstalledJobs, JobRequest, Plan, Refusal } from '../jobs/types.ts';
 import { createWitness } from '../jobs/witness.ts';
 import { edgeWords } from '../jobs/words.ts';
 import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
@@ -65,6 +65,11 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
   const { host } = tools;
   const witness = createWitness(world);
   const logic = createJobsLogic(witness.world);
+  const tellCuts = (call: EffectCall, cuts: readonly Cut[]): void => {
+    for (const { edge, ring, why } of cuts)
+      host.log.log('warning', { edge, ring }, `ordering cut: ${edgeWords(edge)}: ${why}; sctl analyze cycles shows it`);
+    call.post('events', { type: 'tell', what: { cuts } });
+  };
   return {
     logic: {
       ...(logic as ActorKind['logic']),
@@ -121,14 +126,9 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
       }),
       promise: idempotent((_call, { confirmations }: Params<'promise'>) => keepPromises(host, confirmations)),
       dropSnapshot: idempotent((_call, { name }: Params<'dropSnapshot'>) => tools.dropSnapshot(name)),
-      orderingCut: idempotent((call, { cut }: Params<'orderingCut'>) => {
-        host.log.log(
-          'warning',
-          { edge: cut.edge, ring: cut.ring },
-          `ordering cut: ${edgeWords(cut.edge)}: ${cut.why}; sctl analyze cycles shows it`,
-        );
-        call.post('events', { type: 'tell', what: { cut } });
-      }),
+      orderingsCut: idempotent((call, { cuts }: Params<'orderingsCut'>) => tellCuts(call, cuts)),
+      // That of older cores.
+      orderingCut: idempotent((call, { cut }: { readonly cut: Cut }) => tellCuts(call, [cut])),
       gaveUp: idempotent((call, gaveUp: Params<'gaveUp'>) => call.post('events', { type: 'tell', what: { gaveUp } })),
       stalled: idempotent((call) => call.post('events', { type: 'look' })),
       jobTimeoutAction: idempotent((call, { unit, action, rebootArgument }: Params<'jobTimeoutAction'>) =>

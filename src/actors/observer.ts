@@ -10,7 +10,7 @@ import { originWords, ringWords } from '../jobs/words.ts';
 import { consoleIsWanted, progressLines } from './console.ts';
 import type { EventsEffects } from './events.ts';
 import type { Registry } from './registry.ts';
-import type { Told } from './telling.ts';
+import { cutsOf, type Told } from './telling.ts';
 
 export interface ObserverParts {
   readonly host: Host;
@@ -63,7 +63,7 @@ export function createObserver(parts: ObserverParts): EventsEffects {
 
   return {
     publish(told) {
-      if (told.cut !== undefined) sayCut(told.cut);
+      for (const cut of cutsOf(told)) sayCut(cut);
       parts.publish(told);
     },
     lookForStall: look,

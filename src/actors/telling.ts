@@ -50,6 +50,8 @@ export interface Told {
   readonly refused?: { readonly unit: string; readonly what: string };
   /** Why the job in `jobRemoved` ended. */
   readonly why?: string;
+  readonly cuts?: readonly Cut[];
+  /** As an older core has told of one. */
   readonly cut?: Cut;
   readonly gaveUp?: { readonly group: string; readonly member: string; readonly why: string };
   readonly stall?: Stall;
@@ -78,6 +80,9 @@ export interface Told {
   readonly unloaded?: readonly Unloaded[];
   readonly system?: boolean;
 }
+
+/** Orderings that are not honoured since. */
+export const cutsOf = ({ cuts = [], cut }: Told): readonly Cut[] => (cut === undefined ? cuts : [...cuts, cut]);
 
 /** Jobs that are there since. */
 export const begun = ({ jobsNew = [], jobNew }: Told): readonly BegunJob[] =>

@@ -330,7 +330,8 @@ class Turn {
   }
 
   #tellCuts(cuts: readonly Cut[]): void {
-    for (const cut of cuts) this.#effect({ type: 'orderingCut', params: { cut: toldCut(cut) } });
+    for (let at = 0; at < cuts.length; at += TOLD_TOGETHER)
+      this.#effect({ type: 'orderingsCut', params: { cuts: cuts.slice(at, at + TOLD_TOGETHER).map(toldCut) } });
   }
 
   #unitRequest({ from, unit, verb, mode, why }: UnitRequest): void {

@@ -25,7 +25,7 @@ export const MAX_NOTES = 100;
 const RING_TOLD = 32;
 /** And so many jobs, where it is to name all of them. */
 const MAX_TOLD_JOBS = 1000;
-/** New jobs that subscribers and the history are told of at once. */
+/** New jobs, or orderings cut, that subscribers and the history are told of at once. */
 export const TOLD_TOGETHER = 64;
 
 /** Read only; must not change while a step runs. */
@@ -94,7 +94,7 @@ export type JobsEffect =
   | { readonly type: 'promise'; readonly params: { readonly confirmations: readonly Confirmation[] } }
   | { readonly type: 'dropSnapshot'; readonly params: { readonly name: string } }
   /** An ordering edge is not honoured. */
-  | { readonly type: 'orderingCut'; readonly params: { readonly cut: Cut } }
+  | { readonly type: 'orderingsCut'; readonly params: { readonly cuts: readonly Cut[] } }
   /** A supervising unit has given its group up, because of this member. */
   | {
       readonly type: 'gaveUp';

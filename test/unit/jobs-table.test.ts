@@ -213,7 +213,7 @@ describe('the engine as an actor', () => {
     const logic = createJobsLogic({ graph: () => graphOf(ring), states: statesOf({}) });
     const asked = { type: 'request', request: request('start', name(0)) };
     const { snapshot, effects } = logic.step(logic.initial().snapshot, asked);
-    const [cut, ...others] = effects.flatMap((effect) => (effect.type === 'orderingCut' ? [effect.params.cut] : []));
+    const [cut, ...others] = effects.flatMap((effect) => (effect.type === 'orderingsCut' ? effect.params.cuts : []));
     if (cut === undefined) throw new Error('nothing was cut');
     expect(others).toEqual([]);
     expect(cut.ring).toHaveLength(32);

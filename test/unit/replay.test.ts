@@ -20,7 +20,7 @@ test('every step of every actor runs again to the same state and effects, from t
     steps.filter(({ outcome }) => outcome !== 'same').map(({ step, why }) => `${step.actor} ${step.type}: ${why}`),
   ).toEqual([]);
   const asked = new Set(steps.flatMap(({ step }) => (step.effects ?? []).map(({ type }) => `${step.kind} ${type}`)));
-  for (const effect of ['orderingCut', 'answer', 'jobRemoved', 'gaveUp', 'allJobsOver', 'log'])
+  for (const effect of ['orderingsCut', 'answer', 'jobRemoved', 'gaveUp', 'allJobsOver', 'log'])
     expect(asked).toContain(`jobs ${effect}`);
   for (const effect of ['publish', 'sayCycles']) expect(asked).toContain(`events ${effect}`);
   const jobs = steps.filter(({ step }) => step.actor === 'jobs');

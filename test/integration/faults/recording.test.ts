@@ -152,7 +152,7 @@ describe.skipIf(missing !== undefined)(`recordings${missing === undefined ? '' :
     const { different, skipped, notes, steps } = replay(path, '--machine', own);
     expect({ different, skipped, notes }).toEqual({ different: 0, skipped: 0, notes: [] });
     const asked = steps.flatMap(({ effects = [] }) => effects.map(({ type }) => type));
-    expect(asked).toEqual(expect.arrayContaining(['orderingCut', 'strike']));
+    expect(asked).toEqual(expect.arrayContaining(['orderingsCut', 'strike']));
     const states = steps.filter(({ actor }) => actor === 'unit:drained.service').map(({ after }) => after);
     expect(states).toContain('draining');
     // Where core ran, the file is found by itself; elsewhere sctl says what it needs.
