@@ -66,8 +66,8 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
   const witness = createWitness(world);
   const logic = createJobsLogic(witness.world);
   const tellCuts = (call: EffectCall, cuts: readonly Cut[]): void => {
-    for (const { edge, ring, why } of cuts)
-      host.log.log('warning', { edge, ring }, `ordering cut: ${edgeWords(edge)}: ${why}; sctl analyze cycles shows it`);
+    for (const { why, ...cut } of cuts)
+      host.log.log('warning', cut, `ordering cut: ${edgeWords(cut.edge)}: ${why}; sctl analyze cycles shows it`);
     call.post('events', { type: 'tell', what: { cuts } });
   };
   return {

@@ -17,6 +17,7 @@ export const isPlanId = (text: string) => /^[0-9a-f]{12}$/.test(text);
 export interface IdentityWorld extends PlanWorld {
   /** Hash of a unit's settings as loaded; empty: it has none. */
   readonly settings: (unit: string) => string;
+  /** Absent: core makes its hashes itself. */
   readonly sha256?: Digest | undefined;
 }
 
