@@ -21,6 +21,7 @@ import { edgeWords } from '../jobs/words.ts';
 import { type JobContext, jobDown, jobMachine } from '../machines/job.ts';
 import type { ServiceContext } from '../machines/service-context.ts';
 import { readiness, type UnitSnapshot } from '../machines/view.ts';
+import type { ActorEvent, Post } from '../supervisor/actor.ts';
 import { type ActorHost, type ActorKind, type EffectCall, type EffectDef, machineLogic } from '../supervisor/index.ts';
 import type { Unit } from '../units/types.ts';
 import type { Checks } from './checks.ts';
@@ -79,6 +80,7 @@ export function jobsKind(world: JobsWorld, tools: JobsTools): ActorKind {
       },
     },
     looked: () => witness.taken(),
+    lost,
     blindEffects: true,
     effects: {
       answer: idempotent((call, { client, answer }: Params<'answer'>) => {
@@ -158,6 +160,23 @@ export function planAnswer(what: Params<'answerPlan'>['what'], answer: Params<'a
   if ('id' in answer) return { result: { what, id: answer.id } };
   const { error, unit, refused, todo, details } = answer.refused;
   return { error: { error, unit, why: [refused, ...(details ?? [])].join('\n  '), todo } };
+}
+
+/** What was asked of the engine was lost on it: whoever asked is told. */
+function lost(_actor: string, event: ActorEvent, error: string): readonly Post[] {
+  const { type, client, request } = event as ActorEvent & { readonly client?: Client; readonly request?: JobRequest };
+  if (client === undefined) return [];
+  const why = `the job engine failed: ${error}`;
+  if ('unit' in client) return [{ to: `unit:${client.unit}`, event: { type: 'job-refused', why } }];
+  const { errand: key, index } = client;
+  const [unit = '', todo] = [request?.units[0], 'ask again; the core log has the details'];
+  if (type === 'request') {
+    const refused: Refusal = { refused: why, error: 'Faulty', unit, todo };
+    return [{ to: 'manager', event: { type: 'requested', key, index, said: { refused } } }];
+  }
+  return [
+    { to: 'manager', event: { type: 'carried-out', key, answer: { error: { error: 'Faulty', unit, why, todo } } } },
+  ];
 }
 
 /** The kind of each job's actor. */

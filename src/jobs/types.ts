@@ -285,7 +285,9 @@ export interface Refusal {
     | 'InvalidArgs'
     /** A plan is not what it was: the world has moved since. */
     | 'PlanMoved'
-    | 'NoSuchPlan';
+    | 'NoSuchPlan'
+    /** The engine itself has failed on it. */
+    | 'Faulty';
   readonly unit: string;
   readonly todo: string;
   /** One sentence each, with file and line where there is one: the faults of the unit, or what has moved. */

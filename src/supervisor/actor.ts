@@ -146,7 +146,10 @@ export interface ActorKind {
    * start. Part of the step: a throw costs it.
    */
   observe?(actor: ActorId, before: unknown | undefined, after: unknown, event: ActorEvent | undefined): readonly Post[];
-  /** Pure: posts that follow where an event has been set aside because it threw twice: whoever waits for its answer waits in vain. */
+  /**
+   * Pure: posts that follow where an event has been set aside because it threw twice, or has taken core down twice in an actor of core's own:
+   * whoever waits for its answer waits in vain.
+   */
   lost?(actor: ActorId, event: ActorEvent, why: string): readonly Post[];
   /** Pure: posts that follow from the end of this actor, so that whoever waits for it can go on. `output` only where it ended, `why` where it is quarantined. */
   down?(actor: ActorId, last: unknown, reason: DownReason, output: Json | undefined, why: string): readonly Post[];

@@ -282,7 +282,7 @@ export class ActorHost {
     if (setAside !== undefined) {
       const what = `${event.type} has taken core down twice, the last time by ${setAside.how}`;
       this.#report('error', 'event-set-aside', to, what, event as Json);
-      this.#supervision.deadly(to, event.type, `its event ${what}`, 'step');
+      this.#supervision.deadly(to, event.type, `its event ${what}`, 'step', event);
       return;
     }
     if (this.#ledger.actors.get(to) instanceof Dormant) this.#supervision.wake(to, event.atMs ?? this.#nowMs);

@@ -193,14 +193,18 @@ export class Supervision {
   lostStep(id: ActorId, event: ActorEvent, why: string): void {
     const node = this.#stage.ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node)) return;
-    try {
-      const posts = this.#stage.ledger.kinds[node.spec.kind]?.lost?.(id, event, firstLine(why)) ?? [];
-      for (const post of posts) this.#stage.queue(post);
-    } catch (error) {
-      this.#stage.report('error', 'lost-failed', id, messageOf(error));
-    }
+    this.#tellLost(node, event, why);
     if (node.phase === 'stopping' || node.spec.restart === 'temporary') this.#remove(id, 'failed', undefined);
     else this.#restart(node.parent, id, false);
+  }
+
+  #tellLost({ spec }: ChildNode, event: ActorEvent, why: string): void {
+    try {
+      const posts = this.#stage.ledger.kinds[spec.kind]?.lost?.(spec.id, event, firstLine(why)) ?? [];
+      for (const post of posts) this.#stage.queue(post);
+    } catch (error) {
+      this.#stage.report('error', 'lost-failed', spec.id, messageOf(error));
+    }
   }
 
   /** No more events for this actor until it is released; it keeps its snapshot. */
@@ -219,13 +223,15 @@ export class Supervision {
   /**
    * An event or an effect of this actor has taken core down twice and is set aside. Its actor with it, unless it is one of core's
    * own, right below the root: everything stands still without those, so that one counts as a failure, and the next ones too.
+   *
+   * @param event that is lost with it; undefined: of an effect
    */
-  deadly(id: ActorId, type: string, why: string, of: 'step' | 'effect'): void {
+  deadly(id: ActorId, type: string, why: string, of: 'step' | 'effect', event?: ActorEvent): void {
     const { ledger } = this.#stage;
     const node = ledger.nodes.get(id);
     if (node === undefined || isSupervisor(node)) return;
     if (ledger.nodes.get(node.parent)?.parent === null) {
-      this.failed(id, type, why, of);
+      if (this.failed(id, type, why, of) && event !== undefined) this.#tellLost(node, event, why);
       return;
     }
     this.#noteFailure(id, node, '', why, 2);

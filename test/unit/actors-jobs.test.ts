@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type JobsTools, type JobsViewTools, jobKind, jobsView } from '../../src/actors/jobs.ts';
+import { type JobsTools, type JobsViewTools, jobKind, jobsKind, jobsView } from '../../src/actors/jobs.ts';
 import { adoptions } from '../../src/actors/recovery.ts';
 import type { Registry } from '../../src/actors/registry.ts';
 import type { EffectCall, Post } from '../../src/supervisor/actor.ts';
@@ -69,4 +69,22 @@ test('the plan that was told last is kept as it was told, although the world mov
   expect(jobs.keepable(asked, first.id)).toMatchObject({ plan: { id: first.id, units: first.state.units } });
   jobs.plan(request('start', 'b.service'));
   expect(jobs.keepable(asked, first.id)).toMatchObject({ refused: { error: 'PlanMoved' } });
+});
+
+test('whoever has asked for what was lost on the engine is told that it failed', () => {
+  const { lost } = jobsKind({ graph: () => graphOf({}), states: statesOf({}) }, {} as JobsTools);
+  const why = 'the job engine failed: it threw';
+  const told = (type: string, more: object) => lost?.('jobs', { type, ...more }, 'it threw');
+  const client = { errand: 'key', index: 1 };
+  const refused = { refused: why, error: 'Faulty', unit: 'a.service', todo: 'ask again; the core log has the details' };
+  expect(told('request', { request: request('start', 'a.service'), client })).toEqual([
+    { to: 'manager', event: { type: 'requested', key: 'key', index: 1, said: { refused } } },
+  ]);
+  expect(told('cancel', { ids: [1], client })).toMatchObject([
+    { to: 'manager', event: { type: 'carried-out', key: 'key', answer: { error: { error: 'Faulty', why } } } },
+  ]);
+  expect(told('request', { request: request('restart', 'a.service'), client: { unit: 'a.service' } })).toEqual([
+    { to: 'unit:a.service', event: { type: 'job-refused', why } },
+  ]);
+  expect(told('unit-changed', { unit: 'a.service' })).toEqual([]);
 });

@@ -271,6 +271,7 @@ test.each(SHAPES)(
             return puppetLogic.step(snapshot, event);
           },
         },
+        lost: (actor, { type }) => [{ to: 'b', event: { type: `${type} was lost on ${actor}` } }],
       },
     );
     sim.init.signal(40);
@@ -282,7 +283,8 @@ test.each(SHAPES)(
       failures: tree === below ? 2 : 1,
       last: { why: expect.stringContaining('poison') },
     });
-    expect(heard('b')).toEqual(['fine']);
+    // Of an actor that is set aside with it `down` tells.
+    expect(heard('b')).toEqual(tree === below ? ['fine'] : ['fine', 'poison was lost on a']);
     expect(sim.init.records()).toEqual([]);
     deadly = false;
   },
