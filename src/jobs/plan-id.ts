@@ -13,11 +13,8 @@ export const ID_LENGTH = 12;
 export type Digest = (text: string) => string;
 
 /** The hash of the state of units: a line of text by unit. */
-export function stateHash(units: Readonly<Record<string, string>>, digest: Digest = sha256): string {
-  const names = Object.keys(units);
-  const sorted = names.every((name, at) => at === 0 || (names[at - 1] as string) < name);
-  return digest(JSON.stringify(sorted ? units : Object.fromEntries(names.sort().map((name) => [name, units[name]]))));
-}
+export const stateHash = (units: Readonly<Record<string, string>>, digest: Digest = sha256): string =>
+  digest(JSON.stringify(Object.fromEntries(Object.entries(units).sort(([a], [b]) => (a < b ? -1 : 1)))));
 
 /** @param hash of the state of the units that the plan touches */
 export function planId(

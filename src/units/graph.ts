@@ -162,28 +162,16 @@ function namesOf(node: Node, kind: number): readonly string[] {
   const told = toldOf(node, kind);
   if (told?.names !== undefined) return told.names;
   const { links } = node;
-  let names: string[] | undefined;
+  let found: string[] | undefined;
   for (let at = 0; at < links.length; at += LINK) {
     if (links[at] !== kind) continue;
     const { name } = links[at + 1] as Node;
-    if (names === undefined) names = [name];
-    else if (told !== undefined) names.push(name);
-    else putName(names, name);
+    if (found === undefined) found = [name];
+    else found.push(name);
   }
-  if (names === undefined) return NO_NAMES;
-  if (told !== undefined) {
-    const sorted = names.sort();
-    names = sorted.filter((name, place) => name !== sorted[place - 1]);
-    told.names = names;
-  }
+  const names = found === undefined ? NO_NAMES : distinct(sorted(found, compare));
+  if (told !== undefined) told.names = names;
   return names;
-}
-
-/** Put a name into a short sorted list, unless it is there. */
-function putName(names: string[], name: string): void {
-  let place = names.length;
-  while (place > 0 && (names[place - 1] as string) > name) place -= 1;
-  if (names[place - 1] !== name) names.splice(place, 0, name);
 }
 
 /** Edges from a node of one kind, sorted by the other end, each with all of its reasons. */
@@ -191,26 +179,35 @@ function edgesOf(node: Node, kind: number): readonly Edge[] {
   const told = toldOf(node, kind);
   if (told?.edges !== undefined) return told.edges;
   const { links } = node;
-  let all: Edge[] | undefined;
+  let found: Edge[] | undefined;
   for (let at = 0; at < links.length; at += LINK) {
     if (links[at] !== kind) continue;
     const edge = edgeAt(node, at);
-    if (all === undefined) all = [edge];
-    else if (told !== undefined) all.push(edge);
-    else putEdge(all, edge);
+    if (found === undefined) found = [edge];
+    else found.push(edge);
   }
-  if (all === undefined) return NO_EDGES;
-  const edges = merged(told === undefined ? all : all.sort((a, b) => compare(a.to, b.to)));
+  const edges = found === undefined ? NO_EDGES : merged(sorted(found, byOther));
   if (told !== undefined) told.edges = edges;
   return edges;
 }
 
-/** Put an edge into a short list sorted by the other end, behind those that lead where it does. */
-function putEdge(edges: Edge[], edge: Edge): void {
-  let place = edges.length;
-  while (place > 0 && (edges[place - 1] as Edge).to > edge.to) place -= 1;
-  edges.splice(place, 0, edge);
+/** Sorted in place. Of a short list by hand: what the engine sets up to sort one costs more than the sorting. */
+function sorted<T>(list: T[], order: (a: T, b: T) => number): T[] {
+  if (list.length > MANY) return list.sort(order);
+  for (let end = 1; end < list.length; end += 1) {
+    const item = list[end] as T;
+    let place = end;
+    for (; place > 0 && order(list[place - 1] as T, item) > 0; place -= 1) list[place] = list[place - 1] as T;
+    list[place] = item;
+  }
+  return list;
 }
+
+/** Of sorted names each once. */
+const distinct = (names: readonly string[]): readonly string[] =>
+  names.every((name, place) => name !== names[place - 1])
+    ? names
+    : names.filter((name, place) => name !== names[place - 1]);
 
 /** As the list of the unit that says so has it, between main names and seen from the node. */
 function edgeAt({ name: from, links }: Node, at: number): Edge {
@@ -224,7 +221,7 @@ function edgeAt({ name: from, links }: Node, at: number): Edge {
 
 /** Of sorted edges those with one other end made one. */
 function merged(edges: readonly Edge[]): readonly Edge[] {
-  if (edges.length === 1 || edges.every((edge, place) => edge.to !== edges[place - 1]?.to)) return edges;
+  if (edges.every((edge, place) => edge.to !== edges[place - 1]?.to)) return edges;
   const out: Edge[] = [];
   for (const edge of edges) {
     const last = out[out.length - 1];
@@ -235,6 +232,7 @@ function merged(edges: readonly Edge[]): readonly Edge[] {
 }
 
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+const byOther = (a: Edge, b: Edge): number => compare(a.to, b.to);
 
 export function createGraph(loader: Pick<UnitLoader, 'load'>): Graph {
   /** By every name. */
